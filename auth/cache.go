@@ -1,0 +1,63 @@
+package auth
+
+import (
+	"slices"
+	"time"
+
+	gocache "github.com/patrickmn/go-cache"
+)
+
+// cache is a go-cache with a type and a bound. It is safe for concurrent use.
+type cache[V any] struct {
+	entries *gocache.Cache
+	max     int
+}
+
+// newCache returns a cache of at most max entries. It starts no goroutine:
+// expired entries are dropped when room is needed.
+func newCache[V any](max int) *cache[V] {
+	return &cache[V]{entries: gocache.New(gocache.NoExpiration, 0), max: max}
+}
+
+// get returns the entry for key unless it has expired.
+func (c *cache[V]) get(key string) (v V, ok bool) {
+	entry, ok := c.entries.Get(key)
+	if !ok {
+		return v, false
+	}
+	return entry.(V), true
+}
+
+// set stores v for ttl; a ttl of zero or less stores nothing. Where the cache
+// is full, the sixteenth of it that would expire soonest makes room.
+func (c *cache[V]) set(key string, v V, ttl time.Duration) {
+	if ttl <= 0 { // go-cache takes 0 and -1 for "default" and "never"
+		c.entries.Delete(key)
+		return
+	}
+	if c.entries.ItemCount() >= c.max {
+		c.makeRoom()
+	}
+	c.entries.Set(key, v, ttl)
+}
+
+// delete drops the entry for key.
+func (c *cache[V]) delete(key string) { c.entries.Delete(key) }
+
+func (c *cache[V]) makeRoom() {
+	c.entries.DeleteExpired()
+	items := c.entries.Items()
+	if len(items) < c.max {
+		return
+	}
+	keys := make([]string, 0, len(items))
+	for key := range items {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		return int(min(max(items[a].Expiration-items[b].Expiration, -1), 1))
+	})
+	for _, key := range keys[:len(items)-c.max+1+c.max/16] {
+		c.entries.Delete(key)
+	}
+}

@@ -1,0 +1,58 @@
+package auth
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// GitHub accepts a JWT whose exp is at most ten minutes ahead of its own clock
+// and whose iat is not in the future; docs.github.com "Generating a JSON Web
+// Token (JWT) for a GitHub App" recommends to date iat 60 seconds back.
+const (
+	jwtBackdate = 60 * time.Second
+	jwtLifetime = 9 * time.Minute // from now; the rest is for a clock ahead of GitHub's
+	jwtReserve  = time.Minute     // a JWT is renewed when it has less than this left
+)
+
+// signer makes and keeps one App's JWT. It is safe for concurrent use.
+type signer struct {
+	app *App
+
+	mu      sync.Mutex
+	current *header
+	expires time.Time
+}
+
+// header is a credential in the forms in which it can be sent, made once so
+// that a request costs no allocation. The slices must not be changed.
+type header struct {
+	secret               Secret
+	bearer, token, basic []string
+}
+
+// jwt returns the App's JWT, signing a new one if the last is about to expire.
+func (s *signer) jwt() (*header, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.current != nil && now.Before(s.expires.Add(-jwtReserve)) {
+		return s.current, nil
+	}
+	expires := now.Add(jwtLifetime)
+	// GitHub wants whole seconds; a map keeps aud, nbf and the like out.
+	claims := jwt.MapClaims{
+		"iat": now.Add(-jwtBackdate).Unix(),
+		"exp": expires.Unix(),
+		"iss": s.app.issuer(),
+	}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(s.app.Key)
+	if err != nil {
+		return nil, fmt.Errorf("sign a JWT for App %s: %w", s.app.Name, err)
+	}
+	s.current = &header{secret: Secret(signed), bearer: []string{"Bearer " + signed}}
+	s.expires = expires
+	return s.current, nil
+}

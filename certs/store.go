@@ -1,0 +1,239 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Open returns the CA of spec.Instance in dir, and makes it if there is none;
+// processes that do so at the same time end up with the same CA. dir is created
+// if need be.
+//
+// <instance>.key holds the key, the intermediate and the root; it alone counts,
+// and nobody but its owner may read it. <instance>.pem is a copy of the root for
+// clients ([CA.Path]); if it differs it is written again.
+//
+// A CA that others can read, that is corrupt, about to expire or made for other
+// hosts is refused with an [*Error], because replacing it is up to somebody who
+// can tell the clients.
+func Open(dir string, spec Spec) (*CA, error) {
+	spec, err := spec.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	file := privateFile(dir, spec)
+	ca, err := openPrivate(file, spec)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Whoever links first wins. All read what the winner wrote.
+		if err := create(file, spec, os.Link); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		ca, err = openPrivate(file, spec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ca.publish(dir)
+}
+
+// Renew makes a new CA for spec.Instance in dir, whatever is there, and returns
+// it. Proxies that run keep the old one until they start again; clients must
+// trust the new root.
+func Renew(dir string, spec Spec) (*CA, error) {
+	spec, err := spec.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	file := privateFile(dir, spec)
+	if err := create(file, spec, os.Rename); err != nil {
+		return nil, err
+	}
+	ca, err := openPrivate(file, spec)
+	if err != nil {
+		return nil, err
+	}
+	return ca.publish(dir)
+}
+
+func privateFile(dir string, spec Spec) string {
+	return filepath.Join(dir, spec.Instance+".key")
+}
+
+// makeDir makes sure that dir exists and that nobody else can put a CA there:
+// clients would trust a root whose key is in somebody else's hands. What the
+// user did to the directory on purpose, such as a symbolic link to it or to a
+// file in it, is fine.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create state directory: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 && checksModes() {
+		hint := "run `chmod go-w " + shellQuote(dir) + "`, or choose a directory of your own below it"
+		return origin{dir, hint}.faultf("others can write to the state directory (mode %#o)", mode)
+	}
+	return nil
+}
+
+// checksModes reports whether permission bits mean something: on Windows, os
+// makes them up.
+func checksModes() bool { return runtime.GOOS != "windows" }
+
+// openPrivate returns the CA in file. The error wraps fs.ErrNotExist if there is
+// no such file.
+func openPrivate(file string, spec Spec) (*CA, error) {
+	data, err := readPrivate(file)
+	if err != nil {
+		return nil, err
+	}
+	from := origin{file, hintRenew}
+	m, err := parse(data, data)
+	if err != nil {
+		return nil, from.fault(err)
+	}
+	if err := m.checkStored(spec); err != nil {
+		return nil, from.fault(err)
+	}
+	return assemble(m, spec, from)
+}
+
+// checkStored returns an error unless m is what [generate] makes for spec. A CA
+// that permits more than spec is refused too: somebody narrowed the hosts for a
+// reason.
+func (m material) checkStored(spec Spec) error {
+	if n := len(m.certificates); n != 2 {
+		return fmt.Errorf("holds %d certificates, not an intermediate and its root", n)
+	}
+	if err := checkEnd(m.certificates, time.Now().Add(RenewalMargin)); err != nil {
+		return err
+	}
+	signer := m.certificates[0]
+	has, want := slices.Sorted(slices.Values(signer.PermittedDNSDomains)), spec.permitted()
+	switch {
+	case slices.Equal(has, want):
+	case len(want) == 0:
+		return errors.New("the CA has name constraints, and the configuration turns them off")
+	case len(has) == 0:
+		return errors.New("the CA has no name constraints, and the configuration asks for them")
+	default:
+		return fmt.Errorf("the CA is for %s, and the configuration serves %s", strings.Join(has, ", "), strings.Join(want, ", "))
+	}
+	if !spec.Unconstrained && (!signer.PermittedDNSDomainsCritical || !excludesEveryIP(signer)) {
+		return errors.New("the CA's name constraints are not critical or leave IP addresses open")
+	}
+	return nil
+}
+
+func excludesEveryIP(c *x509.Certificate) bool {
+	text := func(ranges []*net.IPNet) string { return fmt.Sprint(ranges) }
+	return text(c.ExcludedIPRanges) == text(everyIP())
+}
+
+func readPrivate(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, origin{file, "see that the user who runs the proxy owns this file and can read it"}.fault(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && checksModes() {
+		hint := "run `chmod 600 " + shellQuote(file) + "`, or `ghapp-proxy ca --renew` if somebody may have read it"
+		return nil, origin{file, hint}.faultf("others can use the private key of the CA (mode %#o)", mode)
+	}
+	data, err := readAll(f)
+	if err != nil {
+		return nil, origin{file, hintRenew}.fault(err)
+	}
+	return data, nil
+}
+
+// create makes a CA and places it at file, by os.Link to keep or os.Rename to
+// replace what is there.
+func create(file string, spec Spec, place func(from, to string) error) error {
+	key, certificates, err := generate(spec)
+	if err != nil {
+		return fmt.Errorf("make CA for %s: %w", spec.Instance, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("make CA for %s: %w", spec.Instance, err)
+	}
+	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	data = append(data, encodeCertificates(certificates...)...)
+	return writeFile(file, data, 0o600, place)
+}
+
+// publish makes <instance>.pem hold the root. An Open that overlaps with a Renew
+// can put the old root back; the next Open corrects that.
+func (ca *CA) publish(dir string) (*CA, error) {
+	ca.path = filepath.Join(dir, ca.instance+".pem")
+	if data, err := os.ReadFile(ca.path); err == nil && bytes.Equal(data, ca.PEM()) {
+		return ca, nil
+	}
+	if err := writeFile(ca.path, ca.PEM(), 0o644, os.Rename); err != nil {
+		return nil, err
+	}
+	return ca, nil
+}
+
+// writeFile writes a file that, after a crash too, is there with all its data or
+// not at all.
+func writeFile(name string, data []byte, mode fs.FileMode, place func(from, to string) error) error {
+	dir := filepath.Dir(name)
+	temp, err := writeTemp(dir, data, mode)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	defer os.Remove(temp) // a link leaves it behind, a rename does not
+	if err := place(temp, name); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	if d, err := os.Open(dir); err == nil {
+		d.Sync() // best effort: not every system can sync a directory
+		d.Close()
+	}
+	return nil
+}
+
+func writeTemp(dir string, data []byte, mode fs.FileMode) (name string, err error) {
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return f.Name(), errors.Join(err, f.Close())
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"ghapp-proxy/certs"
+	"ghapp-proxy/config"
+
+	"github.com/spf13/cobra"
+)
+
+func newCA(s *settings) *cobra.Command {
+	var path, bundle, renew bool
+	cmd := &cobra.Command{
+		Use:   "ca [--path | --bundle | --renew [INSTANCE]]",
+		Short: "Print the certificate that clients must trust",
+		Long: `Print the certificate that clients must trust, as PEM; create it on first use.
+There is one for each GitHub instance, so that adding one leaves the others trusted.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := s.load(cmd.Context(), "")
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 && !renew {
+				return &statusError{exitConfig, errors.New("an INSTANCE goes with --renew")}
+			}
+			if renew {
+				return renewCA(cmd, cfg, args)
+			}
+			cas, err := openAuthorities(cfg, onDisk(cfg))
+			if err != nil {
+				return &statusError{exitConfig, err}
+			}
+			return printCA(cmd, cas, path, bundle)
+		},
+	}
+	cmd.Flags().BoolVar(&path, "path", false, "print where the certificate is kept")
+	cmd.Flags().BoolVar(&bundle, "bundle", false, "print the system's roots as well: what SSL_CERT_FILE and its like should name")
+	cmd.Flags().BoolVar(&renew, "renew", false, "replace the CA of INSTANCE, by default each that is unusable; clients must trust the new one")
+	cmd.MarkFlagsMutuallyExclusive("path", "bundle", "renew")
+	return cmd
+}
+
+func printCA(cmd *cobra.Command, cas *authorities, path, bundle bool) error {
+	text := cas.pem()
+	switch {
+	case path:
+		text = nil
+		for _, ca := range cas.all {
+			if ca.Path() == "" {
+				return errors.New("the files of [ca] hold more than the certificate to trust: save what `ghapp-proxy ca` prints")
+			}
+			text = fmt.Appendln(text, ca.Path())
+		}
+	case bundle:
+		var err error
+		if text, err = cas.bundle(); err != nil {
+			return err
+		}
+	}
+	_, err := cmd.OutOrStdout().Write(text)
+	return err
+}
+
+// renewCA replaces the CA of the instance named in args, or each that cannot be used.
+func renewCA(cmd *cobra.Command, cfg *config.Config, args []string) error {
+	if cfg.CA.CertFile != "" {
+		return errors.New("the CA is given by ca.cert_file and ca.key_file: replace these")
+	}
+	list := specs(cfg)
+	if len(args) > 0 {
+		i := slices.IndexFunc(list, func(spec certs.Spec) bool { return spec.Instance == args[0] })
+		if i < 0 {
+			return fmt.Errorf("no App is configured for %s", args[0])
+		}
+		list = list[i : i+1]
+	} else {
+		list = slices.DeleteFunc(list, func(spec certs.Spec) bool {
+			_, err := certs.Open(caDir(cfg), spec)
+			return err == nil
+		})
+	}
+	if len(list) == 0 {
+		return errors.New("every CA is usable: to replace one all the same, name its instance (--renew github.com)")
+	}
+	for _, spec := range list {
+		ca, err := certs.Renew(caDir(cfg), spec)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: clients must trust %s now\n", spec.Instance, ca.Path())
+	}
+	return nil
+}
+
+func newCheck(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration, without asking GitHub",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load(cmd.Context(), "")
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			for _, warning := range cfg.Warnings {
+				fmt.Fprintln(out, "warning:", warning)
+			}
+			where := cfg.File
+			if where == "" {
+				where = "the environment"
+			}
+			fmt.Fprintf(out, "%s is in order\n", where)
+			for _, app := range cfg.Apps {
+				fmt.Fprintf(out, "App %s on %s: %d owners and %d enterprises mapped\n", app.Name, app.Host, len(app.Installations), len(app.Enterprises))
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,157 @@
+// Package cli is the command line: it turns flags into a configuration, wires
+// the other packages together, and runs them.
+//
+//	os.Exit(cli.Main(os.Args[1:]))
+//
+// It is the only package that reads the environment and the only one that
+// knows all the others.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"ghapp-proxy/config"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses. 125 to 127 are those of env(1), for `run`.
+const (
+	exitFailure    = 1
+	exitConfig     = 2
+	exitRunFailed  = 125 // `run` itself failed
+	exitCannotRun  = 126 // the command was found but could not be started
+	exitNotFound   = 127 // the command was not found
+	exitSignalBase = 128 // plus the number of the signal that ended the command
+)
+
+// statusError carries an exit status; err may be nil if all has been said.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+// Main runs the command line args (without the program's name) and returns the
+// exit status.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	return report(root.ErrOrStderr(), root.ExecuteContext(ctx))
+}
+
+// report prints err and returns the exit status that it means.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	status := exitFailure
+	if withStatus := (*statusError)(nil); errors.As(err, &withStatus) {
+		status, err = withStatus.status, withStatus.err
+	}
+	invalid := (*config.Error)(nil)
+	switch {
+	case err == nil:
+	case errors.As(err, &invalid):
+		fmt.Fprintln(w, invalid) // file:line: key: fault, a line each
+		if status == exitFailure {
+			status = exitConfig
+		}
+	default:
+		fmt.Fprintf(w, "ghapp-proxy: %v\n", err)
+	}
+	return status
+}
+
+// settings are the flags that every command has.
+type settings struct {
+	config    string
+	logLevel  string
+	logFormat string
+}
+
+func newRoot() *cobra.Command {
+	var s settings
+	root := &cobra.Command{
+		Use:   "ghapp-proxy",
+		Short: "Gives unmodified tools GitHub App authentication",
+		Long: `ghapp-proxy is a forward proxy that gives unmodified tools GitHub App authentication.
+Tools set HTTPS_PROXY to it; it intercepts what goes to GitHub and puts the right
+credential of a GitHub App into each request. The tools never hold one.
+
+  ghapp-proxy run -- gh pr list -R acme/widgets    one command, with a proxy of its own
+  ghapp-proxy serve                                a proxy for many tools
+  eval "$(ghapp-proxy env)"                        use that one in this shell
+
+The smallest configuration is two environment variables:
+
+  GITHUB_APP_ID=12345 GITHUB_APP_PRIVATE_KEY_PATH=ci-bot.pem ghapp-proxy run -- gh api /app`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
+	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
+	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
+	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s))
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &statusError{exitConfig, fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+	})
+	return root
+}
+
+// version is what the build recorded.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " (" + info.GoVersion + ")"
+}
+
+// load reads the configuration. listen, if not empty, replaces its address.
+func (s *settings) load(ctx context.Context, listen string) (*config.Config, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "" // config says what it needs it for
+	}
+	return config.Load(ctx, config.Source{Path: s.config, LookupEnv: os.LookupEnv, HomeDir: home, Listen: listen})
+}
+
+// logger returns the logger that the flags ask for.
+func (s *settings) logger(w io.Writer, byDefault slog.Level) (*slog.Logger, error) {
+	level := byDefault
+	if s.logLevel != "" {
+		if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
+			return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", s.logLevel)
+		}
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch s.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	default:
+		return nil, fmt.Errorf("--log-format %q: use text or json", s.logFormat)
+	}
+}

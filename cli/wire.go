@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/certs"
+	"ghapp-proxy/config"
+	"ghapp-proxy/proxy"
+	"ghapp-proxy/rules"
+)
+
+// authorities are the CAs of the configured instances.
+type authorities struct {
+	all    []*certs.CA
+	byHost map[string]*certs.CA // served host → its CA
+}
+
+// specs are the CAs that the configuration needs: one for each instance, or
+// one for all where the files are given.
+func specs(cfg *config.Config) []certs.Spec {
+	var list []certs.Spec
+	for _, instance := range instances(cfg) {
+		spec := certs.Spec{Instance: string(instance), Unconstrained: !cfg.CA.NameConstraints}
+		for _, host := range instance.Hosts() {
+			spec.Hosts = append(spec.Hosts, host.Name)
+		}
+		list = append(list, spec)
+	}
+	if cfg.CA.CertFile != "" {
+		for _, spec := range list[1:] {
+			list[0].Hosts = append(list[0].Hosts, spec.Hosts...)
+		}
+		list = list[:1]
+	}
+	return list
+}
+
+// instances are the GitHubs of the configured Apps, in order.
+func instances(cfg *config.Config) []rules.Instance {
+	var list []rules.Instance
+	for _, app := range cfg.Apps {
+		if instance := rules.Instance(app.Host); !slices.Contains(list, instance) {
+			list = append(list, instance)
+		}
+	}
+	return list
+}
+
+// servedHosts are the hosts to intercept.
+func servedHosts(cfg *config.Config) []rules.Host {
+	var list []rules.Host
+	for _, instance := range instances(cfg) {
+		list = append(list, instance.Hosts()...)
+	}
+	return list
+}
+
+// authority makes or loads one CA.
+type authority func(certs.Spec) (*certs.CA, error)
+
+// inMemory makes CAs that are kept nowhere. Given files are used all the same.
+func inMemory(cfg *config.Config) authority {
+	if cfg.CA.CertFile != "" {
+		return onDisk(cfg)
+	}
+	return certs.New
+}
+
+// onDisk loads the given CA, or those of the state directory, which are
+// created on first use.
+func onDisk(cfg *config.Config) authority {
+	return func(spec certs.Spec) (*certs.CA, error) {
+		if cfg.CA.CertFile != "" {
+			return certs.Load(cfg.CA.CertFile, cfg.CA.KeyFile, spec)
+		}
+		return certs.Open(caDir(cfg), spec)
+	}
+}
+
+// caDir is where the CAs are kept.
+func caDir(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "ca") }
+
+// openAuthorities opens all CAs; the error names all that failed.
+func openAuthorities(cfg *config.Config, open authority) (*authorities, error) {
+	a := &authorities{byHost: make(map[string]*certs.CA)}
+	var failed error
+	for _, spec := range specs(cfg) {
+		ca, err := open(spec)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		a.all = append(a.all, ca)
+		for _, host := range spec.Hosts {
+			a.byHost[host] = ca
+		}
+	}
+	return a, failed
+}
+
+// pem is what clients must trust.
+func (a *authorities) pem() []byte {
+	var text []byte
+	for _, ca := range a.all {
+		text = append(text, ca.PEM()...)
+	}
+	return text
+}
+
+// bundle is the system's roots and what clients must trust besides.
+func (a *authorities) bundle() ([]byte, error) {
+	return certs.SystemRoots{File: os.Getenv("SSL_CERT_FILE"), Dirs: os.Getenv("SSL_CERT_DIR")}.Bundle(a.pem())
+}
+
+// certificate is the proxy's Options.Certificate.
+func (a *authorities) certificate(host string) (*tls.Certificate, error) {
+	ca, ok := a.byHost[host]
+	if !ok {
+		return nil, fmt.Errorf("no CA for %s", host)
+	}
+	return ca.Certificate(host)
+}
+
+// server is a proxy and what it is made of.
+type server struct {
+	*proxy.Proxy
+	source   *auth.Source
+	upstream *proxy.Upstream
+}
+
+// newServer wires a proxy together. Close it after its Shutdown.
+func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, log *slog.Logger) (*server, error) {
+	roots, err := rootCAs(cfg.Upstream.RootsPEM)
+	if err != nil {
+		return nil, err
+	}
+	upstream := proxy.NewUpstream(proxy.UpstreamOptions{
+		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: cfg.Upstream.Proxy, HTTP2: cfg.Upstream.HTTP2,
+	})
+	source := auth.New(cfg.Apps, auth.Options{
+		Transport: upstream.Transport(), Fallback: cfg.Fallback, Log: log, UserAgent: "ghapp-proxy",
+	})
+	return &server{
+		Proxy: proxy.New(proxy.Options{
+			Hosts: servedHosts(cfg), Rules: rules.Set{JWTWrites: cfg.JWTWrites}, Credentials: source,
+			Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
+			Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log,
+		}),
+		source: source, upstream: upstream,
+	}, nil
+}
+
+// stop ends the server: what is under way may finish until ctx ends.
+func (s *server) stop(ctx context.Context) error {
+	err := s.Shutdown(ctx)
+	s.source.Close()
+	s.upstream.Close()
+	return err
+}
+
+// rootCAs are the system's roots and those of upstream.ca_file; nil for the
+// system's alone.
+func rootCAs(extra []byte) (*x509.CertPool, error) {
+	if extra == nil {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's roots: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(extra) {
+		return nil, errors.New("upstream.ca_file contains no certificate")
+	}
+	return pool, nil
+}

@@ -1,0 +1,97 @@
+// Package config turns a TOML file and the environment into a checked Config.
+//
+// It exists so that whoever edits the file learns everything that is wrong
+// with it at once, each fault with its line and its remedy, and so that no
+// other package has to doubt a setting: names are lower case where case does
+// not count, paths are absolute, keys are parsed, defaults are filled in.
+//
+//	cfg, err := config.Load(ctx, config.Source{
+//		Path:      *configFlag, // "" if the flag was not given
+//		LookupEnv: os.LookupEnv,
+//		HomeDir:   home,
+//	})
+//	if err != nil {
+//		fmt.Fprintln(os.Stderr, err) // a *config.Error: all faults, one after the other
+//		os.Exit(2)
+//	}
+//	for _, warning := range cfg.Warnings { … }
+//
+// # Where the configuration comes from
+//
+// From one place: the file named by Source.Path, else by $GHAPP_PROXY_CONFIG,
+// else $XDG_CONFIG_HOME/ghapp-proxy/config.toml (~/.config without that
+// variable). Nothing is looked for in the current directory, whose owner may
+// be hostile; that includes ./github-app-key.pem, which other tools take for
+// the key.
+//
+// Only where there is no file at all does the environment describe the App:
+//
+//	GITHUB_APP_ID, GITHUB_APP_CLIENT_ID          which App; one or both
+//	GITHUB_PRIVATE_KEY, GITHUB_APP_PRIVATE_KEY, PRIVATE_KEY
+//	                                             its key as text, or …
+//	GITHUB_PRIVATE_KEY_PATH, GITHUB_APP_PRIVATE_KEY_PATH, PRIVATE_KEY_PATH
+//	                                             … in a file; one of the six
+//	GITHUB_APP_INSTALLATION_ID                   default_installation
+//	GITHUB_APP_CLIENT_SECRET                     the client secret
+//	GITHUB_APP_HOST                              host, github.com if unset
+//
+// A variable that is set but empty counts as unset.
+//
+// # Limitations
+//
+// The file is read once; nothing is watched. Commands that print a secret
+// inherit the environment of the process, and children that they leave behind
+// are not killed when they time out. A fault inside an array is reported at
+// the line of its key. A syntax error hides every other fault. Whether GitHub
+// accepts an id or a key is found out by its first use, not here.
+package config
+
+import (
+	"net/url"
+
+	"ghapp-proxy/auth"
+)
+
+// Config is a complete, checked configuration: every default is filled in,
+// every key is loaded, every relative path is made absolute.
+type Config struct {
+	// File is the configuration file, "" if the environment was enough.
+	File string
+
+	Listen         string // address of the proxy
+	StateDir       string // where the CA is kept
+	AllowAnonymous bool   // serve peers that are not known to be the same user
+	PlainHTTP      bool   // serve http:// absolute-form requests for served hosts
+
+	Apps      []*auth.App // in the order of the file; at least one
+	Fallback  auth.Fallback
+	JWTWrites bool // let JWT routes be written to
+
+	CA       CA
+	Upstream Upstream
+
+	// SecretEnv names every environment variable that a secret was read from
+	// or could have been: `run` withholds them from its child. Sorted.
+	SecretEnv []string
+	// Warnings are faults that do not stop the program, in the form of errors.
+	Warnings []string
+}
+
+// CA is the [ca] table.
+type CA struct {
+	CertFile, KeyFile string // both or neither
+	NameConstraints   bool
+}
+
+// Upstream is the [upstream] table.
+type Upstream struct {
+	// ConnectTo redirects connections: "host:port" → "address:port". Hosts on
+	// the left are in lower case.
+	ConnectTo map[string]string
+	// RootsPEM are the certificates of ca_file, nil without one.
+	RootsPEM []byte
+	// Proxy is another proxy through which everything is reached, nil for
+	// none. It has a port, and may have a user and a password: print Redacted().
+	Proxy *url.URL
+	HTTP2 bool // speak HTTP/2 towards GitHub
+}

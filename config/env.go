@@ -1,0 +1,156 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+// The variables from which an App is read if there is no file.
+const (
+	idEnv           = "GITHUB_APP_ID"
+	clientIDEnv     = "GITHUB_APP_CLIENT_ID"
+	clientSecretEnv = "GITHUB_APP_CLIENT_SECRET"
+	installationEnv = "GITHUB_APP_INSTALLATION_ID"
+	hostEnv         = "GITHUB_APP_HOST"
+)
+
+// The variables that other tools read an App's key from: gidgethub's
+// documentation, palantir/go-githubapp and @probot/get-private-key.
+var (
+	keyTextEnv = []string{"GITHUB_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY", "PRIVATE_KEY"}
+	keyPathEnv = []string{"GITHUB_PRIVATE_KEY_PATH", "GITHUB_APP_PRIVATE_KEY_PATH", "PRIVATE_KEY_PATH"}
+)
+
+// envApp is the name of the App that the environment describes.
+const envApp = "env"
+
+// loadEnv fills in cfg from the environment alone.
+func (l *loader) loadEnv(cfg *Config) {
+	if l.env(idEnv) == "" && l.env(clientIDEnv) == "" {
+		l.envFault("", errNoApp)
+		return
+	}
+	cfg.Listen = DefaultListen
+	l.overrideListen(cfg)
+	cfg.PlainHTTP = IsLoopback(cfg.Listen)
+	cfg.StateDir = l.defaultStateDir("environment")
+	cfg.CA.NameConstraints = true
+	cfg.Upstream.ConnectTo = map[string]string{}
+
+	app := &auth.App{
+		Name:                envApp,
+		ID:                  l.envID(idEnv),
+		ClientID:            l.env(clientIDEnv),
+		Installations:       map[string]auth.InstallationID{},
+		Enterprises:         map[string]auth.InstallationID{},
+		DefaultInstallation: auth.InstallationID(l.envID(installationEnv)),
+	}
+	if app.ClientID != "" {
+		l.envFault(clientIDEnv, checkClientID(app.ClientID))
+	}
+	l.envHost(app)
+	l.envClientSecret(app)
+	l.envKey(app)
+	cfg.Apps = []*auth.App{app}
+}
+
+// envFault reports that something is wrong with a variable, if err is not nil.
+func (l *loader) envFault(name string, err error) {
+	if err != nil {
+		l.faults = append(l.faults, newFault("environment", 0, name, err))
+	}
+}
+
+// envID reads a positive integer, 0 if the variable is unset.
+func (l *loader) envID(name string) int64 {
+	s := l.env(name)
+	if s == "" {
+		return 0
+	}
+	id, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil || id <= 0 {
+		l.envFault(name, errNotID)
+		return 0
+	}
+	return id
+}
+
+func (l *loader) envHost(app *auth.App) {
+	instance := rules.GitHubCom
+	if s := l.env(hostEnv); s != "" {
+		var err error
+		instance, err = rules.ParseInstance(s)
+		l.envFault(hostEnv, err)
+	}
+	app.Host = string(instance)
+	app.API = instance.APIURL()
+}
+
+func (l *loader) envClientSecret(app *auth.App) {
+	s := l.env(clientSecretEnv)
+	if s == "" {
+		return
+	}
+	if app.ClientID == "" {
+		l.envFault(clientSecretEnv, withHint("GitHub wants both together", "%s is missing", clientIDEnv))
+	}
+	secret, err := parseClientSecret([]byte(s))
+	l.envFault(clientSecretEnv, err)
+	app.ClientSecret = secret
+}
+
+// envKey reads the key from the one variable of six that is set.
+func (l *loader) envKey(app *auth.App) {
+	var set []string
+	for i := range keyTextEnv {
+		for _, name := range []string{keyTextEnv[i], keyPathEnv[i]} {
+			if l.env(name) != "" {
+				set = append(set, name)
+			}
+		}
+	}
+	switch len(set) {
+	case 0:
+		l.envFault("", withHint("set GITHUB_PRIVATE_KEY_PATH to the file GitHub let you download, or GITHUB_PRIVATE_KEY to its text;\n"+
+			"a key in the current directory is not looked for, because that may be somebody else's",
+			"an App is named, but its private key is missing"))
+		return
+	case 1:
+	default:
+		l.envFault(set[1], withHint("unset all but one", "%s is set as well: the key comes from one place", strings.Join(append(set[:1:1], set[2:]...), ", ")))
+		return
+	}
+	text, origin, err := l.envKeyText(set[0])
+	if err == nil {
+		app.Key, err = auth.ParseKey(text)
+	}
+	if err != nil && origin != "" {
+		err = fmt.Errorf("%s: %w", origin, err)
+	}
+	l.envFault(set[0], err)
+}
+
+// envKeyText returns what a variable holds, or the file it names holds. The
+// file's name is the origin.
+func (l *loader) envKeyText(name string) (text []byte, origin string, err error) {
+	value := l.env(name)
+	if !strings.HasSuffix(name, "_PATH") {
+		return []byte(value), "", nil
+	}
+	if holdsSecret(value) {
+		return nil, "", withHint("the text itself goes into "+strings.TrimSuffix(name, "_PATH"), "holds the key itself instead of the path of a file")
+	}
+	path, err := filepath.Abs(value)
+	if err != nil {
+		return nil, "", err
+	}
+	text, err = readFile(path, func(w error) {
+		l.warnings = append(l.warnings, newFault("environment", 0, name, w))
+	})
+	return text, path, err
+}

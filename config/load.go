@@ -1,0 +1,199 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"ghapp-proxy/auth"
+)
+
+// Source is where a configuration comes from. Nothing else is consulted.
+type Source struct {
+	// Path is the file named on the command line, "" if none was.
+	Path string
+	// LookupEnv reads an environment variable, as os.LookupEnv does; nil
+	// stands for an empty environment.
+	LookupEnv func(name string) (value string, ok bool)
+	// HomeDir is the user's home directory; "" if it is unknown.
+	HomeDir string
+	// Listen, if it is not empty, replaces the configured address: it is the
+	// one from the command line.
+	Listen string
+}
+
+// DefaultListen is the address of the proxy where none is configured.
+const DefaultListen = "127.0.0.1:8080"
+
+// Load finds, reads and checks the configuration, with everything that it
+// refers to: keys, secrets and certificates. Commands that print a secret end
+// with ctx. What is wrong with the configuration is reported as one *Error.
+func Load(ctx context.Context, src Source) (*Config, error) {
+	l := &loader{ctx: ctx, src: src, secretEnv: slices.Concat(keyTextEnv, keyPathEnv, []string{clientSecretEnv})}
+	cfg := &Config{}
+	if path, named := l.findFile(); path != "" {
+		l.loadFile(cfg, path, named)
+	}
+	if cfg.File == "" && len(l.faults) == 0 {
+		l.loadEnv(cfg)
+	}
+	if err := l.err(); err != nil {
+		return nil, err
+	}
+	slices.Sort(l.secretEnv)
+	cfg.SecretEnv = slices.Compact(l.secretEnv)
+	cfg.Warnings = l.warningTexts()
+	return cfg, nil
+}
+
+// loader is what one call of Load carries around.
+type loader struct {
+	report
+	ctx       context.Context
+	src       Source
+	secretEnv []string // variables that a secret was or could be read from
+}
+
+// env returns an environment variable, "" if it is unset.
+func (l *loader) env(name string) string {
+	if l.src.LookupEnv == nil {
+		return ""
+	}
+	value, _ := l.src.LookupEnv(name)
+	return value
+}
+
+// pathEnv names the configuration file.
+const pathEnv = "GHAPP_PROXY_CONFIG"
+
+// findFile returns the configuration file, and whether somebody named it: the
+// file in the default place need not exist.
+func (l *loader) findFile() (path string, named bool) {
+	if l.src.Path != "" {
+		return l.src.Path, true
+	}
+	if path := l.env(pathEnv); path != "" {
+		return path, true
+	}
+	if dir := l.xdgDir("XDG_CONFIG_HOME", ".config"); dir != "" {
+		return filepath.Join(dir, "config.toml"), false
+	}
+	return "", false
+}
+
+// xdgDir returns our directory below one of the XDG base directories, "" if
+// there is no home directory. "All paths set in these environment variables
+// must be absolute. If an implementation encounters a relative path in any of
+// these variables it should consider the path invalid and ignore it."
+// (XDG Base Directory Specification 0.8)
+func (l *loader) xdgDir(variable, underHome string) string {
+	base := l.env(variable)
+	if !filepath.IsAbs(base) {
+		if !filepath.IsAbs(l.src.HomeDir) {
+			return ""
+		}
+		base = filepath.Join(l.src.HomeDir, underHome)
+	}
+	return filepath.Join(base, "ghapp-proxy")
+}
+
+// loadFile reads the configuration file; cfg.File stays empty if it is not there.
+func (l *loader) loadFile(cfg *Config, path string, named bool) {
+	text, err := readFile(path, nil)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return
+	}
+	abs, absErr := filepath.Abs(path)
+	if err := errors.Join(err, absErr); err != nil {
+		l.faults = append(l.faults, newFault(path, 0, "", fmt.Errorf("cannot be read: %w", err)))
+		return
+	}
+	cfg.File = abs
+	doc := parseDocument(&l.report, path, abs, l.src.HomeDir, string(text))
+	if doc != nil {
+		l.readDocument(cfg, doc)
+	}
+}
+
+// readDocument reads every table of the file, then reports what it did not
+// know. A new table is read here.
+func (l *loader) readDocument(cfg *Config, doc *document) {
+	l.readTop(cfg, doc.root)
+	cfg.CA = readCA(doc.root.table("ca", ""))
+	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
+	apps := doc.root.table("app", nameHint)
+	if wrongType := apps.values == nil && doc.root.has("app"); len(apps.values) == 0 && !wrongType {
+		doc.addFault(0, "", errNoApp)
+	}
+	cfg.Apps = l.readApps(apps)
+	doc.finish()
+}
+
+// readTop reads the keys outside every table.
+func (l *loader) readTop(cfg *Config, t *table) {
+	cfg.Listen = DefaultListen
+	if s, ok := t.text("listen"); ok {
+		if err := checkListen(s); err != nil {
+			t.fault("listen", err)
+		}
+		cfg.Listen = s
+	}
+	l.overrideListen(cfg)
+	if dir, ok := t.file("state_dir"); ok {
+		cfg.StateDir = dir
+	} else if !t.has("state_dir") {
+		cfg.StateDir = l.defaultStateDir(t.doc.file)
+	}
+	cfg.AllowAnonymous = t.boolean("allow_anonymous", false)
+	cfg.PlainHTTP = t.boolean("plain_http", IsLoopback(cfg.Listen))
+	cfg.JWTWrites = t.boolean("jwt_writes", false)
+	if s, ok := t.text("fallback"); ok {
+		fallback, err := auth.ParseFallback(s)
+		if err != nil {
+			t.fault("fallback", err)
+		}
+		cfg.Fallback = fallback
+	}
+}
+
+// overrideListen puts the address from the command line in place.
+func (l *loader) overrideListen(cfg *Config) {
+	if l.src.Listen == "" {
+		return
+	}
+	if err := checkListen(l.src.Listen); err != nil {
+		l.faults = append(l.faults, newFault("command line", 0, "listen", err))
+	}
+	cfg.Listen = l.src.Listen
+}
+
+// defaultStateDir returns the place of the CA, and reports to file if there is none.
+func (l *loader) defaultStateDir(file string) string {
+	dir := l.xdgDir("XDG_STATE_HOME", ".local/state")
+	if dir == "" {
+		l.faults = append(l.faults, newFault(file, 0, "state_dir",
+			withHint("set state_dir, $XDG_STATE_HOME or $HOME", "there is no home directory to keep the state in")))
+	}
+	return dir
+}
+
+// readCA reads the [ca] table.
+func readCA(t *table) CA {
+	ca := CA{NameConstraints: t.boolean("name_constraints", true)}
+	ca.CertFile, _ = t.file("cert_file")
+	ca.KeyFile, _ = t.file("key_file")
+	if info, err := os.Stat(ca.KeyFile); err == nil {
+		checkMode(ca.KeyFile, info, func(w error) { t.warn("key_file", w) })
+	}
+	switch cert, key := t.has("cert_file"), t.has("key_file"); {
+	case cert && !key:
+		t.fault("cert_file", withHint("give both, or neither to have a CA made", "key_file is missing"))
+	case key && !cert:
+		t.fault("key_file", withHint("give both, or neither to have a CA made", "cert_file is missing"))
+	}
+	return ca
+}

@@ -1,0 +1,197 @@
+package config
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"unicode"
+
+	"ghapp-proxy/auth"
+)
+
+// maxFile bounds every file and every output that is read, in bytes.
+const maxFile = 1 << 20
+
+var errTooLong = errors.New("longer than 1 MiB")
+
+// readFile reads a file of bounded size. With a warning function it also
+// reports if others may read the file. Its errors do not name the file.
+func readFile(path string, warn func(error)) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, bare(err)
+	case info.IsDir():
+		return nil, errors.New("is a directory")
+	case warn != nil:
+		checkMode(path, info, warn)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, bare(err)
+	}
+	if len(text) > maxFile {
+		return nil, errTooLong
+	}
+	return text, nil
+}
+
+// checkMode warns if anybody but the owner may do anything with a file.
+// Windows has no such modes: os reports 0666 there for every file.
+func checkMode(path string, info fs.FileInfo, warn func(error)) {
+	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		warn(withHint("chmod 600 "+shellQuote(path), "other users may read %s (mode %04o)", path, mode.Perm()))
+	}
+}
+
+// bare takes the operation and the path out of an error.
+func bare(err error) error {
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// pathError names the file in an error of readFile. The path is absolute, so
+// that it shows where a relative one led.
+func pathError(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
+
+// shellQuote quotes a path for a POSIX shell where it has to be.
+func shellQuote(path string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9/._+-]+$`).MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// secretShape matches text that is a secret and no path, name or command: PEM,
+// PEM in base64, a client secret (40 hexadecimal digits), a token of GitHub.
+var secretShape = regexp.MustCompile(`-----BEGIN|PRIVATE KEY|LS0tLS1CRUdJTi|^[0-9a-fA-F]{32,}$|\bgh[a-z]_[0-9A-Za-z]{16}|\bgithub_pat_|MII[0-9A-Za-z+/]{60}|\n`)
+
+// holdsSecret reports whether a setting that should point to a secret has been
+// given the secret itself, which then must not be printed.
+func holdsSecret(s string) bool { return secretShape.MatchString(s) }
+
+// secret reads the secret for which a table has the keys NAME_file, NAME_env
+// and NAME_command, one at most. It returns the key that was used, "" if there
+// is none or it is faulty, and from where the text came, for errors.
+func (l *loader) secret(t *table, name string) (text []byte, key, origin string) {
+	var given []string
+	for _, source := range []string{"_file", "_env", "_command"} {
+		if t.has(name + source) {
+			given = append(given, name+source)
+		}
+	}
+	if len(given) == 0 {
+		return nil, "", ""
+	}
+	if len(given) > 1 {
+		t.fault(given[1], withHint("keep one of them", "%s is given as well: the secret comes from one place", given[0]))
+		return nil, "", ""
+	}
+	key = given[0]
+	text, origin, err := l.secretFrom(t, key)
+	if err != nil {
+		t.fault(key, fmt.Errorf("%s: %w", origin, err))
+	}
+	if err != nil || origin == "" {
+		return nil, "", ""
+	}
+	return text, key, origin
+}
+
+// secretFrom reads the file, the variable or the output that a key names. An
+// empty origin means that the key is faulty, which is reported already.
+func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, err error) {
+	switch {
+	case strings.HasSuffix(key, "_file"):
+		path, ok := t.file(key)
+		if !ok {
+			return nil, "", nil
+		}
+		text, err = readFile(path, func(w error) { t.warn(key, w) })
+		return text, path, err
+	case strings.HasSuffix(key, "_env"):
+		return l.secretFromEnv(t, key)
+	default:
+		argv, ok := t.argv(key)
+		if !ok {
+			return nil, "", nil
+		}
+		text, err = runCommand(l.ctx, argv, t.doc.dir)
+		return text, "the output of " + commandName(argv), err
+	}
+}
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// secretFromEnv is secretFrom for a variable.
+func (l *loader) secretFromEnv(t *table, key string) (text []byte, origin string, err error) {
+	name, ok := t.text(key)
+	if !ok {
+		return nil, "", nil
+	}
+	if holdsSecret(name) || !envName.MatchString(name) {
+		t.fault(key, withHint("put the secret into an environment variable and give the variable's name, without $",
+			"must be the name of an environment variable"))
+		return nil, "", nil
+	}
+	l.secretEnv = append(l.secretEnv, name)
+	value := l.env(name)
+	if value == "" {
+		return nil, "$" + name, errors.New("this environment variable is unset or empty")
+	}
+	return []byte(value), "$" + name, nil
+}
+
+// key reads and parses the private key of an App.
+func (l *loader) key(t *table) *rsa.PrivateKey {
+	text, key, origin := l.secret(t, "private_key")
+	if key == "" {
+		return nil
+	}
+	parsed, err := auth.ParseKey(text)
+	if err != nil {
+		t.fault(key, fmt.Errorf("%s: %w", origin, err))
+	}
+	return parsed
+}
+
+// clientSecret reads the client secret of an App, "" if it has none.
+func (l *loader) clientSecret(t *table) auth.Secret {
+	text, key, origin := l.secret(t, "client_secret")
+	if key == "" {
+		return ""
+	}
+	secret, err := parseClientSecret(text)
+	if err != nil {
+		t.fault(key, fmt.Errorf("%s: %w", origin, err))
+	}
+	return secret
+}
+
+// parseClientSecret takes the space around a client secret away and refuses
+// what cannot be one; its errors do not quote it.
+func parseClientSecret(text []byte) (auth.Secret, error) {
+	s := strings.TrimSpace(string(text))
+	switch {
+	case s == "":
+		return "", errors.New("the client secret is empty")
+	case strings.Contains(s, "-----BEGIN"):
+		return "", errors.New("PEM, where the App's client secret is needed")
+	case len(s) > 255 || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return "", errors.New("no client secret: that is one word")
+	}
+	return auth.Secret(s), nil
+}

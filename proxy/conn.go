@@ -1,0 +1,107 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// prefixConn replays bytes that were read from a connection too early.
+type prefixConn struct {
+	net.Conn
+	prefix bytes.Reader
+}
+
+// withPrefix returns conn with what r has buffered put back in front; conn
+// itself if that is nothing, so that the kernel can splice it.
+func withPrefix(conn net.Conn, r *bufio.Reader) net.Conn {
+	n := r.Buffered()
+	if n == 0 {
+		return conn
+	}
+	early := make([]byte, n)
+	if _, err := io.ReadFull(r, early); err != nil {
+		panic("proxy: bufio.Reader lost what it had buffered") // cannot happen
+	}
+	c := &prefixConn{Conn: conn}
+	c.prefix.Reset(early)
+	return c
+}
+
+// Read implements net.Conn.
+func (c *prefixConn) Read(p []byte) (int, error) {
+	if c.prefix.Len() > 0 {
+		return c.prefix.Read(p)
+	}
+	return c.Conn.Read(p)
+}
+
+// CloseWrite half-closes the connection underneath.
+func (c *prefixConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return conn.Close()
+}
+
+// safeHijacker keeps what the client sent right behind its CONNECT. goproxy
+// 1.9.2 drops the buffered reader that Hijack returns, and with it an early
+// ClientHello: the handshake would hang. TestEarlyClientHello fails without it.
+type safeHijacker struct {
+	http.ResponseWriter
+}
+
+// Hijack implements http.Hijacker.
+func (w safeHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	return withPrefix(conn, rw.Reader), rw, nil
+}
+
+// handover is a listener whose connections are handed to it: the inside of the
+// proxy listens on it. Ownership of a connection changes with give.
+type handover struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+	addr  net.Addr
+}
+
+func newHandover() *handover {
+	return &handover{conns: make(chan net.Conn), done: make(chan struct{}), addr: &net.TCPAddr{}}
+}
+
+// give hands conn over, or closes it if nobody listens any more.
+func (h *handover) give(conn net.Conn) {
+	select {
+	case h.conns <- conn:
+	case <-h.done:
+		conn.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case conn := <-h.conns:
+		return conn, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *handover) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *handover) Addr() net.Addr { return h.addr }

@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"ghapp-proxy/auth"
+)
+
+// credentialRefusal maps why there is no credential to an answer.
+//
+// The person at the tool can mend what is answered with 403 (install the App,
+// grant it a permission); the person who runs the proxy what is answered with
+// 500; 502 to 504 may mend themselves.
+func credentialRefusal(err error) *refusal {
+	var (
+		missing *auth.NotInstalledError
+		client  *auth.ClientSecretError
+		refused *auth.Error
+	)
+	switch {
+	case errors.As(err, &missing):
+		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), missing.Remedy()}
+	case errors.As(err, &client):
+		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), client.Remedy()}
+	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
+		f := upstreamRefusal(refused.Err, "GitHub's API")
+		f.title = refused.Error()
+		return f
+	case errors.As(err, &refused):
+		return &refusal{mintStatus(refused.Status), "http_response_incomplete", err.Error(), refused.Remedy}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &refusal{http.StatusServiceUnavailable, "connection_terminated", "the request ended before its credential was there", ""}
+	default:
+		return &refusal{http.StatusInternalServerError, "proxy_internal_error", err.Error(), ""}
+	}
+}
+
+// mintStatus is our answer to GitHub's refusal to give a credential.
+func mintStatus(github int) int {
+	switch {
+	case github >= 500:
+		return http.StatusBadGateway
+	case github == http.StatusForbidden, github == http.StatusUnprocessableEntity:
+		return http.StatusForbidden // suspended, or not granted
+	case github == http.StatusTooManyRequests:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError // wrong key, id or installation
+	}
+}
+
+// upstreamRefusal maps why a host could not be reached to an answer.
+// The codes are those of RFC 9209, section 2.3.
+func upstreamRefusal(err error, host string) *refusal {
+	f := &refusal{status: http.StatusBadGateway, code: "destination_unavailable", title: fmt.Sprintf("%s could not be reached: %v", host, err)}
+	var (
+		dns     *net.DNSError
+		timeout net.Error
+		cert    *tls.CertificateVerificationError
+		alert   tls.AlertError
+		record  tls.RecordHeaderError
+		name    x509.HostnameError
+	)
+	switch {
+	case errors.Is(err, errSelf):
+		f.status, f.code, f.title = http.StatusForbidden, "http_request_denied", errSelf.Error()
+	case errors.As(err, &dns):
+		f.code, f.remedy = "dns_error", "check the name and the resolver of the machine that runs the proxy"
+	case errors.As(err, &cert), errors.As(err, &name):
+		f.code, f.remedy = "tls_certificate_error", "if the host's certificate is private, name its root in upstream.ca_file"
+	case errors.As(err, &alert), errors.As(err, &record):
+		f.code = "tls_protocol_error"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		f.code, f.remedy = "connection_refused", "check upstream.connect_to and upstream.proxy, and that the host is up"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		f.status, f.code = http.StatusGatewayTimeout, "connection_timeout"
+	}
+	return f
+}
+
+// unauthorizedRefusal stands in for a 401 of GitHub to git or Git LFS.
+func unauthorizedRefusal(x *exchange) *refusal {
+	f := &refusal{status: http.StatusForbidden, code: "http_request_denied"}
+	owner := auth.Owner{Login: x.route.Owner, Repo: x.route.Repo}
+	if x.credential.Anonymous() {
+		f.title = fmt.Sprintf("%s does not exist or is private, and no installation covers it", owner)
+		f.remedy = "install the App on " + owner.String() + ", or map the owner under [app.NAME.installations]"
+		return f
+	}
+	f.title = fmt.Sprintf("GitHub refused the token of installation %d (App %s) for %s", x.credential.Installation, x.credential.App.Name, owner)
+	f.remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
+	return f
+}

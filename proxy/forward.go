@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"ghapp-proxy/rules"
+)
+
+// newForwarder returns the handler that sends a request on and streams the
+// answer back. What leaves is what came in, save for Authorization and what
+// RFC 9110, section 7.6.1, reserves for one hop.
+func newForwarder(transport http.RoundTripper) http.Handler {
+	reverse := &httputil.ReverseProxy{
+		Rewrite:        rewrite,
+		Transport:      transport,
+		ModifyResponse: modifyResponse,
+		ErrorHandler:   answerError,
+		BufferPool:     &copyBuffers,
+		// Answers of unknown length are flushed at once. Others are held for
+		// this long at most: flushing each write costs 9 % on small answers.
+		FlushInterval: 50 * time.Millisecond,
+		ErrorLog:      log.New(io.Discard, "", 0), // errors end up in the request's own line
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && r.ProtoMajor == 1 {
+			// Without it an early answer to an upload waits for the upload
+			// (golang/go issue 57786). It fails for no HTTP/1.1 connection.
+			if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+				answerError(w, r, err)
+				return
+			}
+		}
+		if r.Trailer == nil && r.ContentLength < 0 && r.ProtoMajor == 1 {
+			r.Trailer = make(http.Header) // filled in when the body ends, announced or not
+		}
+		reverse.ServeHTTP(w, r)
+	})
+}
+
+// rewrite restores what ReverseProxy changes, and sets Authorization.
+func rewrite(pr *httputil.ProxyRequest) {
+	in, out := pr.In, pr.Out
+	x, ok := in.Context().Value(exchangeKey{}).(*exchange)
+	if !ok { // a host that is not served
+		x = &exchange{keep: true}
+		x.path, x.query = target(in)
+	}
+	out.URL = &url.URL{Scheme: "https", Host: x.session.host.Name}
+	if x.keep {
+		out.URL.Scheme, out.URL.Host = in.URL.Scheme, in.URL.Host
+	}
+	setTarget(out.URL, x.path, x.query)
+	if x.session.plain {
+		out.Host = x.session.host.Name // http's port is not https's
+	}
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values := in.Header[name]; values != nil && !nominated(in.Header, name) {
+			out.Header[name] = values
+		}
+	}
+	out.Trailer = in.Trailer // Clone copied it before it was filled in
+	if out.Body == nil && in.ContentLength == 0 && in.Header["Content-Length"] != nil {
+		out.TransferEncoding = []string{"identity"} // keeps "Content-Length: 0"
+	}
+	if !x.keep {
+		delete(out.Header, "Authorization")
+		if x.authorization != nil {
+			out.Header["Authorization"] = x.authorization
+		}
+	}
+}
+
+// setTarget makes u's request target the octets that the client sent. Opaque
+// does that for all that need it: rules.Set.Route refuses a leading "//", which
+// Opaque would take for a host, and elsewhere the path is parsed.
+func setTarget(u *url.URL, path, query string) {
+	if strings.HasPrefix(path, "//") {
+		u.Path, u.RawPath = path, path
+	} else {
+		u.Opaque = path
+	}
+	if query != "" {
+		u.RawQuery, u.ForceQuery = query[1:], true
+	}
+}
+
+// nominated reports whether Connection makes a field hop-by-hop.
+func nominated(h http.Header, name string) bool {
+	for _, value := range h["Connection"] {
+		for token := range strings.SplitSeq(value, ",") {
+			if textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(token)) == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// errUnauthorized replaces a 401 that would make git ask for a password.
+var errUnauthorized = errors.New("GitHub answered 401")
+
+// modifyResponse looks at the head of the answer.
+func modifyResponse(resp *http.Response) error {
+	x, ok := resp.Request.Context().Value(exchangeKey{}).(*exchange)
+	if ok && x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
+		return errUnauthorized
+	}
+	return nil
+}
+
+// answerError is the ReverseProxy's ErrorHandler: there is no answer to pass on.
+func answerError(w http.ResponseWriter, r *http.Request, err error) {
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		upstreamRefusal(err, r.URL.Host).write(w, rules.Text)
+		return
+	}
+	if r.Context().Err() != nil {
+		x.err = context.Canceled // the client has left: nobody reads an answer
+		return
+	}
+	var refused *refusal
+	if errors.Is(err, errUnauthorized) {
+		refused = unauthorizedRefusal(x)
+	} else {
+		refused = upstreamRefusal(err, x.session.host.Name)
+	}
+	x.err = errors.Join(refused, err)
+	refused.write(w, x.route.Form)
+}
+
+// bufferPool lends the buffers that bodies are copied through.
+type bufferPool struct{ pool sync.Pool }
+
+const copyBufferSize = 32 << 10
+
+var copyBuffers = bufferPool{sync.Pool{New: func() any { return new([copyBufferSize]byte) }}}
+
+// Get implements httputil.BufferPool.
+func (b *bufferPool) Get() []byte { return b.pool.Get().(*[copyBufferSize]byte)[:] }
+
+// Put implements httputil.BufferPool.
+func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[copyBufferSize]byte)(buf)) }

@@ -1,0 +1,180 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+// gateway takes the requests for served hosts: it classifies them, finds their
+// credential, and forwards or refuses them. It is plain net/http and knows
+// nothing of CONNECT.
+type gateway struct {
+	opts    Options
+	forward http.Handler
+}
+
+func newGateway(opts Options) *gateway {
+	return &gateway{opts: opts, forward: newForwarder(opts.Upstream.Transport())}
+}
+
+// ServeHTTP takes a request from inside an intercepted connection.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s, ok := r.Context().Value(sessionKey{}).(session)
+	if !ok {
+		http.Error(w, "ghapp-proxy: a request without a session", http.StatusInternalServerError)
+		return
+	}
+	g.serve(w, r, s)
+}
+
+// exchange is one request on its way, and what became of it.
+type exchange struct {
+	session session
+	path    string // of the request target, as sent
+	query   string // with its "?", "" if there is none
+
+	route         rules.Route
+	credential    auth.Credential
+	authorization []string // what leaves as Authorization; nil for none
+	keep          bool     // a host that is not served: the client's Authorization passes
+
+	err error // why there was no complete answer
+}
+
+type exchangeKey struct{}
+
+// serve handles one request, and writes its line to the log.
+func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
+	x := &exchange{session: s}
+	x.path, x.query = target(r)
+	out := &recorder{ResponseWriter: w}
+	defer g.logLine(r, x, out)()
+
+	if refused := g.prepare(r, x); refused != nil {
+		x.err = refused
+		refused.write(out, x.route.Form)
+		return
+	}
+	g.forward.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+}
+
+// prepare decides about a request: it fills in the route and the credential,
+// or says why the request is refused.
+func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
+	x.route.Form = formFor(x.session.host)
+	if refused := checkHost(r, x.session); refused != nil {
+		return refused
+	}
+	if r.Header["Upgrade"] != nil {
+		return &refusal{
+			status: http.StatusNotImplemented, code: "http_upgrade_failed", title: "Upgrade is not supported on served hosts",
+			remedy: "GitHub needs none: leave the Upgrade field out",
+		}
+	}
+	route, err := g.opts.Rules.Route(rules.Request{
+		Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"),
+	})
+	if err != nil {
+		return &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
+	}
+	x.route = route
+	if route.Refused != "" {
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(route.Refused)}
+	}
+	if err := g.authorize(r.Context(), x); err != nil {
+		return credentialRefusal(err)
+	}
+	return nil
+}
+
+// checkHost refuses a request that means another host than its connection
+// (RFC 9110, section 15.5.20): the credential would follow it there.
+func checkHost(r *http.Request, s session) *refusal {
+	if r.TLS != nil && r.TLS.ServerName != "" {
+		if name, _ := rules.SplitHost(r.TLS.ServerName); name != s.host.Name {
+			return misdirected("TLS server name", r.TLS.ServerName, s)
+		}
+	}
+	name, port := rules.SplitHost(r.Host) // for absolute-form targets this is their host
+	plainPort := s.plain && port == defaultPort(r.URL.Scheme)
+	if name != s.host.Name || port != "" && port != "443" && !plainPort {
+		return misdirected("host", r.Host, s)
+	}
+	return nil
+}
+
+func misdirected(what, got string, s session) *refusal {
+	return &refusal{
+		status: http.StatusMisdirectedRequest, code: "http_request_error",
+		title:  fmt.Sprintf("the request's %s is %q, but the connection is to %s", what, got, s.host.Name),
+		remedy: "open a connection of its own for each host",
+	}
+}
+
+// authorize finds the credential that the route needs.
+func (g *gateway) authorize(ctx context.Context, x *exchange) (err error) {
+	route, host := &x.route, string(x.session.host.Instance)
+	owner := auth.Owner{Login: route.Owner, Repo: route.Repo, Enterprise: route.Enterprise}
+	switch route.Credential {
+	case rules.None:
+		return nil
+	case rules.JWT:
+		x.credential, err = g.opts.Credentials.ForApp(host, installationID(route.Installation), owner)
+	case rules.ClientSecret:
+		x.credential, err = g.opts.Credentials.ForClient(host, route.ClientID)
+	case rules.Installation:
+		x.credential, err = g.opts.Credentials.ForOwner(ctx, host, owner, route.Read)
+	default:
+		err = fmt.Errorf("route %s needs a credential of an unknown kind", route.Operation)
+	}
+	if err != nil || x.credential.Anonymous() {
+		return err
+	}
+	switch route.Scheme {
+	case rules.Bearer:
+		x.authorization = x.credential.Bearer()
+	case rules.Token:
+		x.authorization = x.credential.Token()
+	case rules.Basic:
+		x.authorization = x.credential.Basic()
+	}
+	if x.authorization == nil {
+		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
+	}
+	return nil
+}
+
+func installationID(digits string) auth.InstallationID {
+	id, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0 // none in the path
+	}
+	return auth.InstallationID(id)
+}
+
+// target splits the request target into path and query as they were sent. Of
+// an absolute form it drops scheme, userinfo and host.
+func target(r *http.Request) (path, query string) {
+	path = r.RequestURI
+	if r.URL.IsAbs() {
+		_, path, _ = strings.Cut(path, "://")
+		if i := strings.IndexAny(path, "/?"); i >= 0 {
+			path = path[i:]
+		} else {
+			path = ""
+		}
+	}
+	if i := strings.IndexByte(path, '?'); i >= 0 {
+		path, query = path[:i], path[i:]
+	}
+	if path == "" && r.URL.IsAbs() {
+		path = "/" // RFC 9112, section 3.2.1
+	}
+	return path, query
+}

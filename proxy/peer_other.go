@@ -1,0 +1,15 @@
+//go:build !linux
+
+package proxy
+
+import (
+	"errors"
+	"net"
+)
+
+// canTellPeer reports whether the uid at the other end can be looked up.
+func canTellPeer(net.Addr) bool { return false }
+
+func peerUID(net.Addr, net.Addr) (uint32, error) {
+	return 0, errors.ErrUnsupported
+}

@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"ghapp-proxy/rules"
+)
+
+// refusal is an answer that the proxy gives itself.
+type refusal struct {
+	status int
+	code   string // RFC 9209, section 2.3: the error of the Proxy-Status field
+	title  string // the cause, without a full stop
+	remedy string // what to do about it, "" if nothing is known
+}
+
+// Error implements error, so that a refusal can be logged and returned.
+func (f *refusal) Error() string { return f.title }
+
+// message is the cause and the remedy, with our name so that nobody blames GitHub.
+func (f *refusal) message() string {
+	if f.remedy == "" {
+		return "ghapp-proxy: " + f.title
+	}
+	return "ghapp-proxy: " + f.title + "; " + f.remedy
+}
+
+// docURL is where answers point to.
+const docURL = "https://docs.github.com/apps"
+
+// body renders the refusal as the client can print it.
+func (f *refusal) body(form rules.Form) (contentType string, body []byte) {
+	switch form {
+	case rules.Text:
+		return "text/plain; charset=utf-8", []byte(f.message() + "\n")
+	case rules.LFS:
+		contentType = "application/vnd.git-lfs+json"
+	default:
+		contentType = "application/json; charset=utf-8"
+	}
+	body, err := json.Marshal(map[string]string{"message": f.message(), "documentation_url": docURL})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return contentType, append(body, '\n')
+}
+
+// proxyStatus is the value of the Proxy-Status field (RFC 9209).
+func (f *refusal) proxyStatus() string {
+	return fmt.Sprintf("ghapp-proxy; error=%s; details=%s", f.code, quoteSF(f.title))
+}
+
+// write answers with the refusal.
+func (f *refusal) write(w http.ResponseWriter, form rules.Form) {
+	contentType, body := f.body(form)
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Proxy-Status", f.proxyStatus())
+	if f.status == http.StatusProxyAuthRequired {
+		h.Set("Proxy-Authenticate", `Basic realm="ghapp-proxy"`)
+	}
+	w.WriteHeader(f.status)
+	w.Write(body) // a client that is gone is noticed by the server
+}
+
+// response renders the refusal of a CONNECT. Clients print only its reason phrase.
+func (f *refusal) response(r *http.Request) *http.Response {
+	_, body := f.body(rules.Text)
+	return &http.Response{
+		Status:     fmt.Sprintf("%d %s", f.status, printable(f.message())),
+		StatusCode: f.status, ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header:        http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Proxy-Status": {f.proxyStatus()}},
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Close:         true,
+	}
+}
+
+// printable keeps what may stand in a reason phrase or a structured string:
+// visible ASCII and spaces.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// quoteSF writes an sf-string (RFC 8941, section 3.3.3).
+func quoteSF(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(printable(s)) + `"`
+}

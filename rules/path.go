@@ -1,0 +1,171 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxSegments is how many leading path segments are looked at; the longest
+// pattern has fewer.
+const maxSegments = 8
+
+// segments are the leading segments of a path, as sent: still escaped.
+type segments struct {
+	at [maxSegments]string
+	n  int // how many the path has, which may be more than are kept
+}
+
+// split cuts an absolute path at its slashes. One trailing slash is not a
+// segment: "/orgs/acme/" has two.
+func split(path string) (s segments) {
+	path = strings.TrimSuffix(path[1:], "/")
+	if path == "" {
+		return s
+	}
+	for more := true; more; s.n++ {
+		var segment string
+		segment, path, more = strings.Cut(path, "/")
+		if s.n < maxSegments {
+			s.at[s.n] = segment
+		}
+	}
+	return s
+}
+
+// drop returns s without its first n segments.
+func (s segments) drop(n int) segments {
+	copy(s.at[:], s.at[n:])
+	clear(s.at[maxSegments-n:])
+	s.n -= n
+	return s
+}
+
+// is reports whether segment i is the literal word, whatever its escaping and
+// case. GitHub's paths are case-sensitive, but a spelling that might reach a
+// guarded route must be recognised as that route.
+func (s *segments) is(i int, word string) bool {
+	if i >= s.n || i >= maxSegments {
+		return false
+	}
+	raw := s.at[i]
+	if len(raw) == len(word) {
+		return strings.EqualFold(raw, word)
+	}
+	return strings.IndexByte(raw, '%') >= 0 && strings.EqualFold(unescape(raw), word)
+}
+
+// hex returns the value of a hexadecimal digit, -1 for anything else.
+func hex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// unescape undoes percent-encoding once. A bad escape stands for itself.
+func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && hex(s[i+1]) >= 0 && hex(s[i+2]) >= 0 {
+			out = append(out, byte(hex(s[i+1])<<4|hex(s[i+2])))
+			i += 2
+			continue
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+// TargetError says why a request target is not classified at all: servers
+// disagree on what it means, so a decision made about one reading could be
+// carried out on another. It is answered with 400.
+type TargetError struct {
+	Reason string
+}
+
+// Error implements error.
+func (e *TargetError) Error() string { return e.Reason }
+
+// checkPath refuses targets that servers read in more than one way.
+func checkPath(path string) error {
+	if path == "" || path[0] != '/' {
+		return &TargetError{"the request target must be an absolute path"}
+	}
+	if strings.HasPrefix(path, "//") {
+		return &TargetError{"an empty segment (//) at the start of the path"}
+	}
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == '\\':
+			return &TargetError{"a backslash in the path: write %5C"}
+		case c == '#':
+			return &TargetError{"a fragment in the request target: write %23"}
+		case c <= ' ' || c == 0x7f:
+			return &TargetError{"a control character or space in the path"}
+		}
+	}
+	return checkDots(path)
+}
+
+// checkDots refuses "." and ".." segments, also escaped, and also where the
+// slash beside them is escaped.
+func checkDots(path string) error {
+	start := 0
+	for i := 0; i <= len(path); i++ {
+		width := separatorAt(path, i)
+		if width == 0 {
+			continue
+		}
+		if s := path[start:i]; len(s) > 0 && len(s) <= len("%2e%2e") {
+			if plain := unescape(s); plain == "." || plain == ".." {
+				return &TargetError{fmt.Sprintf("a dot segment (%q) in the path: send the path it leads to", s)}
+			}
+		}
+		start = i + width
+	}
+	return nil
+}
+
+// separatorAt returns the length of the slash or backslash at i, escaped or
+// not, counting the path's end as one; 0 if there is none.
+func separatorAt(path string, i int) int {
+	switch {
+	case i == len(path) || path[i] == '/':
+		return 1
+	case path[i] == '%' && i+2 < len(path):
+		switch c := hex(path[i+1])<<4 | hex(path[i+2]); c {
+		case '/', '\\':
+			return 3
+		}
+	}
+	return 0
+}
+
+// checkLeading refuses empty segments, and escaped slashes, backslashes and
+// control characters, in the first n segments: those that name the owner and
+// the repository.
+func (s *segments) checkLeading(n int) error {
+	for i := range min(n, s.n, maxSegments) {
+		raw := s.at[i]
+		if raw == "" {
+			return &TargetError{"an empty segment (//) before the end of the repository's name"}
+		}
+		if strings.IndexByte(raw, '%') < 0 {
+			continue
+		}
+		for _, c := range []byte(unescape(raw)) {
+			if c == '/' || c == '\\' || c < ' ' || c == 0x7f {
+				return &TargetError{fmt.Sprintf("an escaped slash, backslash or control character in %q, before the end of the repository's name", raw)}
+			}
+		}
+	}
+	return nil
+}

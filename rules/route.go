@@ -1,0 +1,157 @@
+package rules
+
+// Credential is what a route needs in its Authorization header.
+type Credential uint8
+
+const (
+	// None: the request leaves without Authorization.
+	None Credential = iota
+	// JWT: the App's own JSON Web Token.
+	JWT
+	// Installation: an installation token for the route's owner.
+	Installation
+	// ClientSecret: the App's client id and secret.
+	ClientSecret
+)
+
+// String returns the word that logs use.
+func (c Credential) String() string {
+	return [...]string{"none", "jwt", "installation", "basic"}[c]
+}
+
+// Scheme is the form in which a credential is sent.
+type Scheme uint8
+
+const (
+	// Bearer is "Bearer TOKEN".
+	Bearer Scheme = iota
+	// Token is "token TOKEN": archives and raw files are reported to refuse
+	// Bearer (github.com/unjs/giget issue 263).
+	Token
+	// Basic is "Basic base64(x-access-token:TOKEN)", what git sends, or
+	// "Basic base64(CLIENT_ID:CLIENT_SECRET)" for a ClientSecret route.
+	Basic
+)
+
+// Form is the shape in which the client expects to read an error.
+type Form uint8
+
+const (
+	// JSON is GitHub's {"message", "documentation_url"}.
+	JSON Form = iota
+	// Text is text/plain, the only form that git prints.
+	Text
+	// LFS is the JSON of the Git LFS API.
+	LFS
+)
+
+// Request is the part of a request that decides.
+type Request struct {
+	Method string
+	Host   Host   // as decided when the connection was accepted, never from the request
+	Path   string // the request target up to "?", as sent
+	Query  string // the request target after "?", as sent
+}
+
+// Route is a classified request.
+type Route struct {
+	Operation  string // what was matched, for logs: "git-upload-pack", "repos", …
+	Credential Credential
+	Scheme     Scheme
+	Form       Form
+
+	Owner        string // login or enterprise slug, unescaped; "" if the request names none
+	Enterprise   bool   // Owner is an enterprise's slug
+	Repo         string // bare repository name, unescaped; "" if the request names none
+	RepositoryID string // the digits of /repositories/{id}
+	Installation string // the digits of /app/installations/{id}
+	ClientID     string // of /applications/{client_id}
+
+	// Read reports that the request only reads, so that without an
+	// installation it may be sent anonymously: GET, HEAD, git fetch, and the
+	// LFS batch call (GitHub refuses an anonymous upload by itself).
+	Read bool
+	// GitAuth reports that a 401 would make the client ask for a password.
+	GitAuth bool
+	// Refused says why the request must not be forwarded, "" if it may.
+	Refused Refusal
+}
+
+// Refusal is a reason not to forward a request.
+type Refusal string
+
+const (
+	// RefusedJWTWrite: a JWT cannot be narrowed, so its routes are read-only.
+	RefusedJWTWrite Refusal = "this route is authenticated as the App itself, and such routes are read-only: set jwt_writes = true to allow it"
+	// RefusedHandsOut: the answer would put a credential into the tool's hands.
+	RefusedHandsOut Refusal = "this operation hands out a credential, and tools behind the proxy never hold one"
+	// RefusedRevoke: the token is shared by everybody who uses the proxy.
+	RefusedRevoke Refusal = "this would revoke the installation token that the proxy shares between its clients"
+	// RefusedTrace: TRACE echoes the request, Authorization included.
+	RefusedTrace Refusal = "TRACE would echo the credential back"
+)
+
+// Set is the rules in force. The zero value is the built-in ones. It is safe
+// for concurrent use.
+type Set struct {
+	// JWTWrites allows methods other than GET and HEAD on JWT routes.
+	JWTWrites bool
+}
+
+// Route classifies a request. It does no I/O. The error is a *TargetError: the
+// target is ambiguous and must be answered with 400, whatever the route.
+func (set Set) Route(req Request) (Route, error) {
+	if err := checkPath(req.Path); err != nil {
+		return Route{}, err
+	}
+	route, err := classify(req, split(req.Path))
+	if err != nil {
+		return Route{}, err
+	}
+	read := req.Method == "GET" || req.Method == "HEAD"
+	if !route.GitAuth {
+		route.Read = read
+	}
+	switch {
+	case req.Method == "TRACE":
+		route.Refused = RefusedTrace
+	case route.Refused == "" && route.Credential == JWT && !read && !set.JWTWrites:
+		route.Refused = RefusedJWTWrite
+	}
+	return route, nil
+}
+
+// classify dispatches on what the host is for.
+func classify(req Request, path segments) (Route, error) {
+	switch req.Host.Service {
+	case API:
+		return api(req, path)
+	case Uploads:
+		return uploads(path)
+	case Web:
+		return web(req, path)
+	case Raw:
+		return files(path, "raw")
+	case Codeload:
+		return files(path, "archive")
+	default:
+		return enterpriseServer(req, path)
+	}
+}
+
+// enterpriseServer tells the services of a GHES host apart by path.
+//
+// Source: docs.github.com "Getting started with the REST API" for GHES, and
+// "Forming calls with GraphQL".
+func enterpriseServer(req Request, path segments) (Route, error) {
+	switch {
+	case path.is(0, "api") && path.is(1, "v3"):
+		return api(req, path.drop(2))
+	case path.is(0, "api") && path.is(1, "graphql"):
+		return api(req, path.drop(1))
+	case path.is(0, "api") && path.is(1, "uploads"):
+		return uploads(path.drop(2))
+	default:
+		return web(req, path)
+	}
+}

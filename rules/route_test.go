@@ -1,0 +1,249 @@
+package rules_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"ghapp-proxy/rules"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// hosts are the served hosts by name, of three instances.
+var hosts = func() map[string]rules.Host {
+	byName := map[string]rules.Host{}
+	for _, instance := range []rules.Instance{rules.GitHubCom, "ghe.example.com", "octo.ghe.com"} {
+		for _, host := range instance.Hosts() {
+			byName[host.Name] = host
+		}
+	}
+	return byName
+}()
+
+// request reads "METHOD host/path?query".
+func request(t testing.TB, s string) rules.Request {
+	t.Helper()
+	method, target, _ := strings.Cut(s, " ")
+	name, _, _ := strings.Cut(target, "/")
+	host, ok := hosts[name]
+	if !ok {
+		t.Fatalf("no served host %q", name)
+	}
+	path, query, _ := strings.Cut(target[len(name):], "?")
+	return rules.Request{Method: method, Host: host, Path: path, Query: query}
+}
+
+func TestRoute(t *testing.T) {
+	apiRoute := func(owner, repo string) rules.Route {
+		return rules.Route{Operation: "api", Credential: rules.Installation, Owner: owner, Repo: repo, Read: true}
+	}
+	jwt := func(owner, repo string) rules.Route {
+		return rules.Route{Operation: "app", Credential: rules.JWT, Owner: owner, Repo: repo, Read: true}
+	}
+	git := func(op string, read bool) rules.Route {
+		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Basic, Form: rules.Text,
+			Owner: "acme", Repo: "widgets", Read: read, GitAuth: true}
+	}
+	with := func(route rules.Route, change func(*rules.Route)) rules.Route {
+		change(&route)
+		return route
+	}
+	lfs := func(r *rules.Route) { r.Form = rules.LFS }
+	write := func(r *rules.Route) { r.Read = false }
+	file := func(op string) rules.Route {
+		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Token, Form: rules.Text,
+			Owner: "acme", Repo: "widgets", Read: true}
+	}
+	page := rules.Route{Operation: "web", Form: rules.Text, Read: true}
+
+	for in, want := range map[string]rules.Route{
+		"GET api.github.com/repos/acme/widgets":          apiRoute("acme", "widgets"),
+		"GET api.github.com/repos/acme/widgets/pulls":    apiRoute("acme", "widgets"),
+		"POST api.github.com/repos/acme/widgets/issues":  with(apiRoute("acme", "widgets"), write),
+		"GET api.github.com/repos/%61cme/widgets.js":     apiRoute("acme", "widgets.js"),
+		"GET api.github.com/orgs/acme/repos":             apiRoute("acme", ""),
+		"GET api.github.com/users/octocat":               apiRoute("octocat", ""),
+		"GET api.github.com/users/dependabot%5Bbot%5D":   apiRoute("", ""),
+		"GET api.github.com/orgs/acme/installations":     apiRoute("acme", ""),
+		"GET api.github.com/":                            apiRoute("", ""),
+		"GET api.github.com/rate_limit":                  apiRoute("", ""),
+		"GET api.github.com/apps/ci-bot":                 apiRoute("", ""),
+		"GET api.github.com/installation/repositories":   apiRoute("", ""),
+		"GET api.github.com/enterprises/megacorp/events": with(apiRoute("megacorp", ""), func(r *rules.Route) { r.Enterprise = true }),
+		"GET api.github.com/repositories/1000/issues":    with(apiRoute("", ""), func(r *rules.Route) { r.RepositoryID = "1000" }),
+		"POST api.github.com/graphql":                    with(apiRoute("", ""), func(r *rules.Route) { r.Operation, r.Read = "graphql", false }),
+
+		// A file, a branch and a team called "installation" are none.
+		"GET api.github.com/repos/o/r/contents/docs/installation":       apiRoute("o", "r"),
+		"GET api.github.com/repos/o/r/git/ref/heads/installation":       apiRoute("o", "r"),
+		"GET api.github.com/orgs/o/teams/installation":                  apiRoute("o", ""),
+		"GET api.github.com/repos/o/installation":                       apiRoute("o", "installation"),
+		"GET api.github.com/repos/o/r/contents/applications/a/token.go": apiRoute("o", "r"),
+		"GET api.github.com/apps":                                       apiRoute("", ""),
+
+		"GET api.github.com/app":                               jwt("", ""),
+		"HEAD api.github.com/app/":                             jwt("", ""),
+		"GET api.github.com/%61pp":                             jwt("", ""),
+		"GET api.github.com/app/installations":                 jwt("", ""),
+		"GET api.github.com/app/installations/111":             with(jwt("", ""), func(r *rules.Route) { r.Installation = "111" }),
+		"GET api.github.com/orgs/acme/installation":            jwt("acme", ""),
+		"GET api.github.com/users/acme/installation":           jwt("acme", ""),
+		"GET api.github.com/repos/acme/widgets/installation":   jwt("acme", "widgets"),
+		"GET api.github.com/repositories/1000/installation":    with(jwt("", ""), func(r *rules.Route) { r.RepositoryID = "1000" }),
+		"GET api.github.com/enterprises/megacorp/installation": with(jwt("megacorp", ""), func(r *rules.Route) { r.Enterprise = true }),
+		"GET api.github.com/marketplace_listing/stubbed/plans": jwt("", ""),
+		"GET ghe.example.com/api/v3/app":                       jwt("", ""),
+		"GET api.octo.ghe.com/app":                             jwt("", ""),
+		"POST api.github.com/app/hook/deliveries/1/attempts":   with(jwt("", ""), func(r *rules.Route) { r.Read, r.Refused = false, rules.RefusedJWTWrite }),
+		"DELETE api.github.com/applications/Iv1.abc/token":     {Operation: "applications", Credential: rules.ClientSecret, Scheme: rules.Basic, ClientID: "Iv1.abc"},
+		"DELETE api.github.com/applications/Iv1.abc/grant":     {Operation: "applications", Credential: rules.ClientSecret, Scheme: rules.Basic, ClientID: "Iv1.abc"},
+		"POST api.github.com/credentials/revoke":               {Operation: "unauthenticated"},
+
+		"GET ghe.example.com/api/v3/repos/acme/widgets":                   apiRoute("acme", "widgets"),
+		"GET ghe.example.com/api/v30/repos/acme/widgets":                  page,
+		"POST ghe.example.com/api/graphql":                                with(apiRoute("", ""), func(r *rules.Route) { r.Operation, r.Read = "graphql", false }),
+		"GET octo.ghe.com/acme/widgets/info/refs?service=git-upload-pack": git("info/refs", true),
+
+		"GET github.com/acme/widgets/info/refs?service=git-upload-pack":          git("info/refs", true),
+		"GET github.com/acme/widgets.git/info/refs?service=git-upload-pack":      git("info/refs", true),
+		"GET github.com/acme/widgets.wiki.git/info/refs?service=git-upload-pack": git("info/refs", true),
+		"GET github.com/acme/widgets%2egit/info/refs?service=git-upload-pack":    git("info/refs", true),
+		"GET github.com/acme/widgets.git/info/refs?service=git-receive-pack":     git("info/refs", false),
+		"POST github.com/acme/widgets/git-upload-pack":                           git("git-upload-pack", true),
+		"POST github.com/acme/widgets/git-receive-pack":                          git("git-receive-pack", false),
+		"POST github.com/acme/widgets.git/info/lfs/objects/batch":                with(git("lfs", true), lfs),
+		"POST github.com/acme/widgets.git/info/lfs/locks":                        with(git("lfs", false), lfs),
+		"GET github.com/acme/widgets.git/info/lfs/locks":                         with(git("lfs", true), lfs),
+		"GET github.com/acme/widgets/archive/refs/heads/main.tar.gz":             file("archive"),
+		"GET github.com/":                          page,
+		"GET github.com/acme":                      page,
+		"GET github.com/acme/widgets":              page,
+		"GET github.com/acme/widgets/releases":     page,
+		"POST github.com/login/oauth/access_token": with(page, write),
+
+		"GET raw.githubusercontent.com/acme/widgets/main/README.md":             file("raw"),
+		"GET codeload.github.com/acme/widgets/legacy.tar.gz/refs/heads/main":    file("archive"),
+		"GET raw.githubusercontent.com/robots.txt":                              {Operation: "raw", Scheme: rules.Token, Form: rules.Text, Read: true},
+		"POST uploads.github.com/repos/acme/widgets/releases/1/assets?name=a.b": {Operation: "uploads", Credential: rules.Installation, Owner: "acme", Repo: "widgets"},
+		"POST ghe.example.com/api/uploads/repos/acme/widgets/releases/1/assets": {Operation: "uploads", Credential: rules.Installation, Owner: "acme", Repo: "widgets"},
+		"GET uploads.github.com/elsewhere":                                      {Operation: "uploads", Read: true},
+	} {
+		got, err := rules.Set{}.Route(request(t, in))
+		if err != nil {
+			t.Errorf("Route(%q): %v", in, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("Route(%q) (-want +got):\n%s", in, diff)
+		}
+	}
+}
+
+func TestRouteRefuses(t *testing.T) {
+	for in, want := range map[string]rules.Refusal{
+		"POST api.github.com/app/installations/111/access_tokens":                     rules.RefusedHandsOut,
+		"POST api.github.com/APP/installations/111/Access_Tokens":                     rules.RefusedHandsOut,
+		"POST api.github.com/app/installations/111/access%5Ftokens/":                  rules.RefusedHandsOut,
+		"POST ghe.example.com/api/v3/app/installations/111/access_tokens":             rules.RefusedHandsOut,
+		"POST api.github.com/repos/acme/widgets/actions/runners/registration-token":   rules.RefusedHandsOut,
+		"POST api.github.com/repos/acme/widgets/actions/runners/registration%2Dtoken": rules.RefusedHandsOut,
+		"POST api.github.com/repositories/7/actions/runners/registration-token":       rules.RefusedHandsOut,
+		"POST api.github.com/applications/Iv1.abc/token":                              rules.RefusedHandsOut,
+		"PATCH api.github.com/applications/Iv1.abc/token":                             rules.RefusedHandsOut,
+		"POST api.github.com/applications/Iv1.abc/token/scoped":                       rules.RefusedHandsOut,
+		"POST api.github.com/app-manifests/code/conversions":                          rules.RefusedHandsOut,
+		"GET api.github.com/orgs/acme/actions/runners/downloads":                      rules.RefusedHandsOut,
+		"HEAD api.github.com/orgs/acme/secret-scanning/alerts":                        rules.RefusedHandsOut,
+		"GET api.github.com/repos/acme/widgets/secret-scanning/alerts/3":              rules.RefusedHandsOut,
+		"DELETE api.github.com/installation/token":                                    rules.RefusedRevoke,
+		"TRACE api.github.com/rate_limit":                                             rules.RefusedTrace,
+		"TRACE github.com/acme/widgets":                                               rules.RefusedTrace,
+		"GET api.github.com/repos/acme/widgets/secret-scanning/alerts/3/locations":    "",
+		"PATCH api.github.com/app/hook/config":                                        "",
+	} {
+		got, err := rules.Set{JWTWrites: true}.Route(request(t, in))
+		if err != nil || got.Refused != want {
+			t.Errorf("Route(%q) is refused because %q (error %v), want %q", in, got.Refused, err, want)
+		}
+	}
+}
+
+func TestRouteTargetErrors(t *testing.T) {
+	for _, in := range []string{
+		"GET api.github.com//repos/acme/widgets",
+		"GET api.github.com//",
+		"GET api.github.com/repos//widgets",
+		"GET api.github.com/repos/acme//pulls",
+		"GET api.github.com/repos/acme%2Fwidgets/pulls/1",
+		"GET api.github.com/repos/acme/widgets%2fpulls",
+		"GET api.github.com/repos/acme/wid%5Cgets",
+		"GET api.github.com/repos/acme/wid%00gets",
+		"GET api.github.com/repos/acme/widgets/../../../app",
+		"GET api.github.com/repos/acme/widgets/%2e%2E/x",
+		"GET api.github.com/repos/acme/widgets/contents/..%2f..%2fx",
+		"GET api.github.com/repos/acme/widgets/contents/a%5c..",
+		"GET api.github.com/repos/acme/./widgets",
+		"GET api.github.com/repos/acme\\widgets",
+		"GET api.github.com/repos/acme/widgets#x",
+		"GET api.github.com/orgs//repos",
+		"GET github.com//acme/widgets.git/info/refs",
+		"GET github.com/acme//widgets.git/info/refs",
+		"GET github.com/acme%2Fwidgets.git/info/refs",
+		"GET raw.githubusercontent.com/acme//main/x",
+		"GET ghe.example.com/api//v3/app",
+	} {
+		route, err := rules.Set{}.Route(request(t, in))
+		if target := (*rules.TargetError)(nil); !errors.As(err, &target) {
+			t.Errorf("Route(%q) = %+v, %v, want a *TargetError", in, route, err)
+		}
+	}
+}
+
+func TestRouteKeepsOddTargets(t *testing.T) {
+	for _, in := range []string{
+		"GET api.github.com/repos/acme/widgets/git/ref/heads%2Fmain",
+		"GET api.github.com/repos/acme/widgets/contents//double",
+		"GET api.github.com/repos/acme/widgets/contents/[a]^b",
+		"GET api.github.com/repos/acme/widgets/contents/sm\xc3\xb8rrebr\xc3\xb8d",
+		"GET api.github.com/repos/acme/widgets/contents/...",
+		"GET api.github.com/repos/acme/widgets/contents/.github",
+		"GET api.github.com/repos/acme/widgets/contents/a%5cb",
+	} {
+		if route, err := (rules.Set{}).Route(request(t, in)); err != nil || route.Owner != "acme" || route.Repo != "widgets" {
+			t.Errorf("Route(%q) = %+v, %v, want acme/widgets", in, route, err)
+		}
+	}
+}
+
+func FuzzRoute(f *testing.F) {
+	f.Add("GET", "api.github.com", "/repos/acme/widgets/contents/%2e%2e/x", "q=1")
+	f.Add("POST", "ghe.example.com", "/api/v3/app/installations/1/access_tokens", "")
+	f.Add("GET", "github.com", "/a/b.git/info/refs", "service=git-upload-pack")
+	f.Fuzz(func(t *testing.T, method, name, path, query string) {
+		host, ok := hosts[name]
+		if !ok {
+			t.Skip()
+		}
+		route, err := rules.Set{}.Route(rules.Request{Method: method, Host: host, Path: path, Query: query})
+		if err != nil {
+			return
+		}
+		if strings.ContainsAny(route.Owner+route.Repo, "/\\\x00\r\n %?#") {
+			t.Errorf("owner %q, repository %q", route.Owner, route.Repo)
+		}
+		if route.Owner == "." || route.Owner == ".." || route.Repo == "." || route.Repo == ".." {
+			t.Errorf("dot name: %q/%q", route.Owner, route.Repo)
+		}
+	})
+}
+
+func BenchmarkRoute(b *testing.B) {
+	req := request(b, "GET api.github.com/repos/acme/widgets/pulls")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := (rules.Set{}).Route(req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
