@@ -89,12 +89,8 @@ func (p *Proxy) Serve(ln net.Listener) error {
 	if !errors.Is(err, http.ErrServerClosed) {
 		p.inside.Close() // the listener failed: end the inside as well
 	}
-	return errors.Join(err, ignoreClosed(<-failed))
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
-		return nil
+	if inner := <-failed; !errors.Is(inner, http.ErrServerClosed) && !errors.Is(inner, net.ErrClosed) {
+		err = errors.Join(err, inner)
 	}
 	return err
 }

@@ -1,0 +1,208 @@
+package proxy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/certs"
+	"ghapp-proxy/githubtest"
+	"ghapp-proxy/proxy"
+	"ghapp-proxy/rules"
+)
+
+// world is a fake GitHub, a proxy in front of it, and what the proxy logged.
+type world struct {
+	github *githubtest.Server
+	addr   string // of the proxy
+	roots  *x509.CertPool
+	log    *logBuffer
+}
+
+// logBuffer collects a log that many goroutines write.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// setup is what a test may change before the proxy starts.
+type setup struct {
+	apps     []*auth.App
+	upstream proxy.UpstreamOptions
+	options  proxy.Options
+	fallback auth.Fallback
+}
+
+// apps are the two Apps of the demo world: ci-bot maps acme and discovers the
+// rest, release-bot maps globex.
+func apps(t testing.TB, github *githubtest.Server) []*auth.App {
+	t.Helper()
+	var list []*auth.App
+	for _, slug := range []string{"ci-bot", "release-bot"} {
+		fake := github.App(slug)
+		key, err := auth.ParseKey(fake.PrivateKeyPEM())
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, &auth.App{
+			Name: slug, Host: "github.com", API: rules.GitHubCom.APIURL(), ID: fake.ID, Key: key,
+		})
+	}
+	list[0].Installations = map[string]auth.InstallationID{"acme": 111}
+	list[1].Installations = map[string]auth.InstallationID{"globex": 222}
+	return list
+}
+
+// start starts a world. change, if not nil, may alter its parts first.
+func start(t testing.TB, change func(*setup)) *world {
+	t.Helper()
+	github := githubtest.Start(t, githubtest.Options{})
+	return startWith(t, github, change)
+}
+
+func startWith(t testing.TB, github *githubtest.Server, change func(*setup)) *world {
+	t.Helper()
+	w := &world{github: github, log: &logBuffer{}, roots: x509.NewCertPool()}
+	upstreamRoots := x509.NewCertPool()
+	upstreamRoots.AppendCertsFromPEM(github.CAPEM())
+
+	spec := certs.Spec{Instance: "github.com"}
+	for _, host := range rules.GitHubCom.Hosts() {
+		spec.Hosts = append(spec.Hosts, host.Name)
+	}
+	ca, err := certs.New(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.roots.AppendCertsFromPEM(ca.PEM())
+
+	s := &setup{
+		apps:     apps(t, github),
+		upstream: proxy.UpstreamOptions{ConnectTo: github.ConnectTo(), RootCAs: upstreamRoots},
+		options: proxy.Options{
+			Hosts: rules.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true,
+			Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		},
+	}
+	if change != nil {
+		change(s)
+	}
+	upstream := proxy.NewUpstream(s.upstream)
+	source := auth.New(s.apps, auth.Options{Transport: upstream.Transport(), Log: s.options.Log, Fallback: s.fallback})
+	s.options.Upstream, s.options.Credentials = upstream, source
+	p := proxy.New(s.options)
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.addr = ln.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- p.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := p.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := <-served; err != http.ErrServerClosed {
+			t.Errorf("Serve: %v", err)
+		}
+		source.Close()
+		upstream.Close()
+		if leaks := github.Leaks([]byte(w.log.String())); len(leaks) > 0 {
+			t.Errorf("the log contains %d secrets:\n%s", len(leaks), w.log)
+		}
+	})
+	return w
+}
+
+// client returns a client that uses the proxy, with HTTP/2 if h2 is set.
+func (w *world) client(t testing.TB, h2 bool) *http.Client {
+	transport := &http.Transport{
+		Proxy:               http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr}),
+		TLSClientConfig:     &tls.Config{RootCAs: w.roots},
+		ForceAttemptHTTP2:   h2,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 256,
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+}
+
+// dial opens a raw connection to the proxy.
+func (w *world) dial(t testing.TB) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// intercepted opens a connection to a served host through the proxy, and
+// negotiates TLS with it.
+func (w *world) intercepted(t testing.TB, host string, config *tls.Config) *tls.Conn {
+	t.Helper()
+	conn := w.dial(t)
+	if _, err := conn.Write([]byte("CONNECT " + host + ":443 HTTP/1.1\r\nHost: " + host + ":443\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+	head := make([]byte, len(established))
+	if _, err := readFull(conn, head); err != nil || string(head) != established {
+		t.Fatalf("CONNECT %s: %q, %v", host, head, err)
+	}
+	if config == nil {
+		config = &tls.Config{}
+	}
+	config.RootCAs = w.roots
+	if config.ServerName == "" && !config.InsecureSkipVerify {
+		config.ServerName = host
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.Handshake(); err != nil {
+		t.Fatalf("handshake with %s: %v", host, err)
+	}
+	return secure
+}
+
+// last returns the last request that arrived at the fake GitHub for a path.
+func (w *world) last(t testing.TB, path string) *githubtest.Request {
+	t.Helper()
+	requests := w.github.Requests()
+	for i := len(requests) - 1; i >= 0; i-- {
+		if requests[i].Path() == path {
+			return requests[i]
+		}
+	}
+	t.Fatalf("no request for %s arrived; these did: %v", path, requests)
+	return nil
+}
