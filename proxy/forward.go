@@ -12,15 +12,17 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"ghapp-proxy/rules"
 )
 
-// newForwarder returns the handler that sends a request on and streams the
-// answer back. What leaves is what came in, save for Authorization and what
-// RFC 9110, section 7.6.1, reserves for one hop.
-func newForwarder(transport http.RoundTripper) http.Handler {
-	reverse := &httputil.ReverseProxy{
+// forwarder sends a request on and streams the answer back. What leaves is what
+// came in, save for Authorization and what RFC 9110, section 7.6.1, reserves
+// for one hop.
+type forwarder struct {
+	reverse httputil.ReverseProxy
+}
+
+func newForwarder(transport http.RoundTripper) *forwarder {
+	return &forwarder{httputil.ReverseProxy{
 		Rewrite:        rewrite,
 		Transport:      transport,
 		ModifyResponse: modifyResponse,
@@ -30,31 +32,35 @@ func newForwarder(transport http.RoundTripper) http.Handler {
 		// this long at most: flushing each write costs 9 % on small answers.
 		FlushInterval: 50 * time.Millisecond,
 		ErrorLog:      log.New(io.Discard, "", 0), // errors end up in the request's own line
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 && r.ProtoMajor == 1 {
-			// Without it an early answer to an upload waits for the upload
-			// (golang/go issue 57786). It fails for no HTTP/1.1 connection.
-			if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
-				answerError(w, r, err)
-				return
-			}
+	}}
+}
+
+type exchangeKey struct{}
+
+// serve forwards r as x says.
+func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		// Without it an early answer to an upload waits for the upload
+		// (golang/go issue 57786).
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			x.err = err
+			upstreamRefusal(err, r.URL.Host).write(w, x.route.Form)
+			return
 		}
-		if r.Trailer == nil && r.ContentLength < 0 && r.ProtoMajor == 1 {
+		if r.Trailer == nil {
 			r.Trailer = make(http.Header) // filled in when the body ends, announced or not
 		}
-		reverse.ServeHTTP(w, r)
-	})
+	}
+	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 }
+
+// exchangeOf returns the exchange that serve attached.
+func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
 
 // rewrite restores what ReverseProxy changes, and sets Authorization.
 func rewrite(pr *httputil.ProxyRequest) {
 	in, out := pr.In, pr.Out
-	x, ok := in.Context().Value(exchangeKey{}).(*exchange)
-	if !ok { // a host that is not served
-		x = &exchange{keep: true}
-		x.path, x.query = target(in)
-	}
+	x := exchangeOf(in)
 	out.URL = &url.URL{Scheme: "https", Host: x.session.host.Name}
 	if x.keep {
 		out.URL.Scheme, out.URL.Host = in.URL.Scheme, in.URL.Host
@@ -69,14 +75,15 @@ func rewrite(pr *httputil.ProxyRequest) {
 		}
 	}
 	out.Trailer = in.Trailer // Clone copied it before it was filled in
-	if out.Body == nil && in.ContentLength == 0 && in.Header["Content-Length"] != nil {
-		out.TransferEncoding = []string{"identity"} // keeps "Content-Length: 0"
+	if in.ContentLength == 0 && in.Header["Content-Length"] != nil {
+		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"} // keeps "Content-Length: 0"
 	}
-	if !x.keep {
-		delete(out.Header, "Authorization")
-		if x.authorization != nil {
-			out.Header["Authorization"] = x.authorization
-		}
+	if x.keep {
+		return
+	}
+	delete(out.Header, "Authorization")
+	if x.authorization != nil {
+		out.Header["Authorization"] = x.authorization
 	}
 }
 
@@ -111,8 +118,7 @@ var errUnauthorized = errors.New("GitHub answered 401")
 
 // modifyResponse looks at the head of the answer.
 func modifyResponse(resp *http.Response) error {
-	x, ok := resp.Request.Context().Value(exchangeKey{}).(*exchange)
-	if ok && x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
+	if exchangeOf(resp.Request).route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}
 	return nil
@@ -120,22 +126,16 @@ func modifyResponse(resp *http.Response) error {
 
 // answerError is the ReverseProxy's ErrorHandler: there is no answer to pass on.
 func answerError(w http.ResponseWriter, r *http.Request, err error) {
-	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
-	if !ok {
-		upstreamRefusal(err, r.URL.Host).write(w, rules.Text)
-		return
-	}
+	x := exchangeOf(r)
 	if r.Context().Err() != nil {
 		x.err = context.Canceled // the client has left: nobody reads an answer
 		return
 	}
-	var refused *refusal
+	refused := upstreamRefusal(err, r.URL.Host)
 	if errors.Is(err, errUnauthorized) {
 		refused = unauthorizedRefusal(x)
-	} else {
-		refused = upstreamRefusal(err, x.session.host.Name)
 	}
-	x.err = errors.Join(refused, err)
+	x.err = refused
 	refused.write(w, x.route.Form)
 }
 

@@ -16,11 +16,7 @@ import (
 // nothing of CONNECT.
 type gateway struct {
 	opts    Options
-	forward http.Handler
-}
-
-func newGateway(opts Options) *gateway {
-	return &gateway{opts: opts, forward: newForwarder(opts.Upstream.Transport())}
+	forward *forwarder
 }
 
 // ServeHTTP takes a request from inside an intercepted connection.
@@ -47,8 +43,6 @@ type exchange struct {
 	err error // why there was no complete answer
 }
 
-type exchangeKey struct{}
-
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x := &exchange{session: s}
@@ -61,7 +55,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 		refused.write(out, x.route.Form)
 		return
 	}
-	g.forward.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	g.forward.serve(out, r, x)
 }
 
 // prepare decides about a request: it fills in the route and the credential,

@@ -26,6 +26,8 @@ type world struct {
 	addr   string // of the proxy
 	roots  *x509.CertPool
 	log    *logBuffer
+
+	impatient bool // cut off what is left at the end
 }
 
 // logBuffer collects a log that many goroutines write.
@@ -121,7 +123,11 @@ func startWith(t testing.TB, github *githubtest.Server, change func(*setup)) *wo
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		patience := 10 * time.Second
+		if w.impatient {
+			patience = 100 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := p.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)

@@ -50,10 +50,10 @@ type Proxy struct {
 	hosts   map[string]rules.Host // name → served host
 	connect *goproxy.ProxyHttpServer
 	gateway *gateway
-	forward http.Handler // for http:// requests to hosts that are not served
-	outer   http.Server  // takes CONNECT and absolute-form requests
-	inner   http.Server  // takes what is inside a CONNECT to a served host
-	inside  *handover    // where the outer hands connections to the inner
+	forward *forwarder
+	outer   http.Server // takes CONNECT and absolute-form requests
+	inner   http.Server // takes what is inside a CONNECT to a served host
+	inside  *handover   // where the outer hands connections to the inner
 	tunnels tunnels
 }
 
@@ -63,8 +63,8 @@ func New(opts Options) *Proxy {
 	for _, host := range opts.Hosts {
 		p.hosts[host.Name] = host
 	}
-	p.gateway = newGateway(opts)
 	p.forward = newForwarder(opts.Upstream.Transport())
+	p.gateway = &gateway{opts, p.forward}
 	p.connect = p.newConnect()
 	errorLog := slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug)
 	p.outer = http.Server{
@@ -183,8 +183,19 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request) {
 			remedy: "use CONNECT",
 		}).write(w, rules.Text)
 	default:
-		p.forward.ServeHTTP(w, r)
+		p.serveElsewhere(w, r)
 	}
+}
+
+// serveElsewhere forwards an http:// request to a host that is not served,
+// with whatever credential it carries.
+func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{keep: true, route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
+	x.path, x.query = target(r)
+	x.session.host.Name = r.URL.Host
+	out := &recorder{ResponseWriter: w}
+	defer p.gateway.logLine(r, x, out)()
+	p.forward.serve(out, r, x)
 }
 
 func defaultPort(scheme string) string {
