@@ -48,14 +48,22 @@ func (e *statusError) Error() string {
 
 func (e *statusError) Unwrap() error { return e.err }
 
-// Main runs the command line args (without the program's name) and returns the
-// exit status.
+// Main runs the command line args (without the program's name) until it is
+// done or interrupted, and returns the exit status.
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	return Run(ctx, args, os.Stdout, os.Stderr)
+}
+
+// Run runs the command line args and returns the exit status. `serve` ends
+// when ctx does. The command of `run` has the process's own standard streams.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
-	return report(root.ErrOrStderr(), root.ExecuteContext(ctx))
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(stderr, root.ExecuteContext(ctx))
 }
 
 // report prints err and returns the exit status that it means.

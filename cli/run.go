@@ -40,7 +40,12 @@ that demand a token find "` + placeholder + `".
 The exit status is the command's; 128 plus the signal's number if one ended it;
 125 if ghapp-proxy failed, 126 if the command could not be started, 127 if it
 was not found.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &statusError{exitRunFailed, errors.New("run needs a COMMAND (see ghapp-proxy run --help)")}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			level := slog.LevelError
 			if verbose {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 	start := time.Now()
 	return func() {
 		level := slog.LevelInfo
-		attrs := make([]slog.Attr, 0, 12)
+		attrs := make([]slog.Attr, 0, 13)
 		attrs = append(attrs,
 			slog.String("client", r.RemoteAddr),
 			slog.String("method", r.Method),
@@ -49,6 +50,10 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 			slog.String("route", x.route.Operation),
 			slog.String("credential", credentialName(x)),
 		)
+		if own := r.Header.Get("Authorization"); own != "" && !x.keep {
+			scheme, _, _ := strings.Cut(own, " ") // what the tool sent did not leave
+			attrs = append(attrs, slog.String("replaced", printable(scheme[:min(len(scheme), 16)])))
+		}
 		if x.route.Owner != "" {
 			attrs = append(attrs, slog.String("owner", x.route.Owner))
 		}

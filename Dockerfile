@@ -1,0 +1,28 @@
+# The image holds one static binary and GitHub's way to trust: nothing else.
+#
+#   docker build -t ghapp-proxy .
+#   docker run --rm -p 127.0.0.1:8080:8080 -v "$PWD/config:/etc/ghapp-proxy:ro" -v ghapp-state:/var/lib/ghapp-proxy ghapp-proxy
+#
+# Inside, the configuration is /etc/ghapp-proxy/config.toml. It needs
+# listen = "0.0.0.0:8080" and allow_anonymous = true: publish the port to those
+# only who may use the App.
+
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ghapp-proxy . \
+ && mkdir -p /out/state \
+ && cp /etc/ssl/certs/ca-certificates.crt /out/
+
+FROM scratch
+COPY --from=build /out/ghapp-proxy /usr/bin/ghapp-proxy
+COPY --from=build /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build --chown=65532:65532 /out/state /var/lib/ghapp-proxy
+ENV GHAPP_PROXY_CONFIG=/etc/ghapp-proxy/config.toml XDG_STATE_HOME=/var/lib
+USER 65532:65532
+VOLUME /var/lib/ghapp-proxy
+EXPOSE 8080
+ENTRYPOINT ["/usr/bin/ghapp-proxy"]
+CMD ["serve"]

@@ -1,0 +1,115 @@
+package githubtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// defaultBranch is the default branch of every repository.
+const defaultBranch = "main"
+
+// gitEnv keeps git from reading anything of the machine's configuration, and
+// makes commits the same in every run.
+func (s *Server) gitEnv() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + s.dir,
+		"GIT_CONFIG_NOSYSTEM=1",
+		"GIT_CONFIG_GLOBAL=" + os.DevNull,
+		"GIT_AUTHOR_NAME=Octo Cat", "GIT_AUTHOR_EMAIL=octocat@example.com",
+		"GIT_COMMITTER_NAME=Octo Cat", "GIT_COMMITTER_EMAIL=octocat@example.com",
+		"GIT_AUTHOR_DATE=2024-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2024-01-02T03:04:05Z",
+	}
+}
+
+// git runs git in the repository's directory and returns its output.
+func (s *Server) git(dir, stdin string, args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = dir, s.gitEnv()
+	cmd.Stdin = strings.NewReader(stdin)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, errs.String())
+	}
+	return string(out), nil
+}
+
+// gitConfig is the configuration of every bare repository.
+const gitConfig = `[core]
+	repositoryformatversion = 0
+	bare = true
+[http]
+	receivepack = true
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = true
+[gc]
+	auto = 0
+[receive]
+	autogc = false
+`
+
+// createGit makes the bare repository of that id from a fast-import stream. It
+// writes the skeleton itself, which is faster than git init.
+func (s *Server) createGit(id int64, history string) (string, error) {
+	dir := filepath.Join(s.dir, fmt.Sprintf("%d.git", id))
+	for _, sub := range []string{"objects", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return "", err
+		}
+	}
+	for name, text := range map[string]string{"HEAD": "ref: refs/heads/" + defaultBranch + "\n", "config": gitConfig} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	_, err := s.git(dir, history, "fast-import", "--quiet", "--force")
+	return dir, err
+}
+
+// commit is one commit of a history: files written, path → content.
+type commit struct {
+	branch, message string
+	from            string // branch to start from, "" to continue
+	files           []file
+}
+
+type file struct{ path, content string }
+
+// fastImport writes commits and tags in the format of git-fast-import(1).
+func fastImport(commits []commit, tags map[string]string) string {
+	var b strings.Builder
+	data := func(s string) { fmt.Fprintf(&b, "data %d\n%s\n", len(s), s) }
+	for i, c := range commits {
+		fmt.Fprintf(&b, "commit refs/heads/%s\nmark :%d\n", c.branch, i+1)
+		fmt.Fprintf(&b, "author Octo Cat <octocat@example.com> %d +0000\n", 1704164645+i*60)
+		fmt.Fprintf(&b, "committer Octo Cat <octocat@example.com> %d +0000\n", 1704164645+i*60)
+		data(c.message)
+		if c.from != "" {
+			fmt.Fprintf(&b, "from refs/heads/%s\n", c.from)
+		}
+		for _, f := range c.files {
+			fmt.Fprintf(&b, "M 100644 inline %s\n", f.path)
+			data(f.content)
+		}
+		b.WriteString("\n")
+	}
+	for tag, branch := range tags {
+		fmt.Fprintf(&b, "reset refs/tags/%s\nfrom refs/heads/%s\n\n", tag, branch)
+	}
+	return b.String()
+}
+
+// defaultHistory is the history of a repository nobody described.
+func defaultHistory(r Repo) string {
+	return fastImport([]commit{{
+		branch: defaultBranch, message: "Initial commit",
+		files: []file{{"README.md", "# " + r.Name + "\n"}},
+	}}, nil)
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ghapp-proxy/githubtest"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ghapp-proxy": main})
+}
+
+// clients are the real tools that the stories use.
+var clients = []string{"curl", "gh", "git", "git-lfs"}
+
+// The stories skip where a client is missing; where all must be there, as in
+// CI, GHAPP_PROXY_REQUIRE_CLIENTS is set.
+func TestClientsAreInstalled(t *testing.T) {
+	if os.Getenv("GHAPP_PROXY_REQUIRE_CLIENTS") == "" {
+		t.Skip("GHAPP_PROXY_REQUIRE_CLIENTS is not set")
+	}
+	for _, name := range clients {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Each story of testdata/script has a fake GitHub of its own, and $CONFIG
+// names a configuration of ghapp-proxy that reaches it.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: setUpStory,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"arrived": arrived,
+			"mints":   mints,
+			"github":  changeGitHub,
+			"waitfor": waitFor,
+			"noleaks": noLeaks,
+		},
+	})
+}
+
+type githubKey struct{}
+
+// setUpStory starts the fake GitHub and writes keys and configuration.
+func setUpStory(env *testscript.Env) error {
+	github, err := githubtest.Demo(githubtest.Options{})
+	if err != nil {
+		return err
+	}
+	env.Values[githubKey{}] = github
+	keys := filepath.Join(env.WorkDir, "keys")
+	for _, dir := range []string{keys, filepath.Join(env.WorkDir, "home"), filepath.Join(env.WorkDir, "tmp")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	if err := writeConfig(env.WorkDir, github); err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars,
+		"CONFIG="+filepath.Join(env.WorkDir, "config.toml"),
+		"GHAPP_PROXY_CONFIG="+filepath.Join(env.WorkDir, "config.toml"),
+		"HOME="+filepath.Join(env.WorkDir, "home"),
+		"TMPDIR="+filepath.Join(env.WorkDir, "tmp"),
+		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
+		"GH_NO_UPDATE_NOTIFIER=1", "NO_COLOR=1",
+	)
+	env.Defer(func() {
+		if err := noSecrets(github, env.WorkDir, keys); err != nil {
+			env.T().Log(err)
+			env.T().FailNow()
+		}
+		if err := github.Close(); err != nil {
+			env.T().Log(err)
+			env.T().FailNow()
+		}
+	})
+	return nil
+}
+
+// writeConfig writes dir/config.toml, and below dir/keys what it refers to.
+func writeConfig(dir string, github *githubtest.Server) error {
+	for name, text := range map[string][]byte{
+		"keys/github-ca.pem":   github.CAPEM(),
+		"keys/ci-bot.pem":      github.App("ci-bot").PrivateKeyPEM(),
+		"keys/release-bot.pem": github.App("release-bot").PrivateKeyPEM(),
+		"config.toml": fmt.Appendf(nil, `
+listen = "127.0.0.1:0"
+
+[app.ci-bot]
+id = %d
+private_key_file = "keys/ci-bot.pem"
+[app.ci-bot.installations]
+acme = 111
+
+[app.release-bot]
+id = %d
+private_key_file = "keys/release-bot.pem"
+[app.release-bot.installations]
+globex = 222
+
+[upstream]
+ca_file = "keys/github-ca.pem"
+connect_to = { %s }
+`, github.App("ci-bot").ID, github.App("release-bot").ID, connectTo(github)),
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connectTo is the inline table that sends everything to the fake GitHub.
+func connectTo(github *githubtest.Server) string {
+	var entries []string
+	for from, to := range github.ConnectTo() {
+		entries = append(entries, fmt.Sprintf("%q = %q", from, to))
+	}
+	return strings.Join(entries, ", ")
+}
+
+// noSecrets fails if a token or a key stands in any file that a story left
+// behind, save for the keys themselves: clones, state, logs, what it saved of
+// its output.
+func noSecrets(github *githubtest.Server, dir, except string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path == except:
+			return fs.SkipDir
+		case !entry.Type().IsRegular():
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if leaks := github.Leaks(text); len(leaks) > 0 {
+			return fmt.Errorf("%s contains %d secrets", path, len(leaks))
+		}
+		return nil
+	})
+}
+
+func fakeOf(ts *testscript.TestScript) *githubtest.Server {
+	return ts.Value(githubKey{}).(*githubtest.Server)
+}
+
+// arrived METHOD HOST PATH-REGEXP CREDENTIAL [INSTALLATION] checks that such a
+// request arrived at the fake GitHub; with !, that none did.
+func arrived(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 4 {
+		ts.Fatalf("usage: [!] arrived METHOD HOST PATH-REGEXP CREDENTIAL [INSTALLATION]")
+	}
+	path, err := regexp.Compile("^" + args[2] + "$")
+	ts.Check(err)
+	var seen strings.Builder
+	for _, r := range fakeOf(ts).Requests() {
+		fmt.Fprintln(&seen, r)
+		if r.Method != args[0] || r.Host != args[1] || !path.MatchString(r.Path()) || string(r.Credential) != args[3] {
+			continue
+		}
+		if len(args) > 4 && strconv.FormatInt(r.Installation, 10) != args[4] {
+			continue
+		}
+		if neg {
+			ts.Fatalf("it arrived: %v", r)
+		}
+		return
+	}
+	if !neg {
+		ts.Fatalf("it did not arrive; these did:\n%s", seen.String())
+	}
+}
+
+// mints N checks how many tokens were minted.
+func mints(ts *testscript.TestScript, _ bool, args []string) {
+	if got := strconv.Itoa(fakeOf(ts).Mints()); len(args) != 1 || got != args[0] {
+		ts.Fatalf("%s tokens were minted, want %v", got, args)
+	}
+}
+
+// github reset | suspend ID | uninstall ID changes the fake GitHub.
+func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
+	var id int64
+	if len(args) > 1 {
+		var err error
+		id, err = strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+	}
+	switch strings.Join(args[:1], "") {
+	case "reset":
+		fakeOf(ts).Reset()
+	case "suspend":
+		fakeOf(ts).Suspend(id)
+	case "uninstall":
+		fakeOf(ts).Uninstall(id)
+	case "revoke":
+		fakeOf(ts).RevokeAll()
+	default:
+		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID")
+	}
+}
+
+// waitFor FILE REGEXP [VARIABLE] waits until the file has text that matches,
+// and sets the variable to the first group.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: waitfor FILE REGEXP [VARIABLE]")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err != nil {
+			continue // not there yet
+		}
+		if match := pattern.FindSubmatch(text); match != nil {
+			if len(args) > 2 {
+				ts.Setenv(args[2], string(match[1]))
+			}
+			return
+		}
+	}
+	ts.Fatalf("%s never matched %q: %s", args[0], args[1], ts.ReadFile(args[0]))
+}
+
+// noLeaks checks what the last command printed.
+func noLeaks(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, name := range []string{"stdout", "stderr"} {
+		if leaks := fakeOf(ts).Leaks([]byte(ts.ReadFile(name))); len(leaks) > 0 {
+			ts.Fatalf("%s contains %d secrets", name, len(leaks))
+		}
+	}
+}
