@@ -1,92 +1,120 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
 )
 
 const (
-	// maxAnswer bounds what is read of an answer. A mint that lists 500
-	// repositories is the largest, at some 6 KB each.
-	maxAnswer = 8 << 20
-	// maxMessage bounds what of GitHub's words is passed on.
+	// maxAnswer bounds what is read of an answer. GitHub's have some 10 KB.
+	maxAnswer = 1 << 20
+	// maxMessage bounds what of GitHub's words is passed on, in bytes.
 	maxMessage = 300
 	// patience bounds one exchange with GitHub's API.
 	patience = 30 * time.Second
+	// maxCalls bounds the exchanges under way. They outlive the requests that
+	// wait for them, so that a client could pile them up without it.
+	maxCalls = 1000
 )
 
-// call makes one request to the App's API, authenticated as the App, and
-// decodes a 2xx answer into out. Other answers become an *Error whose Status
-// is set, wrapped in a *redirectError if they point elsewhere.
-func (s *Source) call(ctx context.Context, app *appState, method, path string, body []byte, action string, out any) error {
-	fail := func(err error) error { return &Error{App: app.Name, Action: action, Err: err} }
-	jwt, err := app.signer.jwt()
-	if err != nil {
-		return fail(err)
+// ErrBusy is wrapped by the errors for requests that would need one exchange
+// with GitHub's API too many.
+var ErrBusy = fmt.Errorf("%d requests to GitHub's API are under way already", maxCalls)
+
+var (
+	errTooLarge = fmt.Errorf("GitHub's answer is larger than %d bytes", maxAnswer)
+	errNotJSON  = errors.New("GitHub's answer is not the JSON that was expected")
+	errNoID     = errors.New("GitHub's answer contains no installation id")
+	errNoToken  = errors.New("GitHub's answer contains no usable token")
+)
+
+// apiCall is a request to the API of an App's instance, made as the App.
+type apiCall struct {
+	app          *appState
+	method, path string
+	action       string // for Error
+}
+
+// do makes the call and decodes a 2xx answer into out. The error is an *Error.
+func (s *Source) do(ctx context.Context, c apiCall, out any) error {
+	defer s.calls.Add(-1)
+	if s.calls.Add(1) > maxCalls {
+		return c.fail(ErrBusy)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, app.API.String()+path, bodyReader(body))
+	req, err := s.request(ctx, c)
 	if err != nil {
-		return fail(err)
+		return c.fail(err)
 	}
-	req.Header["Authorization"] = jwt.bearer
-	req.Header.Set("Accept", "application/vnd.github+json")
-	req.Header.Set("User-Agent", s.userAgent)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := s.transport.RoundTrip(req)
+	resp, err := s.transport.RoundTrip(req) // follows no redirect
 	if err != nil {
-		return fail(err)
+		return c.fail(err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
-	case err != nil:
-		return fail(fmt.Errorf("read GitHub's answer: %w", err))
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return refusal(app.Name, action, resp, text)
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fail(errors.New("GitHub's answer is not the JSON that was expected"))
+		return c.refused(resp, text)
+	case err != nil:
+		return c.fail(fmt.Errorf("read GitHub's answer: %w", err))
+	case len(text) > maxAnswer:
+		return c.fail(errTooLarge)
+	case json.Unmarshal(text, out) != nil:
+		return c.fail(errNotJSON)
 	}
 	return nil
 }
 
-// redirectError is a 3xx answer: a repository was renamed or transferred.
-type redirectError struct {
-	refused  *Error // for callers that do not follow
-	location string
+func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) {
+	jwt, err := c.app.signer.jwt()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, c.app.API.String()+c.path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header["Authorization"] = jwt.bearer
+	req.Header.Set("Accept", "application/vnd.github+json")
+	req.Header.Set("User-Agent", s.userAgent)
+	return req, nil
 }
 
-func (e *redirectError) Error() string { return e.refused.Error() }
-func (e *redirectError) Unwrap() error { return e.refused }
+// fail says why there was no answer, or none that could be used.
+func (c apiCall) fail(err error) *Error {
+	return &Error{App: c.app.Name, Action: c.action, Err: err}
+}
 
-// refusal turns an answer that is no success into an error.
-func refusal(app, action string, resp *http.Response, text []byte) error {
+// refused turns an answer that is no success into an error.
+func (c apiCall) refused(resp *http.Response, text []byte) *Error {
 	var answer struct {
 		Message string `json:"message"`
 	}
 	_ = json.Unmarshal(text, &answer) // HTML from a load balancer has no message
-	e := &Error{App: app, Action: action, Status: resp.StatusCode, Message: clean(answer.Message)}
-	e.Remedy = remedy(e.Status, e.Message)
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode < 400 {
-		return &redirectError{e, location}
+	e := &Error{App: c.app.Name, Action: c.action, Status: resp.StatusCode, Message: clean(answer.Message)}
+	e.Remedy = c.remedy(e.Status, e.Message)
+	if e.Status < 400 {
+		e.location = resp.Header.Get("Location")
 	}
 	return e
 }
 
-// clean makes GitHub's words fit for one line of a log or an error.
+// credentials matches JWTs and tokens of either format (docs.github.com
+// "About authentication to GitHub"), in case an answer quotes what it refuses.
+var credentials = regexp.MustCompile(`gh[a-z]_[0-9A-Za-z._-]{36,}|eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+`)
+
+// clean makes others' words fit for one line of a log or an error.
 func clean(message string) string {
+	message = credentials.ReplaceAllString(message, redacted)
 	message = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
@@ -97,11 +125,4 @@ func clean(message string) string {
 		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
 	}
 	return message
-}
-
-func bodyReader(body []byte) io.Reader {
-	if body == nil {
-		return nil // a typed nil would be sent as a body
-	}
-	return bytes.NewReader(body)
 }

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"crypto/rsa"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"strconv"
@@ -12,16 +14,16 @@ import (
 type InstallationID int64
 
 // App is one GitHub App on one GitHub instance. Fill it in, then hand it to
-// New; it must not be changed afterwards.
+// New; it must not be changed afterwards. It prints as its name alone.
 type App struct {
-	Name     string   // how the configuration and errors call it
+	Name     string   // how the configuration and errors call it; unique
 	Host     string   // the instance, "github.com" or an enterprise host
 	API      *url.URL // base URL of the instance's REST API, without a trailing slash
 	ID       int64    // the App id; 0 if only the client id is known
 	ClientID string   // the client id; "" if only the App id is known
 
-	Key          *rsa.PrivateKey
-	ClientSecret Secret // "" if not configured
+	Key          *rsa.PrivateKey `json:"-"`
+	ClientSecret Secret          // "" if not configured
 
 	// Installations maps an owner's login, in lower case, to its installation.
 	Installations map[string]InstallationID
@@ -43,41 +45,12 @@ func (a *App) issuer() string {
 	return a.ClientID
 }
 
-// maps reports whether the configuration names the installation id.
-func (a *App) maps(id InstallationID) bool {
-	if id == a.DefaultInstallation {
-		return true
-	}
-	for _, table := range []map[string]InstallationID{a.Installations, a.Enterprises} {
-		for _, mapped := range table {
-			if mapped == id {
-				return true
-			}
-		}
-	}
-	return false
-}
+// Format implements fmt.Formatter with the name, whatever the verb: for a verb
+// that does not fit a field, %s for one, fmt would print what Key points to.
+func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, a.Name) }
 
-// sole returns the App's default installation or, without one, the only
-// installation that the configuration maps.
-func (a *App) sole() (InstallationID, bool) {
-	if a.DefaultInstallation != 0 {
-		return a.DefaultInstallation, true
-	}
-	var only InstallationID
-	for _, table := range []map[string]InstallationID{a.Installations, a.Enterprises} {
-		for _, id := range table {
-			if only != 0 && only != id {
-				return 0, false
-			}
-			only = id
-		}
-	}
-	return only, only != 0
-}
-
-// LogValue implements slog.LogValuer; it never includes the key.
-func (a *App) LogValue() slog.Value { return slog.StringValue(a.Name) }
+// LogValue implements slog.LogValuer with the name.
+func (a App) LogValue() slog.Value { return slog.StringValue(a.Name) }
 
 // Owner is the account whose installation a request needs.
 type Owner struct {
@@ -98,5 +71,35 @@ func (o Owner) String() string {
 	}
 }
 
-// key is String in lower case: GitHub compares names without regard to case.
-func (o Owner) key() string { return strings.ToLower(o.String()) }
+// account is the owner without the repository.
+func (o Owner) account() Owner { return Owner{Login: o.Login, Enterprise: o.Enterprise} }
+
+// key is what the owner is filed under, in lower case: GitHub compares names
+// without regard to case. Keys of plausible owners are unambiguous.
+func (o Owner) key() string {
+	if o.Enterprise {
+		return "enterprise:" + strings.ToLower(o.Login)
+	}
+	return strings.ToLower(o.String())
+}
+
+// plausible reports whether GitHub could know the owner. Names come from
+// requests: others would fill the caches, or mean something in a path.
+func (o Owner) plausible() bool {
+	return plausibleName(o.Login) && (o.Repo == "" || plausibleName(o.Repo))
+}
+
+// plausibleName is looser than GitHub, whose rules have changed over time. A
+// repository has 100 characters at most, a login has fewer.
+func plausibleName(name string) bool {
+	if name == "" || name == "." || name == ".." || len(name) > 100 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}

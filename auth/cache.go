@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	gocache "github.com/patrickmn/go-cache"
@@ -11,6 +13,7 @@ import (
 type cache[V any] struct {
 	entries *gocache.Cache
 	max     int
+	setting sync.Mutex // held by set, for the bound's sake
 }
 
 // newCache returns a cache of at most max entries. It starts no goroutine:
@@ -28,9 +31,12 @@ func (c *cache[V]) get(key string) (v V, ok bool) {
 	return entry.(V), true
 }
 
-// set stores v for ttl; a ttl of zero or less stores nothing. Where the cache
-// is full, the sixteenth of it that would expire soonest makes room.
+// set stores v for ttl, a day at most; a ttl of zero or less stores nothing.
+// Where the cache is full, the sixteenth of it that would expire soonest makes
+// room.
 func (c *cache[V]) set(key string, v V, ttl time.Duration) {
+	c.setting.Lock()
+	defer c.setting.Unlock()
 	if ttl <= 0 { // go-cache takes 0 and -1 for "default" and "never"
 		c.entries.Delete(key)
 		return
@@ -38,11 +44,9 @@ func (c *cache[V]) set(key string, v V, ttl time.Duration) {
 	if c.entries.ItemCount() >= c.max {
 		c.makeRoom()
 	}
-	c.entries.Set(key, v, ttl)
+	// go-cache never drops what would expire after 2262, when UnixNano overflows.
+	c.entries.Set(key, v, min(ttl, 24*time.Hour))
 }
-
-// delete drops the entry for key.
-func (c *cache[V]) delete(key string) { c.entries.Delete(key) }
 
 func (c *cache[V]) makeRoom() {
 	c.entries.DeleteExpired()
@@ -55,9 +59,9 @@ func (c *cache[V]) makeRoom() {
 		keys = append(keys, key)
 	}
 	slices.SortFunc(keys, func(a, b string) int {
-		return int(min(max(items[a].Expiration-items[b].Expiration, -1), 1))
+		return cmp.Compare(items[a].Expiration, items[b].Expiration)
 	})
-	for _, key := range keys[:len(items)-c.max+1+c.max/16] {
+	for _, key := range keys[:1+c.max/16] {
 		c.entries.Delete(key)
 	}
 }

@@ -3,14 +3,13 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 )
 
 const (
-	maxDiscovered = 10000            // entries, over all Apps
+	maxDiscovered = 10000            // entries for each App
 	foundFor      = 10 * time.Minute // an uninstallation is noticed after this
 	missingFor    = time.Minute      // an installation is noticed after this
 )
@@ -19,6 +18,14 @@ const (
 type found struct {
 	inst *installation
 	all  bool // it covers every repository of the account
+}
+
+// ttl is for how long an answer is remembered.
+func (f found) ttl() time.Duration {
+	if f.inst == nil {
+		return missingFor
+	}
+	return foundFor
 }
 
 // installationAnswer is what is read of GitHub's installation object.
@@ -36,56 +43,95 @@ type installationAnswer struct {
 // account. One for selected repositories counts only for these, so that
 // several Apps can share an account.
 func (s *Source) discover(ctx context.Context, app *appState, owner Owner) (*installation, error) {
-	account := Owner{Login: owner.Login, Enterprise: owner.Enterprise}
-	if owner.Repo == "" {
-		f, err := s.find(ctx, app, account)
-		return f.inst, err
-	}
-	if f, ok := s.found.get(discoveryKey(app, account)); ok && f.all {
+	account := owner.account()
+	if f, ok := app.remembered(account.key()); ok && (f.all || owner.Repo == "") {
 		return f.inst, nil
 	}
-	f, err := s.find(ctx, app, owner)
-	if f.inst != nil || err != nil {
-		return f.inst, err
+	if owner.Repo != "" {
+		if f, err := s.find(ctx, app, owner); f.inst != nil || err != nil {
+			return f.inst, err
+		}
+		// The repository may not exist yet, or is only being looked for: an
+		// installation for the whole account is still the right one.
 	}
-	// The repository may not exist yet, or is only being looked for: an
-	// installation for the whole account is still the right one.
-	if f, err = s.find(ctx, app, account); err != nil || !f.all {
+	f, err := s.find(ctx, app, account)
+	if owner.Repo != "" && !f.all {
 		return nil, err
 	}
-	return f.inst, nil
+	return f.inst, err
 }
 
-// find looks one account or repository up, once for everybody who is waiting,
-// and remembers the answer.
+// find looks one account or repository up.
 func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, error) {
-	key := discoveryKey(app, owner)
-	if f, ok := s.found.get(key); ok {
-		return f, nil
-	}
-	return once(ctx, s, key, func(ctx context.Context) (found, error) {
+	return s.ask(ctx, app, owner.key(), func(ctx context.Context) (found, error) {
 		answer, err := s.lookUp(ctx, app, owner)
 		if isMissing(err) {
-			s.found.set(key, found{}, missingFor)
 			return found{}, nil
 		}
 		if err != nil {
 			return found{}, err
 		}
-		f := found{newInstallation(app, answer.ID), answer.RepositorySelection == "all" || owner.Enterprise}
-		s.found.set(key, f, foundFor)
-		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else it was renamed
-			s.found.set(discoveryKey(app, Owner{Login: owner.Login}), f, foundFor)
+		f := found{discovered(app, answer.ID), answer.RepositorySelection == "all" || owner.Enterprise}
+		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
+			app.known.set(owner.account().key(), f, foundFor)
 		}
 		return f, nil
 	})
 }
 
+// only returns the installation of an App that has just one: the one meant by
+// a request that names no owner. nil if there are several.
+func (s *Source) only(ctx context.Context, app *appState) (*installation, error) {
+	const key = "*" // not plausible, hence no owner's
+	if f, ok := app.remembered(key); ok {
+		return f.inst, nil
+	}
+	f, err := s.ask(ctx, app, key, func(ctx context.Context) (found, error) {
+		var list []installationAnswer
+		c := apiCall{app, "GET", "/app/installations?per_page=2", "list its installations"}
+		if err := s.do(ctx, c, &list); err != nil || len(list) != 1 {
+			return found{}, err
+		}
+		if list[0].ID <= 0 {
+			return found{}, c.fail(errNoID)
+		}
+		return found{inst: discovered(app, list[0].ID)}, nil
+	})
+	return f.inst, err
+}
+
+// ask returns what is remembered under key, or else asks, once for everybody
+// who is waiting, and remembers the answer. Errors are not remembered.
+func (s *Source) ask(ctx context.Context, app *appState, key string, question func(context.Context) (found, error)) (found, error) {
+	if f, ok := app.remembered(key); ok {
+		return f, nil
+	}
+	return once(ctx, s, "find|"+app.prefix+key, func(ctx context.Context) (found, error) {
+		if f, ok := app.remembered(key); ok {
+			return f, nil
+		}
+		f, err := question(ctx)
+		if err == nil {
+			app.known.set(key, f, f.ttl())
+		}
+		return f, err
+	})
+}
+
+// remembered returns what GitHub said, unless it turned out to be wrong.
+func (a *appState) remembered(key string) (found, bool) {
+	f, ok := a.known.get(key)
+	if ok && f.inst != nil && f.inst.gone.Load() {
+		return found{}, false
+	}
+	return f, ok
+}
+
 // isMissing reports whether GitHub said that there is no such installation,
 // rather than no such App.
 func isMissing(err error) bool {
-	var refused *Error
-	return errors.As(err, &refused) && refused.Status == 404 && !strings.HasPrefix(refused.Message, "Integration")
+	refused, ok := errors.AsType[*Error](err)
+	return ok && refused.Status == 404 && !isUnknownApp(refused.Message)
 }
 
 // repositoryLocation is where GitHub redirects the look-up of a renamed
@@ -95,55 +141,32 @@ var repositoryLocation = regexp.MustCompile(`^/repositories/[0-9]{1,18}/installa
 // lookUp asks GitHub for the installation that covers owner.
 func (s *Source) lookUp(ctx context.Context, app *appState, owner Owner) (installationAnswer, error) {
 	var answer installationAnswer
-	action := "find its installation for " + owner.String()
-	err := s.call(ctx, app, "GET", lookUpPath(owner), nil, action, &answer)
-	if moved := (*redirectError)(nil); errors.As(err, &moved) {
+	c := apiCall{app, "GET", lookUpPath(owner), "find its installation for " + owner.String()}
+	err := s.do(ctx, c, &answer)
+	if moved, ok := errors.AsType[*Error](err); ok {
 		path, ok := strings.CutPrefix(moved.location, app.API.String())
 		if !ok || !repositoryLocation.MatchString(path) {
-			return answer, moved.refused
+			return answer, err
 		}
-		err = s.call(ctx, app, "GET", path, nil, action, &answer)
+		c.path = path
+		err = s.do(ctx, c, &answer)
 	}
 	if err == nil && answer.ID <= 0 {
-		err = &Error{App: app.Name, Action: action, Err: errors.New("GitHub's answer contains no installation id")}
+		err = c.fail(errNoID)
 	}
 	return answer, err
 }
 
-// lookUpPath is the endpoint that names the installation of an owner.
+// lookUpPath is the endpoint that names the installation of an owner, whose
+// names need no escaping since they are plausible.
 // /users/{username}/installation answers for organizations as well.
 func lookUpPath(owner Owner) string {
-	switch login := url.PathEscape(owner.Login); {
+	switch {
 	case owner.Enterprise:
-		return "/enterprises/" + login + "/installation"
+		return "/enterprises/" + owner.Login + "/installation"
 	case owner.Repo != "":
-		return "/repos/" + login + "/" + url.PathEscape(owner.Repo) + "/installation"
+		return "/repos/" + owner.Login + "/" + owner.Repo + "/installation"
 	default:
-		return "/users/" + login + "/installation"
+		return "/users/" + owner.Login + "/installation"
 	}
-}
-
-func discoveryKey(app *appState, owner Owner) string { return app.prefix + owner.key() }
-
-// onlyInstallation returns the installation of an App that has just one: the
-// one meant by a request that names no owner. nil if there are several.
-func (s *Source) onlyInstallation(ctx context.Context, app *appState) (*installation, error) {
-	key := app.prefix + "*" // no login
-	if f, ok := s.found.get(key); ok {
-		return f.inst, nil
-	}
-	f, err := once(ctx, s, key, func(ctx context.Context) (found, error) {
-		var list []installationAnswer
-		if err := s.call(ctx, app, "GET", "/app/installations?per_page=2", nil, "list its installations", &list); err != nil {
-			return found{}, err
-		}
-		if len(list) != 1 || list[0].ID <= 0 {
-			s.found.set(key, found{}, missingFor)
-			return found{}, nil
-		}
-		f := found{inst: newInstallation(app, list[0].ID)}
-		s.found.set(key, f, foundFor)
-		return f, nil
-	})
-	return f.inst, err
 }

@@ -17,11 +17,19 @@
 //
 // An owner is answered by the first App, in the order given, that maps it;
 // else by the first that GitHub says is installed there; else by the Fallback.
-// What GitHub says is remembered for ten minutes, that it knows nothing for one.
+// An installation for selected repositories answers only for these, so that two
+// Apps can share an account. A request that names no owner is answered by the
+// first default installation; else by the only App, if it has only one installation.
+//
+// What GitHub says is remembered for ten minutes, that it knows nothing for
+// one. Where it has forgotten an installation that it named, it is asked anew.
 //
 // # Limitations
 //
-// A token lives as long as GitHub said when it minted it; one that is revoked
-// earlier is used until then. The local clock is trusted: JWTs are dated back
-// by a minute, and a clock that is further ahead is GitHub's to complain about.
+// A token is used until a minute before the end that GitHub gave it, for a day
+// at most; one that is revoked earlier is used all the same. The local clock is
+// trusted: JWTs are dated back by a minute, and a clock that is further ahead
+// is GitHub's to complain about. Failures are not remembered: while GitHub
+// refuses to mint, it is asked again for every request that does not come
+// while another one waits.
 package auth

@@ -10,13 +10,15 @@ import (
 type Error struct {
 	App    string // the App's name
 	Action string // what was tried: "mint a token for installation 111"
-	// Status is GitHub's, 0 if no answer arrived.
+	// Status is GitHub's, 0 if no usable answer arrived.
 	Status int
-	// Message is GitHub's, without line breaks and at most 300 bytes long.
+	// Message is GitHub's, without line breaks and cut after 300 bytes.
 	Message string
 	Err     error // why no answer arrived, or was not understood
 	// Remedy is what the person who runs the proxy can do, "" if nothing is known.
 	Remedy string
+
+	location string // where a 3xx answer points to
 }
 
 // Error implements error: one sentence with the cause.
@@ -48,30 +50,40 @@ type NotInstalledError struct {
 
 // Error implements error.
 func (e *NotInstalledError) Error() string {
-	if e.Owner.Login == "" {
+	switch {
+	case len(e.Apps) == 0:
+		return "no App is configured for " + e.Host
+	case e.Owner.Login == "":
 		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Host)
 	}
-	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, e.Owner, strings.Join(e.Apps, ", "))
+	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, clean(e.Owner.String()), strings.Join(e.Apps, ", "))
 }
 
 // Remedy says what the person who runs the proxy can do.
 func (e *NotInstalledError) Remedy() string {
-	if e.Owner.Login == "" {
+	table := "installations"
+	switch {
+	case len(e.Apps) == 0:
+		return "add an App with that host"
+	case e.Owner.Login == "":
 		return "set default_installation for one of the Apps"
+	case e.Owner.Enterprise:
+		table = "enterprises"
 	}
-	return "install the App on " + e.Owner.String() + ", or map the owner under [app.NAME.installations]"
+	return fmt.Sprintf("install the App on %s, which is noticed within a minute, or map the owner under [app.NAME.%s]",
+		clean(e.Owner.String()), table)
 }
 
 // ClientSecretError says that a client-id/secret endpoint was called for a
 // client id whose secret is not configured.
 type ClientSecretError struct {
 	Host     string
-	ClientID string
+	ClientID string // as in the request
 }
 
 // Error implements error.
 func (e *ClientSecretError) Error() string {
-	return fmt.Sprintf("no App on %s has client id %q and a client secret", e.Host, e.ClientID)
+	return fmt.Sprintf("no App on %s has client id %q and a client secret", e.Host, clean(e.ClientID))
 }
 
 // Remedy says what the person who runs the proxy can do.
@@ -79,26 +91,32 @@ func (e *ClientSecretError) Remedy() string {
 	return "set client_id and client_secret_file (or _env, _command) for that App"
 }
 
-// remedy explains GitHub's refusal to mint or to look up.
-func remedy(status int, message string) string {
-	message = strings.ToLower(message)
+// isUnknownApp recognises the 404 for a JWT whose iss is no App of the instance.
+func isUnknownApp(message string) bool { return strings.HasPrefix(message, "Integration not found") }
+
+// remedy explains GitHub's refusal to mint or to look up. The messages are
+// those that docs.github.com and users report; an unknown one speaks for itself.
+func (c apiCall) remedy(status int, message string) string {
+	clock := strings.Contains(message, "('exp')") || strings.Contains(message, "('iat')")
 	switch {
-	case strings.Contains(message, "integration not found"):
-		return "check id or client_id: no App of that id exists on this host"
-	case strings.Contains(message, "'iat'"), strings.Contains(message, "'exp'"), strings.Contains(message, "expiration time"), strings.Contains(message, "issued at"):
+	case status == 404 && isUnknownApp(message):
+		return "check id or client_id, and host: " + c.app.Host + " has no such App"
+	case status == 401 && clock:
 		return "set the clock of the machine that runs the proxy: it differs from GitHub's"
 	case status == 401:
-		return "check that the private key belongs to the App and that id or client_id is the App's"
+		return "check that the private key belongs to the App, and that id or client_id is the App's"
 	case status == 403 && strings.Contains(message, "suspended"):
 		return "unsuspend the installation in the account's settings"
-	case status == 404:
+	case status == 404 && c.method == "POST":
 		return "check the installation id in the configuration: it does not exist, or is another App's"
 	case status == 422:
 		return "grant the App the repository or the permission, and accept it in the installation"
-	case status == 403 || status == 429:
+	case status == 429, status == 403 && strings.Contains(message, "rate limit"):
 		return "wait for GitHub's rate limit to reset"
+	case status >= 500 && c.app.Host == "github.com":
+		return "try again later; see https://www.githubstatus.com"
 	case status >= 500:
-		return "see https://www.githubstatus.com"
+		return "try again later; ask those who run " + c.app.Host
 	}
 	return ""
 }

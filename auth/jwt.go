@@ -21,38 +21,31 @@ const (
 type signer struct {
 	app *App
 
-	mu      sync.Mutex
-	current *header
-	expires time.Time
+	mu          sync.Mutex
+	current     *header // nil before the first
+	made, until time.Time
 }
 
-// header is a credential in the forms in which it can be sent, made once so
-// that a request costs no allocation. The slices must not be changed.
-type header struct {
-	secret               Secret
-	bearer, token, basic []string
-}
-
-// jwt returns the App's JWT, signing a new one if the last is about to expire.
+// jwt returns the App's JWT, signing a new one if the last is about to expire,
+// or if the clock was set back since.
 func (s *signer) jwt() (*header, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	if s.current != nil && now.Before(s.expires.Add(-jwtReserve)) {
+	now := time.Now().Round(0) // wall time, for the monotonic clock stops while a laptop sleeps
+	if s.current != nil && !now.Before(s.made) && now.Before(s.until) {
 		return s.current, nil
 	}
-	expires := now.Add(jwtLifetime)
 	// GitHub wants whole seconds; a map keeps aud, nbf and the like out.
 	claims := jwt.MapClaims{
 		"iat": now.Add(-jwtBackdate).Unix(),
-		"exp": expires.Unix(),
+		"exp": now.Add(jwtLifetime).Unix(),
 		"iss": s.app.issuer(),
 	}
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(s.app.Key)
 	if err != nil {
 		return nil, fmt.Errorf("sign a JWT for App %s: %w", s.app.Name, err)
 	}
-	s.current = &header{secret: Secret(signed), bearer: []string{"Bearer " + signed}}
-	s.expires = expires
+	s.current = &header{bearer: []string{"Bearer " + signed}}
+	s.made, s.until = now, now.Add(jwtLifetime-jwtReserve)
 	return s.current, nil
 }

@@ -5,92 +5,104 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // ParseKey reads the private key of a GitHub App: PEM in PKCS#1 ("BEGIN RSA
-// PRIVATE KEY", as GitHub hands it out) or PKCS#8. Literal \n are taken for
-// line breaks, and PEM wrapped in base64 is unwrapped, because keys travel in
-// environment variables. The error names what was found instead and how to
-// mend it; it never contains any of the input.
+// PRIVATE KEY", as GitHub hands it out) or PKCS#8. Keys travel in environment
+// variables and secret stores, so literal \n are taken for line breaks, line
+// breaks may have become spaces or have vanished, quotes around the whole are
+// dropped, and base64 around the PEM is undone. The error names what was found
+// instead and how to mend it; it never contains any of the input.
 func ParseKey(text []byte) (*rsa.PrivateKey, error) {
-	text, err := unwrap(text)
+	kind, body, err := readPEM(text)
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("the PEM text is damaged: it needs its BEGIN and END lines and unchanged base64 between them")
+	if err := checkKind(kind); err != nil {
+		return nil, err
 	}
-	if block.Headers["Proc-Type"] == "4,ENCRYPTED" {
+	if bytes.Contains(body, []byte("4,ENCRYPTED")) { // Proc-Type (RFC 1421, section 4.6.1.1)
 		return nil, errEncrypted
 	}
-	switch block.Type {
-	case "RSA PRIVATE KEY":
-		key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("the PKCS#1 key is damaged: %w", err)
-		}
-		return checkKey(key)
-	case "PRIVATE KEY":
-		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("the PKCS#8 key is damaged: %w", err)
-		}
-		rsaKey, ok := key.(*rsa.PrivateKey)
-		if !ok {
-			return nil, errNotRSA
-		}
-		return checkKey(rsaKey)
+	der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(body), nil)))
+	if err != nil {
+		return nil, errDamaged
 	}
-	return nil, wrongKind(block.Type)
+	key, err := parseDER(der)
+	if err != nil {
+		return nil, err
+	}
+	if bits := key.N.BitLen(); bits < 2048 {
+		return nil, fmt.Errorf("an RSA key of %d bits: GitHub issues 2048", bits)
+	}
+	return key, nil
 }
 
 var (
+	errEmpty     = errors.New("the key is empty")
+	errNotPEM    = errors.New("not a PEM key: it must start with -----BEGIN RSA PRIVATE KEY----- or -----BEGIN PRIVATE KEY-----")
+	errFirstLine = errors.New(`only the first line of the key: in a .env file put it on one line with \n for the line breaks, or use a key file`)
+	errDamaged   = errors.New("the PEM text is damaged: it needs its BEGIN and END lines and unchanged base64 between them; download or copy it again")
 	errEncrypted = errors.New("the key is encrypted: decrypt it with `openssl rsa -in KEY -out NEW`, or have private_key_command print it decrypted")
 	errNotRSA    = errors.New("not an RSA key: GitHub signs App JWTs with RS256 only; generate a key in the App's settings")
+	errOpenSSH   = errors.New("an OpenSSH key: convert it with `ssh-keygen -p -m pem -f KEY`, if it is the App's RSA key at all")
+	errPublic    = errors.New("a public key: the App's private key is needed (the .pem file that GitHub let you download once)")
+	errCert      = errors.New("a certificate: the App's private key is needed (the .pem file that GitHub let you download once)")
+	errOther     = errors.New("PEM of another kind: the App's RSA private key is needed (the .pem file that GitHub let you download once)")
 )
 
-// wrongKind explains a PEM block that is no App key.
-func wrongKind(blockType string) error {
-	switch blockType {
+// checkKind explains PEM that is no App key.
+func checkKind(kind string) error {
+	switch kind {
+	case "RSA PRIVATE KEY", "PRIVATE KEY":
+		return nil
 	case "ENCRYPTED PRIVATE KEY":
 		return errEncrypted
 	case "OPENSSH PRIVATE KEY":
-		return errors.New("an OpenSSH key: convert it with `ssh-keygen -p -m pem -f KEY`, if it is the App's RSA key at all")
-	case "EC PRIVATE KEY", "DSA PRIVATE KEY":
+		return errOpenSSH
+	case "EC PRIVATE KEY", "EC PARAMETERS", "DSA PRIVATE KEY":
 		return errNotRSA
 	case "PUBLIC KEY", "RSA PUBLIC KEY":
-		return errors.New("a public key: the App's private key is needed (the .pem file that GitHub let you download once)")
+		return errPublic
 	case "CERTIFICATE":
-		return errors.New("a certificate: the App's private key is needed (the .pem file that GitHub let you download once)")
+		return errCert
 	default:
-		return fmt.Errorf("PEM of type %q: the App's RSA private key is needed", blockType)
+		return errOther
 	}
 }
 
-// unwrap undoes what environment variables and secret stores do to PEM text.
-func unwrap(text []byte) ([]byte, error) {
-	text = bytes.TrimSpace(text)
+var (
+	lineBreaks = regexp.MustCompile(`(\\+[rn])+`) // escaped once or more often
+	firstLine  = regexp.MustCompile(`^-----BEGIN [A-Z0-9 ]+-----$`)
+	// pemBlock is more lenient than encoding/pem, which insists on line breaks.
+	pemBlock = regexp.MustCompile(`(?s)-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END ([A-Z0-9 ]+)-----`)
+)
+
+// readPEM returns the first PEM block: its kind, and its base64 with headers
+// and line breaks.
+func readPEM(text []byte) (kind string, body []byte, err error) {
+	text = bytes.Trim(text, " \t\r\n\"'\ufeff") // Windows adds a byte order mark, Docker keeps quotes
 	if len(text) == 0 {
-		return nil, errors.New("the key is empty")
+		return "", nil, errEmpty
 	}
 	if !bytes.Contains(text, []byte("-----BEGIN")) {
-		decoded, err := decodeBase64(text)
-		if err != nil || !bytes.Contains(decoded, []byte("-----BEGIN")) {
-			return nil, errors.New("not a PEM key: it must start with -----BEGIN RSA PRIVATE KEY----- or -----BEGIN PRIVATE KEY-----")
+		if text, err = decodeBase64(text); err != nil || !bytes.Contains(text, []byte("-----BEGIN")) {
+			return "", nil, errNotPEM
 		}
-		text = bytes.TrimSpace(decoded)
 	}
-	text = bytes.ReplaceAll(text, []byte(`\r`), nil)
-	text = bytes.ReplaceAll(text, []byte(`\n`), []byte("\n"))
-	if !bytes.Contains(bytes.TrimSpace(text), []byte("\n")) && bytes.HasSuffix(text, []byte("KEY-----")) && bytes.Count(text, []byte("-----")) == 2 {
-		return nil, errors.New("only the first line of the key: in a .env file put it on one line with \\n for the line breaks, or use a key file")
+	text = bytes.TrimSpace(lineBreaks.ReplaceAll(text, []byte("\n")))
+	if firstLine.Match(text) {
+		return "", nil, errFirstLine
 	}
-	return text, nil
+	block := pemBlock.FindSubmatch(text)
+	if block == nil || !bytes.Equal(block[1], block[3]) {
+		return "", nil, errDamaged
+	}
+	return string(block[1]), block[2], nil
 }
 
 // decodeBase64 accepts both alphabets, with or without padding, over several lines.
@@ -99,10 +111,17 @@ func decodeBase64(text []byte) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(s)
 }
 
-// checkKey refuses keys that GitHub would not have issued.
-func checkKey(key *rsa.PrivateKey) (*rsa.PrivateKey, error) {
-	if key.N.BitLen() < 2048 {
-		return nil, fmt.Errorf("an RSA key of %d bits: GitHub issues 2048", key.N.BitLen())
+// parseDER reads PKCS#1 or PKCS#8, whichever it is.
+func parseDER(der []byte) (*rsa.PrivateKey, error) {
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key, nil
 	}
-	return key, nil
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, errors.New("the key is damaged: download or copy it again") // err quotes parts of it
+	}
+	if rsaKey, ok := key.(*rsa.PrivateKey); ok {
+		return rsaKey, nil
+	}
+	return nil, errNotRSA
 }

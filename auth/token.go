@@ -2,11 +2,9 @@ package auth
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,17 +15,27 @@ const (
 
 // tokenPattern is what may be put into a header: both formats that GitHub
 // mints (ghs_ and 36 characters, ghs_APPID_JWT), and whatever they become.
-var tokenPattern = regexp.MustCompile(`^[0-9A-Za-z._~+/=-]+$`)
+// It is the token68 of RFC 9110, section 11.2, and the underscore it lacks.
+var tokenPattern = regexp.MustCompile(`^[0-9A-Za-z._~+/-]+=*$`)
 
 // installation is one installation of one App, with the key of its token.
 type installation struct {
 	app *appState
 	id  InstallationID
 	key string
+
+	discovered bool        // GitHub told, rather than the configuration
+	gone       atomic.Bool // GitHub told so when asked for a token
 }
 
 func newInstallation(app *appState, id InstallationID) *installation {
-	return &installation{app, id, "token|" + app.Host + "|" + app.Name + "|" + strconv.FormatInt(int64(id), 10)}
+	return &installation{app: app, id: id, key: fmt.Sprintf("token|%s%d", app.prefix, id)}
+}
+
+func discovered(app *appState, id InstallationID) *installation {
+	inst := newInstallation(app, id)
+	inst.discovered = true
+	return inst
 }
 
 // token returns the installation's token: the cached one, or one that is
@@ -51,40 +59,32 @@ func (s *Source) token(ctx context.Context, inst *installation) (*header, error)
 }
 
 // usable is how long a token that expires after left is handed out: up to a
-// minute before it expires, or for half its life where that is shorter.
+// minute before it expires, or for half its life where that is shorter. It is
+// negative if the token expired long ago, or GitHub did not say when it will.
 func usable(left time.Duration) time.Duration {
-	return max(left-time.Minute, left/2)
+	if left < 2*time.Minute {
+		return left / 2
+	}
+	return left - time.Minute
 }
 
-// mint creates an installation token.
+// mint creates an installation token: docs.github.com "Generating an
+// installation access token for a GitHub App".
 func (s *Source) mint(ctx context.Context, inst *installation) (*header, time.Time, error) {
 	var answer struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
-	action := fmt.Sprintf("mint a token for installation %d", inst.id)
-	path := fmt.Sprintf("/app/installations/%d/access_tokens", inst.id)
-	if err := s.call(ctx, inst.app, "POST", path, nil, action, &answer); err != nil {
+	c := apiCall{
+		inst.app, "POST", fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
+		fmt.Sprintf("mint a token for installation %d", inst.id),
+	}
+	if err := s.do(ctx, c, &answer); err != nil {
 		return nil, time.Time{}, err
 	}
-	if !tokenPattern.MatchString(answer.Token) || len(answer.Token) > maxTokenSize {
-		return nil, time.Time{}, &Error{App: inst.app.Name, Action: action, Err: errors.New("GitHub's answer contains no usable token")}
+	if len(answer.Token) > maxTokenSize || !tokenPattern.MatchString(answer.Token) {
+		return nil, time.Time{}, c.fail(errNoToken)
 	}
 	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.ExpiresAt)
 	return newTokenHeader(answer.Token), answer.ExpiresAt, nil
-}
-
-// newTokenHeader makes the forms in which an installation token is sent.
-func newTokenHeader(token string) *header {
-	return &header{
-		secret: Secret(token),
-		bearer: []string{"Bearer " + token},
-		token:  []string{"token " + token},
-		basic:  []string{basic("x-access-token", token)},
-	}
-}
-
-// basic is RFC 7617's credential.
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }

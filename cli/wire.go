@@ -139,6 +139,9 @@ type server struct {
 
 // newServer wires a proxy together. Close it after its Shutdown.
 func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, log *slog.Logger) (*server, error) {
+	if err := harden(); err != nil {
+		log.Warn("other processes of this user can read this one's memory", "error", err)
+	}
 	roots, err := rootCAs(cfg.Upstream.RootsPEM)
 	if err != nil {
 		return nil, err

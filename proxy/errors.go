@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"ghapp-proxy/auth"
@@ -29,12 +30,14 @@ func credentialRefusal(err error) *refusal {
 		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), missing.Remedy()}
 	case errors.As(err, &client):
 		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), client.Remedy()}
+	case errors.Is(err, auth.ErrBusy):
+		return &refusal{http.StatusServiceUnavailable, "connection_limit_reached", err.Error(), "try again in a moment"}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
 		f.title = refused.Error()
 		return f
 	case errors.As(err, &refused):
-		return &refusal{mintStatus(refused.Status), "http_response_incomplete", err.Error(), refused.Remedy}
+		return &refusal{mintStatus(refused), "destination_unavailable", err.Error(), refused.Remedy}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &refusal{http.StatusServiceUnavailable, "connection_terminated", "the request ended before its credential was there", ""}
 	default:
@@ -43,14 +46,14 @@ func credentialRefusal(err error) *refusal {
 }
 
 // mintStatus is our answer to GitHub's refusal to give a credential.
-func mintStatus(github int) int {
-	switch {
+func mintStatus(refused *auth.Error) int {
+	switch github := refused.Status; {
 	case github >= 500:
 		return http.StatusBadGateway
+	case github == http.StatusTooManyRequests, strings.Contains(refused.Message, "rate limit"):
+		return http.StatusServiceUnavailable
 	case github == http.StatusForbidden, github == http.StatusUnprocessableEntity:
 		return http.StatusForbidden // suspended, or not granted
-	case github == http.StatusTooManyRequests:
-		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError // wrong key, id or installation
 	}
@@ -91,7 +94,7 @@ func unauthorizedRefusal(x *exchange) *refusal {
 	owner := auth.Owner{Login: x.route.Owner, Repo: x.route.Repo}
 	if x.credential.Anonymous() {
 		f.title = fmt.Sprintf("%s does not exist or is private, and no installation covers it", owner)
-		f.remedy = "install the App on " + owner.String() + ", or map the owner under [app.NAME.installations]"
+		f.remedy = "check the name, or install the App on it"
 		return f
 	}
 	f.title = fmt.Sprintf("GitHub refused the token of installation %d (App %s) for %s", x.credential.Installation, x.credential.App.Name, owner)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -154,9 +155,26 @@ func (w *world) client(t testing.TB, h2 bool) *http.Client {
 		MaxIdleConnsPerHost: 256,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+	return &http.Client{Transport: noLeaks{t, w.github, transport}, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
+}
+
+// noLeaks fails the test if the head of an answer contains a secret.
+type noLeaks struct {
+	tb     testing.TB
+	github *githubtest.Server
+	next   http.RoundTripper
+}
+
+func (n noLeaks) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(req)
+	if err == nil {
+		if leaks := n.github.Leaks(fmt.Append(nil, resp.Status, resp.Header)); len(leaks) > 0 {
+			n.tb.Errorf("%s %s: the answer's head contains %d secrets", req.Method, req.URL, len(leaks))
+		}
+	}
+	return resp, err
 }
 
 // dial opens a raw connection to the proxy.

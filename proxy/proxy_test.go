@@ -106,6 +106,9 @@ func refused(t testing.TB, resp *http.Response, status int, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if bytes.Contains(body, []byte(githubtest.Canary)) {
+		t.Errorf("the answer contains a secret: %q", body)
+	}
 	text := string(body)
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/") {
 		var answer struct{ Message string }

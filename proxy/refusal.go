@@ -43,7 +43,10 @@ func (f *refusal) body(form rules.Form) (contentType string, body []byte) {
 	default:
 		contentType = "application/json; charset=utf-8"
 	}
-	body, err := json.Marshal(map[string]string{"message": f.message(), "documentation_url": docURL})
+	body, err := json.Marshal(struct {
+		Message          string `json:"message"`
+		DocumentationURL string `json:"documentation_url"`
+	}{f.message(), docURL})
 	if err != nil {
 		panic(err) // strings always marshal
 	}

@@ -1,0 +1,46 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/url"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/githubtest"
+)
+
+func Example() {
+	github, err := githubtest.Demo(githubtest.Options{}) // a fake with the App ci-bot, installed on acme
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer github.Close()
+
+	key, err := auth.ParseKey(github.App("ci-bot").PrivateKeyPEM())
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := &auth.App{
+		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
+		ID: githubtest.CIBotID, Key: key,
+	}
+	source := auth.New([]*auth.App{app}, auth.Options{Transport: github.Transport(), Fallback: auth.FallbackAnonymous})
+	defer source.Close()
+
+	for _, owner := range []auth.Owner{{Login: "acme", Repo: "widgets"}, {Login: "octocat"}} {
+		cred, err := source.ForOwner(context.Background(), "github.com", owner, true)
+		fmt.Println(owner, "→", cred, err)
+	}
+	var missing *auth.NotInstalledError
+	if _, err := source.ForOwner(context.Background(), "github.com", auth.Owner{Login: "octocat"}, false); errors.As(err, &missing) {
+		fmt.Println(missing)
+		fmt.Println(missing.Remedy())
+	}
+	// Output:
+	// acme/widgets → installation 111 of App ci-bot <nil>
+	// octocat → none <nil>
+	// no installation on github.com covers octocat (tried: ci-bot)
+	// install the App on octocat, which is noticed within a minute, or map the owner under [app.NAME.installations]
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// harden has no counterpart here.
+func harden() error { return nil }

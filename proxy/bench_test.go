@@ -1,0 +1,40 @@
+package proxy_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+)
+
+// BenchmarkRequest is one small GET on a kept-alive connection, from the
+// client to a fake upstream and back: the proxy's share is the difference to
+// "direct". Client and upstream run in the same process and are counted.
+func BenchmarkRequest(b *testing.B) {
+	w := start(b, nil)
+	answer := make([]byte, 1<<10)
+	w.github.Handle(codeload, "/acme/widgets/tar.gz/x", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(answer) }))
+	w.github.Handle("api.github.com", "/repos/acme/widgets", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(answer) }))
+	direct := w.github.Client()
+	for name, run := range map[string]struct {
+		client *http.Client
+		url    string
+	}{
+		"direct": {direct, "https://" + codeload + "/acme/widgets/tar.gz/x"},
+		"h1":     {w.client(b, false), "https://" + codeload + "/acme/widgets/tar.gz/x"},
+		"h2":     {w.client(b, true), "https://api.github.com/repos/acme/widgets"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				resp, err := run.client.Get(run.url)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 200 {
+					b.Fatal(resp.Status, err)
+				}
+				resp.Body.Close()
+			}
+		})
+	}
+}

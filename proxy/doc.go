@@ -1,0 +1,43 @@
+// Package proxy is a forward proxy that intercepts what goes to GitHub and puts
+// credentials in.
+//
+//	upstream := proxy.NewUpstream(proxy.UpstreamOptions{})
+//	p := proxy.New(proxy.Options{
+//		Hosts:       rules.GitHubCom.Hosts(),
+//		Credentials: source,         // an *auth.Source
+//		Certificate: ca.Certificate, // of a *certs.CA
+//		CAPEM:       ca.PEM(),
+//		Upstream:    upstream,
+//		Log:         slog.Default(),
+//	})
+//	go p.Serve(listener)
+//	…
+//	p.Shutdown(ctx)
+//
+// # The path of a request
+//
+//	client ──CONNECT──► outer server ─► Admission ─► goproxy ─┬─► tunnel: bytes pass unread
+//	                                                          │
+//	                          session: the host, fixed here ──┤
+//	                                                          ▼
+//	       ══TLS═══════════════════════► inner server ─► gateway ─► forwarder ─► GitHub
+//	                                     (h2, HTTP/1.1)    │ 421 for another host
+//	client ──GET http://api.github.com/──────────────────► │ rules: which credential?
+//	                                                       │ auth: here it is
+//	                                                       ▼
+//	                                                    one log line
+//
+// The outer server takes the CONNECT, and goproxy decides about it. The
+// connection of a served host is hijacked and handed to the inner server, an
+// ordinary net/http server whose listener is the outside's hand-over. What was
+// decided at CONNECT travels with the connection; nothing that a client says
+// inside can lead the credential to another host. From the gateway on it is
+// plain net/http.
+//
+// # Limitations
+//
+// The order of fields with different names, the spelling of their names' case
+// and the reason phrase are net/http's, not what was sent. TRACE, Upgrade and
+// "OPTIONS *" are refused on served hosts. The user at the other end of a
+// connection is known only on Linux and for loopback connections.
+package proxy
