@@ -16,6 +16,9 @@ type recorder struct {
 
 // WriteHeader implements http.ResponseWriter.
 func (w *recorder) WriteHeader(status int) {
+	if status == http.StatusContinue {
+		return // net/http sends it when the body is read, for which GitHub's was waited
+	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.status = status
 		if h := w.Header(); h["Content-Type"] == nil {
