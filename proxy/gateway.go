@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"ghapp-proxy/auth"
@@ -119,7 +118,7 @@ func (g *gateway) authorize(ctx context.Context, x *exchange) (err error) {
 	case rules.None:
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(host, installationID(route.Installation), owner)
+		x.credential, err = g.opts.Credentials.ForApp(host, auth.InstallationID(route.InstallationID), owner)
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.ClientID)
 	case rules.Installation:
@@ -142,14 +141,6 @@ func (g *gateway) authorize(ctx context.Context, x *exchange) (err error) {
 		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
 	}
 	return nil
-}
-
-func installationID(digits string) auth.InstallationID {
-	id, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return 0 // none in the path
-	}
-	return auth.InstallationID(id)
 }
 
 // target splits the request target into path and query as they were sent. Of

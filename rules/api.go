@@ -21,7 +21,7 @@ func api(req Request, path segments) (Route, error) {
 	case isJWT(&path):
 		route.Credential, route.Operation = JWT, "app"
 		if path.is(0, "app") && path.is(1, "installations") {
-			route.Installation = digits(&path, 2)
+			route.InstallationID = number(&path, 2)
 		}
 	case isClientSecret(&path):
 		route.Credential, route.Scheme, route.Operation = ClientSecret, Basic, "applications"
@@ -45,7 +45,7 @@ func nameOwner(route *Route, path *segments) {
 	case path.is(0, "enterprises"):
 		route.Owner, route.Enterprise = login(path.at[1]), true
 	case path.is(0, "repositories"):
-		route.RepositoryID = digits(path, 1)
+		route.RepositoryID = number(path, 1)
 	}
 }
 
@@ -126,16 +126,18 @@ func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
 }
 
-// digits returns segment i if it is a decimal number that fits an int64, else "".
-func digits(path *segments, i int) string {
+// number returns segment i if it is a decimal number that fits an int64, else 0.
+func number(path *segments, i int) int64 {
 	s := path.at[i]
-	if len(s) > 18 {
-		return ""
+	if s == "" || len(s) > 18 {
+		return 0
 	}
+	var n int64
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
-			return ""
+			return 0
 		}
+		n = n*10 + int64(c-'0')
 	}
-	return s
+	return n
 }

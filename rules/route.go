@@ -55,18 +55,25 @@ type Request struct {
 
 // Route is a classified request.
 type Route struct {
-	Operation  string // what was matched, for logs: "git-upload-pack", "repos", …
+	// Operation is GitHub's operationId, or what was matched by structure, for
+	// logs: "git-upload-pack", "repos", …
+	Operation  string
 	Credential Credential
 	Scheme     Scheme
 	Form       Form
 
-	Owner        string // login or enterprise slug, unescaped; "" if the request names none
-	Enterprise   bool   // Owner is an enterprise's slug
-	Repo         string // bare repository name, unescaped; "" if the request names none
-	RepositoryID string // the digits of /repositories/{id}
-	Installation string // the digits of /app/installations/{id}
-	ClientID     string // of /applications/{client_id}
+	Subject           // whom the request is about
+	Others  []Subject // further ones, of a search or a GraphQL document
+	Source  string    // where the subject was found: "path", "search", "graphql", "node id", ""
 
+	InstallationID int64  // of /app/installations/{id}; 0 if there is none
+	ClientID       string // of /applications/{client_id}
+
+	// UserOnly reports an operation that GitHub opens to users only: an
+	// installation token is refused there.
+	UserOnly bool
+	// HandsOut reports an operation whose answer contains a credential.
+	HandsOut bool
 	// Read reports that the request only reads, so that without an
 	// installation it may be sent anonymously: GET, HEAD, git fetch, and the
 	// LFS batch call (GitHub refuses an anonymous upload by itself).

@@ -36,14 +36,14 @@ func request(t testing.TB, s string) rules.Request {
 
 func TestRoute(t *testing.T) {
 	apiRoute := func(owner, repo string) rules.Route {
-		return rules.Route{Operation: "api", Credential: rules.Installation, Owner: owner, Repo: repo, Read: true}
+		return rules.Route{Operation: "api", Credential: rules.Installation, Subject: rules.Subject{Owner: owner, Repo: repo}, Read: true}
 	}
 	jwt := func(owner, repo string) rules.Route {
-		return rules.Route{Operation: "app", Credential: rules.JWT, Owner: owner, Repo: repo, Read: true}
+		return rules.Route{Operation: "app", Credential: rules.JWT, Subject: rules.Subject{Owner: owner, Repo: repo}, Read: true}
 	}
 	git := func(op string, read bool) rules.Route {
 		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Basic, Form: rules.Text,
-			Owner: "acme", Repo: "widgets", Read: read, GitAuth: true}
+			Subject: rules.Subject{Owner: "acme", Repo: "widgets"}, Read: read, GitAuth: true}
 	}
 	with := func(route rules.Route, change func(*rules.Route)) rules.Route {
 		change(&route)
@@ -53,7 +53,7 @@ func TestRoute(t *testing.T) {
 	write := func(r *rules.Route) { r.Read = false }
 	file := func(op string) rules.Route {
 		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Token, Form: rules.Text,
-			Owner: "acme", Repo: "widgets", Read: true}
+			Subject: rules.Subject{Owner: "acme", Repo: "widgets"}, Read: true}
 	}
 	page := rules.Route{Operation: "web", Form: rules.Text, Read: true}
 
@@ -71,7 +71,7 @@ func TestRoute(t *testing.T) {
 		"GET api.github.com/apps/ci-bot":                 apiRoute("", ""),
 		"GET api.github.com/installation/repositories":   apiRoute("", ""),
 		"GET api.github.com/enterprises/megacorp/events": with(apiRoute("megacorp", ""), func(r *rules.Route) { r.Enterprise = true }),
-		"GET api.github.com/repositories/1000/issues":    with(apiRoute("", ""), func(r *rules.Route) { r.RepositoryID = "1000" }),
+		"GET api.github.com/repositories/1000/issues":    with(apiRoute("", ""), func(r *rules.Route) { r.RepositoryID = 1000 }),
 		"POST api.github.com/graphql":                    with(apiRoute("", ""), func(r *rules.Route) { r.Operation, r.Read = "graphql", false }),
 
 		// A file, a branch and a team called "installation" are none.
@@ -86,11 +86,11 @@ func TestRoute(t *testing.T) {
 		"HEAD api.github.com/app/":                             jwt("", ""),
 		"GET api.github.com/%61pp":                             jwt("", ""),
 		"GET api.github.com/app/installations":                 jwt("", ""),
-		"GET api.github.com/app/installations/111":             with(jwt("", ""), func(r *rules.Route) { r.Installation = "111" }),
+		"GET api.github.com/app/installations/111":             with(jwt("", ""), func(r *rules.Route) { r.InstallationID = 111 }),
 		"GET api.github.com/orgs/acme/installation":            jwt("acme", ""),
 		"GET api.github.com/users/acme/installation":           jwt("acme", ""),
 		"GET api.github.com/repos/acme/widgets/installation":   jwt("acme", "widgets"),
-		"GET api.github.com/repositories/1000/installation":    with(jwt("", ""), func(r *rules.Route) { r.RepositoryID = "1000" }),
+		"GET api.github.com/repositories/1000/installation":    with(jwt("", ""), func(r *rules.Route) { r.RepositoryID = 1000 }),
 		"GET api.github.com/enterprises/megacorp/installation": with(jwt("megacorp", ""), func(r *rules.Route) { r.Enterprise = true }),
 		"GET api.github.com/marketplace_listing/stubbed/plans": jwt("", ""),
 		"GET ghe.example.com/api/v3/app":                       jwt("", ""),
@@ -125,8 +125,8 @@ func TestRoute(t *testing.T) {
 		"GET raw.githubusercontent.com/acme/widgets/main/README.md":             file("raw"),
 		"GET codeload.github.com/acme/widgets/legacy.tar.gz/refs/heads/main":    file("archive"),
 		"GET raw.githubusercontent.com/robots.txt":                              {Operation: "raw", Scheme: rules.Token, Form: rules.Text, Read: true},
-		"POST uploads.github.com/repos/acme/widgets/releases/1/assets?name=a.b": {Operation: "uploads", Credential: rules.Installation, Owner: "acme", Repo: "widgets"},
-		"POST ghe.example.com/api/uploads/repos/acme/widgets/releases/1/assets": {Operation: "uploads", Credential: rules.Installation, Owner: "acme", Repo: "widgets"},
+		"POST uploads.github.com/repos/acme/widgets/releases/1/assets?name=a.b": {Operation: "uploads", Credential: rules.Installation, Subject: rules.Subject{Owner: "acme", Repo: "widgets"}},
+		"POST ghe.example.com/api/uploads/repos/acme/widgets/releases/1/assets": {Operation: "uploads", Credential: rules.Installation, Subject: rules.Subject{Owner: "acme", Repo: "widgets"}},
 		"GET uploads.github.com/elsewhere":                                      {Operation: "uploads", Read: true},
 	} {
 		got, err := rules.Set{}.Route(request(t, in))
