@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,8 +15,9 @@ import (
 )
 
 const (
-	// maxAnswer bounds what is read of an answer. GitHub's have some 10 KB.
-	maxAnswer = 1 << 20
+	// maxAnswer bounds what is read of an answer. The largest lists the 500
+	// repositories that a token may be narrowed to, at some 6 KB each.
+	maxAnswer = 8 << 20
 	// maxMessage bounds what of GitHub's words is passed on, in bytes.
 	maxMessage = 300
 	// patience bounds one exchange with GitHub's API.
@@ -41,6 +43,7 @@ type apiCall struct {
 	app          *appState
 	method, path string
 	action       string // for Error
+	body         []byte // JSON, nil for none
 }
 
 // do makes the call and decodes a 2xx answer into out. The error is an *Error.
@@ -79,13 +82,20 @@ func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, c.method, c.app.API.String()+c.path, nil)
+	var body io.Reader // a typed nil would be a body
+	if c.body != nil {
+		body = bytes.NewReader(c.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, c.app.API.String()+c.path, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header["Authorization"] = jwt.bearer
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("User-Agent", s.userAgent)
+	if c.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	return req, nil
 }
 

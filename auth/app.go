@@ -52,24 +52,38 @@ func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, a.Name) }
 // LogValue implements slog.LogValuer with the name.
 func (a App) LogValue() slog.Value { return slog.StringValue(a.Name) }
 
-// Owner is the account whose installation a request needs.
+// Owner is the account whose installation a request needs: known by name, or
+// by one of GitHub's ids. The zero value is nobody.
 type Owner struct {
 	Login      string // a user's or organization's login, or an enterprise's slug
 	Repo       string // the repository's bare name, "" where the request names none
 	Enterprise bool   // Login is an enterprise's slug
+
+	RepositoryID int64 // instead of Login
+	AccountID    int64 // of a user or an organization, instead of Login
+	TeamID       int64 // instead of Login
 }
 
-// String returns "owner", "owner/repo" or "enterprises/slug".
+// String returns "owner", "owner/repo", "enterprises/slug" or "repository 123".
 func (o Owner) String() string {
 	switch {
 	case o.Enterprise:
 		return "enterprises/" + o.Login
+	case o.RepositoryID != 0:
+		return fmt.Sprintf("repository %d", o.RepositoryID)
+	case o.AccountID != 0:
+		return fmt.Sprintf("account %d", o.AccountID)
+	case o.TeamID != 0:
+		return fmt.Sprintf("team %d", o.TeamID)
 	case o.Repo != "":
 		return o.Login + "/" + o.Repo
 	default:
 		return o.Login
 	}
 }
+
+// byID reports whether the owner is known by an id only.
+func (o Owner) byID() bool { return o.RepositoryID != 0 || o.AccountID != 0 || o.TeamID != 0 }
 
 // account is the owner without the repository.
 func (o Owner) account() Owner { return Owner{Login: o.Login, Enterprise: o.Enterprise} }

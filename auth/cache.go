@@ -65,3 +65,6 @@ func (c *cache[V]) makeRoom() {
 		c.entries.Delete(key)
 	}
 }
+
+// delete drops the entry for key.
+func (c *cache[V]) delete(key string) { c.entries.Delete(key) }

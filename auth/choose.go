@@ -33,59 +33,123 @@ func (s *Source) ForClient(host, clientID string) (Credential, error) {
 	return Credential{}, &ClientSecretError{Host: host, ClientID: clientID}
 }
 
-// ForOwner returns the installation token for an owner, or for a request that
-// names none if owner is zero. Where no installation is found the Fallback
-// decides; read says whether the request only reads, and so may be anonymous.
+// Want is what a request needs an installation token for.
+type Want struct {
+	Owner  Owner   // zero if the request names nobody
+	Others []Owner // further ones: the token must be that of all
+	Read   bool    // the request only reads: it may leave anonymously
+
+	App          string         // the name of the App to use, "" for any
+	Installation InstallationID // the installation to use, 0 for the owner's
+	Narrow       *Narrowing     // nil for all that the installation may do
+}
+
+// ForOwner is Token for a request about one owner.
+func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bool) (Credential, error) {
+	return s.Token(ctx, host, Want{Owner: owner, Read: read})
+}
+
+// Token returns the installation token for a request to host. Where no
+// installation is found, or several owners have different ones, the Fallback
+// decides.
 //
 // The error wraps an *Error, a *NotInstalledError or ctx's. The credential
 // that comes with it, if any, cannot be sent: it says whose was wanted.
-func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bool) (Credential, error) {
-	cred, inst, err := s.credentialFor(ctx, host, owner)
-	if isMissing(err) && inst != nil && inst.discovered {
+func (s *Source) Token(ctx context.Context, host string, want Want) (Credential, error) {
+	cred, err := s.credentialFor(ctx, host, &want)
+	if cred.inst != nil && cred.inst.discovered && isMissing(err) {
 		// It was uninstalled since, and may be installed anew: ask once more.
-		inst.gone.Store(true)
-		cred, inst, err = s.credentialFor(ctx, host, owner)
+		cred.inst.gone.Store(true)
+		cred, err = s.credentialFor(ctx, host, &want)
 	}
-	if inst != nil || err != nil {
+	if cred.inst != nil || err != nil {
 		return cred, err
 	}
-	if read && s.fallback != FallbackRefuse {
+	if want.Read && s.fallback != FallbackRefuse {
 		return Credential{}, nil
 	}
-	return Credential{}, &NotInstalledError{Host: host, Owner: owner, Apps: s.names(host)}
+	return Credential{}, &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(s.candidates(host, want.App))}
 }
 
-// credentialFor returns the token for an owner and the installation it belongs
-// to, which is nil if there is none.
-func (s *Source) credentialFor(ctx context.Context, host string, owner Owner) (Credential, *installation, error) {
-	inst, err := s.installationFor(ctx, host, owner)
-	if inst == nil && err == nil && s.fallback == FallbackDefault {
-		inst = s.home(host)
+// credentialFor returns the token for a want; its inst is nil if no
+// installation was found.
+func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Credential, error) {
+	apps := s.candidates(host, want.App)
+	inst, err := s.installationOf(ctx, apps, want)
+	fallback := inst == nil && s.fallback == FallbackDefault
+	if fallback {
+		inst = home(apps)
 	}
 	if inst == nil || err != nil {
-		return Credential{}, nil, err
+		return Credential{}, err
 	}
-	token, err := s.token(ctx, inst)
-	return Credential{App: inst.app.App, Installation: inst.id, header: token}, inst, err
+	token, err := s.token(ctx, inst, want.Narrow)
+	return Credential{App: inst.app.App, Installation: inst.id, Fallback: fallback && want.Owner != Owner{}, header: token, inst: inst}, err
+}
+
+// candidates are the Apps of a host, or the one of that name.
+func (s *Source) candidates(host, name string) []*appState {
+	apps := s.apps[host]
+	if name == "" {
+		return apps
+	}
+	for i, app := range apps {
+		if app.Name == name {
+			return apps[i : i+1]
+		}
+	}
+	return nil
+}
+
+// installationOf finds the installation that a want names or whose owners it
+// names; nil if there is none, or if the owners' differ.
+func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Want) (*installation, error) {
+	if want.Installation != 0 {
+		return chosen(apps, want.Installation), nil
+	}
+	inst, err := s.installationFor(ctx, apps, want.Owner)
+	for _, other := range want.Others {
+		if inst == nil || err != nil {
+			break
+		}
+		var theirs *installation
+		if theirs, err = s.installationFor(ctx, apps, other); theirs == nil || theirs.key != inst.key {
+			inst = nil
+		}
+	}
+	return inst, err
+}
+
+// chosen is the installation of that id: of the App that maps it, else of the first.
+func chosen(apps []*appState, id InstallationID) *installation {
+	for _, app := range apps {
+		if inst := app.ids[id]; inst != nil {
+			return inst
+		}
+	}
+	if len(apps) == 0 {
+		return nil
+	}
+	return newInstallation(apps[0], id)
 }
 
 // installationFor finds the installation that covers owner: the configuration
 // first, in the order of the Apps, then discovery, in the same order. nil if
 // there is none. An App that cannot be asked is an error rather than skipped:
 // which App answers must not depend on an outage.
-func (s *Source) installationFor(ctx context.Context, host string, owner Owner) (*installation, error) {
-	if owner.Login == "" {
-		return s.ownerless(ctx, host)
-	}
-	if !owner.plausible() {
+func (s *Source) installationFor(ctx context.Context, apps []*appState, owner Owner) (*installation, error) {
+	switch {
+	case owner == Owner{}:
+		return s.ownerless(ctx, apps)
+	case owner.byID():
+		return s.installationByID(ctx, apps, owner)
+	case !owner.plausible():
 		return nil, nil
 	}
-	for _, app := range s.apps[host] {
-		if inst := app.mappedTo(owner); inst != nil {
-			return inst, nil
-		}
+	if inst := mapped(apps, owner); inst != nil {
+		return inst, nil
 	}
-	for _, app := range s.apps[host] {
+	for _, app := range apps {
 		if app.NoDiscovery {
 			continue
 		}
@@ -99,11 +163,10 @@ func (s *Source) installationFor(ctx context.Context, host string, owner Owner) 
 // ownerless finds the installation meant by a request that names no owner: a
 // default, else that of the only App, if it has only one. nil if there is none:
 // among several the choice is the user's.
-func (s *Source) ownerless(ctx context.Context, host string) (*installation, error) {
-	if inst := s.home(host); inst != nil {
+func (s *Source) ownerless(ctx context.Context, apps []*appState) (*installation, error) {
+	if inst := home(apps); inst != nil {
 		return inst, nil
 	}
-	apps := s.apps[host]
 	switch {
 	case len(apps) != 1:
 		return nil, nil
@@ -118,15 +181,26 @@ func (s *Source) ownerless(ctx context.Context, host string) (*installation, err
 	return nil, nil
 }
 
+// mapped returns the installation that the configuration of the first App that
+// lists the owner gives, nil if none does.
+func mapped(apps []*appState, owner Owner) *installation {
+	for _, app := range apps {
+		if inst := app.mappedTo(owner); inst != nil {
+			return inst
+		}
+	}
+	return nil
+}
+
 // mappedTo returns the installation that the configuration gives for an owner,
 // nil if none.
 func (a *appState) mappedTo(owner Owner) *installation {
 	return a.mapped[owner.account().key()]
 }
 
-// home is the first default installation of the host's Apps, nil if none.
-func (s *Source) home(host string) *installation {
-	for _, app := range s.apps[host] {
+// home is the first default installation of the Apps, nil if none.
+func home(apps []*appState) *installation {
+	for _, app := range apps {
 		if app.home != nil {
 			return app.home
 		}
@@ -134,9 +208,9 @@ func (s *Source) home(host string) *installation {
 	return nil
 }
 
-func (s *Source) names(host string) (names []string) {
-	for _, app := range s.apps[host] {
-		names = append(names, app.Name)
+func names(apps []*appState) (list []string) {
+	for _, app := range apps {
+		list = append(list, app.Name)
 	}
-	return names
+	return list
 }

@@ -11,7 +11,11 @@ import (
 type Credential struct {
 	App          *App
 	Installation InstallationID // 0 for a JWT or a client secret
-	header       *header
+	// Fallback reports the default installation, for want of the owner's own.
+	Fallback bool
+
+	header *header
+	inst   *installation // nil for a JWT or a client secret
 }
 
 // header is a credential in the forms in which it can be sent, made once so

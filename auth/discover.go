@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ func (f found) ttl() time.Duration {
 type installationAnswer struct {
 	ID      InstallationID `json:"id"`
 	Account struct {
+		ID    int64  `json:"id"`
 		Login string `json:"login"`
 	} `json:"account"`
 	RepositorySelection string `json:"repository_selection"`
@@ -88,7 +90,7 @@ func (s *Source) only(ctx context.Context, app *appState) (*installation, error)
 	}
 	f, err := s.ask(ctx, app, key, func(ctx context.Context) (found, error) {
 		var list []installationAnswer
-		c := apiCall{app, "GET", "/app/installations?per_page=2", "list its installations"}
+		c := apiCall{app: app, method: "GET", path: "/app/installations?per_page=2", action: "list its installations"}
 		if err := s.do(ctx, c, &list); err != nil || len(list) != 1 {
 			return found{}, err
 		}
@@ -141,7 +143,7 @@ var repositoryLocation = regexp.MustCompile(`^/repositories/[0-9]{1,18}/installa
 // lookUp asks GitHub for the installation that covers owner.
 func (s *Source) lookUp(ctx context.Context, app *appState, owner Owner) (installationAnswer, error) {
 	var answer installationAnswer
-	c := apiCall{app, "GET", lookUpPath(owner), "find its installation for " + owner.String()}
+	c := apiCall{app: app, method: "GET", path: lookUpPath(owner), action: "find its installation for " + owner.String()}
 	err := s.do(ctx, c, &answer)
 	if moved, ok := errors.AsType[*Error](err); ok {
 		path, ok := strings.CutPrefix(moved.location, app.API.String())
@@ -162,6 +164,8 @@ func (s *Source) lookUp(ctx context.Context, app *appState, owner Owner) (instal
 // /users/{username}/installation answers for organizations as well.
 func lookUpPath(owner Owner) string {
 	switch {
+	case owner.RepositoryID != 0:
+		return fmt.Sprintf("/repositories/%d/installation", owner.RepositoryID) // undocumented; go-github's FindRepositoryInstallationByID
 	case owner.Enterprise:
 		return "/enterprises/" + owner.Login + "/installation"
 	case owner.Repo != "":

@@ -348,7 +348,7 @@ func TestPlausibleNames(t *testing.T) {
 func TestHostileLookUpAnswers(t *testing.T) {
 	for _, body := range []string{
 		"", "null", "[]", "{}", "<html>", `{"id":0}`, `{"id":-1}`, `{"id":"1"}`, `{"id":1.5}`, `{"id":99999999999999999999}`,
-		`{"id":1,"x":"` + strings.Repeat("x", 1<<20) + `"}`,
+		`{"id":1,"x":"` + strings.Repeat("x", 8<<20) + `"}`,
 	} {
 		github := &api{answers: map[string]reply{
 			"GET /users/acme/installation":      {status: 200, body: body},

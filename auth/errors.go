@@ -46,6 +46,9 @@ type NotInstalledError struct {
 	Host  string
 	Owner Owner    // zero if the request names none
 	Apps  []string // names of the Apps that were tried
+	// Several reports that the request names further owners, whose
+	// installations differ.
+	Several bool
 }
 
 // Error implements error.
@@ -53,7 +56,9 @@ func (e *NotInstalledError) Error() string {
 	switch {
 	case len(e.Apps) == 0:
 		return "no App is configured for " + e.Host
-	case e.Owner.Login == "":
+	case e.Several:
+		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", clean(e.Owner.String()), e.Host)
+	case e.Owner == Owner{}:
 		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Host)
 	}
 	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, clean(e.Owner.String()), strings.Join(e.Apps, ", "))
@@ -65,8 +70,12 @@ func (e *NotInstalledError) Remedy() string {
 	switch {
 	case len(e.Apps) == 0:
 		return "add an App with that host"
-	case e.Owner.Login == "":
-		return "set default_installation for one of the Apps"
+	case e.Several:
+		return "send a request for each owner"
+	case e.Owner == Owner{}:
+		return "set default_installation for one of the Apps, or default_owner (run has --owner)"
+	case e.Owner.byID():
+		return "name the owner in the request, install the App there, or set default_installation"
 	case e.Owner.Enterprise:
 		table = "enterprises"
 	}

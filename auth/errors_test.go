@@ -116,7 +116,7 @@ func TestErrorsOfGitHub(t *testing.T) {
 		{
 			"no owner", "", func(a *auth.App) { a.Installations = nil },
 			"the request names no owner, and no default installation is configured for github.com",
-			"set default_installation for one of the Apps",
+			"set default_installation for one of the Apps, or default_owner (run has --owner)",
 		},
 	}
 	for _, test := range tests {

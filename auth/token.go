@@ -41,19 +41,23 @@ func discovered(app *appState, id InstallationID) *installation {
 // token returns the installation's token: the cached one, or one that is
 // minted once for everybody who is waiting. A waiter that leaves does not stop
 // the mint.
-func (s *Source) token(ctx context.Context, inst *installation) (*header, error) {
-	if token, ok := s.tokens.get(inst.key); ok {
+func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowing) (*header, error) {
+	key := inst.key
+	if narrow != nil {
+		key += "|" + string(narrow.body)
+	}
+	if token, ok := s.tokens.get(key); ok {
 		return token, nil
 	}
-	return once(ctx, s, inst.key, func(ctx context.Context) (*header, error) {
-		if token, ok := s.tokens.get(inst.key); ok {
+	return once(ctx, s, key, func(ctx context.Context) (*header, error) {
+		if token, ok := s.tokens.get(key); ok {
 			return token, nil
 		}
-		token, expires, err := s.mint(ctx, inst)
+		token, expires, err := s.mint(ctx, inst, narrow)
 		if err != nil {
 			return nil, err
 		}
-		s.tokens.set(inst.key, token, usable(time.Until(expires)))
+		s.tokens.set(key, token, usable(time.Until(expires)))
 		return token, nil
 	})
 }
@@ -70,14 +74,18 @@ func usable(left time.Duration) time.Duration {
 
 // mint creates an installation token: docs.github.com "Generating an
 // installation access token for a GitHub App".
-func (s *Source) mint(ctx context.Context, inst *installation) (*header, time.Time, error) {
+func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing) (*header, time.Time, error) {
 	var answer struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
 	}
 	c := apiCall{
-		inst.app, "POST", fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
-		fmt.Sprintf("mint a token for installation %d", inst.id),
+		app: inst.app, method: "POST", path: fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
+		action: fmt.Sprintf("mint a token for installation %d", inst.id),
+	}
+	if narrow != nil {
+		c.body = narrow.body
+		c.action += " narrowed to " + string(narrow.body)
 	}
 	if err := s.do(ctx, c, &answer); err != nil {
 		return nil, time.Time{}, err

@@ -275,7 +275,7 @@ func TestHostileMintAnswers(t *testing.T) {
 		{"token beyond ASCII", reply{status: 201, body: `{"token":"ghs_é",` + good + `}`}, "no usable token"},
 		{"token too long", reply{status: 201, body: `{"token":"` + strings.Repeat("x", 8<<10+1) + `",` + good + `}`}, "no usable token"},
 		{"expires_at no time", reply{status: 201, body: `{"token":"ghs_1","expires_at":"soon"}`}, "not the JSON"},
-		{"too large", reply{status: 201, body: `{"token":"ghs_1","x":"` + strings.Repeat("x", 1<<20) + `"}`}, "larger than"},
+		{"too large", reply{status: 201, body: `{"token":"ghs_1","x":"` + strings.Repeat("x", 8<<20) + `"}`}, "larger than"},
 		{"a redirect", reply{status: 307, location: "https://evil.example/app/installations/111/access_tokens"}, "answered 307"},
 		{"a redirect within the API", reply{status: 307, location: "https://api.github.com/repositories/1/installation"}, "answered 307"},
 	}

@@ -1,0 +1,68 @@
+package auth
+
+import "strings"
+
+// Plan is how a Want would be served, as far as that can be said without
+// asking GitHub.
+type Plan struct {
+	App          string         // "" if unknown
+	Installation InstallationID // 0 if unknown
+	How          string         // a phrase: "mapped in the configuration", …
+}
+
+// Plan explains what Token would do. It asks nobody.
+func (s *Source) Plan(host string, want Want) Plan {
+	apps := s.candidates(host, want.App)
+	if len(apps) == 0 {
+		return Plan{How: "refused: no App is configured for " + host}
+	}
+	named := func(inst *installation, how string) Plan {
+		return Plan{App: inst.app.Name, Installation: inst.id, How: how}
+	}
+	owner := want.Owner
+	if want.Installation != 0 {
+		return named(chosen(apps, want.Installation), "chosen by a rule")
+	}
+	inst := mapped(apps, owner)
+	if owner == (Owner{}) {
+		inst = home(apps)
+	}
+	for _, other := range want.Others {
+		if theirs := mapped(apps, other); inst != nil && (theirs == nil || theirs.key != inst.key) {
+			inst = nil
+		}
+	}
+	switch {
+	case inst != nil && owner == Owner{}:
+		return named(inst, "the default installation")
+	case inst != nil:
+		return named(inst, "mapped in the configuration")
+	case owner == Owner{} && len(apps) == 1:
+		return Plan{App: apps[0].Name, How: "the App's only installation, if it has just one; else " + s.fallbackPlan(apps, want.Read)}
+	}
+	var asking []string
+	for _, app := range apps {
+		if !app.NoDiscovery && owner != (Owner{}) && owner.TeamID == 0 {
+			asking = append(asking, app.Name)
+		}
+	}
+	if len(asking) > 0 {
+		return Plan{How: "would be discovered (asking " + strings.Join(asking, ", ") + "); else " + s.fallbackPlan(apps, want.Read)}
+	}
+	if inst := home(apps); inst != nil && s.fallback == FallbackDefault {
+		return named(inst, "the default installation, as the fallback")
+	}
+	return Plan{How: s.fallbackPlan(apps, want.Read)}
+}
+
+// fallbackPlan says what the Fallback makes of a request without installation.
+func (s *Source) fallbackPlan(apps []*appState, read bool) string {
+	switch {
+	case s.fallback == FallbackDefault && home(apps) != nil:
+		return "the default installation"
+	case read && s.fallback != FallbackRefuse:
+		return "anonymous"
+	default:
+		return "refused"
+	}
+}
