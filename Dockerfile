@@ -5,7 +5,8 @@
 #
 # Inside, the configuration is /etc/ghapp-proxy/config.toml. It needs
 # listen = "0.0.0.0:8080" and allow_anonymous = true: publish the port to those
-# only who may use the App.
+# only who may use the App. The key must be readable for uid 65532, as which the
+# image runs; --user makes it another one.
 
 FROM golang:1.26 AS build
 WORKDIR /src

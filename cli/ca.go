@@ -34,7 +34,7 @@ There is one for each GitHub instance, so that adding one leaves the others trus
 			if err != nil {
 				return &statusError{exitConfig, err}
 			}
-			return printCA(cmd, cas, path, bundle)
+			return printCA(cmd, cfg, cas, path, bundle)
 		},
 	}
 	cmd.Flags().BoolVar(&path, "path", false, "print where the certificate is kept")
@@ -44,7 +44,7 @@ There is one for each GitHub instance, so that adding one leaves the others trus
 	return cmd
 }
 
-func printCA(cmd *cobra.Command, cas *authorities, path, bundle bool) error {
+func printCA(cmd *cobra.Command, cfg *config.Config, cas *authorities, path, bundle bool) error {
 	text := cas.pem()
 	switch {
 	case path:
@@ -57,7 +57,7 @@ func printCA(cmd *cobra.Command, cas *authorities, path, bundle bool) error {
 		}
 	case bundle:
 		var err error
-		if text, err = cas.bundle(); err != nil {
+		if text, err = cas.bundle(cfg); err != nil {
 			return err
 		}
 	}
@@ -91,7 +91,7 @@ func renewCA(cmd *cobra.Command, cfg *config.Config, args []string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: clients must trust %s now\n", spec.Instance, ca.Path())
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: restart the proxy; clients must trust %s then\n", spec.Instance, ca.Path())
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ func (e *statusError) Unwrap() error { return e.err }
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	return Run(ctx, args, os.Stdout, os.Stderr)
 }
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"ghapp-proxy/config"
@@ -63,11 +62,11 @@ func serveEnvironment(cfg *config.Config, proxyURL string) (*environment, error)
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := cas.bundle()
+	bundle, err := cas.bundle(cfg)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(cfg.StateDir, "bundle.pem")
+	path := bundlePath(cfg)
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, err
 	}

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"encoding/base64"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"ghapp-proxy/rules"
 )
@@ -59,9 +61,8 @@ func (e *environment) variables(lookup func(string) (string, bool)) []variable {
 // everything that any of them could mean is dropped.
 func (e *environment) sanitizeNoProxy(value string) string {
 	var kept []string
-	for entry := range strings.SplitSeq(value, ",") {
-		entry = strings.TrimSpace(entry)
-		if entry != "" && !e.excepts(entry) {
+	for _, entry := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		if !e.excepts(entry) {
 			kept = append(kept, entry)
 		}
 	}
@@ -81,9 +82,34 @@ func (e *environment) excepts(entry string) bool {
 	return false
 }
 
-// secretValue matches what a child must not be given: GitHub's tokens (in both
+// tokenEnv are variables that tools read GitHub's tokens from. Tokens made
+// before 2021 have no prefix to know them by.
+var tokenEnv = []string{
+	"GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GITHUB_API_TOKEN", "GITHUB_OAUTH_TOKEN",
+	"GITHUB_PAT", "GH_PAT", "HOMEBREW_GITHUB_API_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+}
+
+// secretText matches what a child must not be given: GitHub's tokens (in both
 // formats of ghs_) and private keys.
-var secretValue = regexp.MustCompile(`\b(gh[opurs]_[0-9A-Za-z._-]{36,}|github_pat_[0-9A-Za-z_]{22,})|-----BEGIN [A-Z ]*PRIVATE KEY`)
+var secretText = regexp.MustCompile(`(^|[^0-9A-Za-z])(gh[opurs]_[0-9A-Za-z._-]{36,}|github_pat_[0-9A-Za-z_]{22,})|-----BEGIN [A-Z ]*PRIVATE KEY`)
+
+// base64Text matches what may be base64 of one.
+var base64Text = regexp.MustCompile(`[0-9A-Za-z+/_-]{24,}`)
+
+// holdsSecret reports whether a value contains a secret, plainly or in base64.
+func holdsSecret(value string) bool {
+	if secretText.MatchString(value) {
+		return true
+	}
+	for _, encoded := range base64Text.FindAllString(value, -1) {
+		encoded = strings.NewReplacer("-", "+", "_", "/").Replace(encoded)
+		plain, err := base64.RawStdEncoding.DecodeString(encoded[:len(encoded)-len(encoded)%4])
+		if err == nil && secretText.Match(plain) {
+			return true
+		}
+	}
+	return false
+}
 
 // childEnv is the environment for a child: inherited, without every variable
 // that a secret was or could be read from, with vars. It also returns the
@@ -93,8 +119,11 @@ func childEnv(inherited []string, secretEnv []string, vars []variable) (env, wit
 		name, value, _ := strings.Cut(entry, "=")
 		switch {
 		case slices.ContainsFunc(vars, func(v variable) bool { return v.name == name }):
-		case slices.Contains(secretEnv, name), secretValue.MatchString(value):
+		case slices.Contains(secretEnv, name), slices.Contains(tokenEnv, name), holdsSecret(value):
 			withheld = append(withheld, name)
+			if strings.HasPrefix(name, "GIT_CONFIG_VALUE_") {
+				env = append(env, name+"=") // git counts them
+			}
 		default:
 			env = append(env, entry)
 		}

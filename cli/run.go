@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -59,9 +60,12 @@ was not found.`,
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
-			return run(context.WithoutCancel(cmd.Context()), cfg, log, args)
+			return run(context.WithoutCancel(cmd.Context()), cfg, log, cmd.ErrOrStderr(), args)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return &statusError{exitRunFailed, fmt.Errorf("%w (see ghapp-proxy run --help)", err)}
+	})
 	cmd.Flags().SetInterspersed(false) // what follows the command is its own
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, and what is withheld from the command")
 	return cmd
@@ -69,10 +73,10 @@ was not found.`,
 
 // run starts a private proxy and runs the command args with it. Signals do not
 // end it: they are passed on, and end the command.
-func run(ctx context.Context, cfg *config.Config, log *slog.Logger, args []string) error {
+func run(ctx context.Context, cfg *config.Config, log *slog.Logger, stderr io.Writer, args []string) error {
 	fail := func(err error) error { return &statusError{exitRunFailed, err} }
 	for _, warning := range cfg.Warnings {
-		log.Warn(warning)
+		fmt.Fprintln(stderr, "ghapp-proxy: warning:", warning)
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -82,47 +86,66 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger, args []strin
 	if err != nil {
 		return fail(err)
 	}
-	dir, err := os.MkdirTemp("", "ghapp-proxy-") // mode 0700
+	dir, bundle, err := privateBundle(cas, cfg)
 	if err != nil {
 		return fail(err)
 	}
 	defer os.RemoveAll(dir)
-	env := &environment{bundle: filepath.Join(dir, "bundle.pem"), served: instances(cfg)}
-	bundle, err := cas.bundle()
-	if err == nil {
-		err = os.WriteFile(env.bundle, bundle, 0o600)
-	}
-	if err != nil {
-		return fail(fmt.Errorf("write the bundle: %w", err))
-	}
-
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	address, stop, err := servePrivately(ctx, cfg, cas, log)
 	if err != nil {
 		return fail(err)
 	}
-	password := rand.Text() // letters and digits: clients break on escapes
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Password: password}, log)
-	if err != nil {
-		ln.Close()
-		return fail(err)
-	}
-	go srv.Serve(ln) // ends with stop
-	defer func() {
-		end, cancel := context.WithTimeout(ctx, runGrace)
-		defer cancel()
-		if err := srv.stop(end); err != nil {
-			log.Info("some requests were cut off", "error", err)
-		}
-	}()
+	defer stop()
 
-	env.proxy = &url.URL{Scheme: "http", User: url.UserPassword("run", password), Host: ln.Addr().String()}
+	env := environment{proxy: address, bundle: bundle, served: instances(cfg)}
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
 	var withheld []string
 	child.Env, withheld = childEnv(os.Environ(), cfg.SecretEnv, env.variables(os.LookupEnv))
-	log.Info("running", "command", args[0], "proxy", ln.Addr().String(), "withheld", withheld)
+	log.Info("running", "command", args[0], "proxy", address.Host, "withheld", withheld)
 	return runChild(child)
+}
+
+// privateBundle writes the bundle into a directory of its own, for the caller
+// to remove.
+func privateBundle(cas *authorities, cfg *config.Config) (dir, path string, err error) {
+	text, err := cas.bundle(cfg)
+	if err != nil {
+		return "", "", err
+	}
+	if dir, err = os.MkdirTemp("", "ghapp-proxy-"); err != nil { // mode 0700
+		return "", "", err
+	}
+	path = filepath.Join(dir, "bundle.pem")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		os.RemoveAll(dir)
+		return "", "", fmt.Errorf("write the bundle: %w", err)
+	}
+	return dir, path, nil
+}
+
+// servePrivately starts a proxy on a random port, with a password. The caller
+// must call stop.
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, log *slog.Logger) (address *url.URL, stop func(), err error) {
+	password := rand.Text() // letters and digits: clients break on escapes
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Password: password}, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	go srv.Serve(ln) // ends with stop
+	stop = func() {
+		end, cancel := context.WithTimeout(ctx, runGrace)
+		defer cancel()
+		if err := srv.stop(end); err != nil {
+			log.Info("some requests were cut off", "error", err)
+		}
+	}
+	return &url.URL{Scheme: "http", User: url.UserPassword("run", password), Host: ln.Addr().String()}, stop, nil
 }
 
 // runChild runs a command to its end and passes signals on to it.

@@ -117,9 +117,16 @@ func (a *authorities) pem() []byte {
 }
 
 // bundle is the system's roots and what clients must trust besides.
-func (a *authorities) bundle() ([]byte, error) {
-	return certs.SystemRoots{File: os.Getenv("SSL_CERT_FILE"), Dirs: os.Getenv("SSL_CERT_DIR")}.Bundle(a.pem())
+func (a *authorities) bundle(cfg *config.Config) ([]byte, error) {
+	roots := certs.SystemRoots{File: os.Getenv("SSL_CERT_FILE"), Dirs: os.Getenv("SSL_CERT_DIR")}
+	if roots.File == bundlePath(cfg) {
+		roots.File = "" // of an earlier `env`: it may hold a CA that was renewed since
+	}
+	return roots.Bundle(a.pem())
 }
+
+// bundlePath is where `env` keeps what SSL_CERT_FILE and its like name.
+func bundlePath(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "bundle.pem") }
 
 // certificate is the proxy's Options.Certificate.
 func (a *authorities) certificate(host string) (*tls.Certificate, error) {

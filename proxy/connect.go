@@ -65,16 +65,18 @@ type refusedKey struct{}
 // hosts are tunnelled. It never returns nil, which goproxy takes for "tunnel".
 func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	if refused, ok := ctx.Req.Context().Value(refusedKey{}).(*refusal); ok {
-		return reject(ctx, refused), hostport
+		ctx.Resp = refused.response(ctx.Req) // and it has been logged
+		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
 	}
 	name, port := rules.SplitHost(hostport)
 	host, served := p.hosts[name]
 	switch {
 	case name == "" || port == "":
-		return reject(ctx, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "CONNECT needs HOST:PORT"}), hostport
+		return p.reject(ctx, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "CONNECT needs HOST:PORT"}), hostport
+	case !isASCII(name):
+		return p.reject(ctx, nameRefusal(name)), hostport
 	case served && port != "443":
-		p.opts.Log.Warn("refused", "client", ctx.Req.RemoteAddr, "method", "CONNECT", "host", hostport, "status", http.StatusForbidden)
-		return reject(ctx, portRefusal(name, port)), hostport
+		return p.reject(ctx, portRefusal(name, port)), hostport
 	case served:
 		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(_ *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
 			p.intercept(conn, session{host: host})
@@ -84,7 +86,8 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	}
 }
 
-func reject(ctx *goproxy.ProxyCtx, refused *refusal) *goproxy.ConnectAction {
+func (p *Proxy) reject(ctx *goproxy.ProxyCtx, refused *refusal) *goproxy.ConnectAction {
+	p.opts.Log.Warn("refused", "client", ctx.Req.RemoteAddr, "method", "CONNECT", "host", ctx.Req.URL.Host, "status", refused.status, "error", refused.title)
 	ctx.Resp = refused.response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }

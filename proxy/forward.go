@@ -51,6 +51,9 @@ func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 			r.Trailer = make(http.Header) // filled in when the body ends, announced or not
 		}
 	}
+	if r.ContentLength != 0 {
+		r.Body = newRequestBody(w, r)
+	}
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 }
 
@@ -66,6 +69,11 @@ func rewrite(pr *httputil.ProxyRequest) {
 		out.URL.Scheme, out.URL.Host = in.URL.Scheme, in.URL.Host
 	}
 	setTarget(out.URL, x.path, x.query)
+	if x.viaProxy {
+		// net/http writes "//host/path" as "http://host/path", the form that a
+		// proxy needs.
+		out.URL.Opaque = "//" + in.URL.Host + x.path
+	}
 	if x.session.plain {
 		out.Host = x.session.host.Name // http's port is not https's
 	}
@@ -128,8 +136,10 @@ func modifyResponse(resp *http.Response) error {
 func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r)
 	if r.Context().Err() != nil {
-		x.err = context.Canceled // the client has left: nobody reads an answer
-		return
+		// The client has left, or has closed its half: whatever it still
+		// reads must not look like an answer.
+		x.err = context.Canceled
+		panic(http.ErrAbortHandler)
 	}
 	refused := upstreamRefusal(err, r.URL.Host)
 	if errors.Is(err, errUnauthorized) {

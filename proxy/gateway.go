@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -38,6 +39,7 @@ type exchange struct {
 	credential    auth.Credential
 	authorization []string // what leaves as Authorization; nil for none
 	keep          bool     // a host that is not served: the client's Authorization passes
+	viaProxy      bool     // such a host is reached through another proxy
 
 	err error // why there was no complete answer
 }
@@ -46,7 +48,7 @@ type exchange struct {
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x := &exchange{session: s}
 	x.path, x.query = target(r)
-	out := &recorder{ResponseWriter: w}
+	out := newRecorder(w)
 	defer g.logLine(r, x, out)()
 
 	if refused := g.prepare(r, x); refused != nil {
@@ -61,7 +63,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 // or says why the request is refused.
 func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	x.route.Form = formFor(x.session.host)
-	if refused := checkHost(r, x.session); refused != nil {
+	if refused := cmp.Or(checkHost(r, x.session), checkMethod(r)); refused != nil {
 		return refused
 	}
 	if r.Header["Upgrade"] != nil {
@@ -98,6 +100,38 @@ func checkHost(r *http.Request, s session) *refusal {
 	plainPort := s.plain && port == defaultPort(r.URL.Scheme)
 	if name != s.host.Name || port != "" && port != "443" && !plainPort {
 		return misdirected("host", r.Host, s)
+	}
+	// HTTP/2 has room for three different hosts in one request.
+	if r.URL.IsAbs() && r.URL.Host != r.Host {
+		return misdirected("target's host", r.URL.Host, s)
+	}
+	for _, host := range r.Header["Host"] {
+		if name, _ := rules.SplitHost(host); name != s.host.Name {
+			return misdirected("Host field", host, s)
+		}
+	}
+	return nil
+}
+
+// overrides are fields by which some servers take one method for another.
+var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+// checkMethod refuses requests that could be carried out as something else
+// than they were classified as.
+func checkMethod(r *http.Request) *refusal {
+	if r.Method == http.MethodConnect || strings.ToUpper(r.Method) != r.Method {
+		return &refusal{
+			status: http.StatusMethodNotAllowed, code: "http_request_error",
+			title: fmt.Sprintf("the method %q is not served", r.Method), remedy: "methods are written in capitals, and CONNECT goes to the proxy",
+		}
+	}
+	for _, name := range overrides {
+		if r.Header[name] != nil {
+			return &refusal{
+				status: http.StatusBadRequest, code: "http_request_error",
+				title: "the field " + name + " asks for another method than the request's", remedy: "send the request with that method",
+			}
+		}
 	}
 	return nil
 }

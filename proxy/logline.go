@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,8 +12,13 @@ import (
 // recorder counts what is answered.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	control *http.ResponseController
+	status  int
+	bytes   int64
+}
+
+func newRecorder(w http.ResponseWriter) *recorder {
+	return &recorder{ResponseWriter: w, control: http.NewResponseController(w)}
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -30,6 +37,9 @@ func (w *recorder) WriteHeader(status int) {
 
 // Write implements io.Writer.
 func (w *recorder) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		_ = w.control.SetWriteDeadline(time.Now().Add(stall)) // best effort: see requestBody
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
@@ -43,6 +53,9 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 	start := time.Now()
 	return func() {
+		if w.bytes > 0 {
+			_ = w.control.SetWriteDeadline(time.Time{}) // the connection may be kept
+		}
 		level := slog.LevelInfo
 		attrs := make([]slog.Attr, 0, 13)
 		attrs = append(attrs,
@@ -54,8 +67,7 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 			slog.String("credential", credentialName(x)),
 		)
 		if own := r.Header.Get("Authorization"); own != "" && !x.keep {
-			scheme, _, _ := strings.Cut(own, " ") // what the tool sent did not leave
-			attrs = append(attrs, slog.String("replaced", printable(scheme[:min(len(scheme), 16)])))
+			attrs = append(attrs, slog.String("replaced", scheme(own))) // what the tool sent did not leave
 		}
 		if x.route.Owner != "" {
 			attrs = append(attrs, slog.String("owner", x.route.Owner))
@@ -73,8 +85,14 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		)
 		if aborted := recover(); aborted != nil {
 			defer panic(aborted) // net/http closes the connection and is quiet about it
-			attrs = append(attrs, slog.String("error", "the answer was cut off"))
 			level = slog.LevelWarn
+			if x.err == nil {
+				x.err = errCutOff
+			}
+			if aborted != http.ErrAbortHandler {
+				level = slog.LevelError
+				x.err = fmt.Errorf("a fault of ghapp-proxy: %v", aborted)
+			}
 		}
 		if x.err != nil {
 			attrs = append(attrs, slog.String("error", x.err.Error()))
@@ -84,10 +102,41 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 	}
 }
 
+var errCutOff = errors.New("the answer was cut off")
+
+// scheme names the scheme of an Authorization field, if it is a known one: a
+// token without a scheme must not be taken for it.
+func scheme(authorization string) string {
+	name, _, _ := strings.Cut(authorization, " ")
+	switch name = strings.ToLower(name); name {
+	case "basic", "bearer", "token", "remoteauth":
+		return name
+	}
+	return "other"
+}
+
 // credentialName says what left: "none" also where nothing was found.
 func credentialName(x *exchange) string {
 	if x.authorization == nil {
 		return "none"
 	}
 	return x.route.Credential.String()
+}
+
+// serverLog is what net/http logs through: broken connections, mostly. A
+// client that does not trust the CA deserves a warning: it is what goes wrong
+// first, and the client's own message does not name the remedy.
+type serverLog struct{ log *slog.Logger }
+
+// Write implements io.Writer.
+func (l serverLog) Write(p []byte) (int, error) {
+	message := strings.TrimSpace(string(p))
+	for _, alert := range [...]string{"unknown certificate authority", "bad certificate", "unknown certificate"} {
+		if strings.HasSuffix(message, "remote error: tls: "+alert) {
+			l.log.Warn("a client does not trust the proxy's CA: `ghapp-proxy env` and `ghapp-proxy ca` say what to set", "error", message)
+			return len(p), nil
+		}
+	}
+	l.log.Debug(message)
+	return len(p), nil
 }

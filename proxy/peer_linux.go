@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
-	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // canTellPeer reports whether the uid at the other end can be looked up.
@@ -13,12 +16,119 @@ func canTellPeer(remote net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// peerUID asks the kernel (sock_diag(7)) who owns the socket at the other end
-// of a loopback connection.
+// peerUID asks the kernel who owns the socket at the other end of a loopback
+// connection: sock_diag(7), for exactly that socket. Address and state of the
+// answer are checked, because the kernel takes a listener for an answer too, and
+// reports a socket that its process has closed as root's.
 func peerUID(remote, local net.Addr) (uint32, error) {
-	socket, err := netlink.SocketGet(remote, local) // seen from there, remote is local
+	peer, here := addrPort(remote), addrPort(local) // as the peer sees it: it is the source
+	uid, err := diagnose(unix.AF_INET, peer, here)
+	if peer.Addr().Is6() || errors.Is(err, unix.ENOENT) {
+		// A dual-stack client uses an IPv6 socket for an IPv4 address.
+		uid, err = diagnose(unix.AF_INET6, peer, here)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("look up the peer's socket: %w", err)
 	}
-	return socket.UID, nil
+	return uid, nil
+}
+
+func addrPort(addr net.Addr) netip.AddrPort {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// Sizes and offsets of linux/inet_diag.h and linux/netlink.h.
+const (
+	netlinkHeader = 16
+	diagRequest   = 56 // struct inet_diag_req_v2
+	diagSockID    = 48 // struct inet_diag_sockid
+	diagMessage   = 72 // struct inet_diag_msg
+
+	sockDiagByFamily = 20
+	tcpEstablished   = 1
+	tcpFinWait1      = 4
+	tcpFinWait2      = 5
+)
+
+// diagnose returns the uid of the TCP socket from source to destination.
+func diagnose(family uint8, source, destination netip.AddrPort) (uint32, error) {
+	answer, err := exchangeDiag(family, sockID(family, source, destination))
+	if err != nil {
+		return 0, err
+	}
+	state, inode := answer[1], binary.NativeEndian.Uint32(answer[68:])
+	asked := sockID(answer[0], source, destination) // in the form of the socket's own family
+	switch {
+	// The interface and the cookie, at the end, are the kernel's to fill in.
+	case string(answer[4:40]) != string(asked[:36]):
+		return 0, errors.New("the kernel answered for another socket")
+	case state != tcpEstablished && state != tcpFinWait1 && state != tcpFinWait2, inode == 0:
+		return 0, errors.New("its process has closed it")
+	}
+	return binary.NativeEndian.Uint32(answer[64:]), nil
+}
+
+// sockID is a struct inet_diag_sockid: ports and addresses in network order.
+func sockID(family uint8, source, destination netip.AddrPort) (id [diagSockID]byte) {
+	binary.BigEndian.PutUint16(id[0:], source.Port())
+	binary.BigEndian.PutUint16(id[2:], destination.Port())
+	if family == unix.AF_INET {
+		copy(id[4:20], source.Addr().AsSlice())
+		copy(id[20:36], destination.Addr().AsSlice())
+	} else {
+		from, to := source.Addr().As16(), destination.Addr().As16()
+		copy(id[4:20], from[:])
+		copy(id[20:36], to[:])
+	}
+	for i := 40; i < 48; i++ {
+		id[i] = 0xff // INET_DIAG_NOCOOKIE
+	}
+	return id
+}
+
+// exchangeDiag asks for one socket and returns its struct inet_diag_msg.
+func exchangeDiag(family uint8, id [diagSockID]byte) ([]byte, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 2}); err != nil {
+		return nil, err
+	}
+	request := make([]byte, netlinkHeader+diagRequest)
+	binary.NativeEndian.PutUint32(request[0:], uint32(len(request)))
+	binary.NativeEndian.PutUint16(request[4:], sockDiagByFamily)
+	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST) // and no NLM_F_DUMP: one socket
+	request[16], request[17] = family, unix.IPPROTO_TCP
+	binary.NativeEndian.PutUint32(request[20:], ^uint32(0)) // in any state
+	copy(request[24:], id[:])
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 4096)
+	n, _, err := unix.Recvfrom(fd, buf, 0)
+	if err != nil {
+		return nil, err
+	}
+	return diagAnswer(buf[:n])
+}
+
+// diagAnswer takes the first message of an answer apart.
+func diagAnswer(buf []byte) ([]byte, error) {
+	if len(buf) < netlinkHeader+4 {
+		return nil, errors.New("a short answer from the kernel")
+	}
+	switch kind := binary.NativeEndian.Uint16(buf[4:]); {
+	case kind == unix.NLMSG_ERROR:
+		return nil, unix.Errno(-int32(binary.NativeEndian.Uint32(buf[netlinkHeader:])))
+	case kind != sockDiagByFamily || len(buf) < netlinkHeader+diagMessage:
+		return nil, fmt.Errorf("an answer of type %d from the kernel", kind)
+	}
+	return buf[netlinkHeader : netlinkHeader+diagMessage], nil
 }

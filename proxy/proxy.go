@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"ghapp-proxy/auth"
@@ -66,21 +69,22 @@ func New(opts Options) *Proxy {
 	p.forward = newForwarder(opts.Upstream.Transport())
 	p.gateway = &gateway{opts, p.forward}
 	p.connect = p.newConnect()
-	errorLog := slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug)
+	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
 		Handler: http.HandlerFunc(p.serveOuter), ConnContext: withPeer, ErrorLog: errorLog,
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
+		DisableGeneralOptionsHandler: true,
 	}
 	p.inner = http.Server{
 		Handler: p.gateway, ConnContext: withSession, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 128},
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 128}, DisableGeneralOptionsHandler: true,
 	}
 	return p
 }
 
 // Serve accepts clients on ln until Shutdown is called, then returns
-// http.ErrServerClosed. It may be called once for each of several listeners.
+// http.ErrServerClosed. It may be called once.
 func (p *Proxy) Serve(ln net.Listener) error {
 	p.opts.Upstream.forbid(ln.Addr())
 	failed := make(chan error, 1)
@@ -95,17 +99,19 @@ func (p *Proxy) Serve(ln net.Listener) error {
 	return err
 }
 
-// Shutdown stops accepting, waits for requests and tunnels under way, and when
-// ctx ends cuts off what is left. It returns ctx's error if it had to.
+// Shutdown stops accepting, waits for requests under way and for tunnels that
+// are not idle, and when ctx ends cuts off what is left. It returns ctx's error
+// if it had to.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	err := p.outer.Shutdown(ctx)
 	err = errors.Join(err, p.inner.Shutdown(ctx))
 	p.inside.Close()
 	p.tunnels.drain(ctx)
 	if err != nil {
-		err = errors.Join(err, p.outer.Close(), p.inner.Close())
+		p.outer.Close() // cuts off: what it returns is not news
+		p.inner.Close()
 	}
-	return err
+	return errors.Join(err, ctx.Err())
 }
 
 // serveOuter takes what a client sends to the proxy's own address.
@@ -134,18 +140,19 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, refused *ref
 		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
 		return
 	}
-	form := rules.Text
-	if host, _ := rules.SplitHost(r.URL.Host); p.hosts[host].Service == rules.API {
-		form = rules.JSON
-	}
-	refused.write(w, form)
+	host, _ := rules.SplitHost(r.URL.Host)
+	refused.write(w, formFor(p.hosts[host]))
 }
 
 // isOwnAddress reports whether an absolute-form request asks the proxy for
 // itself, as a client does that uses the proxy for its own address too.
 func (p *Proxy) isOwnAddress(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && r.URL.Scheme == "http" && r.URL.Host == local.String()
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || r.URL.Scheme != "http" || r.URL.Port() != strconv.Itoa(local.Port) {
+		return false
+	}
+	name := r.URL.Hostname()
+	return local.IP.Equal(net.ParseIP(name)) || name == "localhost" && local.IP.IsLoopback()
 }
 
 // serveOwn answers requests for the proxy itself.
@@ -169,31 +176,50 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request) {
 	host, served := p.hosts[name]
 	switch {
 	case served && !p.opts.PlainHTTP:
-		(&refusal{
+		p.refuseOuter(w, r, &refusal{
 			status: http.StatusForbidden, code: "http_request_denied", title: "requests for " + name + " over http:// are not served",
 			remedy: "use https://, or set plain_http = true",
-		}).write(w, formFor(host))
+		})
 	case served && port != "" && port != defaultPort(r.URL.Scheme):
-		portRefusal(name, port).write(w, formFor(host))
+		p.refuseOuter(w, r, portRefusal(name, port))
 	case served:
 		p.gateway.serve(w, r, session{host: host, plain: true})
 	case r.URL.Scheme != "http":
-		(&refusal{
+		p.refuseOuter(w, r, &refusal{
 			status: http.StatusBadRequest, code: "http_request_error", title: "a " + r.URL.Scheme + " URL in absolute form",
 			remedy: "use CONNECT",
-		}).write(w, rules.Text)
+		})
+	case !isASCII(name):
+		// net/http would map it, possibly to a served host.
+		p.refuseOuter(w, r, nameRefusal(name))
 	default:
 		p.serveElsewhere(w, r)
+	}
+}
+
+func isASCII(s string) bool {
+	for _, c := range []byte(s) {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func nameRefusal(name string) *refusal {
+	return &refusal{
+		status: http.StatusBadRequest, code: "http_request_error", title: fmt.Sprintf("the host name %q is not ASCII", name),
+		remedy: "write it in its xn-- form",
 	}
 }
 
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{keep: true, route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
+	x := &exchange{keep: true, viaProxy: p.opts.Upstream.opts.Proxy != nil, route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
 	x.path, x.query = target(r)
 	x.session.host.Name = r.URL.Host
-	out := &recorder{ResponseWriter: w}
+	out := newRecorder(w)
 	defer p.gateway.logLine(r, x, out)()
 	p.forward.serve(out, r, x)
 }

@@ -6,72 +6,95 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
+)
+
+const (
+	// tunnelIdle is how long nothing may pass through a tunnel.
+	tunnelIdle = 30 * time.Minute
+	// tunnelLinger is how long nothing may pass once one end has finished.
+	tunnelLinger = 2 * time.Minute
+	// tunnelTick is how often a copy looks up from its work. It is short of
+	// tunnelLinger, so that slow progress is noticed.
+	tunnelTick = 30 * time.Second
 )
 
 // tunnels are the connections that pass unread. They are tracked so that they
 // end with the proxy.
 type tunnels struct {
 	mu     sync.Mutex
-	open   map[net.Conn]struct{}
+	open   map[*tunnel]struct{}
 	closed bool
 	wg     sync.WaitGroup
 }
 
-// add tracks conns, or reports that the proxy is closing.
-func (t *tunnels) add(conns ...net.Conn) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
+// tunnel is a client's connection to a host that is not served.
+type tunnel struct {
+	client, host net.Conn
+
+	passed   atomic.Int64 // when something last passed, in Unix nanoseconds
+	patience atomic.Int64 // how long nothing may pass, in nanoseconds
+}
+
+// add tracks a tunnel, or reports that the proxy is closing.
+func (ts *tunnels) add(t *tunnel) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.closed {
 		return false
 	}
-	if t.open == nil {
-		t.open = make(map[net.Conn]struct{})
+	if ts.open == nil {
+		ts.open = make(map[*tunnel]struct{})
 	}
-	for _, conn := range conns {
-		t.open[conn] = struct{}{}
-	}
-	t.wg.Add(1)
+	ts.open[t] = struct{}{}
+	ts.wg.Add(1)
 	return true
 }
 
-func (t *tunnels) remove(conns ...net.Conn) {
-	t.mu.Lock()
-	for _, conn := range conns {
-		delete(t.open, conn)
-	}
-	t.mu.Unlock()
-	t.wg.Done()
+func (ts *tunnels) remove(t *tunnel) {
+	ts.mu.Lock()
+	delete(ts.open, t)
+	ts.mu.Unlock()
+	ts.wg.Done()
 }
 
-// drain waits until all tunnels have ended by themselves, or closes them when
-// ctx ends.
-func (t *tunnels) drain(ctx context.Context) {
-	t.mu.Lock()
-	t.closed = true
-	t.mu.Unlock()
+// drain waits until all tunnels have ended: idle ones do within a second. When
+// ctx ends it closes them.
+func (ts *tunnels) drain(ctx context.Context) {
+	ts.mu.Lock()
+	ts.closed = true
+	for t := range ts.open {
+		t.hurry(time.Second)
+	}
+	ts.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		for conn := range t.open {
-			conn.Close()
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		for t := range ts.open {
+			t.client.Close()
+			t.host.Close()
 		}
 	})
-	t.wg.Wait()
+	ts.wg.Wait()
 	stop()
 }
 
 // tunnel copies between the client and the host it asked for until both have
-// finished, and closes both.
+// finished, or nothing passes for too long, and closes both.
 func (p *Proxy) tunnel(client, host net.Conn, line *slog.Logger) {
 	start := time.Now()
 	defer client.Close()
 	defer host.Close()
-	if !p.tunnels.add(client, host) {
+	t := &tunnel{client: client, host: host}
+	t.patience.Store(int64(tunnelIdle))
+	t.passed.Store(start.UnixNano())
+	if !p.tunnels.add(t) {
 		return
 	}
-	defer p.tunnels.remove(client, host)
+	defer p.tunnels.remove(t)
 
 	type result struct {
 		n   int64
@@ -79,10 +102,10 @@ func (p *Proxy) tunnel(client, host net.Conn, line *slog.Logger) {
 	}
 	up := make(chan result, 1)
 	go func() {
-		n, err := copyHalf(host, client)
+		n, err := t.copyHalf(host, client)
 		up <- result{n, err}
 	}()
-	received, err := copyHalf(client, host)
+	received, err := t.copyHalf(client, host)
 	sent := <-up
 	if err = errors.Join(err, sent.err); err != nil {
 		line = line.With("error", err)
@@ -90,24 +113,59 @@ func (p *Proxy) tunnel(client, host net.Conn, line *slog.Logger) {
 	line.Info("tunnel", "bytes_in", sent.n, "bytes_out", received, "duration", time.Since(start).Round(time.Microsecond))
 }
 
-// copyHalf copies one direction and passes its end on. Between two bare TCP
-// connections io.Copy splices: the bytes stay in the kernel.
-func copyHalf(dst, src net.Conn) (n int64, err error) {
+// hurry lowers the tunnel's patience, and makes both copies look up from their
+// work to notice.
+func (t *tunnel) hurry(patience time.Duration) {
+	t.patience.Store(int64(patience))
+	t.setDeadline(t.client)
+	t.setDeadline(t.host)
+}
+
+// setDeadline makes reading from conn return within a tick, or sooner where
+// the patience is less. It fails only for a connection that is closed.
+func (t *tunnel) setDeadline(conn net.Conn) {
+	conn.SetReadDeadline(time.Now().Add(min(tunnelTick, time.Duration(t.patience.Load()))))
+}
+
+// copyHalf copies one direction and passes its end on.
+func (t *tunnel) copyHalf(dst, src net.Conn) (n int64, err error) {
 	if early, ok := src.(*prefixConn); ok {
 		if n, err = early.prefix.WriteTo(dst); err != nil {
-			return n, err
+			return n, t.giveUp(err)
 		}
 		src = early.Conn
 	}
 	if early, ok := dst.(*prefixConn); ok {
 		dst = early.Conn
 	}
-	m, err := io.Copy(dst, src)
-	if err != nil {
-		// The other direction may be waiting for bytes that will not come.
-		dst.Close()
-		src.Close()
-		return n + m, err
+	for {
+		t.setDeadline(src)
+		// Between two bare TCP connections io.Copy splices: the bytes stay in
+		// the kernel.
+		m, err := io.Copy(dst, src)
+		n += m
+		if m > 0 {
+			t.passed.Store(time.Now().UnixNano())
+		}
+		switch {
+		case err == nil:
+			t.hurry(min(tunnelLinger, time.Duration(t.patience.Load())))
+			return n, closeWrite(dst)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return n, t.giveUp(err)
+		case time.Since(time.Unix(0, t.passed.Load())) >= time.Duration(t.patience.Load()):
+			return n, t.giveUp(errors.New("nothing has passed for too long"))
+		}
 	}
-	return n + m, closeWrite(dst)
+}
+
+// giveUp ends the other direction as well: it may be waiting for bytes that
+// will not come. Only the first error is worth reporting.
+func (t *tunnel) giveUp(err error) error {
+	t.client.Close()
+	t.host.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
