@@ -4,29 +4,45 @@ import "context"
 
 // ForApp returns the JWT of the App that a request to the App's own routes
 // means: the one that maps the installation or the owner in the path, else the
-// first of the host. installation and owner are zero where the path has none.
-// The error is a *NotInstalledError, or about the App's key.
-func (s *Source) ForApp(host string, installation InstallationID, owner Owner) (Credential, error) {
-	apps := s.apps[host]
-	if len(apps) == 0 {
+// first of the host. name is that of the App to take, "" for any; installation
+// and owner are zero where the path has none. The error is a
+// *NotInstalledError, or about the App's key.
+func (s *Source) ForApp(host, name string, installation InstallationID, owner Owner) (Credential, error) {
+	app := s.appFor(host, name, installation, owner)
+	if app == nil {
 		return Credential{}, &NotInstalledError{Host: host, Owner: owner}
 	}
-	chosen := apps[0]
-	for _, app := range apps {
-		if app.ids[installation] != nil || app.mappedTo(owner) != nil {
-			chosen = app
-			break
-		}
-	}
-	jwt, err := chosen.signer.jwt()
-	return Credential{App: chosen.App, header: jwt}, err
+	jwt, err := app.signer.jwt()
+	return Credential{App: app.App, header: jwt}, err
 }
 
-// ForClient returns the client id and secret of the App with that client id.
-// The error is a *ClientSecretError.
-func (s *Source) ForClient(host, clientID string) (Credential, error) {
-	for _, app := range s.apps[host] {
-		if app.client != nil && app.ClientID == clientID {
+// AppFor returns the name of the App whose JWT ForApp returns, "" if there is none.
+func (s *Source) AppFor(host, name string, installation InstallationID, owner Owner) string {
+	if app := s.appFor(host, name, installation, owner); app != nil {
+		return app.Name
+	}
+	return ""
+}
+
+func (s *Source) appFor(host, name string, installation InstallationID, owner Owner) *appState {
+	apps := s.candidates(host, name)
+	for _, app := range apps {
+		if app.ids[installation] != nil || app.mappedTo(owner) != nil {
+			return app
+		}
+	}
+	if len(apps) == 0 {
+		return nil
+	}
+	return apps[0]
+}
+
+// ForClient returns the client id and secret of the App with that client id;
+// where the request names none, those of the App called name. The error is a
+// *ClientSecretError.
+func (s *Source) ForClient(host, name, clientID string) (Credential, error) {
+	for _, app := range s.candidates(host, name) {
+		if app.client != nil && (app.ClientID == clientID || clientID == "" && name != "") {
 			return Credential{App: app.App, header: app.client}, nil
 		}
 	}
@@ -36,7 +52,7 @@ func (s *Source) ForClient(host, clientID string) (Credential, error) {
 // Want is what a request needs an installation token for.
 type Want struct {
 	Owner  Owner   // zero if the request names nobody
-	Others []Owner // further ones: the token must be that of all
+	Others []Owner // further ones: the token must be that of all, save for ids that are nobody's
 	Read   bool    // the request only reads: it may leave anonymously
 
 	App          string         // the name of the App to use, "" for any
@@ -101,23 +117,35 @@ func (s *Source) candidates(host, name string) []*appState {
 	return nil
 }
 
+// maxOwners bounds how many owners of one request are looked up.
+const maxOwners = 25
+
 // installationOf finds the installation that a want names or whose owners it
 // names; nil if there is none, or if the owners' differ.
 func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Want) (*installation, error) {
-	if want.Installation != 0 {
+	switch {
+	case want.Installation != 0:
 		return chosen(apps, want.Installation), nil
+	case len(want.Others) == 0:
+		return s.installationFor(ctx, apps, want.Owner)
+	case len(want.Others) >= maxOwners:
+		return nil, nil
 	}
-	inst, err := s.installationFor(ctx, apps, want.Owner)
-	for _, other := range want.Others {
-		if inst == nil || err != nil {
-			break
-		}
-		var theirs *installation
-		if theirs, err = s.installationFor(ctx, apps, other); theirs == nil || theirs.key != inst.key {
-			inst = nil
+	var inst *installation
+	for _, owner := range append([]Owner{want.Owner}, want.Others...) {
+		theirs, err := s.installationFor(ctx, apps, owner)
+		switch {
+		case err != nil:
+			return nil, err
+		case theirs == nil && owner.byID():
+			// An id beside others was a hint that turned out to be none.
+		case theirs == nil || inst != nil && theirs.key != inst.key:
+			return nil, nil
+		default:
+			inst = theirs
 		}
 	}
-	return inst, err
+	return inst, nil
 }
 
 // chosen is the installation of that id: of the App that maps it, else of the first.

@@ -145,12 +145,12 @@ func TestForApp(t *testing.T) {
 		{-1, "", "first"},
 	}
 	for _, test := range tests {
-		cred, err := s.ForApp("github.com", test.id, owner(test.owner))
+		cred, err := s.ForApp("github.com", "", test.id, owner(test.owner))
 		if err != nil || cred.App.Name != test.want || cred.Installation != 0 {
 			t.Errorf("ForApp(%d, %q) = %v, %v, want App %s", test.id, test.owner, cred, err, test.want)
 		}
 	}
-	_, err := s.ForApp("ghe.example.com", 0, auth.Owner{})
+	_, err := s.ForApp("ghe.example.com", "", 0, auth.Owner{})
 	wantError(t, err, "no App is configured for ghe.example.com", "add an App with that host")
 }
 
@@ -163,7 +163,7 @@ func TestForClient(t *testing.T) {
 	nameless.ClientSecret = secret
 	s := newSource(t, &api{}, 0, bare, nameless, app)
 
-	cred, err := s.ForClient("github.com", "Iv1.a")
+	cred, err := s.ForClient("github.com", "", "Iv1.a")
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("Iv1.a:"+secret))
 	if err != nil || cred.App != app || !slices.Equal(cred.Basic(), []string{want}) {
 		t.Errorf("ForClient = %v, %v, want Basic with id and secret", cred, err)
@@ -172,12 +172,12 @@ func TestForClient(t *testing.T) {
 		t.Error("a client secret can be sent as Bearer or token")
 	}
 	for _, id := range []string{"", "Iv1.b", "Iv1.c", "Iv1.A"} {
-		cred, err := s.ForClient("github.com", id)
+		cred, err := s.ForClient("github.com", "", id)
 		if unknown := (*auth.ClientSecretError)(nil); !errors.As(err, &unknown) || !cred.Anonymous() {
 			t.Errorf("ForClient(%q) = %v, %v, want a *ClientSecretError", id, cred, err)
 		}
 	}
-	_, err = s.ForClient("ghe.example.com", "Iv1.a")
+	_, err = s.ForClient("ghe.example.com", "", "Iv1.a")
 	wantError(t, err, `no App on ghe.example.com has client id "Iv1.a" and a client secret`,
 		"set client_id and client_secret_file (or _env, _command) for that App")
 }

@@ -14,7 +14,7 @@ type Plan struct {
 func (s *Source) Plan(host string, want Want) Plan {
 	apps := s.candidates(host, want.App)
 	if len(apps) == 0 {
-		return Plan{How: "refused: no App is configured for " + host}
+		return Plan{How: "no App is configured for " + host}
 	}
 	named := func(inst *installation, how string) Plan {
 		return Plan{App: inst.app.Name, Installation: inst.id, How: how}

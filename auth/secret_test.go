@@ -32,11 +32,11 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jwt, err := s.ForApp("github.com", 0, auth.Owner{})
+	jwt, err := s.ForApp("github.com", "", 0, auth.Owner{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := s.ForClient("github.com", app.ClientID)
+	client, err := s.ForClient("github.com", "", app.ClientID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestPrinting(t *testing.T) {
 	app.Installations = map[string]auth.InstallationID{"acme": 111}
 	s := newSource(t, &api{}, 0, app)
 	token, _ := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
-	jwt, _ := s.ForApp("github.com", 0, auth.Owner{})
+	jwt, _ := s.ForApp("github.com", "", 0, auth.Owner{})
 	for _, test := range []struct {
 		value any
 		want  string

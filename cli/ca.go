@@ -20,7 +20,7 @@ func newCA(s *settings) *cobra.Command {
 There is one for each GitHub instance, so that adding one leaves the others trusted.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := s.load(cmd.Context(), "")
+			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true})
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func newCheck(s *settings) *cobra.Command {
 		Short: "Check the configuration, without asking GitHub",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.load(cmd.Context(), "")
+			cfg, err := s.load(cmd.Context(), config.Source{})
 			if err != nil {
 				return err
 			}

@@ -121,7 +121,7 @@ The smallest configuration is two environment variables:
 	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
-	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s))
+	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &statusError{exitConfig, fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
@@ -137,13 +137,15 @@ func version() string {
 	return info.Main.Version + " (" + info.GoVersion + ")"
 }
 
-// load reads the configuration. listen, if not empty, replaces its address.
-func (s *settings) load(ctx context.Context, listen string) (*config.Config, error) {
+// load reads the configuration from where the flags and the environment say;
+// src may say more about it.
+func (s *settings) load(ctx context.Context, src config.Source) (*config.Config, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = "" // config says what it needs it for
 	}
-	return config.Load(ctx, config.Source{Path: s.config, LookupEnv: os.LookupEnv, HomeDir: home, Listen: listen})
+	src.Path, src.LookupEnv, src.HomeDir = s.config, os.LookupEnv, home
+	return config.Load(ctx, src)
 }
 
 // logger returns the logger that the flags ask for.

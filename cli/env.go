@@ -25,7 +25,7 @@ SSL_CERT_FILE and its like name a file in the state directory with the system's
 roots and the proxy's certificate.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.load(cmd.Context(), "")
+			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true})
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,6 +29,7 @@ const runGrace = 2 * time.Second
 
 func newRun(s *settings) *cobra.Command {
 	var verbose bool
+	var owner string
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG…]",
 		Short: "Run a command with a proxy of its own",
@@ -56,10 +58,11 @@ was not found.`,
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
-			cfg, err := s.load(cmd.Context(), "")
+			cfg, err := s.load(cmd.Context(), config.Source{})
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
+			cfg.DefaultOwner = cmp.Or(owner, cfg.DefaultOwner)
 			return run(context.WithoutCancel(cmd.Context()), cfg, log, cmd.ErrOrStderr(), args)
 		},
 	}
@@ -67,6 +70,7 @@ was not found.`,
 		return &statusError{exitRunFailed, fmt.Errorf("%w (see ghapp-proxy run --help)", err)}
 	})
 	cmd.Flags().SetInterspersed(false) // what follows the command is its own
+	cmd.Flags().StringVarP(&owner, "owner", "o", "", "`login` whose installation serves requests that name no owner")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, and what is withheld from the command")
 	return cmd
 }

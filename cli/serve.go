@@ -33,7 +33,7 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 			if err != nil {
 				return &statusError{exitConfig, err}
 			}
-			cfg, err := s.load(cmd.Context(), listen)
+			cfg, err := s.load(cmd.Context(), config.Source{Listen: listen})
 			if err != nil {
 				return err
 			}

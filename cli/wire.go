@@ -64,6 +64,11 @@ func servedHosts(cfg *config.Config) []rules.Host {
 	return list
 }
 
+// ruleSet are the rules in force.
+func ruleSet(cfg *config.Config) rules.Set {
+	return rules.Set{JWTWrites: cfg.JWTWrites, Rules: cfg.Rules}
+}
+
 // authority makes or loads one CA.
 type authority func(certs.Spec) (*certs.CA, error)
 
@@ -161,7 +166,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	})
 	return &server{
 		Proxy: proxy.New(proxy.Options{
-			Hosts: servedHosts(cfg), Rules: rules.Set{JWTWrites: cfg.JWTWrites}, Credentials: source,
+			Hosts: servedHosts(cfg), Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Credentials: source,
 			Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
 			Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log,
 		}),

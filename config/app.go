@@ -112,6 +112,16 @@ func (l *loader) readClientSecret(t *table, app *auth.App) {
 // have an underscore in their names.
 var login = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
+// readDefaultOwner reads whom requests that name nobody are for.
+func readDefaultOwner(t *table) string {
+	s, ok := t.text("default_owner")
+	if ok && (holdsSecret(s) || !login.MatchString(s)) {
+		t.fault("default_owner", withHint("letters, digits, - and _ are allowed: a user or an organization, not a repository", "not the login of an owner"))
+		return ""
+	}
+	return s
+}
+
 // readInstallations reads a table of logins and installation ids. Logins are
 // lowered, because GitHub does not tell them apart by case.
 func readInstallations(app *table, key string) map[string]auth.InstallationID {

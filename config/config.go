@@ -50,6 +50,7 @@ import (
 	"net/url"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
 )
 
 // Config is a complete, checked configuration: every default is filled in,
@@ -66,6 +67,10 @@ type Config struct {
 	Apps      []*auth.App // in the order of the file; at least one
 	Fallback  auth.Fallback
 	JWTWrites bool // let JWT routes be written to
+	// DefaultOwner is the login whose installation serves requests that name
+	// nobody, "" for none.
+	DefaultOwner string
+	Rules        []rules.Rule // the user's own, in the order of the file
 
 	CA       CA
 	Upstream Upstream

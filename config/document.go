@@ -132,7 +132,11 @@ func (t *table) suggest(key string) string {
 		if other.path == "" {
 			return key + " is a key of the top level: move it above the first [table]"
 		}
-		return fmt.Sprintf("%s belongs in [%s]", key, strings.ReplaceAll(other.pattern, "*", "NAME"))
+		name := strings.ReplaceAll(other.pattern, "*", "NAME")
+		if strings.HasSuffix(other.path, "]") {
+			name = "[" + name + "]"
+		}
+		return fmt.Sprintf("%s belongs in [%s]", key, name)
 	}
 	return ""
 }

@@ -31,7 +31,8 @@ const envApp = "env"
 
 // loadEnv fills in cfg from the environment alone.
 func (l *loader) loadEnv(cfg *Config) {
-	if l.env(idEnv) == "" && l.env(clientIDEnv) == "" {
+	noApp := l.env(idEnv) == "" && l.env(clientIDEnv) == ""
+	if noApp && !l.src.NoApp {
 		l.envFault("", errNoApp)
 		return
 	}
@@ -41,7 +42,9 @@ func (l *loader) loadEnv(cfg *Config) {
 	cfg.StateDir = l.defaultStateDir("environment")
 	cfg.CA.NameConstraints = true
 	cfg.Upstream.ConnectTo = map[string]string{}
-
+	if noApp {
+		return
+	}
 	app := &auth.App{
 		Name:                envApp,
 		ID:                  l.envID(idEnv),
@@ -54,8 +57,10 @@ func (l *loader) loadEnv(cfg *Config) {
 		l.envFault(clientIDEnv, checkClientID(app.ClientID))
 	}
 	l.envHost(app)
-	l.envClientSecret(app)
-	l.envKey(app)
+	if !l.src.NoSecrets {
+		l.envClientSecret(app)
+		l.envKey(app)
+	}
 	cfg.Apps = []*auth.App{app}
 }
 

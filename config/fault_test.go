@@ -75,12 +75,15 @@ http2 = 1
 			"config.toml:1: app: must be a table, not an array of tables",
 			"	hint: every App has a name of your choice: [app.NAME]",
 		}},
-		{name: "key below the header", text: minimal + "allow_anonymous = true\nca_file = \"x\"\n[[rule]]\na = 1\n[[rule]]\na = 2\n", want: []string{
+		{name: "key below the header", text: minimal + "allow_anonymous = true\nca_file = \"x\"\npaths = 1\n[[rule]]\ndeny = \"x\"\na = 1\n[[rule]]\ndeny = \"x\"\na = 2\n", want: []string{
 			"config.toml:4: app.bot.allow_anonymous: unknown key",
 			"	hint: allow_anonymous is a key of the top level: move it above the first [table]",
 			"config.toml:5: app.bot.ca_file: unknown key",
 			"	hint: ca_file belongs in [upstream]",
-			"config.toml:6: rule: unknown key",
+			"config.toml:6: app.bot.paths: unknown key",
+			"	hint: paths belongs in [[rule]]",
+			"config.toml:9: rule[1].a: unknown key",
+			"config.toml:12: rule[2].a: unknown key",
 		}},
 		{name: "dotted and inline", text: "app.bot.id = -1\napp.bot.private_key_file = \"app.pem\"\nupstream = { http2 = 3,\n connect_to = { a = \"b\",\n \"b:1\" = 2 } }\nca.nam = 1\n", want: []string{
 			"config.toml:1: app.bot.id: must be positive",

@@ -24,6 +24,12 @@ type Source struct {
 	// Listen, if it is not empty, replaces the configured address: it is the
 	// one from the command line.
 	Listen string
+	// NoSecrets leaves keys and client secrets unread, for commands that need
+	// none: the user who runs them may be kept from reading them. The Apps are
+	// of no use to package auth then.
+	NoSecrets bool
+	// NoApp accepts that there is no App at all.
+	NoApp bool
 }
 
 // DefaultListen is the address of the proxy where none is configured.
@@ -126,10 +132,11 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	cfg.CA = readCA(doc.root.table("ca", ""))
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
 	apps := doc.root.table("app", nameHint)
-	if wrongType := apps.values == nil && doc.root.has("app"); len(apps.values) == 0 && !wrongType {
+	if wrongType := apps.values == nil && doc.root.has("app"); len(apps.values) == 0 && !wrongType && !l.src.NoApp {
 		doc.addFault(0, "", errNoApp)
 	}
 	cfg.Apps = l.readApps(apps)
+	cfg.Rules = l.readRules(doc.root, cfg.Apps)
 	doc.finish()
 }
 
@@ -151,6 +158,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 	cfg.AllowAnonymous = t.boolean("allow_anonymous", false)
 	cfg.PlainHTTP = t.boolean("plain_http", IsLoopback(cfg.Listen))
 	cfg.JWTWrites = t.boolean("jwt_writes", false)
+	cfg.DefaultOwner = readDefaultOwner(t)
 	if s, ok := t.text("fallback"); ok {
 		fallback, err := auth.ParseFallback(s)
 		if err != nil {

@@ -112,12 +112,13 @@ func (l *loader) secret(t *table, name string) (text []byte, key, origin string)
 }
 
 // secretFrom reads the file, the variable or the output that a key names. An
-// empty origin means that the key is faulty, which is reported already.
+// empty origin means that the key is faulty, which is reported already, or that
+// secrets are not wanted.
 func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, err error) {
 	switch {
 	case strings.HasSuffix(key, "_file"):
 		path, ok := t.file(key)
-		if !ok {
+		if !ok || l.src.NoSecrets {
 			return nil, "", nil
 		}
 		text, err = readFile(path, func(w error) { t.warn(key, w) })
@@ -126,7 +127,7 @@ func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, e
 		return l.secretFromEnv(t, key)
 	default:
 		argv, ok := t.argv(key)
-		if !ok {
+		if !ok || l.src.NoSecrets {
 			return nil, "", nil
 		}
 		text, err = runCommand(l.ctx, argv, t.doc.dir)
@@ -148,6 +149,9 @@ func (l *loader) secretFromEnv(t *table, key string) (text []byte, origin string
 		return nil, "", nil
 	}
 	l.secretEnv = append(l.secretEnv, name)
+	if l.src.NoSecrets {
+		return nil, "", nil
+	}
 	value := l.env(name)
 	if value == "" {
 		return nil, "$" + name, errors.New("this environment variable is unset or empty")

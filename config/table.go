@@ -188,6 +188,63 @@ func (t *table) argv(key string) ([]string, bool) {
 	return words, true
 }
 
+// words reads an array of strings, none of which may be empty.
+func (t *table) words(key string) ([]string, bool) {
+	hint := key + ` = ["…", "…"]`
+	list, ok := read[[]any](t, key, "an array of strings", hint)
+	if !ok {
+		return nil, false
+	}
+	if len(list) == 0 {
+		t.fault(key, withHint("leave the key out if it is not needed", "must not be empty"))
+		return nil, false
+	}
+	words := make([]string, len(list))
+	for i, v := range list {
+		word, ok := v.(string)
+		switch {
+		case !ok:
+			t.fault(key, withHint(hint, "element %d must be a string, not %s", i+1, typeName(v)))
+		case word == "" || holdsSecret(word):
+			ok = false
+			t.fault(key, withHint(hint, "element %d is empty, or a secret", i+1))
+		}
+		if !ok {
+			return nil, false
+		}
+		words[i] = word
+	}
+	return words, true
+}
+
+// tables reads an array of tables, [[key]].
+func (t *table) tables(key, hint string) []*table {
+	v, ok := t.lookup(key)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]map[string]any)
+	if inline, isArray := v.([]any); isArray {
+		ok = true
+		for _, v := range inline {
+			values, isTable := v.(map[string]any)
+			ok = ok && isTable
+			list = append(list, values)
+		}
+	}
+	if !ok {
+		t.fault(key, withHint(hint, "must be an array of tables, not %s", typeName(v)))
+		return nil
+	}
+	tables := make([]*table, len(list))
+	for i, values := range list {
+		path := element(join(t.path, key), i+1)
+		line := cmp.Or(t.doc.places.lines[path], t.doc.places.lines[join(t.path, key)])
+		tables[i] = t.doc.newTable(path, t.keyPattern(key), line, values)
+	}
+	return tables
+}
+
 // table reads a table; one that is absent or no table is an empty one.
 func (t *table) table(key, hint string) *table {
 	values, ok := read[map[string]any](t, key, "a table", hint)

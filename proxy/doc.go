@@ -34,10 +34,17 @@
 // inside can lead the credential to another host. From the gateway on it is
 // plain net/http.
 //
+// The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
+// whom it names; it is sent on unchanged. Of GitHub's answers only the heads are
+// read: Link teaches whose an id is, and a redirect that a repository has moved.
+//
 // # Limitations
 //
 // The order of fields with different names, the spelling of their names' case
-// and the reason phrase are net/http's, not what was sent. TRACE, Upgrade and
-// "OPTIONS *" are refused on served hosts. The user at the other end of a
+// and the reason phrase are net/http's, not what was sent. TRACE, CONNECT,
+// methods with small letters, Upgrade, "OPTIONS *" and X-HTTP-Method-Override
+// are refused on served hosts. Trailers lose what may not stand in them. A body
+// of which nothing moves for two minutes is cut off, a tunnel after thirty. The
+// answer to a client that closes its half before it is lost. The user at the other end of a
 // connection is known only on Linux and for loopback connections.
 package proxy

@@ -126,9 +126,12 @@ var errUnauthorized = errors.New("GitHub answered 401")
 
 // modifyResponse looks at the head of the answer.
 func modifyResponse(resp *http.Response) error {
-	if exchangeOf(resp.Request).route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
+	x := exchangeOf(resp.Request)
+	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}
+	learn(x, resp)
+	hint(x, resp)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -32,8 +31,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one request on its way, and what became of it.
 type exchange struct {
 	session session
-	path    string // of the request target, as sent
-	query   string // with its "?", "" if there is none
+	source  *auth.Source // nil for a host that is not served
+	path    string       // of the request target, as sent
+	query   string       // with its "?", "" if there is none
 
 	route         rules.Route
 	credential    auth.Credential
@@ -46,7 +46,7 @@ type exchange struct {
 
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
-	x := &exchange{session: s}
+	x := &exchange{session: s, source: g.opts.Credentials}
 	x.path, x.query = target(r)
 	out := newRecorder(w)
 	defer g.logLine(r, x, out)()
@@ -72,17 +72,22 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 			remedy: "GitHub needs none: leave the Upgrade field out",
 		}
 	}
-	route, err := g.opts.Rules.Route(rules.Request{
-		Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"),
-	})
+	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?")}
+	route, err := rules.Classify(req)
 	if err != nil {
 		return &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
 	}
 	x.route = route
-	if route.Refused != "" {
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(route.Refused)}
+	if route.Operation == "graphql" && r.Method == http.MethodPost {
+		if document := readDocument(r); document != nil {
+			x.route.SetDocument(document)
+		}
 	}
-	if err := g.authorize(r.Context(), x); err != nil {
+	g.opts.Rules.Decide(req, &x.route)
+	if refused := x.route.Refused; refused != "" {
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(refused)}
+	}
+	if err := g.authorize(r, x); err != nil {
 		return credentialRefusal(err)
 	}
 	return nil
@@ -145,18 +150,24 @@ func misdirected(what, got string, s session) *refusal {
 }
 
 // authorize finds the credential that the route needs.
-func (g *gateway) authorize(ctx context.Context, x *exchange) (err error) {
+func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	route, host := &x.route, string(x.session.host.Instance)
-	owner := auth.Owner{Login: route.Owner, Repo: route.Repo, Enterprise: route.Enterprise}
 	switch route.Credential {
 	case rules.None:
 		return nil
+	case rules.Keep:
+		x.authorization = firstValue(r.Header["Authorization"])
+		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(host, auth.InstallationID(route.InstallationID), owner)
+		x.credential, err = g.opts.Credentials.ForApp(host, route.App, auth.InstallationID(route.InstallationID), owner(route.Subject))
 	case rules.ClientSecret:
-		x.credential, err = g.opts.Credentials.ForClient(host, route.ClientID)
+		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:
-		x.credential, err = g.opts.Credentials.ForOwner(ctx, host, owner, route.Read)
+		ApplyDefaultOwner(route, g.opts.DefaultOwner)
+		var want auth.Want
+		if want, err = WantOf(route); err == nil {
+			x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
+		}
 	default:
 		err = fmt.Errorf("route %s needs a credential of an unknown kind", route.Operation)
 	}
@@ -175,6 +186,35 @@ func (g *gateway) authorize(ctx context.Context, x *exchange) (err error) {
 		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
 	}
 	return nil
+}
+
+// firstValue is the field's first value: exactly one Authorization leaves.
+func firstValue(values []string) []string { return values[:min(len(values), 1)] }
+
+// ApplyDefaultOwner names the default owner where a route names nobody.
+func ApplyDefaultOwner(route *rules.Route, login string) {
+	if login != "" && !route.Named() && route.ForcedInstallation == 0 {
+		route.Subject, route.Source = rules.Subject{Owner: login}, "default owner"
+	}
+}
+
+// WantOf is what package auth is asked for a route that takes an installation
+// token. The error is a narrowing that GitHub would not take.
+func WantOf(route *rules.Route) (auth.Want, error) {
+	want := auth.Want{
+		Owner: owner(route.Subject), Read: route.Read,
+		App: route.App, Installation: auth.InstallationID(route.ForcedInstallation),
+	}
+	for _, other := range route.Others {
+		want.Others = append(want.Others, owner(other))
+	}
+	if n := route.Narrow; !n.IsZero() {
+		var err error
+		if want.Narrow, err = auth.NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions); err != nil {
+			return auth.Want{}, err
+		}
+	}
+	return want, nil
 }
 
 // target splits the request target into path and query as they were sent. Of

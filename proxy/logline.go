@@ -57,7 +57,7 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 			_ = w.control.SetWriteDeadline(time.Time{}) // the connection may be kept
 		}
 		level := slog.LevelInfo
-		attrs := make([]slog.Attr, 0, 13)
+		attrs := make([]slog.Attr, 0, 16)
 		attrs = append(attrs,
 			slog.String("client", r.RemoteAddr),
 			slog.String("method", r.Method),
@@ -69,8 +69,17 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		if own := r.Header.Get("Authorization"); own != "" && !x.keep {
 			attrs = append(attrs, slog.String("replaced", scheme(own))) // what the tool sent did not leave
 		}
-		if x.route.Owner != "" {
-			attrs = append(attrs, slog.String("owner", x.route.Owner))
+		if x.route.Named() {
+			attrs = append(attrs, slog.String("owner", owner(x.route.Subject).String()))
+		}
+		if n := len(x.route.Others); n > 0 {
+			attrs = append(attrs, slog.Int("other_owners", n))
+		}
+		if x.route.Rule != 0 {
+			attrs = append(attrs, slog.Int("rule", x.route.Rule))
+		}
+		if x.credential.Fallback {
+			attrs = append(attrs, slog.Bool("fallback", true))
 		}
 		if x.credential.App != nil {
 			attrs = append(attrs, slog.String("app", x.credential.App.Name))

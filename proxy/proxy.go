@@ -24,6 +24,9 @@ type Options struct {
 	Hosts []rules.Host
 	// Rules classify what is intercepted. The zero value is usable.
 	Rules rules.Set
+	// DefaultOwner is whom a request means that names nobody, "" for the
+	// default installation.
+	DefaultOwner string
 	// Credentials are injected.
 	Credentials *auth.Source
 	// Certificate returns the certificate to show for a served host. It is

@@ -1,7 +1,8 @@
 package rules
 
-// api classifies a REST or GraphQL path by its structure. Operations that
-// GitHub adds later fall to the same structure.
+// api classifies a REST or GraphQL path: by GitHub's table of operations, and
+// what the table does not know by the structure of its path, since operations
+// that GitHub adds later follow it.
 //
 // Sources: docs.github.com "Endpoints available for GitHub App installation
 // access tokens" and "Authenticating as a GitHub App".
@@ -13,75 +14,98 @@ func api(req Request, path segments) (Route, error) {
 	if err := path.checkLeading(leading); err != nil {
 		return Route{}, err
 	}
-	route := Route{Credential: Installation, Scheme: Bearer, Form: JSON, Operation: "api"}
-	nameOwner(&route, &path)
-	switch {
-	case path.is(0, "graphql"):
-		route.Operation = "graphql"
-	case isJWT(&path):
-		route.Credential, route.Operation = JWT, "app"
-		if path.is(0, "app") && path.is(1, "installations") {
-			route.InstallationID = number(&path, 2)
+	route := Route{Credential: Installation, Scheme: Bearer, Form: JSON}
+	route.byStructure(&path)
+	if path.is(0, "search") {
+		route.setSubjects(searchSubjects(req.Query), "search")
+	}
+	op, named := operationOf(req, path.path)
+	if op == nil {
+		return route, nil
+	}
+	if named && op.names != namesNobody {
+		if err := path.checkLeading(op.leading()); err != nil {
+			return Route{}, err
 		}
-	case isClientSecret(&path):
-		route.Credential, route.Scheme, route.Operation = ClientSecret, Basic, "applications"
-		route.ClientID = unescape(path.at[1])
-	case path.is(0, "app-manifests"), path.is(0, "credentials") && path.is(1, "revoke"):
-		route.Credential, route.Operation = None, "unauthenticated"
+		route.Subject = op.subject(&path)
 	}
-	if op := guarded(req.Method, &path); op != nil {
-		route.Operation, route.Refused = op.name, op.why
+	route.Operation, route.Credential, route.UserOnly = op.id, op.credential, op.userOnly
+	if op.credential == ClientSecret {
+		route.Scheme, route.ClientID = Basic, unescape(path.at[1])
 	}
+	route.guard(op)
 	return route, nil
 }
 
-// nameOwner fills in whom the path names.
-func nameOwner(route *Route, path *segments) {
+// byStructure fills in what the structure of a path tells.
+func (route *Route) byStructure(path *segments) {
+	route.Operation = "api"
 	switch {
 	case path.is(0, "repos"), path.is(0, "networks"):
 		route.setRepository(path.at[1], path.at[2])
 	case path.is(0, "orgs"), path.is(0, "users"):
-		route.Owner = login(path.at[1])
+		route.Owner = unescape(path.at[1])
 	case path.is(0, "enterprises"):
-		route.Owner, route.Enterprise = login(path.at[1]), true
+		route.Owner = unescape(path.at[1])
+		route.Enterprise = route.Owner != ""
 	case path.is(0, "repositories"):
 		route.RepositoryID = number(path, 1)
+	case path.is(0, "organizations"), path.is(0, "user"):
+		route.AccountID = number(path, 1)
+	case path.is(0, "teams"):
+		route.TeamID = number(path, 1)
+	case path.is(0, "app"):
+		route.Credential, route.Operation = JWT, "app"
+		if path.is(1, "installations") {
+			route.InstallationID = number(path, 2)
+		}
+	case path.is(0, "graphql"):
+		route.Operation = "graphql"
 	}
+}
+
+// leading is how many segments it takes until the path has named whom it is
+// about.
+func (op *restOperation) leading() int {
+	if op.names == namesRepository {
+		return op.at + 2
+	}
+	return op.at + 1
+}
+
+// subject is whom a path names, where the operation says.
+func (op *restOperation) subject(path *segments) Subject {
+	at := path.at[op.at]
+	switch op.names {
+	case namesRepository:
+		return repositorySubject(at, path.at[op.at+1])
+	case namesEnterprise:
+		owner := unescape(at)
+		return Subject{Owner: owner, Enterprise: owner != ""}
+	case namesTeam:
+		return Subject{TeamID: number(path, op.at)}
+	case namesID:
+		return Subject{AccountID: number(path, op.at)}
+	case namesAccountOrID:
+		if id := number(path, op.at); id != 0 {
+			return Subject{AccountID: id}
+		}
+	}
+	return Subject{Owner: unescape(at)}
+}
+
+// repositorySubject is the repository that two segments of a path name.
+func repositorySubject(owner, repo string) Subject {
+	return Subject{Owner: unescape(owner), Repo: unescape(repo)}
 }
 
 // setRepository names the owner and the repository, as they stand in a path.
 func (route *Route) setRepository(owner, repo string) {
-	if route.Owner = login(owner); route.Owner != "" {
-		route.Repo = repository(repo)
-	}
-}
-
-// isJWT reports whether the path is authenticated as the App: all of /app,
-// where an installation is looked up, and the Marketplace.
-func isJWT(path *segments) bool {
-	switch {
-	case path.is(0, "app"), path.is(0, "marketplace_listing"):
-		return true
-	case path.is(0, "repos"):
-		return path.n == 4 && path.is(3, "installation")
-	case path.is(0, "orgs"), path.is(0, "users"), path.is(0, "enterprises"), path.is(0, "repositories"):
-		return path.n == 3 && path.is(2, "installation")
-	}
-	return false
-}
-
-// isClientSecret reports whether the path is one of
-// /applications/{client_id}/token, …/token/scoped and …/grant.
-func isClientSecret(path *segments) bool {
-	if !path.is(0, "applications") {
-		return false
-	}
-	return path.is(2, "token") && (path.n == 3 || path.n == 4 && path.is(3, "scoped")) ||
-		path.is(2, "grant") && path.n == 3
+	route.Subject = repositorySubject(owner, repo)
 }
 
 // uploads classifies a path of the uploads service.
-func uploads(path segments) (Route, error) {
+func uploads(req Request, path segments) (Route, error) {
 	if err := path.checkLeading(3); err != nil {
 		return Route{}, err
 	}
@@ -90,40 +114,11 @@ func uploads(path segments) (Route, error) {
 		route.Credential = Installation
 		route.setRepository(path.at[1], path.at[2])
 	}
+	if op, _ := operationOf(req, path.path); op != nil {
+		route.Operation = op.id
+		route.guard(op)
+	}
 	return route, nil
-}
-
-// login returns the account that a path segment names, "" if it cannot be one.
-func login(segment string) string {
-	name := unescape(segment)
-	if len(name) > 100 {
-		return ""
-	}
-	for _, c := range []byte(name) {
-		if !isNameByte(c) || c == '.' {
-			return ""
-		}
-	}
-	return name
-}
-
-// repository returns the repository that a path segment names, "" if it cannot
-// be one.
-func repository(segment string) string {
-	name := unescape(segment)
-	if len(name) > 200 {
-		return ""
-	}
-	for _, c := range []byte(name) {
-		if !isNameByte(c) {
-			return ""
-		}
-	}
-	return name
-}
-
-func isNameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
 }
 
 // number returns segment i if it is a decimal number that fits an int64, else 0.

@@ -15,17 +15,47 @@
 // A Route says what is needed; package auth finds it. A refusal is part of the
 // Route. The only error is a target that servers would read in several ways.
 //
+// Route is Classify and then Decide. A caller that reads GraphQL documents calls
+// the two itself, and Route.SetDocument in between: then a rule of the user's
+// sees whom the document names.
+//
+// # Whose
+//
+// A request is about the owner in its path, or in the qualifiers of a search
+// (repo:, org:, user:), or in the arguments of a GraphQL document; or about an
+// account, a repository or a team of which only the id is known, from the path
+// or a GraphQL node id. The others that a search or a document names are in
+// Route.Others.
+//
 // # Matching
 //
-// Paths are matched by whole segments as they were sent. Literal words are
-// compared unescaped and without regard to case, so that no spelling of a
-// guarded operation escapes notice; owners and repositories are unescaped
-// once. Nothing that is matched is ever changed.
+// A request to the API is looked up in a table of GitHub's operations, which go
+// generate makes from GitHub's OpenAPI descriptions (npm package
+// @octokit/openapi: github.com, Enterprise Cloud and the newest Enterprise
+// Server). What the table does not know, because GitHub added it later, follows
+// the structure of its path: /app and what is below it take the JWT, everything
+// else an installation token.
+//
+// Paths are matched by method and by whole segments, as they were sent. Words
+// beat parameters, and a parameter crosses slashes only where the description
+// says so. Words are compared unescaped and without regard to case, and a path
+// with escaped or doubled slashes also as it is without, so that no spelling of
+// a guarded operation escapes notice; nor does the alias by numeric id that
+// GitHub's Link headers use. Owners and repositories are unescaped once. Nothing
+// that is matched is ever changed. An operation that hands out a credential is
+// refused on every instance, whichever edition has it.
+//
+// The first whom a path names is its subject: /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}
+// is about the organization, /teams/{team_id}/repos/{owner}/{repo} about the
+// team's, and /organizations/{org} with a number about the organization of
+// that id.
 //
 // # Limitations
 //
-// Routes are told apart by the structure of their path, not by GitHub's list
-// of operations. A request to /graphql, /search or /repositories/{id} names no
-// owner as far as this package can tell. Hosts of a GHES instance with
-// subdomain isolation are not known.
+// Which operations refuse installation tokens (Route.UserOnly) is known of those
+// of github.com only, from a list that GitHub publishes with some delay. Where a
+// path fits several patterns, GitHub's order is not documented: a word is taken
+// to mean the word, also where it could be the name of a branch. GraphQL
+// documents are read without GitHub's schema: see GraphQL. Hosts of a GHES
+// instance with subdomain isolation are not known.
 package rules

@@ -5,23 +5,25 @@ import (
 	"strings"
 )
 
-// maxSegments is how many leading path segments are looked at; the longest
-// pattern has fewer.
+// maxSegments is how many leading path segments are kept: those that tell
+// services and owners apart. Operations are matched on the whole path.
 const maxSegments = 8
 
 // segments are the leading segments of a path, as sent: still escaped.
 type segments struct {
-	at [maxSegments]string
-	n  int // how many the path has, which may be more than are kept
+	at   [maxSegments]string
+	n    int    // how many the path has, which may be more than are kept
+	path string // all of them, each with the slash before it; "" if there is none
 }
 
 // split cuts an absolute path at its slashes. One trailing slash is not a
 // segment: "/orgs/acme/" has two.
 func split(path string) (s segments) {
-	path = strings.TrimSuffix(path[1:], "/")
-	if path == "" {
+	s.path = strings.TrimSuffix(path, "/")
+	if s.path == "" {
 		return s
 	}
+	path = s.path[1:]
 	for more := true; more; s.n++ {
 		var segment string
 		segment, path, more = strings.Cut(path, "/")
@@ -37,7 +39,21 @@ func (s segments) drop(n int) segments {
 	copy(s.at[:], s.at[n:])
 	clear(s.at[maxSegments-n:])
 	s.n -= n
+	for range n {
+		_, s.path = cutSegment(s.path)
+	}
 	return s
+}
+
+// cutSegment splits "/a/b" into "a" and "/b". Of "" both are "".
+func cutSegment(path string) (segment, rest string) {
+	if path == "" {
+		return "", ""
+	}
+	if i := strings.IndexByte(path[1:], '/'); i >= 0 {
+		return path[1 : 1+i], path[1+i:]
+	}
+	return path[1:], ""
 }
 
 // is reports whether segment i is the literal word, whatever its escaping and

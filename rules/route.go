@@ -12,11 +12,13 @@ const (
 	Installation
 	// ClientSecret: the App's client id and secret.
 	ClientSecret
+	// Keep: the Authorization that the client sent, if any. Only rules ask for it.
+	Keep
 )
 
 // String returns the word that logs use.
 func (c Credential) String() string {
-	return [...]string{"none", "jwt", "installation", "basic"}[c]
+	return [...]string{"none", "jwt", "installation", "basic", "keep"}[c]
 }
 
 // Scheme is the form in which a credential is sent.
@@ -51,6 +53,7 @@ type Request struct {
 	Host   Host   // as decided when the connection was accepted, never from the request
 	Path   string // the request target up to "?", as sent
 	Query  string // the request target after "?", as sent
+	Client string // who speaks to the proxy, "" if that is unknown
 }
 
 // Route is a classified request.
@@ -82,6 +85,12 @@ type Route struct {
 	GitAuth bool
 	// Refused says why the request must not be forwarded, "" if it may.
 	Refused Refusal
+
+	// What a rule of the user's decided.
+	Rule               int        // its number, from 1; 0 if it is all built in
+	App                string     // the App to take, "" for any
+	ForcedInstallation int64      // the installation to take, 0 for the owner's
+	Narrow             *Narrowing // limits the installation token, nil: not; never to be changed
 }
 
 // Refusal is a reason not to forward a request.
@@ -103,11 +112,25 @@ const (
 type Set struct {
 	// JWTWrites allows methods other than GET and HEAD on JWT routes.
 	JWTWrites bool
+	// Rules are the user's own; the first that matches decides.
+	Rules []Rule
 }
 
-// Route classifies a request. It does no I/O. The error is a *TargetError: the
-// target is ambiguous and must be answered with 400, whatever the route.
+// Route classifies a request and decides about it. It does no I/O. The error
+// is a *TargetError: the target is ambiguous and must be answered with 400,
+// whatever the route.
 func (set Set) Route(req Request) (Route, error) {
+	route, err := Classify(req)
+	if err == nil {
+		set.Decide(req, &route)
+	}
+	return route, err
+}
+
+// Classify is Route without the decision, for a caller that finds out more
+// about whom the request means before it calls Decide. The error is that of
+// Route.
+func Classify(req Request) (Route, error) {
 	if err := checkPath(req.Path); err != nil {
 		return Route{}, err
 	}
@@ -115,17 +138,26 @@ func (set Set) Route(req Request) (Route, error) {
 	if err != nil {
 		return Route{}, err
 	}
-	read := req.Method == "GET" || req.Method == "HEAD"
-	if !route.GitAuth {
-		route.Read = read
+	if route.Named() && route.Source == "" {
+		route.Source = "path"
 	}
-	switch {
-	case req.Method == "TRACE":
-		route.Refused = RefusedTrace
-	case route.Refused == "" && route.Credential == JWT && !read && !set.JWTWrites:
-		route.Refused = RefusedJWTWrite
+	if !route.GitAuth {
+		route.Read = req.Method == "GET" || req.Method == "HEAD"
 	}
 	return route, nil
+}
+
+// setSubjects fills in whom something other than the path names.
+func (route *Route) setSubjects(subjects []Subject, source string) {
+	if len(subjects) > 0 {
+		route.Subject, route.Others, route.Source = subjects[0], subjects[1:], source
+	}
+}
+
+// SetDocument fills in whom a GraphQL document names. Call it between Classify
+// and Decide.
+func (route *Route) SetDocument(document *Document) {
+	route.setSubjects(document.Subjects, document.Source)
 }
 
 // classify dispatches on what the host is for.
@@ -134,7 +166,7 @@ func classify(req Request, path segments) (Route, error) {
 	case API:
 		return api(req, path)
 	case Uploads:
-		return uploads(path)
+		return uploads(req, path)
 	case Web:
 		return web(req, path)
 	case Raw:
@@ -157,7 +189,7 @@ func enterpriseServer(req Request, path segments) (Route, error) {
 	case path.is(0, "api") && path.is(1, "graphql"):
 		return api(req, path.drop(1))
 	case path.is(0, "api") && path.is(1, "uploads"):
-		return uploads(path.drop(2))
+		return uploads(req, path.drop(2))
 	default:
 		return web(req, path)
 	}

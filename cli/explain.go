@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/config"
+	"ghapp-proxy/proxy"
+	"ghapp-proxy/rules"
+
+	"github.com/spf13/cobra"
+)
+
+func newExplain(s *settings) *cobra.Command {
+	var data string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain METHOD URL [flags] | explain --json -",
+		Short: "Say what a request would get, and why",
+		Long: `Say what a request would get, and why: the operation, the credential, the owner and
+where it was found, the installation, and the rule that decided. Nobody is asked,
+so an installation that is not in the configuration is "would be discovered".
+
+With "-" it reads requests from standard input, one a line: METHOD URL, which a
+tab and a body may follow. It answers each with one line.`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := newExplainer(cmd, s)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			defer out.Flush()
+			write := writeText
+			if asJSON {
+				write = writeJSON
+			}
+			if len(args) == 1 {
+				if args[0] != "-" {
+					return &statusError{exitConfig, errors.New("explain needs METHOD and URL, or -")}
+				}
+				return e.lines(cmd.InOrStdin(), func(a answer) error { return write(out, a) })
+			}
+			a, err := e.explain(args[0], args[1], data)
+			if err != nil {
+				return &statusError{exitConfig, err}
+			}
+			return write(out, a)
+		},
+	}
+	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, for GraphQL")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer with one JSON object a line")
+	return cmd
+}
+
+// answer is what explain says about a request. The JSON names are an interface.
+type answer struct {
+	Method       string `json:"method"`
+	URL          string `json:"url"`
+	Operation    string `json:"operation"`
+	Credential   string `json:"credential"` // jwt, installation, basic, none, keep, refused
+	Reason       string `json:"reason,omitempty"`
+	Owner        string `json:"owner"`
+	Enterprise   bool   `json:"enterprise,omitempty"`
+	Repository   string `json:"repository"`
+	RepositoryID int64  `json:"repository_id"`
+	AccountID    int64  `json:"account_id,omitempty"`
+	TeamID       int64  `json:"team_id,omitempty"`
+	Others       int    `json:"other_owners,omitempty"`
+	Source       string `json:"source"`
+	App          string `json:"app,omitempty"`
+	Installation int64  `json:"installation,omitempty"`
+	How          string `json:"how,omitempty"`
+	Rule         int    `json:"rule,omitempty"` // [[rule]], from 1; 0 for the built-in table
+	Narrowing    string `json:"narrowing,omitempty"`
+	UserOnly     bool   `json:"user_only,omitempty"`
+	Error        string `json:"error,omitempty"` // a line that is no request
+}
+
+// explainer explains requests to the hosts of a configuration.
+type explainer struct {
+	hosts        map[string]rules.Host
+	first        rules.Instance // of URLs without a host
+	set          rules.Set
+	source       *auth.Source
+	defaultOwner string
+}
+
+// newExplainer reads the configuration; without any App it explains the
+// built-in table for github.com.
+func newExplainer(cmd *cobra.Command, s *settings) (*explainer, error) {
+	cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
+	if err != nil {
+		return nil, err
+	}
+	e := &explainer{
+		hosts: make(map[string]rules.Host), set: ruleSet(cfg), defaultOwner: cfg.DefaultOwner,
+		source: auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
+	}
+	served := servedHosts(cfg)
+	if len(served) == 0 {
+		served = rules.GitHubCom.Hosts()
+	}
+	e.first = served[0].Instance
+	for _, host := range served {
+		e.hosts[host.Name] = host
+	}
+	return e, nil
+}
+
+// lines explains the requests that stand in r, one a line.
+func (e *explainer) lines(r io.Reader, write func(answer) error) error {
+	in := bufio.NewScanner(r)
+	in.Buffer(nil, rules.MaxGraphQL+64<<10)
+	for in.Scan() {
+		request, body, _ := strings.Cut(in.Text(), "\t")
+		method, target, _ := strings.Cut(strings.TrimSpace(request), " ")
+		if method == "" {
+			continue
+		}
+		a, err := e.explain(method, strings.TrimSpace(target), body)
+		if err != nil {
+			a = answer{Method: method, URL: target, Error: err.Error()}
+		}
+		if err := write(a); err != nil {
+			return err
+		}
+	}
+	return in.Err()
+}
+
+// explain says what one request would get. Of the URL only the host is parsed:
+// the rest is taken as it would be sent. A URL may also be a path of the API.
+func (e *explainer) explain(method, target, body string) (answer, error) {
+	a := answer{Method: method, URL: target}
+	host, path, query, err := e.split(target)
+	if err != nil {
+		return a, err
+	}
+	if host.Name == "" {
+		a.Credential, a.How = "none", "not a served host: tunnelled unread"
+		return a, nil
+	}
+	req := rules.Request{Method: method, Host: host, Path: path, Query: query}
+	route, err := rules.Classify(req)
+	if err != nil {
+		a.Credential, a.Reason = "refused", err.Error()
+		return a, nil
+	}
+	if body != "" && route.Operation == "graphql" {
+		document, err := rules.GraphQL([]byte(body))
+		if err != nil {
+			a.How = "the document is not understood (" + err.Error() + "); "
+		} else {
+			route.SetDocument(&document)
+		}
+	}
+	e.set.Decide(req, &route)
+	e.describe(&a, host, &route)
+	return a, nil
+}
+
+// describe fills the answer in from a route.
+func (e *explainer) describe(a *answer, host rules.Host, route *rules.Route) {
+	if route.Credential == rules.Installation {
+		proxy.ApplyDefaultOwner(route, e.defaultOwner)
+	}
+	a.Operation, a.Credential, a.Source = route.Operation, route.Credential.String(), route.Source
+	a.Owner, a.Enterprise, a.Repository = route.Subject.Owner, route.Subject.Enterprise, route.Subject.Repo
+	a.RepositoryID, a.AccountID, a.TeamID = route.Subject.RepositoryID, route.Subject.AccountID, route.Subject.TeamID
+	a.Others, a.Rule, a.UserOnly = len(route.Others), route.Rule, route.UserOnly
+	if route.Refused != "" {
+		a.Credential, a.Reason = "refused", string(route.Refused)
+		return
+	}
+	switch route.Credential {
+	case rules.Installation:
+		want, err := proxy.WantOf(route)
+		if err != nil {
+			a.Credential, a.Reason = "refused", err.Error()
+			return
+		}
+		plan := e.source.Plan(string(host.Instance), want)
+		a.App, a.Installation, a.How = plan.App, int64(plan.Installation), a.How+plan.How
+		a.Narrowing = want.Narrow.String()
+	case rules.JWT:
+		owner := auth.Owner{Login: route.Owner, Enterprise: route.Enterprise}
+		a.App = e.source.AppFor(string(host.Instance), route.App, auth.InstallationID(route.InstallationID), owner)
+	}
+}
+
+// split takes a URL apart without changing what would be sent.
+func (e *explainer) split(target string) (host rules.Host, path, query string, err error) {
+	if strings.HasPrefix(target, "/") {
+		api := e.first.APIURL()
+		host, path = e.hosts[api.Host], api.Path+target
+	} else {
+		u, err := url.Parse(target)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+			return host, "", "", fmt.Errorf("%q is not a URL such as https://api.github.com/repos/acme/widgets", target)
+		}
+		name, _ := rules.SplitHost(u.Host)
+		host = e.hosts[name]
+		_, path, _ = strings.Cut(target, "://")
+		if i := strings.IndexAny(path, "/?"); i >= 0 {
+			path = path[i:]
+		} else {
+			path = "/"
+		}
+	}
+	path, query, _ = strings.Cut(path, "?")
+	return host, cmp.Or(path, "/"), query, nil
+}
+
+func writeJSON(w io.Writer, a answer) error { return json.NewEncoder(w).Encode(a) }
+
+func writeText(w io.Writer, a answer) error {
+	line := func(label string, values ...string) {
+		if text := strings.TrimSpace(strings.Join(values, " ")); text != "" {
+			fmt.Fprintf(w, "%-13s %s\n", label, text)
+		}
+	}
+	if a.Error != "" {
+		_, err := fmt.Fprintf(w, "%s %s: %s\n", a.Method, a.URL, a.Error)
+		return err
+	}
+	line("request", a.Method, a.URL)
+	line("operation", a.Operation)
+	line("credential", a.Credential)
+	line("reason", a.Reason)
+	subject := a.Owner
+	switch {
+	case a.Repository != "":
+		subject += "/" + a.Repository
+	case a.RepositoryID != 0:
+		subject = fmt.Sprintf("repository %d", a.RepositoryID)
+	case a.AccountID != 0:
+		subject = fmt.Sprintf("account %d", a.AccountID)
+	case a.TeamID != 0:
+		subject = fmt.Sprintf("team %d", a.TeamID)
+	}
+	if subject != "" {
+		line("owner", subject, "(from: "+a.Source+")")
+	}
+	if a.Others > 0 {
+		line("", fmt.Sprintf("and %d more, whose installation must be the same", a.Others))
+	}
+	line("App", a.App)
+	if a.Installation != 0 {
+		line("installation", fmt.Sprint(a.Installation))
+	}
+	line("how", a.How)
+	line("narrowed to", a.Narrowing)
+	if a.Rule != 0 {
+		line("decided by", fmt.Sprintf("[[rule]] number %d", a.Rule))
+	}
+	if a.UserOnly {
+		line("but", "GitHub opens this operation to users only, and will answer 403")
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}

@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+// learn takes from the head of GitHub's answer what later requests will need:
+// whose the ids are by which GitHub calls repositories and accounts in Link
+// (page two of /repos/acme/widgets/issues is /repositories/1000/issues), and
+// that a repository has moved. Nothing is learned from bodies: what stands in
+// a repository may be hostile.
+func learn(x *exchange, resp *http.Response) {
+	if x.route.Subject.Owner == "" || x.route.Form != rules.JSON || x.source == nil {
+		return
+	}
+	host := string(x.session.host.Instance)
+	switch {
+	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
+		for _, field := range resp.Header["Link"] {
+			for link := range links(field) {
+				if id := x.idIn(link); sameKind(x.route.Subject, id) {
+					x.source.Learn(x.credential, owner(id))
+				}
+			}
+		}
+	case resp.StatusCode == http.StatusMovedPermanently, resp.StatusCode == http.StatusTemporaryRedirect:
+		x.source.Forget(host, owner(x.route.Subject))
+		if id := x.idIn(resp.Header.Get("Location")); id.Named() {
+			x.source.Forget(host, owner(id)) // it may have a new owner
+		}
+	}
+}
+
+// links yields the targets of a Link field (RFC 8288, section 3).
+func links(field string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			_, rest, ok := strings.Cut(field, "<")
+			if !ok {
+				return
+			}
+			target, rest, ok := strings.Cut(rest, ">")
+			if !ok || !yield(target) {
+				return
+			}
+			field = rest
+		}
+	}
+}
+
+// idIn returns whom a URL of the same host names by id, nobody for any other.
+func (x *exchange) idIn(link string) rules.Subject {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" {
+		return rules.Subject{}
+	}
+	if name, port := rules.SplitHost(u.Host); name != x.session.host.Name || port != "" && port != "443" {
+		return rules.Subject{}
+	}
+	route, err := rules.Classify(rules.Request{Method: http.MethodGet, Host: x.session.host, Path: u.EscapedPath()})
+	if err != nil || route.Subject.Owner != "" {
+		return rules.Subject{}
+	}
+	return route.Subject
+}
+
+// sameKind reports whether an id can be that of the subject: a repository's
+// for a repository, an account's for an account.
+func sameKind(named, id rules.Subject) bool {
+	if named.Repo != "" {
+		return id.RepositoryID != 0
+	}
+	return id.AccountID != 0
+}
+
+// owner is the subject as package auth knows it.
+func owner(s rules.Subject) auth.Owner {
+	return auth.Owner{
+		Login: s.Owner, Repo: s.Repo, Enterprise: s.Enterprise,
+		RepositoryID: s.RepositoryID, AccountID: s.AccountID, TeamID: s.TeamID,
+	}
+}
+
+// hint tells the client why GitHub refuses what only users may do. The answer
+// stays GitHub's: the field says so (RFC 9209, section 2.1.4).
+func hint(x *exchange, resp *http.Response) {
+	if x.route.UserOnly && x.credential.Installation != 0 && resp.StatusCode == http.StatusForbidden {
+		resp.Header.Add("Proxy-Status", "ghapp-proxy; received-status=403; details="+quoteSF(fmt.Sprintf(
+			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation)))
+	}
+}

@@ -1,0 +1,236 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+)
+
+// Limits of what is read of a GraphQL request. Whatever exceeds them is an
+// error. Together they bound a call of GraphQL to some milliseconds and some
+// megabytes.
+const (
+	// MaxGraphQL is the largest body, in bytes, that GraphQL reads.
+	MaxGraphQL = 1 << 20
+
+	maxTokens     = 20_000  // of the document, comments included
+	maxNesting    = 100     // selection sets, fragments, lists and objects; also of the JSON
+	maxSteps      = 100_000 // fields, spreads and values visited, each time they are reached
+	maxJSONValues = 50_000  // of the body
+	maxRootFields = 100     // different fields of the operation itself
+)
+
+// Document is what a GraphQL request says about itself: whom it names, and
+// what it would run. Only the operation that would run counts, with the
+// fragments that it reaches. @skip and @include are not evaluated: a field
+// that may be skipped is taken to run.
+type Document struct {
+	// Subjects are whom the request names, each once, in order of appearance.
+	// At most maxSubjects; a request that names more is an error.
+	//
+	// A subject with an Owner is named by the request and certain. One with a
+	// RepositoryID or an AccountID is a hint taken from a node id: look it up
+	// before it is believed, and take it for nobody if that fails.
+	Subjects []Subject
+
+	// Profiles are users of whom the request asks for nothing but plain fields
+	// (user(login: "hubot") { id login }, by which gh finds a reviewer's id).
+	// Profiles are public: such users are in Subjects only if nobody else is.
+	Profiles []Subject
+
+	// Source says where the subjects were found: "graphql" if any is named,
+	// "node id" if all are hints, "" if there are none.
+	Source string
+
+	// Mutation reports that the operation may change something.
+	Mutation bool
+
+	// Fields are the root fields that would run, such as "repository" or
+	// "createIssue", each once, by their own names and not by aliases.
+	Fields []string
+
+	// ResourceHosts are the hosts in the URLs of resource(url:), in lower case
+	// and without port. The path of such a URL is in Subjects whatever its host
+	// is: GitHub finds nothing for a host other than its own.
+	ResourceHosts []string
+
+	// Unclear reports that something that should name somebody does not: a name
+	// that is no string or no possible name, an id that NodeID does not know, a
+	// URL or a search that is not read. Subjects is incomplete then. What is
+	// absent or null is not unclear, and neither is a search without qualifiers.
+	Unclear bool
+
+	// CloneToken reports that Repository.tempCloneToken is selected: a
+	// credential to clone a private repository.
+	CloneToken bool
+}
+
+// GraphQLError says why a GraphQL request is not understood. GitHub might
+// still understand it, in its own way.
+type GraphQLError struct {
+	Reason string // a sentence without a capital and full stop, with at most a few words of the request
+}
+
+// Error implements error.
+func (e *GraphQLError) Error() string { return e.Reason }
+
+func graphqlErrorf(format string, args ...any) error {
+	return &GraphQLError{fmt.Sprintf(format, args...)}
+}
+
+// GraphQL reads the body of a POST to the GraphQL endpoint. The error is a
+// *GraphQLError.
+//
+// The body must be one JSON object with the keys query, variables,
+// operationName and extensions and no others (docs.github.com "Forming calls
+// with GraphQL", and GraphQL over HTTP, "Request Parameters"; a batch is not
+// part of either). null stands for a key that is absent. What servers read in
+// several ways is an error: keys in other case or given twice, anywhere; bytes
+// that are not UTF-8; and in the document the line ends and quotes that its
+// lexers disagree on.
+//
+// Subjects are found, at any depth and whatever a field's alias, from
+//   - repository(owner:, name:), organization(login:), repositoryOwner(login:),
+//     user(login:) and enterprise(slug:); organization(login: "a") {
+//     repository(name: "b") } is a/b, and also a if it selects anything else;
+//   - the qualifiers of search(query:), and the path of resource(url:);
+//   - repositoryNameWithOwner in arguments and input objects;
+//   - node ids in arguments and input objects named id, ids, …Id or …Ids.
+//
+// Ids of users and bots are mostly not whose data is read or changed. They
+// count in id, ids, nodeId, ownerId, organizationId and enterpriseId only.
+// Fields that list people, such as assigneeIds, userIds, actorIds and teamIds
+// (of a review), are not looked at. An enterprise's id names nobody.
+//
+// viewer, rateLimit, meta, __type, __schema and all other fields name nobody.
+func GraphQL(body []byte) (Document, error) {
+	var doc Document
+	request, err := readGraphQL(body)
+	if err != nil {
+		return doc, err
+	}
+	parsed, err := parseGraphQL(request.query)
+	if err != nil {
+		return doc, err
+	}
+	operation, err := selectOperation(parsed.Operations, request.operationName)
+	if err != nil {
+		return doc, err
+	}
+	w := walker{doc: &doc, steps: maxSteps}
+	if err := w.prepare(parsed.Fragments, operation, request.variables); err != nil {
+		return Document{}, err
+	}
+	if err := w.selections(operation.SelectionSet, scope{root: true}, 0); err != nil {
+		return Document{}, err
+	}
+	doc.Mutation = operation.Operation == ast.Mutation
+	doc.settle()
+	return doc, nil
+}
+
+// settle fills in what depends on all of the document.
+func (doc *Document) settle() {
+	if len(doc.Subjects) == 0 {
+		doc.Subjects = doc.Profiles
+	}
+	for _, s := range doc.Subjects {
+		if s.Owner != "" {
+			doc.Source = "graphql"
+			return
+		}
+		doc.Source = "node id"
+	}
+}
+
+// parseGraphQL parses a document. It is not validated: that takes GitHub's
+// schema.
+func parseGraphQL(query string) (*ast.QueryDocument, error) {
+	if err := checkLexical(query); err != nil {
+		return nil, err
+	}
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, maxTokens)
+	if err == nil {
+		return doc, nil
+	}
+	// The parser's message may contain the text of a token, of any length.
+	var at *gqlerror.Error
+	if errors.As(err, &at) && len(at.Locations) > 0 {
+		return nil, graphqlErrorf("a syntax error in the document: line %d, column %d", at.Locations[0].Line, at.Locations[0].Column)
+	}
+	return nil, graphqlErrorf("the document has more than %d tokens", maxTokens)
+}
+
+// checkLexical refuses documents that lexers cut into different tokens, so
+// that what is a string to one is an operation to another:
+//   - A carriage return alone ends a line by the specification (section 2.1,
+//     "Line Terminators"), and with it a comment; in the pattern of
+//     graphql-ruby's lexer (#.*$) it does not.
+//   - A block string ends at the first """ (section 2.9.4); gqlparser 2.5.64
+//     ends it at the last of a longer run of quotes (TestLexicalDifferences).
+//     The escape \""" is read differently again.
+func checkLexical(query string) error {
+	for i := 0; i < len(query); i++ {
+		switch query[i] {
+		case '\r':
+			if !strings.HasPrefix(query[i+1:], "\n") {
+				return graphqlErrorf("the document has a carriage return without a line feed")
+			}
+		case '"':
+			run := len(query[i:]) - len(strings.TrimLeft(query[i:], `"`))
+			if run > 3 || run == 3 && i > 0 && query[i-1] == '\\' {
+				return graphqlErrorf("the document has more than three quotes in a row, or three after a backslash")
+			}
+			i += run - 1
+		}
+	}
+	return nil
+}
+
+// selectOperation finds the operation that would run (GraphQL specification of
+// October 2021, section 6.1, GetOperation). An empty name is no name.
+func selectOperation(operations ast.OperationList, name string) (*ast.OperationDefinition, error) {
+	if len(operations) == 0 {
+		return nil, graphqlErrorf("the document has no operation")
+	}
+	names := make(map[string]bool, len(operations))
+	var selected *ast.OperationDefinition
+	for _, operation := range operations {
+		switch {
+		case operation.Name == "" && len(operations) > 1: // section 5.2.2.1
+			return nil, graphqlErrorf("an operation without a name is not the only one")
+		case names[operation.Name]: // section 5.2.1.1
+			return nil, graphqlErrorf("two operations have the name %s", excerpt(operation.Name))
+		case operation.Name == name, name == "" && len(operations) == 1:
+			selected = operation
+		}
+		names[operation.Name] = true
+	}
+	switch {
+	case selected == nil && name == "":
+		return nil, graphqlErrorf("the document has several operations, and operationName does not say which to run")
+	case selected == nil:
+		return nil, graphqlErrorf("the document has no operation with the name %s", excerpt(name))
+	case selected.Operation != ast.Query && selected.Operation != ast.Mutation:
+		return nil, graphqlErrorf("the operation is a %s", selected.Operation)
+	}
+	return selected, nil
+}
+
+// excerpt quotes the beginning of a text from the request.
+func excerpt(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return fmt.Sprintf("%q", s)
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%q…", s[:cut])
+}

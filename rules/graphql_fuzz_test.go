@@ -1,0 +1,94 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func FuzzGraphQL(f *testing.F) {
+	files, err := filepath.Glob("testdata/graphql/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add(body(fragmentChain(3, 3), ""))
+	f.Add(body(`query A($o:String="acme"){...F} fragment F on Query{repository(owner:$o,name:"""w"""){id}}`, `{"o":null}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		doc, err := GraphQL(b)
+		if err != nil {
+			if len(err.Error()) > 300 || doc.Subjects != nil || doc.Fields != nil {
+				t.Errorf("%+v, %v", doc, err)
+			}
+			return
+		}
+		if len(doc.Subjects) > maxSubjects || len(doc.Fields) == 0 || (doc.Source != "") != (len(doc.Subjects) > 0) {
+			t.Errorf("%+v", doc)
+		}
+		for i, s := range doc.Subjects {
+			hint := s == Subject{RepositoryID: s.RepositoryID, AccountID: s.AccountID}
+			if !s.Named() || hint == (s.Owner != "") || s.Owner != "" && !isLogin(s.Owner) || s.Repo != "" && !isRepositoryName(s.Repo) {
+				t.Errorf("subject %+v", s)
+			}
+			for _, other := range doc.Subjects[:i] {
+				if sameSubject(s, other) {
+					t.Errorf("%+v twice", s)
+				}
+			}
+		}
+	})
+}
+
+// FuzzGraphQLDocument mutates the document alone, which gets further.
+func FuzzGraphQLDocument(f *testing.F) {
+	f.Add(`query A($o:String="acme"){...F@skip(if:true)} fragment F on Query{repository(owner:$o,name:"""w"""){id}}`, "acme")
+	f.Add(`mutation($i:X!){x(input:$i){id}} subscription B{a}`, "R_kgDNIyk")
+	f.Add(`{organization(login:"a"){repository(name:"b"){id} ...on O{c(id:["R_kgDNIyk",{d:E}])}}}`, "")
+	f.Fuzz(func(t *testing.T, query, value string) {
+		doc, err := GraphQL(body(query, `{"o":`+string(body(value, ""))[len(`{"query":`):len(body(value, ""))-1]+`}`))
+		if err == nil && len(doc.Fields) == 0 {
+			t.Errorf("%q runs nothing", query)
+		}
+	})
+}
+
+func BenchmarkGraphQL(b *testing.B) {
+	for _, name := range []string{"gh-repo-view", "gh-pr-list", "gh-pr-status", "gh-issue-create"} {
+		text, err := os.ReadFile("testdata/graphql/" + name + ".json")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if _, err := GraphQL(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkGraphQLWorst shows what the limits amount to.
+func BenchmarkGraphQLWorst(b *testing.B) {
+	variables := []byte(`{"v":["x"`)
+	for range maxJSONValues - 10 {
+		variables = append(variables, `,"x"`...)
+	}
+	query := `query($v:[ID]){`
+	for range (maxTokens - 20) / 4 {
+		query += "a{b}"
+	}
+	text := body(query+` d(id:$v)}`, string(append(variables, "]}"...)))
+	b.ReportAllocs()
+	for b.Loop() {
+		GraphQL(text)
+	}
+}

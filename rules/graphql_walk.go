@@ -1,0 +1,300 @@
+package rules
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// walker visits what an operation would run and fills in a Document.
+type walker struct {
+	doc       *Document
+	fragments map[string]*ast.FragmentDefinition
+	variables map[string]variable // those that the operation defines
+	steps     int                 // how many more may be taken
+
+	active map[string]bool // fragments that are being visited
+	done   map[spread]bool // fragments that were visited
+}
+
+// variable is the value of a variable: given by the request, else the default.
+type variable struct {
+	given        any // as jsonReader returns it
+	isGiven      bool
+	defaultValue *ast.Value // nil if there is none
+}
+
+// scope is where a selection set stands.
+type scope struct {
+	root  bool   // it is the operation's own
+	owner string // its fields are those of this account
+}
+
+// spread is a fragment in a scope. A second visit would find nothing new.
+type spread struct {
+	fragment string
+	in       scope
+}
+
+// prepare takes in the definitions that the operation can use.
+func (w *walker) prepare(fragments ast.FragmentDefinitionList, operation *ast.OperationDefinition, given map[string]any) error {
+	w.fragments = make(map[string]*ast.FragmentDefinition, len(fragments))
+	w.active, w.done = make(map[string]bool), make(map[spread]bool)
+	for _, f := range fragments {
+		switch {
+		case w.fragments[f.Name] != nil: // section 5.5.1.1
+			return graphqlErrorf("two fragments have the name %s", excerpt(f.Name))
+		case len(f.VariableDefinition) > 0: // not part of the specification
+			return graphqlErrorf("the fragment %s has variables", excerpt(f.Name))
+		}
+		w.fragments[f.Name] = f
+	}
+	w.variables = make(map[string]variable, len(operation.VariableDefinitions))
+	for _, v := range operation.VariableDefinitions {
+		if _, ok := w.variables[v.Variable]; ok { // section 5.8.1
+			return graphqlErrorf("the variable %s is defined twice", excerpt(v.Variable))
+		}
+		// A null that is given counts as given (section 6.1.2).
+		value, ok := given[v.Variable]
+		w.variables[v.Variable] = variable{value, ok, v.DefaultValue}
+	}
+	return nil
+}
+
+// step counts the work and the depth.
+func (w *walker) step(depth int) error {
+	if w.steps--; w.steps < 0 {
+		return graphqlErrorf("the document expands to more than %d fields and values", maxSteps)
+	}
+	if depth > maxNesting {
+		return graphqlErrorf("the document is nested more than %d deep", maxNesting)
+	}
+	return nil
+}
+
+func (w *walker) selections(set ast.SelectionSet, in scope, depth int) error {
+	for _, selection := range set {
+		err := w.step(depth)
+		if err != nil {
+			return err
+		}
+		switch s := selection.(type) {
+		case *ast.Field:
+			err = w.field(s, in, depth)
+		case *ast.InlineFragment:
+			err = w.selections(s.SelectionSet, in, depth+1)
+		case *ast.FragmentSpread:
+			err = w.spread(s.Name, in, depth)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spread visits a fragment, once in each scope.
+func (w *walker) spread(name string, in scope, depth int) error {
+	fragment := w.fragments[name]
+	key := spread{name, in}
+	switch {
+	case fragment == nil: // section 5.5.2.1
+		return graphqlErrorf("the fragment %s is not defined", excerpt(name))
+	case w.active[name]: // section 5.5.2.2
+		return graphqlErrorf("the fragment %s contains itself", excerpt(name))
+	case w.done[key]:
+		return nil
+	}
+	w.active[name], w.done[key] = true, true
+	err := w.selections(fragment.SelectionSet, in, depth+1)
+	w.active[name] = false
+	return err
+}
+
+// field visits a field, its arguments and what is selected of it.
+func (w *walker) field(f *ast.Field, in scope, depth int) error {
+	if in.root {
+		if !slices.Contains(w.doc.Fields, f.Name) {
+			w.doc.Fields = append(w.doc.Fields, f.Name)
+		}
+		if len(w.doc.Fields) > maxRootFields {
+			return graphqlErrorf("the operation has more than %d different fields", maxRootFields)
+		}
+	}
+	if f.Name == "tempCloneToken" {
+		w.doc.CloneToken = true
+	}
+	var names nameSet
+	for _, argument := range f.Arguments {
+		if names.has(argument.Name) { // section 5.4.2
+			return graphqlErrorf("the argument %s is given twice", excerpt(argument.Name))
+		}
+	}
+	below, err := w.name(f, in)
+	if err != nil {
+		return err
+	}
+	for _, argument := range f.Arguments {
+		if err := w.value(argument.Name, argument.Value, depth+1); err != nil {
+			return err
+		}
+	}
+	return w.selections(f.SelectionSet, below, depth+1)
+}
+
+// name adds whom the field names by its own arguments, and returns the scope
+// of what is selected of it.
+func (w *walker) name(f *ast.Field, in scope) (below scope, err error) {
+	if in.owner != "" && (f.Name != "repository" || f.Arguments.ForName("name") == nil) {
+		if err := w.add(Subject{Owner: in.owner}); err != nil {
+			return below, err
+		}
+	}
+	switch f.Name {
+	case "repository":
+		return below, w.repository(f, in)
+	case "organization", "repositoryOwner", "user":
+		return w.account(f)
+	case "enterprise":
+		if slug := w.argument(f, "slug"); isLogin(slug) {
+			return below, w.add(Subject{Owner: slug, Enterprise: true})
+		} else if slug != "" {
+			w.doc.Unclear = true
+		}
+	case "search":
+		return below, w.search(w.argument(f, "query"))
+	case "resource":
+		return below, w.resource(w.argument(f, "url"))
+	}
+	return below, nil
+}
+
+// repository is repository(owner:, name:), or repository(name:) of an account.
+func (w *walker) repository(f *ast.Field, in scope) error {
+	owner, name := w.argument(f, "owner"), w.argument(f, "name")
+	if owner == "" {
+		owner = in.owner
+	}
+	if owner == "" {
+		return nil // of the viewer, or not the field that was meant
+	}
+	s := Subject{Owner: owner}
+	if isRepositoryName(name) {
+		s.Repo = name
+	} else {
+		w.doc.Unclear = true
+	}
+	if !isLogin(owner) {
+		w.doc.Unclear = true
+		return nil
+	}
+	return w.add(s)
+}
+
+// account is organization(login:), repositoryOwner(login:) or user(login:).
+// The account itself is added with the first field that is not one of its
+// repositories.
+func (w *walker) account(f *ast.Field) (below scope, err error) {
+	login := w.argument(f, "login")
+	switch {
+	case login == "":
+		return below, nil
+	case !isLogin(login):
+		w.doc.Unclear = true
+		return below, nil
+	case f.Name == "user" && isProfile(f.SelectionSet):
+		w.doc.Profiles = appendSubject(w.doc.Profiles, Subject{Owner: login})
+		return below, w.full(w.doc.Profiles)
+	case len(f.SelectionSet) == 0:
+		return below, w.add(Subject{Owner: login})
+	}
+	return scope{owner: login}, nil
+}
+
+// isProfile reports whether nothing but plain fields is selected.
+func isProfile(set ast.SelectionSet) bool {
+	for _, selection := range set {
+		if f, ok := selection.(*ast.Field); !ok || len(f.SelectionSet) > 0 || len(f.Arguments) > 0 {
+			return false
+		}
+	}
+	return len(set) > 0
+}
+
+// search adds whom the qualifiers of a search name. Long texts are more work
+// than one step: a variable may be used again and again.
+func (w *walker) search(text string) error {
+	if len(text) > maxSearch {
+		w.doc.Unclear = true
+		return nil
+	}
+	w.steps -= len(text) / 4
+	for _, s := range qualifierSubjects(text) {
+		if err := w.add(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxURL is how long a URL may be, in bytes, to be read.
+const maxURL = 2048
+
+// resource adds whom the URL of a page is about:
+// https://HOST/OWNER[/REPO/…], …/orgs/ORG/… or …/enterprises/SLUG/….
+func (w *walker) resource(link string) error {
+	if link == "" {
+		return nil
+	}
+	if len(link) > maxURL {
+		w.doc.Unclear = true
+		return nil
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawPath != "" {
+		w.doc.Unclear = true
+		return nil
+	}
+	host, _ := SplitHost(u.Host)
+	if !slices.Contains(w.doc.ResourceHosts, host) {
+		w.doc.ResourceHosts = append(w.doc.ResourceHosts, host)
+	}
+	if len(w.doc.ResourceHosts) > maxSubjects {
+		return tooMany()
+	}
+	first, rest, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	second, _, _ := strings.Cut(rest, "/")
+	s := fullName(first + "/" + second)
+	switch {
+	case first == "orgs" || first == "users":
+		s = Subject{Owner: second}
+	case first == "enterprises":
+		s = Subject{Owner: second, Enterprise: true}
+	case second == "":
+		s = Subject{Owner: first}
+	}
+	if !isLogin(s.Owner) {
+		w.doc.Unclear = true
+		return nil
+	}
+	return w.add(s)
+}
+
+// add adds a subject.
+func (w *walker) add(s Subject) error {
+	w.doc.Subjects = appendSubject(w.doc.Subjects, s)
+	return w.full(w.doc.Subjects)
+}
+
+func (w *walker) full(list []Subject) error {
+	if len(list) > maxSubjects {
+		return tooMany()
+	}
+	return nil
+}
+
+func tooMany() error {
+	return graphqlErrorf("the document names more than %d owners, repositories and ids", maxSubjects)
+}
