@@ -47,6 +47,9 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
+// enterprises are the instances that the fake GitHub plays besides github.com.
+var enterprises = []string{"ghe.example.com", "octo.ghe.com"}
+
 // setup is what a test may change before the proxy starts.
 type setup struct {
 	apps     []*auth.App
@@ -84,14 +87,16 @@ func start(t testing.TB, change func(*setup)) *world {
 // startOn is start for a proxy that listens on another address.
 func startOn(t testing.TB, listen string, change func(*setup)) *world {
 	t.Helper()
-	github := githubtest.Start(t, githubtest.Options{})
+	github := githubtest.Start(t, githubtest.Options{Instances: enterprises})
 	w := &world{github: github, log: &logBuffer{}, roots: x509.NewCertPool()}
 	upstreamRoots := x509.NewCertPool()
 	upstreamRoots.AppendCertsFromPEM(github.CAPEM())
 
 	spec := certs.Spec{Instance: "github.com"}
-	for _, host := range rules.GitHubCom.Hosts() {
-		spec.Hosts = append(spec.Hosts, host.Name)
+	for _, instance := range append([]string{"github.com"}, enterprises...) {
+		for _, host := range rules.Instance(instance).Hosts() {
+			spec.Hosts = append(spec.Hosts, host.Name)
+		}
 	}
 	ca, err := certs.New(spec)
 	if err != nil {
