@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Credential is what to send, and whose it is. The zero value is no credential.
@@ -22,6 +23,11 @@ type Credential struct {
 // that a request costs no allocation. The slices must not be changed.
 type header struct {
 	bearer, token, basic []string // nil where the form does not exist
+
+	// Of an installation token:
+	key    string     // of the cache
+	narrow *Narrowing // nil if it is not narrowed
+	minted time.Time
 }
 
 // Anonymous reports whether there is nothing to send: the request may leave

@@ -27,7 +27,7 @@
 // # Limitations
 //
 // A token is used until a minute before the end that GitHub gave it, for a day
-// at most; one that is revoked earlier is used all the same. The local clock is
+// at most; one that is revoked earlier is used until somebody calls Replace. The local clock is
 // trusted: JWTs are dated back by a minute, and a clock that is further ahead
 // is GitHub's to complain about. Failures are not remembered: while GitHub
 // refuses to mint, it is asked again for every request that does not come

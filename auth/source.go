@@ -33,9 +33,10 @@ type Source struct {
 	log       *slog.Logger
 	userAgent string
 
-	tokens  *cache[*header] // installation.key → its token
-	flights singleflight.Group
-	calls   atomic.Int64 // to GitHub's API, under way
+	tokens   *cache[*header]  // installation.key → its token
+	replaced *cache[struct{}] // keys of tokens that were replaced of late
+	flights  singleflight.Group
+	calls    atomic.Int64 // to GitHub's API, under way
 
 	lifetime context.Context // of the work that no single waiter owns
 	end      context.CancelFunc
@@ -61,7 +62,7 @@ func New(apps []*App, opts Options) *Source {
 	s := &Source{
 		apps:      make(map[string][]*appState),
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
-		tokens: newCache[*header](maxTokens),
+		tokens: newCache[*header](maxTokens), replaced: newCache[struct{}](maxTokens),
 	}
 	if s.transport == nil {
 		s.transport = http.DefaultTransport

@@ -57,6 +57,7 @@ func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowin
 		if err != nil {
 			return nil, err
 		}
+		token.key, token.narrow, token.minted = key, narrow, time.Now()
 		s.tokens.set(key, token, usable(time.Until(expires)))
 		return token, nil
 	})

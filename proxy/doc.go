@@ -34,6 +34,10 @@
 // inside can lead the credential to another host. From the gateway on it is
 // plain net/http.
 //
+// Where GitHub refuses an installation token that should be good, the forwarder's
+// transport tries again: for six seconds where the token was just minted, else
+// once with a new one. A body of up to a mebibyte is kept for that.
+//
 // The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
 // whom it names; it is sent on unchanged. Of GitHub's answers only the heads are
 // read: Link teaches whose an id is, and a redirect that a repository has moved.

@@ -24,7 +24,7 @@ type forwarder struct {
 func newForwarder(transport http.RoundTripper) *forwarder {
 	return &forwarder{httputil.ReverseProxy{
 		Rewrite:        rewrite,
-		Transport:      transport,
+		Transport:      &healer{transport},
 		ModifyResponse: modifyResponse,
 		ErrorHandler:   answerError,
 		BufferPool:     &copyBuffers,

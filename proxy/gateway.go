@@ -53,6 +53,12 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 
 	if refused := g.prepare(r, x); refused != nil {
 		x.err = refused
+		if x.route.Refused == rules.RefusedRevoke {
+			// To the client its token has ended, as it asked; it never had it.
+			out.Header().Set("Proxy-Status", refused.proxyStatus())
+			out.WriteHeader(http.StatusNoContent)
+			return
+		}
 		refused.write(out, x.route.Form)
 		return
 	}
@@ -174,16 +180,22 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	if err != nil || x.credential.Anonymous() {
 		return err
 	}
+	if x.authorization = authorizationOf(route, x.credential); x.authorization == nil {
+		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
+	}
+	return nil
+}
+
+// authorizationOf is the credential in the form that the route needs, nil if
+// it has no such form.
+func authorizationOf(route *rules.Route, cred auth.Credential) []string {
 	switch route.Scheme {
 	case rules.Bearer:
-		x.authorization = x.credential.Bearer()
+		return cred.Bearer()
 	case rules.Token:
-		x.authorization = x.credential.Token()
+		return cred.Token()
 	case rules.Basic:
-		x.authorization = x.credential.Basic()
-	}
-	if x.authorization == nil {
-		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
+		return cred.Basic()
 	}
 	return nil
 }

@@ -135,7 +135,6 @@ func TestRefusals(t *testing.T) {
 		contentType string
 	}{
 		{"POST", "https://api.github.com/app/installations/111/access_tokens", 403, "hands out a credential", "application/json"},
-		{"DELETE", "https://api.github.com/installation/token", 403, "shares between its clients", "application/json"},
 		{"POST", "https://api.github.com/repos/acme/widgets/actions/runners/registration-token", 403, "hands out a credential", "application/json"},
 		{"PATCH", "https://api.github.com/app/hook/config", 403, "jwt_writes", "application/json"},
 		{"POST", "https://api.github.com/repos/octocat/hello-world/issues", 403, "no installation on github.com covers octocat/hello-world", "application/json"},
@@ -166,6 +165,33 @@ func TestRefusals(t *testing.T) {
 		if strings.Contains(r.Target, "registration-token") || r.Method == "DELETE" || strings.Contains(r.Target, "hook") {
 			t.Errorf("%v was forwarded", r)
 		}
+	}
+}
+
+// A client that revokes its token does not end everybody's.
+func TestRevokeIsNotForwarded(t *testing.T) {
+	w := start(t, nil)
+	client := w.client(t, false)
+	get(t, client, "https://api.github.com/repos/acme/widgets")
+	req, err := http.NewRequest("DELETE", "https://api.github.com/installation/token", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 204 || !strings.Contains(resp.Header.Get("Proxy-Status"), "would revoke") {
+		t.Errorf("%s, Proxy-Status: %s, want 204 and why", resp.Status, resp.Header.Get("Proxy-Status"))
+	}
+	for _, r := range w.github.Requests() {
+		if r.Method == "DELETE" {
+			t.Errorf("%v was forwarded", r)
+		}
+	}
+	if status, _ := get(t, client, "https://api.github.com/repos/acme/widgets"); status != 200 || w.github.Mints() != 1 {
+		t.Errorf("afterwards: %d, with %d mints", status, w.github.Mints())
 	}
 }
 

@@ -231,6 +231,7 @@ func TestUpstreamFailures(t *testing.T) {
 
 // git and LFS would ask for a password.
 func TestGitNeverSees401(t *testing.T) {
+	t.Parallel() // a token that was just minted is given six seconds
 	w := start(t, nil)
 	w.github.Handle("github.com", "/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)

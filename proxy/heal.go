@@ -1,0 +1,155 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// youngToken is for how long GitHub may not know a token everywhere, or
+	// not with all its permissions. @octokit/auth-app waits as long.
+	youngToken = 5 * time.Second
+	// maxReplay bounds the body that is kept to be sent again.
+	maxReplay = 1 << 20
+	// maxPeek bounds what is read of an answer to see what it complains about.
+	maxPeek = 4 << 10
+)
+
+// healer is the transport to GitHub. Where GitHub refuses an installation
+// token that should be good, it tries again: with the same token if that was
+// just minted and may not be known everywhere, else with a new one. It is safe
+// because a refused request was not carried out, and never a loop: GitHub locks
+// out who fails to log in too often.
+type healer struct {
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := exchangeOf(req)
+	if x.credential.Installation == 0 {
+		return h.next.RoundTrip(req)
+	}
+	body := spoolBody(req)
+	for attempt := 1; ; attempt++ {
+		resp, err := h.next.RoundTrip(req)
+		if err != nil || attempt > 3 || !body.replayable() || !isRefused(x, resp) {
+			return resp, err
+		}
+		if !mend(req.Context(), x, resp.StatusCode, attempt) {
+			return resp, nil
+		}
+		resp.Body.Close() // and from here on the request may be changed
+		body.rewind(req)
+		req.Header["Authorization"] = x.authorization
+	}
+}
+
+// mend waits, or replaces the token, and reports whether to try again.
+func mend(ctx context.Context, x *exchange, status, attempt int) bool {
+	if x.credential.Age() < youngToken+time.Duration(attempt*(attempt-1)/2)*time.Second {
+		select {
+		case <-time.After(time.Duration(attempt) * time.Second): // 1 + 2 + 3 seconds in all
+			return true
+		case <-ctx.Done():
+			return false // nobody reads the answer
+		}
+	}
+	if status != http.StatusUnauthorized || attempt > 1 {
+		return false
+	}
+	fresh, err := x.source.Replace(ctx, x.credential)
+	if err != nil || fresh.Anonymous() {
+		return false // GitHub's own answer says it best
+	}
+	x.credential = fresh
+	x.authorization = authorizationOf(&x.route, fresh)
+	return true
+}
+
+// isRefused reports whether GitHub's answer may be about the token rather than
+// about what it is allowed. The answer stays readable.
+//
+// The messages are those that docs.github.com names in "Troubleshooting the
+// REST API".
+func isRefused(x *exchange, resp *http.Response) bool {
+	// What the owner's own installation may do can become known late.
+	late := !x.credential.Fallback && x.credential.Age() < youngToken
+	switch {
+	case x.route.GitAuth:
+		return resp.StatusCode == http.StatusUnauthorized || late && resp.StatusCode == http.StatusNotFound
+	case resp.StatusCode == http.StatusUnauthorized:
+		return says(resp, "Bad credentials")
+	case resp.StatusCode == http.StatusForbidden:
+		return late && !x.route.UserOnly && says(resp, "Resource not accessible by integration")
+	}
+	return false
+}
+
+// says reports whether the beginning of an answer's body contains a text.
+func says(resp *http.Response, text string) bool {
+	beginning, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error is met again
+	resp.Body = replayed{io.MultiReader(bytes.NewReader(beginning), resp.Body), resp.Body}
+	return strings.Contains(string(beginning), text)
+}
+
+// spooledBody keeps what was read of a request's body, as long as it is small.
+type spooledBody struct {
+	io.ReadCloser
+
+	mu       sync.Mutex // the transport may read on after it has returned an answer
+	kept     bytes.Buffer
+	complete bool // the body was read to its end
+	tooLarge bool
+}
+
+// spoolBody makes req's body keep what is read of it. nil means that there is
+// no body.
+func spoolBody(req *http.Request) *spooledBody {
+	if req.Body == nil || req.Body == http.NoBody {
+		return nil
+	}
+	b := &spooledBody{ReadCloser: req.Body, tooLarge: req.ContentLength > maxReplay}
+	req.Body = b
+	return b
+}
+
+// Read implements io.Reader.
+func (b *spooledBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.tooLarge:
+	case b.kept.Len()+n > maxReplay:
+		b.tooLarge, b.kept = true, bytes.Buffer{}
+	default:
+		b.kept.Write(p[:n])
+	}
+	if err == io.EOF {
+		b.complete = true
+	}
+	return n, err
+}
+
+// replayable reports whether all of the body is there to be sent again.
+func (b *spooledBody) replayable() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.complete && !b.tooLarge
+}
+
+// rewind gives req its body anew. The body must be replayable.
+func (b *spooledBody) rewind(req *http.Request) {
+	if b != nil {
+		req.Body = io.NopCloser(bytes.NewReader(b.kept.Bytes()))
+	}
+}

@@ -1,0 +1,237 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+var healKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// refuser is a GitHub within the process: it mints, and answers everything
+// else as the test says.
+type refuser struct {
+	mints  int
+	answer func(token, body string) (status int, text string)
+	asked  []string // "token: body" of each request that is no mint
+}
+
+func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := ""
+	if r.Body != nil {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = string(text)
+	}
+	status, text := http.StatusCreated, ""
+	if strings.HasSuffix(r.URL.Path, "/access_tokens") {
+		g.mints++
+		text = fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q}`, g.mints, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	} else {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		g.asked = append(g.asked, token+": "+body)
+		status, text = g.answer(token, body)
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+}
+
+// heal sends a request through the healer with a token that was minted age
+// ago, and returns the answer's status and how long it took.
+func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body io.Reader) (status int, took time.Duration) {
+	t.Helper()
+	source := auth.New([]*auth.App{{
+		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+		Installations: map[string]auth.InstallationID{"acme": 1},
+	}}, auth.Options{Transport: g})
+	defer source.Close()
+	cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(age)
+	return healWith(t, g, source, cred, route, body)
+}
+
+func healWith(t *testing.T, g *refuser, source *auth.Source, cred auth.Credential, route rules.Route, body io.Reader) (status int, took time.Duration) {
+	t.Helper()
+	start := time.Now()
+	x := &exchange{source: source, credential: cred, route: route, authorization: cred.Bearer()}
+	req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header["Authorization"] = x.authorization
+	resp, err := (&healer{g}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadAll(resp.Body); err != nil {
+		t.Error(err)
+	}
+	return resp.StatusCode, time.Since(start)
+}
+
+const badCredentials = `{"message":"Bad credentials","status":"401"}`
+
+// until answers 200 after a time, and before as it is told.
+func until(d time.Duration, status int, text string) func(string, string) (int, string) {
+	good := time.Now().Add(d)
+	return func(string, string) (int, string) {
+		if time.Now().Before(good) {
+			return status, text
+		}
+		return 200, "ok"
+	}
+}
+
+func TestHealYoungToken(t *testing.T) {
+	const inaccessible = `{"message":"Resource not accessible by integration"}`
+	for _, test := range []struct {
+		name   string
+		route  rules.Route
+		lag    time.Duration
+		status int
+		text   string
+		want   int
+		took   time.Duration
+	}{
+		{"401", rules.Route{}, 2500 * time.Millisecond, 401, badCredentials, 200, 3 * time.Second},
+		{"401 for good", rules.Route{}, time.Hour, 401, badCredentials, 401, 6 * time.Second},
+		{"401 of another kind", rules.Route{}, time.Hour, 401, `{"message":"Requires authentication"}`, 401, 0},
+		{"403", rules.Route{}, 2500 * time.Millisecond, 403, inaccessible, 200, 3 * time.Second},
+		{"403 of another kind", rules.Route{}, time.Hour, 403, `{"message":"Forbidden"}`, 403, 0},
+		{"403 for users only", rules.Route{UserOnly: true}, time.Hour, 403, inaccessible, 403, 0},
+		{"404 of the API", rules.Route{}, time.Hour, 404, `{"message":"Not Found"}`, 404, 0},
+		{"404 of git", rules.Route{GitAuth: true}, 500 * time.Millisecond, 404, "Repository not found.", 200, time.Second},
+		{"401 of git", rules.Route{GitAuth: true}, 500 * time.Millisecond, 401, "", 200, time.Second},
+		{"500", rules.Route{}, time.Hour, 500, "", 500, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &refuser{answer: until(test.lag, test.status, test.text)}
+			status, took := heal(t, g, 0, test.route, strings.NewReader("body"))
+			if status != test.want || took != test.took || g.mints != 1 {
+				t.Errorf("%s: %d after %v with %d mints, want %d after %v with 1", test.name, status, took, g.mints, test.want, test.took)
+			}
+			for _, asked := range g.asked {
+				if asked != "ghs_1: body" {
+					t.Errorf("%s: GitHub was asked %q", test.name, asked)
+				}
+			}
+		})
+	}
+}
+
+// A token that was revoked is replaced, once.
+func TestHealRevokedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &refuser{answer: func(token, _ string) (int, string) {
+			if token == "ghs_1" {
+				return 401, badCredentials
+			}
+			return 200, "ok"
+		}}
+		if status, took := heal(t, g, time.Minute, rules.Route{}, strings.NewReader("body")); status != 200 || took != 0 || g.mints != 2 {
+			t.Errorf("%d after %v with %d mints, want 200 at once with 2", status, took, g.mints)
+		}
+	})
+}
+
+// Whatever GitHub refuses and whoever asks, a minute sees one replacement.
+func TestHealNeverLoops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
+		source := auth.New([]*auth.App{{
+			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+			Installations: map[string]auth.InstallationID{"acme": 1},
+		}}, auth.Options{Transport: g})
+		defer source.Close()
+		start := time.Now()
+		for time.Since(start) < 10*time.Minute {
+			cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, _ := healWith(t, g, source, cred, rules.Route{}, nil); status != 401 {
+				t.Fatalf("status %d", status)
+			}
+			time.Sleep(time.Second)
+		}
+		if g.mints > 11 {
+			t.Errorf("%d mints in ten minutes", g.mints)
+		}
+	})
+}
+
+// A body that is not kept is not sent again.
+func TestHealLargeBody(t *testing.T) {
+	for _, size := range []int{maxReplay, maxReplay + 1} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &refuser{answer: until(time.Second, 401, badCredentials)}
+			body := io.MultiReader(strings.NewReader(strings.Repeat("x", size))) // of unknown length
+			status, _ := heal(t, g, 0, rules.Route{}, body)
+			want := 200
+			if size > maxReplay {
+				want = 401
+			}
+			if status != want {
+				t.Errorf("a body of %d bytes: %d, want %d", size, status, want)
+			}
+			for _, asked := range g.asked {
+				if len(asked) != len("ghs_1: ")+size {
+					t.Errorf("%d bytes were sent, want %d", len(asked)-len("ghs_1: "), size)
+				}
+			}
+		})
+	}
+}
+
+// A client that leaves is not waited for.
+func TestHealClientLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
+		source := auth.New([]*auth.App{{
+			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+			Installations: map[string]auth.InstallationID{"acme": 1},
+		}}, auth.Options{Transport: g})
+		defer source.Close()
+		cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		x := &exchange{source: source, credential: cred, authorization: cred.Bearer()}
+		req, err := http.NewRequestWithContext(context.WithValue(ctx, exchangeKey{}, x), "GET", "https://api.github.com/x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if resp, err := (&healer{g}).RoundTrip(req); err == nil {
+			resp.Body.Close() // nobody reads it
+		}
+		if took := time.Since(start); took != 500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
