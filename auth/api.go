@@ -35,6 +35,7 @@ var (
 	errTooLarge = fmt.Errorf("GitHub's answer is larger than %d bytes", maxAnswer)
 	errNotJSON  = errors.New("GitHub's answer is not the JSON that was expected")
 	errNoID     = errors.New("GitHub's answer contains no installation id")
+	errNoName   = errors.New("GitHub's answer contains no name")
 	errNoToken  = errors.New("GitHub's answer contains no usable token")
 )
 
@@ -42,8 +43,9 @@ var (
 type apiCall struct {
 	app          *appState
 	method, path string
-	action       string // for Error
-	body         []byte // JSON, nil for none
+	action       string  // for Error
+	body         []byte  // JSON, nil for none
+	as           *header // the credential, nil for the App's JWT
 }
 
 // do makes the call and decodes a 2xx answer into out. The error is an *Error.
@@ -78,9 +80,12 @@ func (s *Source) do(ctx context.Context, c apiCall, out any) error {
 }
 
 func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) {
-	jwt, err := c.app.signer.jwt()
-	if err != nil {
-		return nil, err
+	cred := c.as
+	if cred == nil {
+		var err error
+		if cred, err = c.app.signer.jwt(); err != nil {
+			return nil, err
+		}
 	}
 	var body io.Reader // a typed nil would be a body
 	if c.body != nil {
@@ -90,7 +95,7 @@ func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	req.Header["Authorization"] = jwt.bearer
+	req.Header["Authorization"] = cred.bearer
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("User-Agent", s.userAgent)
 	if c.body != nil {

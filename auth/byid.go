@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // maxPages bounds the walk through an App's installations, a hundred a page.
@@ -18,65 +19,141 @@ func (s *Source) installationByID(ctx context.Context, apps []*appState, owner O
 			return f.inst, nil
 		}
 	}
+	asked := false
 	for _, app := range apps {
 		if app.NoDiscovery || owner.TeamID != 0 { // GitHub tells an App nothing of a team by id
 			continue
 		}
-		f, err := s.ask(ctx, app, key, func(ctx context.Context) (found, error) {
-			answer, err := s.lookUpID(ctx, app, owner)
-			if isMissing(err) || err == nil && answer.ID == 0 {
-				return found{}, nil
-			}
-			if err != nil {
-				return found{}, err
-			}
-			if inst := mapped(apps, Owner{Login: answer.Account.Login}); inst != nil {
-				return found{inst: inst}, nil // the configuration knows better which
-			}
-			return found{inst: discovered(app, answer.ID)}, nil
-		})
+		asked = true
+		var f found
+		var err error
+		if owner.AccountID != 0 {
+			f, err = s.findAccount(ctx, apps, app, key)
+		} else {
+			f, err = s.findRepository(ctx, apps, app, owner)
+		}
 		if f.inst != nil || err != nil {
 			return f.inst, err
 		}
 	}
+	if !asked {
+		return s.ownerless(ctx, apps) // nobody can tell: as if nobody was named
+	}
 	return nil, nil
 }
 
-// lookUpID asks GitHub for the installation that covers a repository, or walks
-// the App's installations for that of an account. An answer without id means none.
-func (s *Source) lookUpID(ctx context.Context, app *appState, owner Owner) (installationAnswer, error) {
-	if owner.RepositoryID != 0 {
-		return s.lookUp(ctx, app, owner)
-	}
-	for page := 1; page <= maxPages; page++ {
-		var list []installationAnswer
-		c := apiCall{
-			app: app, method: "GET", path: fmt.Sprintf("/app/installations?per_page=100&page=%d", page),
-			action: "find its installation for " + owner.String(),
+// findRepository asks GitHub which installation covers a repository.
+func (s *Source) findRepository(ctx context.Context, apps []*appState, app *appState, owner Owner) (found, error) {
+	return s.ask(ctx, app, owner.key(), func(ctx context.Context) (found, error) {
+		answer, err := s.lookUp(ctx, app, owner)
+		if isMissing(err) {
+			return found{}, nil
 		}
-		if err := s.do(ctx, c, &list); err != nil {
-			return installationAnswer{}, err
+		if err != nil {
+			return found{}, err
 		}
-		for _, answer := range list {
-			if answer.Account.ID == owner.AccountID && answer.ID > 0 {
-				return answer, nil
-			}
-		}
-		if len(list) < 100 {
-			break
-		}
-	}
-	return installationAnswer{}, nil
+		return foundByID(apps, app, answer), nil
+	})
 }
 
-// Learn remembers that cred's installation covers an owner of which only an id
-// is known: GitHub said so, in an answer to a request that had cred and named
-// the owner. It remembers for ten minutes. A credential that is a fallback, or
-// no installation's, teaches nothing.
-func (s *Source) Learn(cred Credential, id Owner) {
-	if cred.inst != nil && !cred.Fallback && id.byID() {
-		cred.inst.app.known.set(id.key(), found{inst: cred.inst}, foundFor)
+// foundByID is what an installation answers for an id. Its account's name is
+// known then, but not that of one of its repositories.
+func foundByID(apps []*appState, app *appState, answer installationAnswer) found {
+	if inst := mapped(apps, Owner{Login: answer.Account.Login}); inst != nil {
+		return found{inst: inst} // the configuration knows better which
 	}
+	return found{inst: discovered(app, answer.ID)}
+}
+
+// findAccount walks an App's installations, and remembers whose each is. One
+// walk serves all accounts for a minute, however many are asked for.
+func (s *Source) findAccount(ctx context.Context, apps []*appState, app *appState, key string) (found, error) {
+	_, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
+		for page := 1; page <= maxPages; page++ {
+			var list []installationAnswer
+			c := apiCall{
+				app: app, method: "GET", path: fmt.Sprintf("/app/installations?per_page=100&page=%d", page),
+				action: "list its installations",
+			}
+			if err := s.do(ctx, c, &list); err != nil {
+				return found{}, err
+			}
+			for _, answer := range list {
+				if answer.ID > 0 && answer.Account.ID > 0 {
+					f := foundByID(apps, app, answer)
+					f.named = Owner{Login: answer.Account.Login}
+					app.known.set(Owner{AccountID: answer.Account.ID}.key(), f, foundFor)
+				}
+			}
+			if len(list) < 100 {
+				break
+			}
+		}
+		return found{}, nil
+	})
+	f, _ := app.remembered(key)
+	return f, err
+}
+
+// Learn remembers that an id is that of a named owner, and that cred's
+// installation covers it: GitHub said so, in an answer to a request that had
+// cred and named the owner. It remembers for ten minutes. A credential that is
+// a fallback, or no installation's, teaches nothing.
+func (s *Source) Learn(cred Credential, id, named Owner) {
+	if cred.inst != nil && !cred.Fallback && id.byID() {
+		cred.inst.app.known.set(id.key(), found{inst: cred.inst, named: named}, foundFor)
+	}
+}
+
+// NameOf returns the name of an account or a repository of which only the id
+// is known: what was learned, else what GitHub says to the App's installation
+// there. ok is false if that is not known.
+func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner, ok bool) {
+	if !id.byID() {
+		return Owner{}, false
+	}
+	inst, err := s.installationByID(ctx, s.apps[host], id)
+	if inst == nil || err != nil {
+		return Owner{}, false
+	}
+	for _, app := range s.apps[host] {
+		if f, ok := app.remembered(id.key()); ok && f.named.plausible() {
+			return f.named, true
+		}
+	}
+	if id.RepositoryID == 0 {
+		return Owner{}, false
+	}
+	named, err = s.repositoryName(ctx, inst, id)
+	return named, err == nil
+}
+
+// repositoryName asks GitHub for the name of a repository, as the installation
+// that covers it.
+func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owner) (Owner, error) {
+	token, err := s.token(ctx, inst, nil)
+	if err != nil {
+		return Owner{}, err
+	}
+	return once(ctx, s, "name|"+inst.app.prefix+id.key(), func(ctx context.Context) (Owner, error) {
+		var answer struct {
+			FullName string `json:"full_name"`
+		}
+		c := apiCall{
+			app: inst.app, as: token, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
+			action: "find the name of " + id.String(),
+		}
+		if err := s.do(ctx, c, &answer); err != nil {
+			return Owner{}, err
+		}
+		login, repo, _ := strings.Cut(answer.FullName, "/")
+		named := Owner{Login: login, Repo: repo}
+		if repo == "" || !named.plausible() {
+			return Owner{}, c.fail(errNoName)
+		}
+		inst.app.known.set(id.key(), found{inst: inst, named: named}, foundFor)
+		return named, nil
+	})
 }
 
 // Forget drops what GitHub said about an owner: it has moved.

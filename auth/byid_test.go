@@ -92,10 +92,10 @@ func TestLearn(t *testing.T) {
 		}
 		ids := []auth.Owner{{RepositoryID: 5}, {AccountID: 6}, {TeamID: 7}}
 		for _, id := range ids {
-			s.Learn(cred, id)
+			s.Learn(cred, id, auth.Owner{Login: "globex"})
 		}
-		s.Learn(cred, auth.Owner{Login: "evil"}) // a name is not learned
-		s.Learn(auth.Credential{}, auth.Owner{RepositoryID: 8})
+		s.Learn(cred, auth.Owner{Login: "evil"}, auth.Owner{Login: "evil"}) // a name is not learned
+		s.Learn(auth.Credential{}, auth.Owner{RepositoryID: 8}, auth.Owner{Login: "globex"})
 		github.take()
 		for _, id := range ids {
 			if got := answeredBy(t, s, auth.Want{Owner: id}); got != "22 of second" {
@@ -127,7 +127,7 @@ func TestFallbackTeachesNothing(t *testing.T) {
 	if err != nil || !cred.Fallback {
 		t.Fatalf("%v, %v, want the fallback", cred, err)
 	}
-	s.Learn(cred, auth.Owner{RepositoryID: 5})
+	s.Learn(cred, auth.Owner{RepositoryID: 5}, auth.Owner{Login: "octocat", Repo: "x"})
 	if got := answeredBy(t, s, auth.Want{Owner: auth.Owner{RepositoryID: 5}}); got != "9 of ci-bot, the fallback" {
 		t.Errorf("repository 5 is answered by %s, want the fallback", got)
 	}

@@ -117,8 +117,8 @@ func (s *Source) candidates(host, name string) []*appState {
 	return nil
 }
 
-// maxOwners bounds how many owners of one request are looked up.
-const maxOwners = 25
+// maxLookUps bounds how many owners of one request GitHub is asked about.
+const maxLookUps = 25
 
 // installationOf finds the installation that a want names or whose owners it
 // names; nil if there is none, or if the owners' differ.
@@ -128,11 +128,15 @@ func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Wan
 		return chosen(apps, want.Installation), nil
 	case len(want.Others) == 0:
 		return s.installationFor(ctx, apps, want.Owner)
-	case len(want.Others) >= maxOwners:
-		return nil, nil
 	}
 	var inst *installation
+	lookUps := 0
 	for _, owner := range append([]Owner{want.Owner}, want.Others...) {
+		if !isKnown(apps, owner) {
+			if lookUps++; lookUps > maxLookUps {
+				return nil, nil
+			}
+		}
 		theirs, err := s.installationFor(ctx, apps, owner)
 		switch {
 		case err != nil:
@@ -146,6 +150,22 @@ func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Wan
 		}
 	}
 	return inst, nil
+}
+
+// isKnown reports whether GitHub need not be asked about an owner.
+func isKnown(apps []*appState, owner Owner) bool {
+	if !owner.byID() && mapped(apps, owner) != nil {
+		return true
+	}
+	for _, app := range apps {
+		if f, ok := app.remembered(owner.key()); ok && f.inst != nil {
+			return true
+		}
+		if f, ok := app.remembered(owner.account().key()); ok && f.all {
+			return true
+		}
+	}
+	return false
 }
 
 // chosen is the installation of that id: of the App that maps it, else of the first.

@@ -19,6 +19,8 @@ const (
 type found struct {
 	inst *installation
 	all  bool // it covers every repository of the account
+
+	named Owner // whose id the key is, if the key is an id and that is known
 }
 
 // ttl is for how long an answer is remembered.
@@ -73,7 +75,7 @@ func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, e
 		if err != nil {
 			return found{}, err
 		}
-		f := found{discovered(app, answer.ID), answer.RepositorySelection == "all" || owner.Enterprise}
+		f := found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all" || owner.Enterprise}
 		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
 			app.known.set(owner.account().key(), f, foundFor)
 		}

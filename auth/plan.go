@@ -10,6 +10,12 @@ type Plan struct {
 	How          string         // a phrase: "mapped in the configuration", …
 }
 
+// What How says where no App would be asked and none is chosen.
+const (
+	PlanAnonymous = "anonymous"
+	PlanRefused   = "refused"
+)
+
 // Plan explains what Token would do. It asks nobody.
 func (s *Source) Plan(host string, want Want) Plan {
 	apps := s.candidates(host, want.App)
@@ -27,10 +33,14 @@ func (s *Source) Plan(host string, want Want) Plan {
 	if owner == (Owner{}) {
 		inst = home(apps)
 	}
+	differ := false // two that are mapped need no look-up to be told apart
+	first := inst
 	for _, other := range want.Others {
-		if theirs := mapped(apps, other); inst != nil && (theirs == nil || theirs.key != inst.key) {
+		theirs := mapped(apps, other)
+		if inst != nil && (theirs == nil || theirs.key != inst.key) {
 			inst = nil
 		}
+		differ = differ || first != nil && theirs != nil && theirs.key != first.key
 	}
 	switch {
 	case inst != nil && owner == Owner{}:
@@ -42,7 +52,7 @@ func (s *Source) Plan(host string, want Want) Plan {
 	}
 	var asking []string
 	for _, app := range apps {
-		if !app.NoDiscovery && owner != (Owner{}) && owner.TeamID == 0 {
+		if !app.NoDiscovery && owner != (Owner{}) && owner.TeamID == 0 && (owner.byID() || owner.plausible()) && !differ {
 			asking = append(asking, app.Name)
 		}
 	}
@@ -61,8 +71,8 @@ func (s *Source) fallbackPlan(apps []*appState, read bool) string {
 	case s.fallback == FallbackDefault && home(apps) != nil:
 		return "the default installation"
 	case read && s.fallback != FallbackRefuse:
-		return "anonymous"
+		return PlanAnonymous
 	default:
-		return "refused"
+		return PlanRefused
 	}
 }

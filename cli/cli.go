@@ -122,6 +122,13 @@ The smallest configuration is two environment variables:
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
 	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s))
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return &statusError{exitConfig, fmt.Errorf("unknown command %q (see ghapp-proxy --help)", args[0])}
+		}
+		return cmd.Help()
+	}
+	root.Args = cobra.ArbitraryArgs
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &statusError{exitConfig, fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})

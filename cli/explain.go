@@ -30,7 +30,15 @@ so an installation that is not in the configuration is "would be discovered".
 
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
 tab and a body may follow. It answers each with one line.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 && (len(args) != 1 || args[0] != "-") {
+				return &statusError{exitConfig, errors.New("explain needs METHOD and URL, or - (see ghapp-proxy explain --help)")}
+			}
+			if len(args) == 1 && data != "" {
+				return &statusError{exitConfig, errors.New("--data goes with METHOD and URL: with -, a body follows the URL after a tab")}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := newExplainer(cmd, s)
 			if err != nil {
@@ -43,9 +51,6 @@ tab and a body may follow. It answers each with one line.`,
 				write = writeJSON
 			}
 			if len(args) == 1 {
-				if args[0] != "-" {
-					return &statusError{exitConfig, errors.New("explain needs METHOD and URL, or -")}
-				}
 				return e.lines(cmd.InOrStdin(), func(a answer) error { return write(out, a) })
 			}
 			a, err := e.explain(args[0], args[1], data)
@@ -148,18 +153,24 @@ func (e *explainer) explain(method, target, body string) (answer, error) {
 		a.Credential, a.How = "none", "not a served host: tunnelled unread"
 		return a, nil
 	}
+	if reason := proxy.RefusesMethod(method); reason != "" {
+		a.Credential, a.Reason = "refused", reason
+		return a, nil
+	}
 	req := rules.Request{Method: method, Host: host, Path: path, Query: query}
 	route, err := rules.Classify(req)
 	if err != nil {
 		a.Credential, a.Reason = "refused", err.Error()
 		return a, nil
 	}
-	if body != "" && route.Operation == "graphql" {
+	if route.Operation == "graphql" && method == "POST" {
 		document, err := rules.GraphQL([]byte(body))
-		if err != nil {
-			a.How = "the document is not understood (" + err.Error() + "); "
-		} else {
+		switch {
+		case err == nil:
 			route.SetDocument(&document)
+		case body != "":
+			route.SetDocument(nil)
+			a.How = "the document is not understood (" + err.Error() + "); "
 		}
 	}
 	e.set.Decide(req, &route)
@@ -190,6 +201,16 @@ func (e *explainer) describe(a *answer, host rules.Host, route *rules.Route) {
 		plan := e.source.Plan(string(host.Instance), want)
 		a.App, a.Installation, a.How = plan.App, int64(plan.Installation), a.How+plan.How
 		a.Narrowing = want.Narrow.String()
+		switch plan.How {
+		case auth.PlanAnonymous:
+			a.Credential = "none"
+		case auth.PlanRefused:
+			a.Credential, a.Reason = "refused", "no installation is known, and the fallback does not serve it"
+		}
+	case rules.ClientSecret:
+		if cred, err := e.source.ForClient(string(host.Instance), route.App, route.ClientID); err == nil {
+			a.App = cred.App.Name
+		}
 	case rules.JWT:
 		owner := auth.Owner{Login: route.Owner, Enterprise: route.Enterprise}
 		a.App = e.source.AppFor(string(host.Instance), route.App, auth.InstallationID(route.InstallationID), owner)
@@ -206,8 +227,11 @@ func (e *explainer) split(target string) (host rules.Host, path, query string, e
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 			return host, "", "", fmt.Errorf("%q is not a URL such as https://api.github.com/repos/acme/widgets", target)
 		}
-		name, _ := rules.SplitHost(u.Host)
+		name, port := rules.SplitHost(u.Host)
 		host = e.hosts[name]
+		if plain := u.Scheme == "http" && (port == "" || port == "80"); host.Name != "" && port != "" && port != "443" && !plain {
+			return host, "", "", fmt.Errorf("port %s of %s is not served", port, name)
+		}
 		_, path, _ = strings.Cut(target, "://")
 		if i := strings.IndexAny(path, "/?"); i >= 0 {
 			path = path[i:]

@@ -17,10 +17,20 @@ type requestBody struct {
 	trailer http.Header
 }
 
-func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
+// guardBody returns r with a requestBody for a body, before anybody reads it. r
+// itself keeps its body: net/http looks at it when the handler has returned.
+func guardBody(w http.ResponseWriter, r *http.Request) *http.Request {
+	if r.ContentLength == 0 {
+		return r
+	}
+	if r.Trailer == nil && r.ProtoMajor == 1 {
+		r.Trailer = make(http.Header) // filled in when the body ends, announced or not
+	}
 	b := &requestBody{r.Body, http.NewResponseController(w), r.Trailer}
 	b.dropTrailers() // those that are announced
-	return b
+	r = r.WithContext(r.Context()) // a copy
+	r.Body = b
+	return r
 }
 
 // Read implements io.Reader.

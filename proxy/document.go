@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"io"
+	"mime"
 	"net/http"
 
 	"ghapp-proxy/rules"
@@ -10,7 +11,7 @@ import (
 
 // readDocument reads the GraphQL document of a request, and puts the body back
 // as it was. It returns nil for a body that is larger than rules.MaxGraphQL,
-// compressed, or not understood: the request then names nobody.
+// compressed, or not understood.
 func readDocument(r *http.Request) *rules.Document {
 	if r.Header.Get("Content-Encoding") != "" || r.ContentLength > rules.MaxGraphQL {
 		return nil
@@ -24,6 +25,11 @@ func readDocument(r *http.Request) *rules.Document {
 	document, err := rules.GraphQL(text)
 	if err != nil {
 		return nil
+	}
+	// A query string, or a form, might be merged with what was read here.
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.URL.RawQuery != "" || media != "application/json" {
+		document.Unclear = true
 	}
 	return &document
 }

@@ -47,12 +47,6 @@ func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 			upstreamRefusal(err, r.URL.Host).write(w, x.route.Form)
 			return
 		}
-		if r.Trailer == nil {
-			r.Trailer = make(http.Header) // filled in when the body ends, announced or not
-		}
-	}
-	if r.ContentLength != 0 {
-		r.Body = newRequestBody(w, r)
 	}
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 }

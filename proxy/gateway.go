@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"ghapp-proxy/auth"
@@ -50,6 +52,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x.path, x.query = target(r)
 	out := newRecorder(w)
 	defer g.logLine(r, x, out)()
+	r = guardBody(w, r)
 
 	if refused := g.prepare(r, x); refused != nil {
 		x.err = refused
@@ -85,9 +88,10 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	}
 	x.route = route
 	if route.Operation == "graphql" && r.Method == http.MethodPost {
-		if document := readDocument(r); document != nil {
-			x.route.SetDocument(document)
-		}
+		x.route.SetDocument(readDocument(r))
+	}
+	if g.opts.Rules.LookAtSubjects() {
+		g.nameSubjects(r.Context(), x)
 	}
 	g.opts.Rules.Decide(req, &x.route)
 	if refused := x.route.Refused; refused != "" {
@@ -97,6 +101,24 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 		return credentialRefusal(err)
 	}
 	return nil
+}
+
+// nameSubjects finds the names of what a request names by id only, for the
+// rules that look at names. What cannot be named stays as it is.
+func (g *gateway) nameSubjects(ctx context.Context, x *exchange) {
+	name := func(s *rules.Subject) {
+		if s.Owner != "" || !s.Named() {
+			return
+		}
+		if named, ok := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), owner(*s)); ok {
+			*s = rules.Subject{Owner: named.Login, Repo: named.Repo}
+		}
+	}
+	name(&x.route.Subject)
+	x.route.Others = slices.Clone(x.route.Others)
+	for i := range x.route.Others {
+		name(&x.route.Others[i])
+	}
 }
 
 // checkHost refuses a request that means another host than its connection
@@ -124,16 +146,24 @@ func checkHost(r *http.Request, s session) *refusal {
 	return nil
 }
 
+// RefusesMethod says why no request with a method is served, "" if some are.
+func RefusesMethod(method string) string {
+	if method == http.MethodConnect || strings.ToUpper(method) != method {
+		return fmt.Sprintf("the method %q is not served", method)
+	}
+	return ""
+}
+
 // overrides are fields by which some servers take one method for another.
 var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
 // checkMethod refuses requests that could be carried out as something else
 // than they were classified as.
 func checkMethod(r *http.Request) *refusal {
-	if r.Method == http.MethodConnect || strings.ToUpper(r.Method) != r.Method {
+	if reason := RefusesMethod(r.Method); reason != "" {
 		return &refusal{
 			status: http.StatusMethodNotAllowed, code: "http_request_error",
-			title: fmt.Sprintf("the method %q is not served", r.Method), remedy: "methods are written in capitals, and CONNECT goes to the proxy",
+			title: reason, remedy: "methods are written in capitals, and CONNECT goes to the proxy",
 		}
 	}
 	for _, name := range overrides {
@@ -205,7 +235,8 @@ func firstValue(values []string) []string { return values[:min(len(values), 1)] 
 
 // ApplyDefaultOwner names the default owner where a route names nobody.
 func ApplyDefaultOwner(route *rules.Route, login string) {
-	if login != "" && !route.Named() && route.ForcedInstallation == 0 {
+	nobody := !route.Named() || route.TeamID != 0 // GitHub tells an App nothing of a team by id
+	if login != "" && nobody && route.ForcedInstallation == 0 {
 		route.Subject, route.Source = rules.Subject{Owner: login}, "default owner"
 	}
 }

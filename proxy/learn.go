@@ -16,25 +16,29 @@ import (
 // that a repository has moved. Nothing is learned from bodies: what stands in
 // a repository may be hostile.
 func learn(x *exchange, resp *http.Response) {
-	if x.route.Subject.Owner == "" || x.route.Form != rules.JSON || x.source == nil {
+	if x.source == nil {
 		return
 	}
-	host := string(x.session.host.Instance)
 	switch {
-	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
+	case resp.StatusCode == http.StatusMovedPermanently, resp.StatusCode == http.StatusTemporaryRedirect:
+		host := string(x.session.host.Instance)
+		x.source.Forget(host, owner(x.route.Subject))
+		x.source.Forget(host, owner(x.idIn(resp.Header.Get("Location")))) // it may have a new owner
+	case resp.StatusCode >= 200 && resp.StatusCode <= 299 && x.teaches():
 		for _, field := range resp.Header["Link"] {
 			for link := range links(field) {
 				if id := x.idIn(link); sameKind(x.route.Subject, id) {
-					x.source.Learn(x.credential, owner(id))
+					x.source.Learn(x.credential, owner(id), owner(x.route.Subject))
 				}
 			}
 		}
-	case resp.StatusCode == http.StatusMovedPermanently, resp.StatusCode == http.StatusTemporaryRedirect:
-		x.source.Forget(host, owner(x.route.Subject))
-		if id := x.idIn(resp.Header.Get("Location")); id.Named() {
-			x.source.Forget(host, owner(id)) // it may have a new owner
-		}
 	}
+}
+
+// teaches reports whether the request named its owner, and got that owner's
+// credential rather than one that a rule or a default chose.
+func (x *exchange) teaches() bool {
+	return x.route.Owner != "" && x.route.Form == rules.JSON && x.route.Rule == 0 && x.route.Source == "path"
 }
 
 // links yields the targets of a Link field (RFC 8288, section 3).

@@ -282,3 +282,100 @@ func TestOwnRules(t *testing.T) {
 		t.Errorf("narrowed: %v, scope %+v", got, got.Scope)
 	}
 }
+
+// A rule about an owner or a repository holds however a request names it, and a
+// request that does not say so that it can be read is refused.
+func TestRulesSeeThroughIDs(t *testing.T) {
+	glob := func(parse func(string) (rules.Glob, error), s string) []rules.Glob {
+		g, err := parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []rules.Glob{g}
+	}
+	w := start(t, func(s *setup) {
+		s.apps[0].DefaultInstallation = 111
+		s.options.Rules.Rules = []rules.Rule{
+			{Owners: glob(rules.ParseOwnerGlob, "globex"), Deny: "not globex"},
+			{Operations: []string{"graphql/createIssue"}, Deny: "no issues"},
+			{Repositories: glob(rules.ParseRepositoryGlob, "acme/widgets"), Auth: rules.Installation,
+				Narrow: rules.Narrowing{Permissions: map[string]string{"issues": "read", "metadata": "read"}}},
+		}
+	})
+	client := w.client(t, false)
+	// Narrowed by name and by id alike; page two of a list as well.
+	for _, path := range []string{"/repos/acme/widgets/issues", "/repositories/9001/issues"} {
+		if status, body := post(t, client, "https://api.github.com"+path, `{"title":"x"}`); status != 403 {
+			t.Errorf("POST %s with a token that may only read: %d %s", path, status, body)
+		}
+		if status, _ := get(t, client, "https://api.github.com"+path); status != 200 {
+			t.Errorf("GET %s: %d", path, status)
+		}
+		if got := w.last(t, path); got.Scope == nil || len(got.Scope.Permissions) != 2 {
+			t.Errorf("%s left with the scope %+v", path, got.Scope)
+		}
+	}
+	if status, body := get(t, client, "https://api.github.com/repositories/9003"); status != 403 || !strings.Contains(body, "not globex") {
+		t.Errorf("globex by id: %d %s", status, body)
+	}
+	if status, body := get(t, client, "https://api.github.com/repositories/12345"); status != 403 || !strings.Contains(body, "so that it can be told") {
+		t.Errorf("nobody's id: %d %s", status, body)
+	}
+	const query = `{"query":"{ repository(owner: \"globex\", name: \"tools\") { name } }"}`
+	for name, body := range map[string]string{
+		"plain":    query,
+		"padded":   query + strings.Repeat(" ", rules.MaxGraphQL),
+		"more":     strings.Replace(query, "{", `{"x":1,`, 1),
+		"no JSON":  "x",
+		"mutation": `{"query":"mutation { a: createIssue(input: {repositoryId: \"x\", title: \"t\"}) { clientMutationId } }"}`,
+	} {
+		if status, answer := post(t, client, "https://api.github.com/graphql", body); status != 403 || !strings.Contains(answer, "ghapp-proxy: rule[") {
+			t.Errorf("%s: %d %s, want a rule's refusal", name, status, answer)
+		}
+	}
+	if status, answer := post(t, client, "https://api.github.com/graphql?query=x", `{"query":"{ viewer { login } }"}`); status != 403 || !strings.Contains(answer, "ghapp-proxy: rule[") {
+		t.Errorf("with a query string: %d %s, want a rule's refusal", status, answer)
+	}
+	if status, body := get(t, client, "https://api.github.com/search/issues?q=repo:acme/widgets&q=repo:globex/tools"); status != 403 || !strings.Contains(body, "ghapp-proxy: rule[") {
+		t.Errorf("a search with two q: %d %s, want a rule's refusal", status, body)
+	}
+	for _, r := range w.github.Requests() {
+		if r.Installation == 222 && r.Path() != "/repositories/9003" { // to find its name
+			t.Errorf("%v left", r)
+		}
+	}
+}
+
+// What a rule chose for one request is not learned for others.
+func TestRulesTeachNothing(t *testing.T) {
+	w := withoutMaps(t, func(s *setup) {
+		s.options.Rules.Rules = []rules.Rule{{Operations: []string{"issues/list-for-repo"}, Methods: []string{"GET"}, Auth: rules.Installation, App: "ci-bot", InstallationID: 333}}
+	})
+	w.github.Handle("api.github.com", "/repos/acme/widgets/issues", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", `<https://api.github.com/repositories/9001/issues?page=2>; rel="next"`)
+	}))
+	client := w.client(t, false)
+	get(t, client, "https://api.github.com/repos/acme/widgets/issues")
+	if got := w.last(t, "/repos/acme/widgets/issues"); got.Installation != 333 {
+		t.Fatalf("the rule chose installation %d, want 333", got.Installation)
+	}
+	get(t, client, "https://api.github.com/repositories/9001")
+	if got := w.last(t, "/repositories/9001"); got.Installation != 111 {
+		t.Errorf("by id: installation %d, want 111", got.Installation)
+	}
+}
+
+// Many repositories of one owner are no reason to ask or to refuse.
+func TestManyAliases(t *testing.T) {
+	w := start(t, nil)
+	var query strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&query, `r%d: repository(owner: \"acme\", name: \"r%d\") { id } `, i, i)
+	}
+	if status, body := post(t, w.client(t, false), "https://api.github.com/graphql", `{"query":"{ `+query.String()+`}"}`); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if n := len(w.github.Requests()); n != 2 { // a mint and the query
+		t.Errorf("%d requests left, want 2", n)
+	}
+}

@@ -224,6 +224,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request) {
 	x.session.host.Name = r.URL.Host
 	out := newRecorder(w)
 	defer p.gateway.logLine(r, x, out)()
+	r = guardBody(w, r)
 	p.forward.serve(out, r, x)
 }
 

@@ -18,6 +18,7 @@ func api(req Request, path segments) (Route, error) {
 	route.byStructure(&path)
 	if path.is(0, "search") {
 		route.setSubjects(searchSubjects(req.Query), "search")
+		route.Unclear = !isSearchRead(req.Query)
 	}
 	op, named := operationOf(req, path.path)
 	if op == nil {
@@ -33,7 +34,7 @@ func api(req Request, path segments) (Route, error) {
 	if op.credential == ClientSecret {
 		route.Scheme, route.ClientID = Basic, unescape(path.at[1])
 	}
-	route.guard(op)
+	route.HandsOut = op.handsOut
 	return route, nil
 }
 
@@ -116,14 +117,14 @@ func uploads(req Request, path segments) (Route, error) {
 	}
 	if op, _ := operationOf(req, path.path); op != nil {
 		route.Operation = op.id
-		route.guard(op)
+		route.HandsOut = op.handsOut
 	}
 	return route, nil
 }
 
 // number returns segment i if it is a decimal number that fits an int64, else 0.
 func number(path *segments, i int) int64 {
-	s := path.at[i]
+	s := unescape(path.at[i])
 	if s == "" || len(s) > 18 {
 		return 0
 	}

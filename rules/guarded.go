@@ -21,7 +21,7 @@ func operationOf(req Request, path string) (op *restOperation, named bool) {
 		}
 	}
 	if plain := undisguised(path); plain != path && (op == nil || !op.guarded()) {
-		if other, _ := t.find(req.Method, plain, e); other != nil && other.guarded() {
+		if other, _ := t.find(req.Method, plain, e); other != nil && (op == nil || other.guarded()) {
 			return other, false
 		}
 	}
@@ -45,15 +45,4 @@ func undisguised(path string) string {
 	}
 	path = strings.TrimRight(slashed(strings.Join(parts, "/")), "/")
 	return strings.TrimSuffix(path, ".json")
-}
-
-// guard marks a route to an operation that hands out a credential, or takes one
-// from everybody.
-func (route *Route) guard(op *restOperation) {
-	switch {
-	case op.revoke:
-		route.Refused = RefusedRevoke
-	case op.handsOut:
-		route.HandsOut, route.Refused = true, RefusedHandsOut
-	}
 }

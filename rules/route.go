@@ -69,6 +69,12 @@ type Route struct {
 	Others  []Subject // further ones, of a search or a GraphQL document
 	Source  string    // where the subject was found: "path", "search", "graphql", "node id", ""
 
+	// Unclear reports that whom the request names is not all in Subject and
+	// Others: a GraphQL document or a search was not read, or not all of it.
+	Unclear bool
+	// Fields are the root fields of a GraphQL document.
+	Fields []string
+
 	InstallationID int64  // of /app/installations/{id}; 0 if there is none
 	ClientID       string // of /applications/{client_id}
 
@@ -98,7 +104,7 @@ type Refusal string
 
 const (
 	// RefusedJWTWrite: a JWT cannot be narrowed, so its routes are read-only.
-	RefusedJWTWrite Refusal = "this route is authenticated as the App itself, and such routes are read-only: set jwt_writes = true to allow it"
+	RefusedJWTWrite Refusal = "this route is authenticated as the App itself, and such routes are read-only: a [[rule]] with auth = \"jwt\" that names the method allows it, or jwt_writes = true all of them"
 	// RefusedHandsOut: the answer would put a credential into the tool's hands.
 	RefusedHandsOut Refusal = "this operation hands out a credential, and tools behind the proxy never hold one"
 	// RefusedRevoke: the token is shared by everybody who uses the proxy.
@@ -154,10 +160,15 @@ func (route *Route) setSubjects(subjects []Subject, source string) {
 	}
 }
 
-// SetDocument fills in whom a GraphQL document names. Call it between Classify
-// and Decide.
+// SetDocument fills in whom a GraphQL document names, and what it does. nil is
+// a document that is not read. Call it between Classify and Decide.
 func (route *Route) SetDocument(document *Document) {
+	if document == nil {
+		route.Unclear = true
+		return
+	}
 	route.setSubjects(document.Subjects, document.Source)
+	route.Fields, route.Unclear = document.Fields, document.Unclear
 }
 
 // classify dispatches on what the host is for.

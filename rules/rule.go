@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Rule is one rule of the user's own. It matches a request that meets all of
@@ -16,19 +17,21 @@ import (
 //
 // # Limitations
 //
-// A rule sees what stands in the request. It cannot tell whose
-// /repositories/{id} or node id that is: a caller that finds out fills in the
-// owner and calls Decide then. Nor does it see what a listing or a GraphQL
+// A rule sees what stands in the request. Whom a request is about that says only
+// an id, or a GraphQL document that is not read, a rule with Owners or
+// Repositories cannot tell: it refuses the request, unless the caller finds the
+// name and fills it in before Decide. Nor does it see what a listing or a GraphQL
 // connection leads to; Narrow confines that. Operations have several paths
-// (/repos/{owner}/{repo}/… and /repositories/{id}/…), so a rule that denies
-// does it better by Operations than by Paths.
+// (/repos/{owner}/{repo}/… and /repositories/{id}/…), and GitHub takes POST for
+// PATCH, so a rule that denies does it better by Operations than by Paths or
+// Methods.
 type Rule struct {
 	Name string // for explanations, "" if it has none
 
 	Hosts        []string  // served hosts; those of the App's instance if App is set
 	Methods      []string  // "GET" includes HEAD
 	Paths        []Pattern // of the path below the instance's API base
-	Operations   []string  // as in Route.Operation
+	Operations   []string  // as in Route.Operation, or graphql/FIELD
 	Owners       []Glob    // acme, acme-*, enterprises/megacorp
 	Repositories []Glob    // acme/widgets, acme/*, */docs
 	Clients      []string  // as in Request.Client
@@ -74,10 +77,9 @@ func ParseCredential(s string) (Credential, error) {
 const revoke = "apps/revoke-installation-access-token"
 
 // Decide applies the first rule that matches to a route that Classify returned,
-// and what is refused unless a rule means it. No rule allows TRACE, nor what
-// Classify refuses for another reason than that it hands out a credential.
+// and what is refused unless a rule means it. No rule allows TRACE, nor to
+// revoke the token.
 func (set Set) Decide(req Request, route *Route) {
-	firm := route.Refused != "" && route.Refused != RefusedHandsOut
 	switch {
 	case req.Method == "TRACE":
 		route.Refused = RefusedTrace
@@ -85,13 +87,15 @@ func (set Set) Decide(req Request, route *Route) {
 	case route.Operation == revoke:
 		route.Refused = RefusedRevoke
 		return
-	case firm:
-		return
 	}
-	handsOut := route.HandsOut || route.Refused == RefusedHandsOut
 	var named, method bool // does the rule name the operation, the method?
-	if rule := set.match(req, route); rule != nil {
-		if rule.Deny != "" {
+	if rule, unclear := set.match(req, route); rule != nil {
+		switch {
+		case unclear:
+			route.Refused = Refusal(fmt.Sprintf(
+				"rule[%d] looks at whom or what a request is about, and this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", route.Rule, MaxGraphQL))
+			return
+		case rule.Deny != "":
 			route.Refused = rule.refusal(route.Rule)
 			return
 		}
@@ -101,40 +105,97 @@ func (set Set) Decide(req Request, route *Route) {
 	}
 	read := req.Method == "GET" || req.Method == "HEAD"
 	switch {
-	case handsOut && !named:
+	case route.HandsOut && !named:
 		// A broad pattern must not let a credential out by accident.
 		route.Refused = RefusedHandsOut
 	case route.Credential == JWT && !read && !set.JWTWrites && !named && !method:
 		route.Refused = RefusedJWTWrite
-	default:
-		route.Refused = ""
 	}
 }
 
 // match returns the first rule that matches and notes its number in the route,
 // or returns nil.
-func (set Set) match(req Request, route *Route) *Rule {
+//
+// unclear reports that the rule might match, but that it cannot be told: it
+// looks at whom a request is about, or at what a document does, and the request
+// does not say so that it can be read.
+func (set Set) match(req Request, route *Route) (rule *Rule, unclear bool) {
 	if len(set.Rules) == 0 {
-		return nil
+		return nil, false
 	}
 	paths := readPath(req, route)
 	for i := range set.Rules {
-		if rule := &set.Rules[i]; rule.matches(req, route, &paths) {
+		rule := &set.Rules[i]
+		if !rule.matchesRequest(req, &paths) {
+			continue
+		}
+		operation, unread := rule.matchesOperation(route)
+		if !operation && !unread {
+			continue
+		}
+		unclear := unread || rule.looksAtSubjects() && route.isUnclear()
+		if unclear || rule.matchesSubjects(route) {
 			route.Rule = i + 1
-			return rule
+			return rule, unclear
 		}
 	}
-	return nil
+	return nil, false
 }
 
-func (r *Rule) matches(req Request, route *Route, paths *readings) bool {
+// matchesRequest is about all but the operation and the subjects.
+func (r *Rule) matchesRequest(req Request, paths *readings) bool {
 	return has(r.Hosts, req.Host.Name) &&
 		(has(r.Methods, req.Method) || req.Method == "HEAD" && slices.Contains(r.Methods, "GET")) &&
-		has(r.Operations, route.Operation) &&
 		has(r.Clients, req.Client) &&
-		r.matchesSubjects(route) &&
 		(len(r.Paths) == 0 || paths.matchAny(r.Paths))
 }
+
+// graphQLField precedes the root field of a GraphQL document where a rule names
+// it as an operation.
+const graphQLField = "graphql/"
+
+// matchesOperation reports whether the rule names the operation, or a root
+// field of the document: any for a rule that denies, all for one that does not.
+// unread reports that the rule names root fields and the document is not read.
+func (r *Rule) matchesOperation(route *Route) (matches, unread bool) {
+	if has(r.Operations, route.Operation) {
+		return true, false
+	}
+	named := func(field string) bool { return slices.Contains(r.Operations, graphQLField+field) }
+	if route.Operation != "graphql" || !slices.ContainsFunc(r.Operations, isGraphQLField) {
+		return false, false
+	}
+	if route.Unclear {
+		return false, true
+	}
+	if r.Deny != "" {
+		return slices.ContainsFunc(route.Fields, named), false
+	}
+	other := func(field string) bool { return !named(field) }
+	return len(route.Fields) > 0 && !slices.ContainsFunc(route.Fields, other), false
+}
+
+func isGraphQLField(operation string) bool { return strings.HasPrefix(operation, graphQLField) }
+
+func (r *Rule) looksAtSubjects() bool { return len(r.Owners) > 0 || len(r.Repositories) > 0 }
+
+// LookAtSubjects reports whether any rule looks at whom a request is about, so
+// that a caller had better find the names of those known by id only.
+func (set Set) LookAtSubjects() bool {
+	for i := range set.Rules {
+		if set.Rules[i].looksAtSubjects() {
+			return true
+		}
+	}
+	return false
+}
+
+// isUnclear reports that somebody whom the request is about is not known by name.
+func (route *Route) isUnclear() bool {
+	return route.Unclear || isNameless(route.Subject) || slices.ContainsFunc(route.Others, isNameless)
+}
+
+func isNameless(s Subject) bool { return s.Named() && s.Owner == "" }
 
 // has reports whether a condition is met: it is empty, or lists the value.
 func has(condition []string, value string) bool {
@@ -144,7 +205,7 @@ func has(condition []string, value string) bool {
 // matchesSubjects reports whether all whom the request is about match, or one
 // of them if the rule denies.
 func (r *Rule) matchesSubjects(route *Route) bool {
-	if len(r.Owners) == 0 && len(r.Repositories) == 0 {
+	if !r.looksAtSubjects() {
 		return true
 	}
 	decisive := r.Deny != "" // the first subject with this answer settles it

@@ -21,7 +21,7 @@ func (set Set) Check(known func(operationID string) bool) []RuleFault {
 	for i := range set.Rules {
 		rule := &set.Rules[i]
 		for _, op := range rule.Operations {
-			if known != nil && !known(op) && services[op] == nil {
+			if known != nil && !known(op) && services[op] == nil && !isGraphQLField(op) {
 				faults = append(faults, RuleFault{i + 1, op, fmt.Sprintf("GitHub has no operation %q", op)})
 			}
 		}
@@ -95,6 +95,9 @@ func (r *Rule) meetsHosts() bool {
 		return service == GHES || slices.ContainsFunc(r.Operations, func(op string) bool {
 			if at := services[op]; at != nil {
 				return slices.Contains(at, service)
+			}
+			if isGraphQLField(op) {
+				return service == API
 			}
 			return service == API || service == Uploads
 		})

@@ -86,6 +86,8 @@ func decision(route rules.Route) string {
 		return "trace"
 	case route.Refused == rules.Refusal(fmt.Sprintf("rule[%d] denies this: no", route.Rule)):
 		return fmt.Sprintf("denied %d", route.Rule)
+	case strings.Contains(string(route.Refused), "does not say so that it can be told"):
+		return "unclear"
 	case route.Refused != "":
 		return string(route.Refused)
 	}
@@ -165,7 +167,7 @@ func TestDecide(t *testing.T) {
 			"GET api.github.com/repos/acme-x/w":                        "denied 1",
 			"GET api.github.com/orgs/ACME-/repos":                      "denied 1",
 			"GET api.github.com/repos/acme/w":                          "installation",
-			"GET api.github.com/repositories/1":                        "installation", // whose, is not known here
+			"GET api.github.com/repositories/1":                        "unclear", // whose, is not known here
 			"GET api.github.com/enterprises/acme-x/events":             "installation",
 			"POST github.com/acme-x/w.git/git-upload-pack":             "denied 1",
 			"GET raw.githubusercontent.com/acme-x/w/main/x":            "denied 1",
@@ -246,14 +248,14 @@ func TestDecideSubjects(t *testing.T) {
 		{"deny owner:acme", []rules.Subject{octo, acme}, true},
 		{"deny owner:acme", []rules.Subject{nobody, byID, acme}, true},
 		{"deny owner:acme", []rules.Subject{octo, octo}, false},
-		{"deny owner:acme", []rules.Subject{byID}, false},
+		{"deny owner:acme", []rules.Subject{byID}, true}, // whose, is not known here
 		{"deny owner:*", []rules.Subject{nobody}, false},
 		{"deny repo:*/w", []rules.Subject{octo, acme}, true},
 		{"deny repo:octo/*", []rules.Subject{octo, acme}, false},
 		{"installation owner:acme", []rules.Subject{acme, acme}, true},
 		{"installation owner:acme", []rules.Subject{acme, octo}, false},
 		{"installation owner:acme", []rules.Subject{octo, acme}, false},
-		{"installation owner:acme", []rules.Subject{acme, byID}, false},
+		{"installation owner:acme", []rules.Subject{acme, byID}, true}, // and refused, for the same reason
 		{"installation owner:*", []rules.Subject{nobody, acme}, false},
 		{"installation owner:acme owner:octo", []rules.Subject{acme, octo}, true},
 		{"installation repo:acme/w", []rules.Subject{acme, octo}, false},

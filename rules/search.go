@@ -21,6 +21,20 @@ func searchSubjects(rawQuery string) []Subject {
 	return qualifierSubjects(text)
 }
 
+// isSearchRead reports whether searchSubjects reads a search: it has one q
+// parameter, if any, of a length that GitHub might accept.
+func isSearchRead(rawQuery string) bool {
+	n := 0
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		if name, value, _ := strings.Cut(pair, "="); unescapeForm(name) == "q" {
+			if n++; len(value) > maxSearch {
+				return false
+			}
+		}
+	}
+	return n <= 1
+}
+
 // unescapeForm decodes a name or value of a query string
 // (https://url.spec.whatwg.org/#urlencoded-parsing).
 func unescapeForm(s string) string {
