@@ -18,6 +18,8 @@ const (
 	// maxAnswer bounds what is read of an answer. The largest lists the 500
 	// repositories that a token may be narrowed to, at some 6 KB each.
 	maxAnswer = 8 << 20
+	// maxRefusal bounds what is read of an answer that is only worth its message.
+	maxRefusal = 64 << 10
 	// maxMessage bounds what of GitHub's words is passed on, in bytes.
 	maxMessage = 300
 	// patience bounds one exchange with GitHub's API.
@@ -39,16 +41,18 @@ var (
 	errNoToken  = errors.New("GitHub's answer contains no usable token")
 )
 
-// apiCall is a request to the API of an App's instance, made as the App.
+// apiCall is a request to the API of an App's instance.
 type apiCall struct {
 	app          *appState
 	method, path string
-	action       string  // for Error
-	body         []byte  // JSON, nil for none
-	as           *header // the credential, nil for the App's JWT
+	action       string        // for Error
+	body         []byte        // JSON, nil for none
+	as           *header       // the credential, nil for the App's JWT
+	inst         *installation // that a token is minted for, else nil
 }
 
-// do makes the call and decodes a 2xx answer into out. The error is an *Error.
+// do makes the call, up to three times where that may help, and decodes a 2xx
+// answer into out. The error is an *Error.
 func (s *Source) do(ctx context.Context, c apiCall, out any) error {
 	defer s.calls.Add(-1)
 	if s.calls.Add(1) > maxCalls {
@@ -56,21 +60,30 @@ func (s *Source) do(ctx context.Context, c apiCall, out any) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if err := s.persist(ctx, c, out); err != nil { // not a nil *Error
+		return err
+	}
+	return nil
+}
+
+// try makes the call once.
+func (s *Source) try(ctx context.Context, c apiCall, out any) *Error {
 	req, err := s.request(ctx, c)
 	if err != nil {
 		return c.fail(err)
 	}
 	resp, err := s.transport.RoundTrip(req) // follows no redirect
 	if err != nil {
-		return c.fail(err)
+		return c.unreached(err)
 	}
 	defer resp.Body.Close()
+	c.app.clock.observe(resp.Header.Get("Date"), resp.Header.Get("Age"))
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return c.refused(resp, text)
 	case err != nil:
-		return c.fail(fmt.Errorf("read GitHub's answer: %w", err))
+		return c.unreached(fmt.Errorf("read GitHub's answer: %w", err))
 	case len(text) > maxAnswer:
 		return c.fail(errTooLarge)
 	case json.Unmarshal(text, out) != nil:
@@ -79,6 +92,7 @@ func (s *Source) do(ctx context.Context, c apiCall, out any) error {
 	return nil
 }
 
+// request is the call, authenticated as the App.
 func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) {
 	cred := c.as
 	if cred == nil {
@@ -87,6 +101,10 @@ func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) 
 			return nil, err
 		}
 	}
+	return s.newRequest(ctx, c, cred.bearer)
+}
+
+func (s *Source) newRequest(ctx context.Context, c apiCall, authorization []string) (*http.Request, error) {
 	var body io.Reader // a typed nil would be a body
 	if c.body != nil {
 		body = bytes.NewReader(c.body)
@@ -95,7 +113,7 @@ func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	req.Header["Authorization"] = cred.bearer
+	req.Header["Authorization"] = authorization
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("User-Agent", s.userAgent)
 	if c.body != nil {
@@ -109,6 +127,13 @@ func (c apiCall) fail(err error) *Error {
 	return &Error{App: c.app.Name, Action: c.action, Err: err}
 }
 
+// unreached is fail where the network is to blame.
+func (c apiCall) unreached(err error) *Error {
+	e := c.fail(err)
+	e.network = true
+	return e
+}
+
 // refused turns an answer that is no success into an error.
 func (c apiCall) refused(resp *http.Response, text []byte) *Error {
 	var answer struct {
@@ -117,6 +142,7 @@ func (c apiCall) refused(resp *http.Response, text []byte) *Error {
 	_ = json.Unmarshal(text, &answer) // HTML from a load balancer has no message
 	e := &Error{App: c.app.Name, Action: c.action, Status: resp.StatusCode, Message: clean(answer.Message)}
 	e.Remedy = c.remedy(e.Status, e.Message)
+	e.retryAfter = retryAfter(resp.Header)
 	if e.Status < 400 {
 		e.location = resp.Header.Get("Location")
 	}

@@ -39,6 +39,7 @@ type reply struct {
 	status   int
 	body     string
 	location string
+	header   http.Header // further fields
 	err      error
 }
 
@@ -46,9 +47,11 @@ type reply struct {
 // network. It mints for every installation unless told otherwise, and does not
 // look at the JWT.
 type api struct {
-	answers map[string]reply               // "GET /path?query" → answer
-	before  func(r *http.Request)          // runs before an answer, if set
-	mint    func(n int, path string) reply // replaces the minting, if set
+	answers map[string]reply                                   // "GET /path?query" → answer
+	before  func(r *http.Request)                              // runs before an answer, if set
+	mint    func(n int, path string) reply                     // replaces the minting, if set
+	clock   func() time.Time                                   // dates the answers, if set
+	judge   func(r *http.Request) (answer reply, refused bool) // of the JWT, if set
 
 	mu    sync.Mutex
 	calls []string // "GET /path?query", in the order of arrival
@@ -72,6 +75,11 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	if a.judge != nil {
+		if refusal, refused := a.judge(r); refused {
+			answer, ok = refusal, true
+		}
+	}
 	switch {
 	case ok:
 	case isMint && a.mint != nil:
@@ -85,7 +93,13 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 	if answer.status == 0 {
 		answer = reply{status: 404, body: `{"message":"Not Found"}`}
 	}
-	header := http.Header{}
+	header := answer.header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if a.clock != nil {
+		header.Set("Date", a.clock().UTC().Format(http.TimeFormat))
+	}
 	if answer.location != "" {
 		header.Set("Location", answer.location)
 	}

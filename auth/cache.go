@@ -68,3 +68,15 @@ func (c *cache[V]) makeRoom() {
 
 // delete drops the entry for key.
 func (c *cache[V]) delete(key string) { c.entries.Delete(key) }
+
+// drain empties the cache and returns what had not expired.
+func (c *cache[V]) drain() []V {
+	c.setting.Lock()
+	defer c.setting.Unlock()
+	var all []V
+	for _, item := range c.entries.Items() {
+		all = append(all, item.Object.(V))
+	}
+	c.entries.Flush()
+	return all
+}

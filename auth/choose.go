@@ -73,9 +73,9 @@ func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bo
 // that comes with it, if any, cannot be sent: it says whose was wanted.
 func (s *Source) Token(ctx context.Context, host string, want Want) (Credential, error) {
 	cred, err := s.credentialFor(ctx, host, &want)
-	if cred.inst != nil && cred.inst.discovered && isMissing(err) {
+	if cred.inst != nil && cred.inst.discovered && !cred.inst.again && isMissing(err) {
 		// It was uninstalled since, and may be installed anew: ask once more.
-		cred.inst.gone.Store(true)
+		cred.inst.vanish()
 		cred, err = s.credentialFor(ctx, host, &want)
 	}
 	if cred.inst != nil || err != nil {
@@ -100,7 +100,7 @@ func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Cr
 		return Credential{}, err
 	}
 	token, err := s.token(ctx, inst, want.Narrow)
-	return Credential{App: inst.app.App, Installation: inst.id, Fallback: fallback && want.Owner != Owner{}, header: token, inst: inst}, err
+	return Credential{App: inst.app.App, Installation: inst.id, Fallback: fallback && want.Owner != Owner{}, header: token, inst: inst, narrow: want.Narrow}, err
 }
 
 // candidates are the Apps of a host, or the one of that name.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"ghapp-proxy/auth"
 )
@@ -67,47 +68,49 @@ func TestDefaultOfAnyApp(t *testing.T) {
 }
 
 func TestSoleInstallation(t *testing.T) {
-	const list = "GET /app/installations?per_page=2"
-	one := reply{status: 200, body: `[{"id":7,"account":{"login":"acme"}}]`}
-	two := reply{status: 200, body: `[{"id":7},{"id":8}]`}
-	none := reply{status: 200, body: `[]`}
-	told := func(m map[string]auth.InstallationID) func(*auth.App) {
-		return func(a *auth.App) { a.Installations, a.NoDiscovery = m, true }
-	}
-	tests := []struct {
-		name   string
-		app    func(*auth.App)
-		answer reply
-		want   string
-		asked  bool
-	}{
-		{"one is installed", nil, one, "7 of ci-bot", true},
-		{"two are installed", nil, two, "refused", true},
-		{"none is installed", nil, none, "refused", true},
-		{"GitHub is down", nil, reply{status: 503}, "error", true},
-		{"one of two is mapped", func(a *auth.App) { a.Installations = map[string]auth.InstallationID{"acme": 5} }, two, "refused", true},
-		{"no discovery, one is mapped", told(map[string]auth.InstallationID{"acme": 5}), two, "5 of ci-bot", false},
-		{"no discovery, one is mapped twice", told(map[string]auth.InstallationID{"acme": 5, "acme-labs": 5}), two, "5 of ci-bot", false},
-		{"no discovery, two are mapped", told(map[string]auth.InstallationID{"acme": 5, "globex": 6}), one, "refused", false},
-		{"no discovery, none is mapped", func(a *auth.App) { a.NoDiscovery = true }, one, "refused", false},
-	}
-	for _, test := range tests {
-		app := newApp("ci-bot", 1)
-		if test.app != nil {
-			test.app(app)
+	synctest.Test(t, func(t *testing.T) {
+		const list = "GET /app/installations?per_page=2"
+		one := reply{status: 200, body: `[{"id":7,"account":{"login":"acme"}}]`}
+		two := reply{status: 200, body: `[{"id":7},{"id":8}]`}
+		none := reply{status: 200, body: `[]`}
+		told := func(m map[string]auth.InstallationID) func(*auth.App) {
+			return func(a *auth.App) { a.Installations, a.NoDiscovery = m, true }
 		}
-		github := &api{answers: map[string]reply{list: test.answer}}
-		s := newSource(t, github, auth.FallbackRefuse, app)
-		for range 2 {
-			if got := whose(t, s, "", true); got != test.want {
-				t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		tests := []struct {
+			name   string
+			app    func(*auth.App)
+			answer reply
+			want   string
+			asked  bool
+		}{
+			{"one is installed", nil, one, "7 of ci-bot", true},
+			{"two are installed", nil, two, "refused", true},
+			{"none is installed", nil, none, "refused", true},
+			{"GitHub is down", nil, reply{status: 503}, "error", true},
+			{"one of two is mapped", func(a *auth.App) { a.Installations = map[string]auth.InstallationID{"acme": 5} }, two, "refused", true},
+			{"no discovery, one is mapped", told(map[string]auth.InstallationID{"acme": 5}), two, "5 of ci-bot", false},
+			{"no discovery, one is mapped twice", told(map[string]auth.InstallationID{"acme": 5, "acme-labs": 5}), two, "5 of ci-bot", false},
+			{"no discovery, two are mapped", told(map[string]auth.InstallationID{"acme": 5, "globex": 6}), one, "refused", false},
+			{"no discovery, none is mapped", func(a *auth.App) { a.NoDiscovery = true }, one, "refused", false},
+		}
+		for _, test := range tests {
+			app := newApp("ci-bot", 1)
+			if test.app != nil {
+				test.app(app)
+			}
+			github := &api{answers: map[string]reply{list: test.answer}}
+			s := newSource(t, github, auth.FallbackRefuse, app)
+			for range 2 {
+				if got := whose(t, s, "", true); got != test.want {
+					t.Errorf("%s: %s, want %s", test.name, got, test.want)
+				}
+			}
+			calls := slices.DeleteFunc(github.take(), func(c string) bool { return c != list })
+			if remembered := test.want != "error"; (len(calls) > 0) != test.asked || remembered && len(calls) > 1 {
+				t.Errorf("%s: GitHub was asked %d times", test.name, len(calls))
 			}
 		}
-		calls := slices.DeleteFunc(github.take(), func(c string) bool { return c != list })
-		if remembered := test.want != "error"; (len(calls) > 0) != test.asked || remembered && len(calls) > 1 {
-			t.Errorf("%s: GitHub was asked %d times", test.name, len(calls))
-		}
-	}
+	})
 }
 
 // TestSeveralAppsNoOwner: among several Apps nothing is guessed.

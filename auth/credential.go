@@ -17,6 +17,7 @@ type Credential struct {
 
 	header *header
 	inst   *installation // nil for a JWT or a client secret
+	narrow *Narrowing    // nil if the token is not narrowed
 }
 
 // header is a credential in the forms in which it can be sent, made once so
@@ -24,10 +25,7 @@ type Credential struct {
 type header struct {
 	bearer, token, basic []string // nil where the form does not exist
 
-	// Of an installation token:
-	key    string     // of the cache
-	narrow *Narrowing // nil if it is not narrowed
-	minted time.Time
+	minted time.Time // when an installation token was made, by our clock
 }
 
 // Anonymous reports whether there is nothing to send: the request may leave
@@ -73,6 +71,7 @@ func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) 
 // newTokenHeader makes the forms in which an installation token is sent.
 func newTokenHeader(token string) *header {
 	return &header{
+		minted: time.Now(),
 		bearer: []string{"Bearer " + token},
 		token:  []string{"token " + token},
 		basic:  []string{basic("x-access-token", token)},

@@ -25,10 +25,14 @@ type found struct {
 
 // ttl is for how long an answer is remembered.
 func (f found) ttl() time.Duration {
-	if f.inst == nil {
+	switch {
+	case f.inst == nil:
 		return missingFor
+	case f.inst.again:
+		return refusedFor
+	default:
+		return foundFor
 	}
-	return foundFor
 }
 
 // installationAnswer is what is read of GitHub's installation object.
@@ -77,7 +81,7 @@ func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, e
 		}
 		f := found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all" || owner.Enterprise}
 		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
-			app.known.set(owner.account().key(), f, foundFor)
+			app.known.set(owner.account().key(), f, f.ttl())
 		}
 		return f, nil
 	})
@@ -105,20 +109,26 @@ func (s *Source) only(ctx context.Context, app *appState) (*installation, error)
 }
 
 // ask returns what is remembered under key, or else asks, once for everybody
-// who is waiting, and remembers the answer. Errors are not remembered.
+// who is waiting, and remembers the answer; a refusal for a moment.
 func (s *Source) ask(ctx context.Context, app *appState, key string, question func(context.Context) (found, error)) (found, error) {
 	if f, ok := app.remembered(key); ok {
 		return f, nil
 	}
-	return once(ctx, s, "find|"+app.prefix+key, func(ctx context.Context) (found, error) {
+	flight := "find|" + app.prefix + key
+	if err := s.refusal(flight); err != nil {
+		return found{}, err
+	}
+	return once(ctx, s, flight, func(ctx context.Context) (found, error) {
 		if f, ok := app.remembered(key); ok {
 			return f, nil
 		}
 		f, err := question(ctx)
-		if err == nil {
-			app.known.set(key, f, f.ttl())
+		if err != nil {
+			s.remember(flight, err)
+			return found{}, err
 		}
-		return f, err
+		app.known.set(key, f, f.ttl())
+		return f, nil
 	})
 }
 

@@ -76,16 +76,18 @@ func TestSecondAppDiscovers(t *testing.T) {
 
 // TestErrorsDoNotSkip: which App answers must not depend on an outage.
 func TestErrorsDoNotSkip(t *testing.T) {
-	s, first, second := twoApps(t)
-	first.set("GET /users/acme/installation", reply{status: 500})
-	second.set("GET /users/acme/installation", installed(2, "acme", "all"))
-	if got := whose(t, s, "acme", true); got != "error" {
-		t.Errorf("acme is answered by %s, want an error", got)
-	}
-	first.set("GET /users/acme/installation", installed(1, "acme", "all"))
-	if got := whose(t, s, "acme", true); got != "1 of first" {
-		t.Errorf("acme is answered by %s, want 1 of first: errors are not remembered", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, first, second := twoApps(t)
+		first.set("GET /users/acme/installation", reply{status: 500})
+		second.set("GET /users/acme/installation", installed(2, "acme", "all"))
+		if got := whose(t, s, "acme", true); got != "error" {
+			t.Errorf("acme is answered by %s, want an error", got)
+		}
+		first.set("GET /users/acme/installation", installed(1, "acme", "all"))
+		if got := whose(t, s, "acme", true); got != "1 of first" {
+			t.Errorf("acme is answered by %s, want 1 of first: a 500 is not remembered", got)
+		}
+	})
 }
 
 // TestSelectedRepositories has two Apps share an account.
@@ -206,54 +208,6 @@ func TestAnswersAreRemembered(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		ask("refused", 1)
 	})
-}
-
-// TestReinstalled: an installation that was discovered is gone when a token is
-// needed, and there is another one.
-func TestReinstalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const look = "GET /users/acme/installation"
-		github := &api{answers: map[string]reply{look: installed(1, "acme", "all")}}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
-		mustToken(t, s, "acme")
-		time.Sleep(55 * time.Minute)
-		mustToken(t, s, "acme") // discovered anew; the token is good for 4 minutes more
-		github.take()
-
-		gone := reply{status: 404, body: `{"message":"Not Found"}`}
-		github.set("POST /app/installations/1/access_tokens", gone)
-		github.set(look, installed(2, "acme", "all"))
-		time.Sleep(5 * time.Minute)
-		if got := whose(t, s, "acme", true); got != "2 of ci-bot" {
-			t.Errorf("acme is answered by %s, want 2 of ci-bot", got)
-		}
-		wantCalls(t, github, "POST /app/installations/1/access_tokens", look, "POST /app/installations/2/access_tokens")
-	})
-}
-
-// TestGoneForGood: GitHub names an installation for which it mints nothing.
-func TestGoneForGood(t *testing.T) {
-	const look, mint = "GET /users/acme/installation", "POST /app/installations/1/access_tokens"
-	gone := reply{status: 404, body: `{"message":"Not Found"}`}
-	github := &api{answers: map[string]reply{look: installed(1, "acme", "all"), mint: gone}}
-	s := newSource(t, github, auth.FallbackAnonymous, newApp("ci-bot", 1))
-	if got := whose(t, s, "acme", true); got != "error" {
-		t.Errorf("acme is answered by %s, want an error", got)
-	}
-	wantCalls(t, github, look, mint, look, mint)
-
-	github.set(look, gone)
-	if got := whose(t, s, "acme", true); got != "anonymous" {
-		t.Errorf("uninstalled, acme is answered by %s, want anonymous", got)
-	}
-
-	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 1}
-	github.take()
-	if got := whose(t, newSource(t, github, auth.FallbackAnonymous, app), "acme", true); got != "error" {
-		t.Errorf("mapped to nothing, acme is answered by %s, want an error", got)
-	}
-	wantCalls(t, github, mint)
 }
 
 // TestUnknownApp: that GitHub does not know the App is no answer about an owner.

@@ -24,12 +24,28 @@
 // What GitHub says is remembered for ten minutes, that it knows nothing for
 // one. Where it has forgotten an installation that it named, it is asked anew.
 //
+// # When GitHub refuses or fails
+//
+// Network errors and 5xx are tried again, three times within ten seconds. What
+// GitHub refuses with another status is remembered for ten seconds, or for as
+// long as it says, up to a minute: it is asked the same once in that time,
+// however many requests come, and all get its words.
+//
 // # Limitations
 //
 // A token is used until a minute before the end that GitHub gave it, for a day
-// at most; one that is revoked earlier is used until somebody calls Replace. The local clock is
-// trusted: JWTs are dated back by a minute, and a clock that is further ahead
-// is GitHub's to complain about. Failures are not remembered: while GitHub
-// refuses to mint, it is asked again for every request that does not come
-// while another one waits.
+// at most; one that is revoked earlier until somebody calls Replace. A request renews
+// it in the background once four fifths of that have passed, so that a token
+// asked for more rarely lapses, and whoever comes then waits for another.
+//
+// GitHub's clock is known from the last answer that had a Date, to about two
+// seconds: answers to the Source's own calls, and what ObserveDate is told.
+// Where ours is more than a day off, GitHub is left to complain.
+//
+// While GitHub or the network fails, rather than refuses, every request that
+// does not come while another one waits causes three attempts. An installation
+// that was unsuspended, or granted something, is noticed after ten seconds.
+//
+// Nothing is revoked but by Revoke. It does not know tokens that GitHub minted
+// without our reading the answer, nor those in their last minute; they expire.
 package auth

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Error says why a credential could not be had: GitHub refused, or could not
@@ -18,7 +19,9 @@ type Error struct {
 	// Remedy is what the person who runs the proxy can do, "" if nothing is known.
 	Remedy string
 
-	location string // where a 3xx answer points to
+	location   string        // where a 3xx answer points to
+	retryAfter time.Duration // what the answer says, at most maxRefusedFor
+	network    bool          // Err is the network's
 }
 
 // Error implements error: one sentence with the cause.
@@ -116,8 +119,8 @@ func (c apiCall) remedy(status int, message string) string {
 		return "check that the private key belongs to the App, and that id or client_id is the App's"
 	case status == 403 && strings.Contains(message, "suspended"):
 		return "unsuspend the installation in the account's settings"
-	case status == 404 && c.method == "POST":
-		return "check the installation id in the configuration: it does not exist, or is another App's"
+	case status == 404 && c.inst != nil:
+		return c.inst.remedy()
 	case status == 422:
 		return "grant the App the repository or the permission, and accept it in the installation"
 	case status == 429, status == 403 && strings.Contains(message, "rate limit"):
@@ -128,4 +131,22 @@ func (c apiCall) remedy(status int, message string) string {
 		return "try again later; ask those who run " + c.app.Host
 	}
 	return ""
+}
+
+// maxSettings bounds how many keys of the configuration an error names.
+const maxSettings = 10
+
+// remedy says what to do where GitHub knows no such installation of the App.
+func (i *installation) remedy() string {
+	const why = ": it does not exist, or is another App's"
+	switch n := len(i.settings); {
+	case i.discovered:
+		return "install the App again: GitHub names the installation, but does not know it"
+	case n == 0:
+		return fmt.Sprintf("check the installation id %d in the rules%s", i.id, why)
+	case n > maxSettings:
+		return fmt.Sprintf("check %s and %d more = %d in the configuration%s", strings.Join(i.settings[:maxSettings], ", "), n-maxSettings, i.id, why)
+	default:
+		return fmt.Sprintf("check %s = %d in the configuration%s", strings.Join(i.settings, ", "), i.id, why)
+	}
 }

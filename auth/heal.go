@@ -27,8 +27,8 @@ func (s *Source) Replace(ctx context.Context, refused Credential) (Credential, e
 	if refused.inst == nil || refused.header == nil {
 		return Credential{}, nil
 	}
-	key := refused.header.key
-	if token, ok := s.tokens.get(key); ok && token == refused.header {
+	key := refused.inst.tokenKey(refused.narrow)
+	if m, ok := s.tokens.get(key); ok && m.header == refused.header {
 		if _, ok := s.replaced.get(key); ok {
 			return Credential{}, nil
 		}
@@ -36,7 +36,7 @@ func (s *Source) Replace(ctx context.Context, refused Credential) (Credential, e
 		s.tokens.delete(key)
 		s.log.Warn("GitHub refuses a token that should be good: minting another", "app", refused.App.Name, "installation", int64(refused.Installation))
 	}
-	token, err := s.token(ctx, refused.inst, refused.header.narrow)
+	token, err := s.token(ctx, refused.inst, refused.narrow)
 	if err != nil || token == refused.header {
 		return Credential{}, err
 	}

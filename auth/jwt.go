@@ -19,20 +19,22 @@ const (
 
 // signer makes and keeps one App's JWT. It is safe for concurrent use.
 type signer struct {
-	app *App
+	app   *App
+	clock *clock
 
 	mu          sync.Mutex
-	current     *header // nil before the first
-	made, until time.Time
+	current     *header       // nil before the first
+	made, until time.Time     // by GitHub's clock
+	skew        time.Duration // of the clock when it was made
 }
 
 // jwt returns the App's JWT, signing a new one if the last is about to expire,
-// or if the clock was set back since.
+// or if the clock was set back or found to be wrong since.
 func (s *signer) jwt() (*header, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now().Round(0) // wall time, for the monotonic clock stops while a laptop sleeps
-	if s.current != nil && !now.Before(s.made) && now.Before(s.until) {
+	now, skew := s.clock.now(), s.clock.skew()
+	if s.current != nil && !now.Before(s.made) && now.Before(s.until) && (skew-s.skew).Abs() <= jwtSkew {
 		return s.current, nil
 	}
 	// GitHub wants whole seconds; a map keeps aud, nbf and the like out.
@@ -46,6 +48,6 @@ func (s *signer) jwt() (*header, error) {
 		return nil, fmt.Errorf("sign a JWT for App %s: %w", s.app.Name, err)
 	}
 	s.current = &header{bearer: []string{"Bearer " + signed}}
-	s.made, s.until = now, now.Add(jwtLifetime-jwtReserve)
+	s.made, s.until, s.skew = now, now.Add(jwtLifetime-jwtReserve), skew
 	return s.current, nil
 }

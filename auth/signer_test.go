@@ -13,7 +13,7 @@ func TestClockSetBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := signer{app: &App{Name: "ci-bot", ID: 1, Key: key}}
+	s := signer{clock: &clock{}, app: &App{Name: "ci-bot", ID: 1, Key: key}}
 	first, err := s.jwt()
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/singleflight"
@@ -28,24 +32,31 @@ type Options struct {
 // is safe for concurrent use.
 type Source struct {
 	apps      map[string][]*appState // host → its Apps, in the order given
+	clocks    map[string]*clock      // host → its clock
 	transport http.RoundTripper
 	fallback  Fallback
 	log       *slog.Logger
 	userAgent string
 
-	tokens   *cache[*header]  // installation.key → its token
+	tokens   *cache[*minted]  // installation.key → its token
+	refusals *cache[error]    // key of a flight → what GitHub said a moment ago
 	replaced *cache[struct{}] // keys of tokens that were replaced of late
 	flights  singleflight.Group
 	calls    atomic.Int64 // to GitHub's API, under way
 
 	lifetime context.Context // of the work that no single waiter owns
 	end      context.CancelFunc
+
+	working sync.WaitGroup // the goroutines that the Source started
+	mu      sync.Mutex
+	closed  bool // no more of them may start
 }
 
 // appState is an App and what is known about it.
 type appState struct {
 	*App
 	prefix string // of keys that are the App's
+	clock  *clock // the instance's
 	signer signer
 	client *header // client id and secret, nil if not both are configured
 
@@ -53,7 +64,8 @@ type appState struct {
 	ids    map[InstallationID]*installation // all that the configuration names
 	home   *installation                    // DefaultInstallation, nil if none
 
-	known *cache[found] // Owner.key → where GitHub says the App is installed
+	known    *cache[found]    // Owner.key → where GitHub says the App is installed
+	vanished *cache[struct{}] // installation.key of those that GitHub no longer knows
 }
 
 // New returns a Source for apps, which come in order of precedence and must
@@ -61,8 +73,9 @@ type appState struct {
 func New(apps []*App, opts Options) *Source {
 	s := &Source{
 		apps:      make(map[string][]*appState),
+		clocks:    make(map[string]*clock),
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
-		tokens: newCache[*header](maxTokens), replaced: newCache[struct{}](maxTokens),
+		tokens: newCache[*minted](maxTokens), refusals: newCache[error](maxRefusals), replaced: newCache[struct{}](maxTokens),
 	}
 	if s.transport == nil {
 		s.transport = http.DefaultTransport
@@ -75,58 +88,113 @@ func New(apps []*App, opts Options) *Source {
 	}
 	s.lifetime, s.end = context.WithCancel(context.Background())
 	for _, app := range apps {
-		s.apps[app.Host] = append(s.apps[app.Host], newAppState(app))
+		if s.clocks[app.Host] == nil {
+			s.clocks[app.Host] = &clock{host: app.Host, log: s.log}
+		}
+		s.apps[app.Host] = append(s.apps[app.Host], newAppState(app, s.clocks[app.Host]))
 	}
 	return s
 }
 
-func newAppState(app *App) *appState {
+func newAppState(app *App, clock *clock) *appState {
 	a := &appState{
-		App:    app,
-		prefix: app.Host + "|" + app.Name + "|",
-		mapped: make(map[string]*installation),
-		ids:    make(map[InstallationID]*installation),
-		known:  newCache[found](maxDiscovered),
+		App:      app,
+		prefix:   app.Host + "|" + app.Name + "|",
+		mapped:   make(map[string]*installation),
+		ids:      make(map[InstallationID]*installation),
+		known:    newCache[found](maxDiscovered),
+		vanished: newCache[struct{}](maxDiscovered),
 	}
-	a.signer.app = app
+	a.clock, a.signer.app, a.signer.clock = clock, app, clock
 	if app.ClientID != "" && app.ClientSecret != "" {
 		a.client = &header{basic: []string{basic(app.ClientID, string(app.ClientSecret))}}
 	}
 	for login, id := range app.Installations {
-		a.mapped[Owner{Login: login}.key()] = a.configured(id)
+		a.mapped[Owner{Login: login}.key()] = a.configured(id, "installations."+bareKey(login))
 	}
 	for slug, id := range app.Enterprises {
-		a.mapped[Owner{Login: slug, Enterprise: true}.key()] = a.configured(id)
+		a.mapped[Owner{Login: slug, Enterprise: true}.key()] = a.configured(id, "enterprises."+bareKey(slug))
 	}
 	if app.DefaultInstallation != 0 {
-		a.home = a.configured(app.DefaultInstallation)
+		a.home = a.configured(app.DefaultInstallation, "default_installation")
+	}
+	for _, inst := range a.ids {
+		slices.Sort(inst.settings)
 	}
 	return a
 }
 
-// configured files an installation that the configuration names.
-func (a *appState) configured(id InstallationID) *installation {
-	if a.ids[id] == nil {
-		a.ids[id] = newInstallation(a, id)
+// configured files an installation that the configuration names, under a key
+// of the App's table.
+func (a *appState) configured(id InstallationID, key string) *installation {
+	inst := a.ids[id]
+	if inst == nil {
+		inst = newInstallation(a, id)
+		a.ids[id] = inst
 	}
-	return a.ids[id]
+	inst.settings = append(inst.settings, "app."+bareKey(a.Name)+"."+key)
+	return inst
+}
+
+// bareKey quotes what TOML does not take for a key as it is: toml.io, v1.0.0, "Keys".
+func bareKey(key string) string {
+	if plausibleName(key) && !strings.Contains(key, ".") {
+		return key
+	}
+	return strconv.Quote(key)
 }
 
 // Format implements fmt.Formatter with the type's name: fmt would read what is
 // changing, and print what Transport points to for a verb that does not fit.
 func (s *Source) Format(f fmt.State, _ rune) { io.WriteString(f, "auth.Source") }
 
-// Close ends all mints and look-ups that are under way; their waiters get an
-// error that wraps context.Canceled. Cached credentials stay usable.
-func (s *Source) Close() { s.end() }
+// Close ends all mints, look-ups and renewals that are under way, and waits for
+// their end; who waits for them gets an error that wraps context.Canceled.
+// Cached credentials stay usable.
+func (s *Source) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.end()
+	s.working.Wait()
+}
+
+// begin reports whether work may begin, which then ends with s.working.Done.
+func (s *Source) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.working.Add(1)
+	}
+	return !s.closed
+}
+
+// spawn runs work in the background, unless the Source is closed.
+func (s *Source) spawn(work func()) {
+	if s.begin() {
+		go func() {
+			defer s.working.Done()
+			work()
+		}()
+	}
+}
+
+// errClosed is for those who come after Close.
+var errClosed = fmt.Errorf("the source of credentials is closed: %w", context.Canceled)
 
 // once runs work, or waits for the same work under way. The work has the
 // Source's lifetime, so that a waiter whose ctx ends leaves without stopping it.
 func once[T any](ctx context.Context, s *Source, key string, work func(context.Context) (T, error)) (T, error) {
-	done := s.flights.DoChan(key, func() (any, error) { return work(s.lifetime) })
+	var zero T
+	done := s.flights.DoChan(key, func() (any, error) {
+		if !s.begin() {
+			return zero, errClosed
+		}
+		defer s.working.Done()
+		return work(s.lifetime)
+	})
 	select {
 	case <-ctx.Done():
-		var zero T
 		return zero, ctx.Err()
 	case result := <-done:
 		return result.Val.(T), result.Err

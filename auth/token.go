@@ -24,7 +24,9 @@ type installation struct {
 	id  InstallationID
 	key string
 
+	settings   []string    // the keys that name it in the configuration, as "app.ci-bot.installations.acme"
 	discovered bool        // GitHub told, rather than the configuration
+	again      bool        // … and again a moment after it had said that it is gone
 	gone       atomic.Bool // GitHub told so when asked for a token
 }
 
@@ -35,42 +37,80 @@ func newInstallation(app *appState, id InstallationID) *installation {
 func discovered(app *appState, id InstallationID) *installation {
 	inst := newInstallation(app, id)
 	inst.discovered = true
+	_, inst.again = app.vanished.get(inst.key)
 	return inst
 }
 
-// token returns the installation's token: the cached one, or one that is
-// minted once for everybody who is waiting. A waiter that leaves does not stop
-// the mint.
-func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowing) (*header, error) {
-	key := inst.key
-	if narrow != nil {
-		key += "|" + string(narrow.body)
-	}
-	if token, ok := s.tokens.get(key); ok {
-		return token, nil
-	}
-	return once(ctx, s, key, func(ctx context.Context) (*header, error) {
-		if token, ok := s.tokens.get(key); ok {
-			return token, nil
-		}
-		token, expires, err := s.mint(ctx, inst, narrow)
-		if err != nil {
-			return nil, err
-		}
-		token.key, token.narrow, token.minted = key, narrow, time.Now()
-		s.tokens.set(key, token, usable(time.Until(expires)))
-		return token, nil
-	})
+// vanish notes that GitHub does not know an installation that it named itself.
+// Where it names it again, that is believed for a moment only.
+func (i *installation) vanish() {
+	i.app.vanished.set(i.key, struct{}{}, refusedFor)
+	i.gone.Store(true)
 }
 
-// usable is how long a token that expires after left is handed out: up to a
-// minute before it expires, or for half its life where that is shorter. It is
-// negative if the token expired long ago, or GitHub did not say when it will.
-func usable(left time.Duration) time.Duration {
-	if left < 2*time.Minute {
-		return left / 2
+// tokenKey is what a token of the installation is filed under.
+func (i *installation) tokenKey(narrow *Narrowing) string {
+	if narrow == nil {
+		return i.key
 	}
-	return left - time.Minute
+	return i.key + "|" + string(narrow.body)
+}
+
+// token returns the installation's token: the cached one, which is renewed in
+// the background towards its end, or one that is minted once for everybody who
+// is waiting. A waiter that leaves does not stop the mint.
+func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowing) (*header, error) {
+	key := inst.tokenKey(narrow)
+	now := inst.app.clock.now()
+	if m := s.cached(key, now); m != nil {
+		if m.due(now) {
+			s.renew(key, m)
+		}
+		return m.header, nil
+	}
+	if err := s.refusal(key); err != nil {
+		return nil, err
+	}
+	m, err := once(ctx, s, key, func(ctx context.Context) (*minted, error) {
+		if m := s.cached(key, inst.app.clock.now()); m != nil {
+			return m, nil
+		}
+		return s.mintAndKeep(ctx, key, inst, narrow)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m.header, nil
+}
+
+// cached returns the token filed under key if it can be used, else nil.
+func (s *Source) cached(key string, now time.Time) *minted {
+	if m, ok := s.tokens.get(key); ok && now.Before(m.until) {
+		return m
+	}
+	return nil
+}
+
+// mintAndKeep mints a token and files it, unless it cannot be used twice. What
+// GitHub refused a moment ago it is not asked again.
+func (s *Source) mintAndKeep(ctx context.Context, key string, inst *installation, narrow *Narrowing) (*minted, error) {
+	if err := s.refusal(key); err != nil {
+		return nil, err
+	}
+	h, expires, err := s.mint(ctx, inst, narrow)
+	if err != nil {
+		s.remember(key, err)
+		return nil, err
+	}
+	now := inst.app.clock.now()
+	m := newMinted(h, inst, narrow, expires, now)
+	if old := s.cached(key, now); old != nil { // without its own former one, which has expired
+		m.former = &minted{header: old.header, inst: inst, expires: old.expires}
+	}
+	if use := m.until.Sub(now); use > 0 { // an old one may be good for longer
+		s.tokens.set(key, m, use)
+	}
+	return m, nil
 }
 
 // mint creates an installation token: docs.github.com "Generating an
@@ -82,7 +122,7 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 	}
 	c := apiCall{
 		app: inst.app, method: "POST", path: fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
-		action: fmt.Sprintf("mint a token for installation %d", inst.id),
+		action: fmt.Sprintf("mint a token for installation %d", inst.id), inst: inst,
 	}
 	if narrow != nil {
 		c.body = narrow.body

@@ -164,7 +164,7 @@ func TestFailedMintIsSharedNotCached(t *testing.T) {
 		github := &api{
 			before: func(*http.Request) { time.Sleep(time.Second) },
 			mint: func(n int, _ string) reply {
-				if n == 1 {
+				if n <= 3 {
 					return reply{status: 502}
 				}
 				return minted("ghs_second", time.Hour)
@@ -184,8 +184,8 @@ func TestFailedMintIsSharedNotCached(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := github.minted(); n != 1 {
-			t.Errorf("10 callers caused %d mints, want 1", n)
+		if n := github.minted(); n != 3 {
+			t.Errorf("10 callers caused %d mints, want one and two retries", n)
 		}
 		if got := mustToken(t, s, "acme"); got != "ghs_second" {
 			t.Errorf("token = %q, want ghs_second", got)

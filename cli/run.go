@@ -133,7 +133,7 @@ func privateBundle(cas *authorities, cfg *config.Config) (dir, path string, err 
 // must call stop.
 func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, log *slog.Logger) (address *url.URL, stop func(), err error) {
 	password := rand.Text() // letters and digits: clients break on escapes
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Password: password}, log)
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Password: password}, true, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,7 +146,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, l
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()
 		if err := srv.stop(end); err != nil {
-			log.Info("some requests were cut off", "error", err)
+			log.Info("the end was not clean", "error", err)
 		}
 	}
 	return &url.URL{Scheme: "http", User: url.UserPassword("run", password), Host: ln.Addr().String()}, stop, nil

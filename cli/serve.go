@@ -57,7 +57,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous}, log)
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous}, false, log)
 	if err != nil {
 		ln.Close()
 		return err
@@ -74,7 +74,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	end, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if stopErr := srv.stop(end); stopErr != nil {
-		log.Warn("some requests were cut off", "error", stopErr)
+		log.Warn("the end was not clean", "error", stopErr)
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil

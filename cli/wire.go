@@ -147,10 +147,13 @@ type server struct {
 	*proxy.Proxy
 	source   *auth.Source
 	upstream *proxy.Upstream
+	revoke   bool // the tokens, at the end
 }
 
 // newServer wires a proxy together. Close it after its Shutdown.
-func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, log *slog.Logger) (*server, error) {
+// revokeByDefault says whether it revokes its tokens where the configuration
+// does not say.
+func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, revokeByDefault bool, log *slog.Logger) (*server, error) {
 	if err := harden(); err != nil {
 		log.Warn("other processes of this user can read this one's memory", "error", err)
 	}
@@ -164,13 +167,17 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	source := auth.New(cfg.Apps, auth.Options{
 		Transport: upstream.Transport(), Fallback: cfg.Fallback, Log: log, UserAgent: "ghapp-proxy",
 	})
+	revoke := revokeByDefault
+	if cfg.RevokeOnExit != nil {
+		revoke = *cfg.RevokeOnExit
+	}
 	return &server{
 		Proxy: proxy.New(proxy.Options{
 			Hosts: servedHosts(cfg), Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Credentials: source,
 			Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
 			Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log,
 		}),
-		source: source, upstream: upstream,
+		source: source, upstream: upstream, revoke: revoke,
 	}, nil
 }
 
@@ -178,6 +185,9 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 func (s *server) stop(ctx context.Context) error {
 	err := s.Shutdown(ctx)
 	s.source.Close()
+	if s.revoke {
+		err = errors.Join(err, s.source.Revoke(ctx))
+	}
 	s.upstream.Close()
 	return err
 }

@@ -64,9 +64,12 @@ type Config struct {
 	AllowAnonymous bool   // serve peers that are not known to be the same user
 	PlainHTTP      bool   // serve http:// absolute-form requests for served hosts
 
-	Apps      []*auth.App // in the order of the file; at least one
-	Fallback  auth.Fallback
-	JWTWrites bool // let JWT routes be written to
+	Apps     []*auth.App // in the order of the file; at least one
+	Fallback auth.Fallback
+	// RevokeOnExit says whether cached tokens are revoked at the end; nil
+	// leaves it to the command: run does, serve does not.
+	RevokeOnExit *bool
+	JWTWrites    bool // let JWT routes be written to
 	// DefaultOwner is the login whose installation serves requests that name
 	// nobody, "" for none.
 	DefaultOwner string

@@ -27,7 +27,7 @@ func guardBody(w http.ResponseWriter, r *http.Request) *http.Request {
 		r.Trailer = make(http.Header) // filled in when the body ends, announced or not
 	}
 	b := &requestBody{r.Body, http.NewResponseController(w), r.Trailer}
-	b.dropTrailers() // those that are announced
+	b.dropTrailers()               // those that are announced
 	r = r.WithContext(r.Context()) // a copy
 	r.Body = b
 	return r

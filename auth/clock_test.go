@@ -1,0 +1,208 @@
+package auth_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ghapp-proxy/auth"
+)
+
+// ahead is a GitHub whose clock is ahead of ours, and which looks at the times
+// of JWTs as GitHub does.
+func ahead(t testing.TB, skew time.Duration) *api {
+	now := func() time.Time { return time.Now().Add(skew) }
+	github := &api{clock: now}
+	github.judge = func(r *http.Request) (answer reply, refused bool) {
+		_, claims := openJWT(t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), &testKey().PublicKey)
+		var exp, iat int64
+		fmt.Sscanf(claims, `{"exp":%d,"iat":%d`, &exp, &iat)
+		switch unix := now().Unix(); {
+		case exp <= unix:
+			return jwtRefused("'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires"), true
+		case exp > unix+600:
+			return jwtRefused("'Expiration time' claim ('exp') is too far in the future"), true
+		case iat > unix:
+			return jwtRefused("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"), true
+		}
+		return reply{}, false
+	}
+	github.mint = func(n int, _ string) reply {
+		return reply{status: 201, body: fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q}`, n, now().Add(time.Hour).UTC().Format(time.RFC3339))}
+	}
+	return github
+}
+
+func jwtRefused(message string) reply {
+	return reply{status: 401, body: fmt.Sprintf(`{"message":%q}`, message)}
+}
+
+func TestClockIsCorrected(t *testing.T) {
+	for _, skew := range []time.Duration{
+		-20 * time.Hour, -time.Hour, -10 * time.Minute, -2 * time.Minute, -time.Second, 0,
+		time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour, 20 * time.Hour,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(300 * time.Millisecond) // Date has whole seconds
+			github := ahead(t, skew)
+			s, log := logged(t, github)
+			github.set("GET /users/globex/installation", installed(5, "globex", "all"))
+			first := mustToken(t, s, "acme")
+			if n := len(github.take()); n > 2 {
+				t.Errorf("skew %v: %d calls for the first token, want a retry at most", skew, n)
+			}
+			mustToken(t, s, "globex")
+			wantCalls(t, github, "GET /users/globex/installation", "POST /app/installations/5/access_tokens")
+			time.Sleep(45 * time.Minute)
+			if got := mustToken(t, s, "acme"); got != first {
+				t.Errorf("skew %v: after 45 minutes the token is another one", skew)
+			}
+			time.Sleep(15 * time.Minute)
+			if got := mustToken(t, s, "acme"); got == first {
+				t.Errorf("skew %v: after an hour the token is the first", skew)
+			}
+			lines, want := strings.Count(log.String(), "\n"), 1
+			if skew.Abs() < 2*time.Second {
+				want = 0
+			}
+			if lines != want || want == 1 && !strings.Contains(log.String(), skew.String()) {
+				t.Errorf("skew %v: the log has %d lines, want %d:\n%s", skew, lines, want, log)
+			}
+		})
+	}
+}
+
+// TestClockIsRetriedOnce: GitHub complains whatever we do.
+func TestClockIsRetriedOnce(t *testing.T) {
+	const far = "'Expiration time' claim ('exp') is too far in the future"
+	tests := []struct {
+		name   string
+		skew   time.Duration
+		header http.Header
+		answer reply
+		calls  int
+	}{
+		{"clock", -time.Hour, nil, jwtRefused(far), 2},
+		{"no difference", 0, nil, jwtRefused(far), 1},
+		{"more than a day", -25 * time.Hour, nil, jwtRefused(far), 1},
+		{"from a cache", -time.Hour, http.Header{"Age": {"0"}}, jwtRefused(far), 1},
+		{"another message", -time.Hour, nil, jwtRefused("Bad credentials"), 1},
+		{"another status", -time.Hour, nil, reply{status: 403, body: `{"message":"` + far + `"}`}, 1},
+	}
+	for _, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			github := &api{clock: func() time.Time { return time.Now().Add(test.skew) }}
+			test.answer.header = test.header
+			github.mint = func(int, string) reply { return test.answer }
+			if got := whose(t, acmeSource(t, github), "acme", true); got != "error" {
+				t.Errorf("%s: answered by %s, want an error", test.name, got)
+			}
+			if n := len(github.take()); n != test.calls {
+				t.Errorf("%s: %d calls, want %d", test.name, n, test.calls)
+			}
+		})
+	}
+}
+
+// TestNoDate: without a Date there is nothing to learn.
+func TestNoDate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		github := ahead(t, time.Hour)
+		github.clock = nil
+		if got := whose(t, acmeSource(t, github), "acme", true); got != "error" || len(github.take()) != 1 {
+			t.Errorf("answered by %s, want an error and no retry", got)
+		}
+	})
+}
+
+func TestObserveDate(t *testing.T) {
+	const host = "github.com"
+	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	tests := []struct {
+		host, date, age string
+		want            time.Duration
+	}{
+		{host, date(0), "", 0},
+		{host, date(time.Hour), "", time.Hour},
+		{host, date(-time.Hour), "", -time.Hour},
+		{host, date(time.Hour), "3", 0},
+		{host, date(25 * time.Hour), "", 0},
+		{host, "", "", 0},
+		{host, "yesterday", "", 0},
+		{"ghe.example.com", date(time.Hour), "", 0},
+	}
+	for _, test := range tests {
+		s := newSource(t, nil, 0, newApp("ci-bot", 1))
+		before := jwtOf(t, s)
+		s.ObserveDate(test.host, test.date, test.age)
+		after := jwtOf(t, s)
+		if test.want == 0 {
+			if before != after {
+				t.Errorf("%+v: there is another JWT", test)
+			}
+			continue
+		}
+		var iat, exp int64
+		_, claims := openJWT(t, after, &testKey().PublicKey)
+		fmt.Sscanf(claims, `{"exp":%d,"iat":%d`, &exp, &iat)
+		if off := time.Until(time.Unix(iat, 0)) + time.Minute - test.want; off.Abs() > 5*time.Second {
+			t.Errorf("%+v: iat is %v off", test, off)
+		}
+	}
+}
+
+// TestObserveDateIsCheap: the proxy calls it for every answer.
+func TestObserveDateIsCheap(t *testing.T) {
+	s := newSource(t, nil, 0, newApp("ci-bot", 1))
+	date := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
+	if n := testing.AllocsPerRun(100, func() { s.ObserveDate("github.com", date, "") }); n != 0 {
+		t.Errorf("ObserveDate allocates %v times, want 0", n)
+	}
+}
+
+// TestClockIsSet: somebody sets the clock, and the next answer says so.
+func TestClockIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		skew := time.Hour
+		s, log := logged(t, &api{})
+		for range 3 {
+			for range 3 {
+				s.ObserveDate("github.com", time.Now().Add(skew).UTC().Format(http.TimeFormat), "")
+				time.Sleep(2 * time.Second)
+			}
+			skew = time.Hour - skew
+		}
+		if n := strings.Count(log.String(), "\n"); n != 2 {
+			t.Errorf("the log has %d lines, want one for each time that the clock went wrong:\n%s", n, log)
+		}
+	})
+}
+
+// TestSkewedServer is about the fake GitHub, which verifies JWTs by itself.
+func TestSkewedServer(t *testing.T) {
+	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		server, app := seeded(t)
+		server.SetClockSkew(skew)
+		s := reach(t, server, app)
+		if got := whose(t, s, "acme/widgets", true); got != "111 of ci-bot" {
+			t.Errorf("skew %v: answered by %s, want 111 of ci-bot", skew, got)
+		}
+		cred, err := s.ForApp("github.com", "", 0, auth.Owner{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/app", nil)
+		req.Header["Authorization"] = cred.Bearer()
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 {
+			t.Errorf("skew %v: GET /app is answered %d, want 200", skew, resp.StatusCode)
+		}
+	}
+}
