@@ -44,16 +44,7 @@ func (s *Source) installationByID(ctx context.Context, apps []*appState, owner O
 
 // findRepository asks GitHub which installation covers a repository.
 func (s *Source) findRepository(ctx context.Context, apps []*appState, app *appState, owner Owner) (found, error) {
-	return s.ask(ctx, app, owner.key(), func(ctx context.Context) (found, error) {
-		answer, err := s.lookUp(ctx, app, owner)
-		if isMissing(err) {
-			return found{}, nil
-		}
-		if err != nil {
-			return found{}, err
-		}
-		return foundByID(apps, app, answer), nil
-	})
+	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found { return foundByID(apps, app, answer) })
 }
 
 // foundByID is what an installation answers for an id. Its account's name is

@@ -71,6 +71,18 @@ func (s *Source) discover(ctx context.Context, app *appState, owner Owner) (*ins
 
 // find looks one account or repository up.
 func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, error) {
+	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found {
+		f := found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all" || owner.Enterprise}
+		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
+			app.known.set(owner.account().key(), f, f.ttl())
+		}
+		return f
+	})
+}
+
+// askWhere asks where the App is installed for an owner; read makes of GitHub's
+// answer what is remembered.
+func (s *Source) askWhere(ctx context.Context, app *appState, owner Owner, read func(installationAnswer) found) (found, error) {
 	return s.ask(ctx, app, owner.key(), func(ctx context.Context) (found, error) {
 		answer, err := s.lookUp(ctx, app, owner)
 		if isMissing(err) {
@@ -79,11 +91,7 @@ func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, e
 		if err != nil {
 			return found{}, err
 		}
-		f := found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all" || owner.Enterprise}
-		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
-			app.known.set(owner.account().key(), f, f.ttl())
-		}
-		return f, nil
+		return read(answer), nil
 	})
 }
 

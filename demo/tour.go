@@ -63,22 +63,8 @@ func tour(ctx context.Context, github *githubtest.Server, dir, config string) er
 			continue
 		}
 		fmt.Printf("\n# %s\n$ %s\n", stop.what, stop.command)
-		github.Reset()
-		visit := exec.CommandContext(ctx, "sh", "-c", ". ../env.sh; "+stop.command)
-		visit.Dir = filepath.Join(dir, "tour")
-		if err := os.MkdirAll(visit.Dir, 0o700); err != nil {
+		if err := visit(ctx, github, log, dir, stop.command); err != nil {
 			return err
-		}
-		visit.Stdout, visit.Stderr = os.Stdout, os.Stderr
-		if err := visit.Run(); err != nil {
-			fmt.Println("  ", err)
-		}
-		time.Sleep(50 * time.Millisecond) // the proxy logs a request when it has ended
-		for _, line := range log.requests() {
-			fmt.Println("  the tool sent    " + line)
-		}
-		for _, request := range github.Requests() {
-			fmt.Println("  GitHub received  " + received(request))
 		}
 	}
 
@@ -93,6 +79,28 @@ Try it yourself, in another shell, until you press Ctrl-C here:
 The configuration is %s.
 `, script, config)
 	<-ctx.Done()
+	return nil
+}
+
+// visit runs one command of the tour, and shows what it sent and what arrived.
+func visit(ctx context.Context, github *githubtest.Server, log *proxyLog, dir, command string) error {
+	github.Reset()
+	cmd := exec.CommandContext(ctx, "sh", "-c", ". ../env.sh; "+command)
+	cmd.Dir = filepath.Join(dir, "tour")
+	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		fmt.Println("  ", err)
+	}
+	time.Sleep(50 * time.Millisecond) // the proxy logs a request when it has ended
+	for _, line := range log.requests() {
+		fmt.Println("  the tool sent    " + line)
+	}
+	for _, request := range github.Requests() {
+		fmt.Println("  GitHub received  " + received(request))
+	}
 	return nil
 }
 

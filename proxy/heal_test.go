@@ -55,14 +55,19 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
 }
 
+// newSource has one App that maps acme. The caller closes it.
+func newSource(g *refuser) *auth.Source {
+	return auth.New([]*auth.App{{
+		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+		Installations: map[string]auth.InstallationID{"acme": 1},
+	}}, auth.Options{Transport: g})
+}
+
 // heal sends a request through the healer with a token that was minted age
 // ago, and returns the answer's status and how long it took.
 func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body io.Reader) (status int, took time.Duration) {
 	t.Helper()
-	source := auth.New([]*auth.App{{
-		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
-		Installations: map[string]auth.InstallationID{"acme": 1},
-	}}, auth.Options{Transport: g})
+	source := newSource(g)
 	defer source.Close()
 	cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
 	if err != nil {
@@ -161,10 +166,7 @@ func TestHealRevokedToken(t *testing.T) {
 func TestHealNeverLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
-		source := auth.New([]*auth.App{{
-			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
-			Installations: map[string]auth.InstallationID{"acme": 1},
-		}}, auth.Options{Transport: g})
+		source := newSource(g)
 		defer source.Close()
 		start := time.Now()
 		for time.Since(start) < 10*time.Minute {
@@ -210,10 +212,7 @@ func TestHealLargeBody(t *testing.T) {
 func TestHealClientLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
-		source := auth.New([]*auth.App{{
-			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
-			Installations: map[string]auth.InstallationID{"acme": 1},
-		}}, auth.Options{Transport: g})
+		source := newSource(g)
 		defer source.Close()
 		cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"ghapp-proxy/rules"
 )
 
 // recorder counts what is answered.
@@ -48,8 +50,8 @@ func (w *recorder) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController find Flush and EnableFullDuplex.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// logLine returns the function that writes a request's line when it ends. The
-// path is logged without its query, which may hold secrets.
+// logLine returns the function that writes a request's line when it ends. It
+// is deferred, and passes a panic on.
 func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 	start := time.Now()
 	return func() {
@@ -57,58 +59,67 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 			_ = w.control.SetWriteDeadline(time.Time{}) // the connection may be kept
 		}
 		level := slog.LevelInfo
-		attrs := make([]slog.Attr, 0, 16)
-		attrs = append(attrs,
-			slog.String("client", r.RemoteAddr),
-			slog.String("method", r.Method),
-			slog.String("host", x.session.host.Name),
-			slog.String("path", x.path),
-			slog.String("route", x.route.Operation),
-			slog.String("credential", credentialName(x)),
-		)
-		if own := r.Header.Get("Authorization"); own != "" && !x.keep {
-			attrs = append(attrs, slog.String("replaced", scheme(own))) // what the tool sent did not leave
-		}
-		if x.route.Named() {
-			attrs = append(attrs, slog.String("owner", owner(x.route.Subject).String()))
-		}
-		if n := len(x.route.Others); n > 0 {
-			attrs = append(attrs, slog.Int("other_owners", n))
-		}
-		if x.route.Rule != 0 {
-			attrs = append(attrs, slog.Int("rule", x.route.Rule))
-		}
-		if x.credential.Fallback {
-			attrs = append(attrs, slog.Bool("fallback", true))
-		}
-		if x.credential.App != nil {
-			attrs = append(attrs, slog.String("app", x.credential.App.Name))
-		}
-		if x.credential.Installation != 0 {
-			attrs = append(attrs, slog.Int64("installation", int64(x.credential.Installation)))
-		}
-		attrs = append(attrs,
-			slog.Int("status", w.status),
-			slog.Duration("duration", time.Since(start).Round(time.Microsecond)),
-			slog.Int64("bytes", w.bytes),
-		)
-		if aborted := recover(); aborted != nil {
-			defer panic(aborted) // net/http closes the connection and is quiet about it
-			level = slog.LevelWarn
-			if x.err == nil {
-				x.err = errCutOff
-			}
-			if aborted != http.ErrAbortHandler {
-				level = slog.LevelError
-				x.err = fmt.Errorf("a fault of ghapp-proxy: %v", aborted)
-			}
-		}
-		if x.err != nil {
-			attrs = append(attrs, slog.String("error", x.err.Error()))
+		aborted := recover()
+		switch {
+		case aborted != nil && aborted != http.ErrAbortHandler:
+			level, x.err = slog.LevelError, fmt.Errorf("a fault of ghapp-proxy: %v", aborted)
+		case aborted != nil && x.err == nil:
+			level, x.err = slog.LevelWarn, errCutOff
+		case x.err != nil:
 			level = slog.LevelWarn
 		}
-		g.opts.Log.LogAttrs(r.Context(), level, "request", attrs...)
+		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, time.Since(start))...)
+		if aborted != nil {
+			panic(aborted) // net/http closes the connection
+		}
 	}
+}
+
+// maxLoggedPath is how much of a path is logged, in bytes.
+const maxLoggedPath = 1 << 10
+
+// describe is what the log says about a request. The path is logged without its
+// query, which may hold secrets.
+func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []slog.Attr {
+	path := x.path
+	if len(path) > maxLoggedPath {
+		path = path[:maxLoggedPath] + "…"
+	}
+	attrs := make([]slog.Attr, 0, 17)
+	attrs = append(attrs,
+		slog.String("client", r.RemoteAddr),
+		slog.String("method", r.Method),
+		slog.String("host", x.session.host.Name),
+		slog.String("path", path),
+		slog.String("route", x.route.Operation),
+		slog.String("credential", credentialName(x)),
+	)
+	if own := r.Header.Get("Authorization"); own != "" && !x.keep && x.route.Credential != rules.Keep {
+		attrs = append(attrs, slog.String("replaced", scheme(own))) // what the tool sent did not leave
+	}
+	if x.route.Named() {
+		attrs = append(attrs, slog.String("owner", owner(x.route.Subject).String()))
+	}
+	if n := len(x.route.Others); n > 0 {
+		attrs = append(attrs, slog.Int("other_owners", n))
+	}
+	if x.route.Rule != 0 {
+		attrs = append(attrs, slog.Int("rule", x.route.Rule))
+	}
+	if x.credential.Fallback {
+		attrs = append(attrs, slog.Bool("fallback", true))
+	}
+	if x.credential.App != nil {
+		attrs = append(attrs, slog.String("app", x.credential.App.Name))
+	}
+	if x.credential.Installation != 0 {
+		attrs = append(attrs, slog.Int64("installation", int64(x.credential.Installation)))
+	}
+	attrs = append(attrs, slog.Int("status", w.status), slog.Duration("duration", took.Round(time.Microsecond)), slog.Int64("bytes", w.bytes))
+	if x.err != nil {
+		attrs = append(attrs, slog.String("error", x.err.Error()))
+	}
+	return attrs
 }
 
 var errCutOff = errors.New("the answer was cut off")

@@ -123,17 +123,4 @@ func uploads(req Request, path segments) (Route, error) {
 }
 
 // number returns segment i if it is a decimal number that fits an int64, else 0.
-func number(path *segments, i int) int64 {
-	s := unescape(path.at[i])
-	if s == "" || len(s) > 18 {
-		return 0
-	}
-	var n int64
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' {
-			return 0
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
-}
+func number(path *segments, i int) int64 { return decimal(unescape(path.at[i])) }
