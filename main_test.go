@@ -206,8 +206,17 @@ func mints(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// github reset | suspend ID | uninstall ID changes the fake GitHub.
+// github reset | revoke | suspend ID | uninstall ID | young AGE STATUS changes
+// the fake GitHub; young makes it refuse tokens that are younger.
 func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) == 3 && args[0] == "young" {
+		age, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		status, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		fakeOf(ts).RejectYoungTokens(age, status)
+		return
+	}
 	var id int64
 	if len(args) > 1 {
 		var err error
@@ -224,7 +233,7 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 	case "revoke":
 		fakeOf(ts).RevokeAll()
 	default:
-		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID")
+		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID | young AGE STATUS")
 	}
 }
 
