@@ -20,8 +20,8 @@ func BenchmarkRequest(b *testing.B) {
 		url    string
 	}{
 		"direct": {direct, "https://" + codeload + "/acme/widgets/tar.gz/x"},
-		"h1":     {w.client(b, false), "https://" + codeload + "/acme/widgets/tar.gz/x"},
-		"h2":     {w.client(b, true), "https://api.github.com/repos/acme/widgets"},
+		"h1":     {&http.Client{Transport: w.transport(b, false)}, "https://" + codeload + "/acme/widgets/tar.gz/x"},
+		"h2":     {&http.Client{Transport: w.transport(b, true)}, "https://api.github.com/repos/acme/widgets"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

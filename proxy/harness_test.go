@@ -145,8 +145,15 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 	return w
 }
 
-// client returns a client that uses the proxy, with HTTP/2 if h2 is set.
+// client returns a client that uses the proxy, with HTTP/2 if h2 is set, and
+// looks for secrets in what it gets.
 func (w *world) client(t testing.TB, h2 bool) *http.Client {
+	return &http.Client{Transport: noLeaks{t, w.github, w.transport(t, h2)}, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+}
+
+func (w *world) transport(t testing.TB, h2 bool) *http.Transport {
 	transport := &http.Transport{
 		Proxy:               http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr}),
 		TLSClientConfig:     &tls.Config{RootCAs: w.roots},
@@ -155,9 +162,7 @@ func (w *world) client(t testing.TB, h2 bool) *http.Client {
 		MaxIdleConnsPerHost: 256,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: noLeaks{t, w.github, transport}, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+	return transport
 }
 
 // noLeaks fails the test if the head of an answer contains a secret.
