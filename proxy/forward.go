@@ -90,7 +90,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 }
 
 // setTarget makes u's request target the octets that the client sent. Opaque
-// does that for all that need it: rules.Set.Route refuses a leading "//", which
+// does that for all that need it: rules.Classify refuses a leading "//", which
 // Opaque would take for a host, and elsewhere the path is parsed.
 func setTarget(u *url.URL, path, query string) {
 	if strings.HasPrefix(path, "//") {

@@ -2,10 +2,10 @@ package proxy
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
@@ -91,11 +91,19 @@ func isRefused(x *exchange, resp *http.Response) bool {
 	return false
 }
 
-// says reports whether the beginning of an answer's body contains a text.
+// says reports whether the beginning of an answer's body contains a text, also
+// where it is compressed as most clients ask for.
 func says(resp *http.Response, text string) bool {
 	beginning, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error is met again
 	resp.Body = replayed{io.MultiReader(bytes.NewReader(beginning), resp.Body), resp.Body}
-	return strings.Contains(string(beginning), text)
+	if resp.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(bytes.NewReader(beginning))
+		if err != nil {
+			return false
+		}
+		beginning, _ = io.ReadAll(io.LimitReader(unzipped, maxPeek)) // what there is of it
+	}
+	return bytes.Contains(beginning, []byte(text))
 }
 
 // spooledBody keeps what was read of a request's body, as long as it is small.

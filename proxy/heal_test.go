@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -144,6 +146,23 @@ func TestHealYoungToken(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The complaint is read in a compressed answer too, which stays as it is.
+func TestHealReadsGzip(t *testing.T) {
+	var zipped bytes.Buffer
+	zw := gzip.NewWriter(&zipped)
+	io.WriteString(zw, badCredentials)
+	zw.Close()
+	for encoding, want := range map[string]bool{"gzip": true, "br": false, "": false} {
+		resp := &http.Response{Header: http.Header{"Content-Encoding": {encoding}}, Body: io.NopCloser(bytes.NewReader(zipped.Bytes()))}
+		if got := says(resp, "Bad credentials"); got != want {
+			t.Errorf("encoding %q: %v, want %v", encoding, got, want)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(body, zipped.Bytes()) {
+			t.Errorf("encoding %q: the answer changed: %q, %v", encoding, body, err)
+		}
 	}
 }
 
