@@ -53,7 +53,7 @@ func (i *installation) tokenKey(narrow *Narrowing) string {
 	if narrow == nil {
 		return i.key
 	}
-	return i.key + "|" + string(narrow.body)
+	return i.key + "|" + narrow.key
 }
 
 // token returns the installation's token: the cached one, which is renewed in
@@ -126,7 +126,7 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 	}
 	if narrow != nil {
 		c.body = narrow.body
-		c.action += " narrowed to " + string(narrow.body)
+		c.action += " narrowed to " + clean(narrow.String())
 	}
 	if err := s.do(ctx, c, &answer); err != nil {
 		return nil, time.Time{}, err

@@ -1,0 +1,81 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+
+	"ghapp-proxy/auth"
+)
+
+// narrowing reads "a b 5 contents:read": names, ids and permissions. "" is nil.
+func narrowing(t *testing.T, s string) *auth.Narrowing {
+	t.Helper()
+	var repos []string
+	var ids []int64
+	var permissions map[string]string
+	for word := range strings.FieldsSeq(s) {
+		if name, level, ok := strings.Cut(word, ":"); ok {
+			if permissions == nil {
+				permissions = map[string]string{}
+			}
+			permissions[name] = level
+		} else if '0' <= word[0] && word[0] <= '9' {
+			ids = append(ids, int64(word[0]-'0'))
+		} else {
+			repos = append(repos, word)
+		}
+	}
+	if s == "" {
+		return nil
+	}
+	n, err := auth.NewNarrowing(repos, ids, permissions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestNarrowingAnd(t *testing.T) {
+	const nothing = "nothing"
+	for _, test := range []struct{ a, b, want string }{
+		{"", "", ""},
+		{"a", "", "a"},
+		{"a B", "b c", "b"},
+		{"a", "c", nothing},
+		{"1 2", "2 3", "2"},
+		{"a 1", "a 2", "a"},
+		{"a 1", "a", "a"},
+		{"a", "1", nothing}, // they may be the same, but nobody can tell
+		{"a", "contents:read", "a contents:read"},
+		{"contents:write", "contents:read issues:write", "contents:read"},
+		{"contents:admin issues:read", "contents:write issues:write", "contents:write issues:read"},
+		{"contents:read", "issues:read", nothing},
+		{"a contents:read", "a issues:read", nothing},
+		{"a contents:read", "b contents:read", nothing},
+		{"a b contents:write", "b contents:read", "b contents:read"},
+	} {
+		for _, pair := range [][2]string{{test.a, test.b}, {test.b, test.a}} {
+			got, err := narrowing(t, pair[0]).And(narrowing(t, pair[1]))
+			switch {
+			case test.want == nothing && err == nil:
+				t.Errorf("And(%q, %q) = %s, want an error", pair[0], pair[1], got)
+			case test.want != nothing && (err != nil || got.String() != narrowing(t, test.want).String()):
+				t.Errorf("And(%q, %q) = %s, %v, want %q", pair[0], pair[1], got, err, test.want)
+			}
+		}
+	}
+}
+
+func TestNarrowingRefuses(t *testing.T) {
+	for name, err := range map[string]error{
+		"owner":      second(auth.NewNarrowing([]string{"acme/widgets"}, nil, nil)),
+		"long name":  second(auth.NewNarrowing([]string{strings.Repeat("a", 101)}, nil, nil)),
+		"id":         second(auth.NewNarrowing(nil, []int64{-1}, nil)),
+		"level":      second(auth.NewNarrowing(nil, nil, map[string]string{"contents": "all"})),
+		"permission": second(auth.NewNarrowing(nil, nil, map[string]string{"Contents\n": "read"})),
+	} {
+		if err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want one in one line", name, err)
+		}
+	}
+}
