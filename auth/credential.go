@@ -26,6 +26,7 @@ type header struct {
 	bearer, token, basic []string // nil where the form does not exist
 
 	minted time.Time // when an installation token was made, by our clock
+	grant  *Grant    // of an installation token
 }
 
 // Anonymous reports whether there is nothing to send: the request may leave

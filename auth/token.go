@@ -119,6 +119,7 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 	var answer struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
+		grantAnswer
 	}
 	c := apiCall{
 		app: inst.app, method: "POST", path: fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
@@ -135,5 +136,7 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 		return nil, time.Time{}, c.fail(errNoToken)
 	}
 	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.ExpiresAt)
-	return newTokenHeader(answer.Token), answer.ExpiresAt, nil
+	h := newTokenHeader(answer.Token)
+	h.grant = answer.grant()
+	return h, answer.ExpiresAt, nil
 }
