@@ -214,6 +214,9 @@ func (e *explainer) describe(a *answer, host rules.Host, route *rules.Route) {
 	case rules.JWT:
 		owner := auth.Owner{Login: route.Owner, Enterprise: route.Enterprise}
 		a.App = e.source.AppFor(string(host.Instance), route.App, auth.InstallationID(route.InstallationID), owner)
+		if route.Exchange {
+			a.Credential, a.How = "placeholder", "answered by the proxy; the App is that of the client's JWT, if it sends one"
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func servedHosts(cfg *config.Config) []rules.Host {
 
 // ruleSet are the rules in force.
 func ruleSet(cfg *config.Config) rules.Set {
-	return rules.Set{JWTWrites: cfg.JWTWrites, Rules: cfg.Rules}
+	return rules.Set{JWTWrites: cfg.JWTWrites, Exchange: cfg.Exchange == config.ExchangePlaceholder, Rules: cfg.Rules}
 }
 
 // authority makes or loads one CA.

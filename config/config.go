@@ -70,6 +70,7 @@ type Config struct {
 	// leaves it to the command: run does, serve does not.
 	RevokeOnExit *bool
 	JWTWrites    bool // let JWT routes be written to
+	Exchange     Exchange
 	// DefaultOwner is the login whose installation serves requests that name
 	// nobody, "" for none.
 	DefaultOwner string
@@ -84,6 +85,15 @@ type Config struct {
 	// Warnings are faults that do not stop the program, in the form of errors.
 	Warnings []string
 }
+
+// Exchange says what a program gets that asks for an installation token.
+type Exchange string
+
+// The values of Exchange.
+const (
+	ExchangeOff         Exchange = ""            // a refusal
+	ExchangePlaceholder Exchange = "placeholder" // a token that is good through the proxy only
+)
 
 // CA is the [ca] table.
 type CA struct {

@@ -108,6 +108,10 @@ http2 = 1
 			"	hint: leave the key out if it is not needed",
 			`config.toml:3: fallback: "no" is none of default, anonymous, refuse`,
 		}},
+		{name: "exchange", text: "exchange = \"token\"\n" + minimal, want: []string{
+			`config.toml:1: exchange: "token" is not "placeholder"`,
+			"	hint: leave the key out to have such requests refused",
+		}},
 		{name: "types", text: "listen = 1.5\nstate_dir = []\nfallback = 2020-01-01\nallow_anonymous = {}\njwt_writes = [[]]\n" + minimal, want: []string{
 			"config.toml:1: listen: must be a string, not a number with a fraction",
 			"	hint: put it in quotes",

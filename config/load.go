@@ -161,6 +161,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 	if revoke := t.boolean("revoke_on_exit", false); t.has("revoke_on_exit") {
 		cfg.RevokeOnExit = &revoke
 	}
+	cfg.Exchange = readExchange(t)
 	cfg.DefaultOwner = readDefaultOwner(t)
 	if s, ok := t.text("fallback"); ok {
 		fallback, err := auth.ParseFallback(s)
@@ -169,6 +170,15 @@ func (l *loader) readTop(cfg *Config, t *table) {
 		}
 		cfg.Fallback = fallback
 	}
+}
+
+// readExchange reads what a program gets that asks for an installation token.
+func readExchange(t *table) Exchange {
+	s, ok := t.text("exchange")
+	if ok && Exchange(s) != ExchangePlaceholder {
+		t.fault("exchange", withHint("leave the key out to have such requests refused", "%q is not %q", s, ExchangePlaceholder))
+	}
+	return Exchange(s)
 }
 
 // overrideListen puts the address from the command line in place.

@@ -101,6 +101,7 @@ state_dir = "state"
 allow_anonymous = true
 fallback = "refuse"
 jwt_writes = true
+exchange = "placeholder"
 [app.b]
 client_id = "Iv23liB"
 private_key_env = "B_KEY"
@@ -130,7 +131,7 @@ http2 = true
 	if got, want := cfg.StateDir, filepath.Join(filepath.Dir(cfg.File), "state"); got != want {
 		t.Errorf("StateDir = %q, want %q", got, want)
 	}
-	if cfg.Listen != "0.0.0.0:0" || cfg.PlainHTTP || !cfg.AllowAnonymous || !cfg.JWTWrites || cfg.Fallback != auth.FallbackRefuse {
+	if cfg.Listen != "0.0.0.0:0" || cfg.PlainHTTP || !cfg.AllowAnonymous || !cfg.JWTWrites || cfg.Exchange != ExchangePlaceholder || cfg.Fallback != auth.FallbackRefuse {
 		t.Errorf("top level = %+v", cfg)
 	}
 	if diff := cmp.Diff(CA{CertFile: "/home/me/ca.pem", KeyFile: "/ca.key"}, cfg.CA); diff != "" {

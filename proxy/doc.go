@@ -42,6 +42,13 @@
 // whom it names; it is sent on unchanged. Of GitHub's answers only the heads are
 // read: Link teaches whose an id is, and a redirect that a repository has moved.
 //
+// Where Rules.Exchange is set, a program that authenticates as an App by itself
+// gets a placeholder when it asks for an installation token, after GitHub has
+// granted the real one. In a later request the placeholder chooses the
+// installation and narrows its token; to rules, a request that names nobody is
+// then about the installation's account. A program's JWT chooses the App by its
+// iss. None of the two lets a client do what it could not do without.
+//
 // # Limitations
 //
 // The order of fields with different names, the spelling of their names' case
@@ -49,6 +56,8 @@
 // methods with small letters, Upgrade, "OPTIONS *" and X-HTTP-Method-Override
 // are refused on served hosts. Trailers lose what may not stand in them. A body
 // of which nothing moves for two minutes is cut off, a tunnel after thirty. The
-// answer to a client that closes its half before it is lost. The user at the other end of a
+// answer to a client that closes its half before it is lost. Placeholders end
+// with the proxy, and what is said of repositories with them is less than GitHub
+// says. The user at the other end of a
 // connection is known only on Linux and for loopback connections.
 package proxy

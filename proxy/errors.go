@@ -23,13 +23,19 @@ func credentialRefusal(err error) *refusal {
 	var (
 		missing *auth.NotInstalledError
 		client  *auth.ClientSecretError
+		issuer  *auth.UnknownIssuerError
 		refused *auth.Error
+		own     *refusal
 	)
 	switch {
+	case errors.As(err, &own):
+		return own
 	case errors.As(err, &missing):
 		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), missing.Remedy()}
 	case errors.As(err, &client):
 		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), client.Remedy()}
+	case errors.As(err, &issuer):
+		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), issuer.Remedy()}
 	case errors.Is(err, auth.ErrBusy):
 		return &refusal{http.StatusServiceUnavailable, "connection_limit_reached", err.Error(), "try again in a moment"}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:

@@ -16,8 +16,9 @@ import (
 // credential, and forwards or refuses them. It is plain net/http and knows
 // nothing of CONNECT.
 type gateway struct {
-	opts    Options
-	forward *forwarder
+	opts         Options
+	forward      *forwarder
+	placeholders *placeholders // nil where none are given out
 }
 
 // ServeHTTP takes a request from inside an intercepted connection.
@@ -33,17 +34,21 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one request on its way, and what became of it.
 type exchange struct {
 	session session
+	client  string       // who sent it, "" where clients are not told apart
 	source  *auth.Source // nil for a host that is not served
 	path    string       // of the request target, as sent
 	query   string       // with its "?", "" if there is none
 
 	route         rules.Route
+	held          string       // the placeholder that the client sent, "" for none
+	placeholder   *placeholder // which that is, or which the client is given; nil for none
 	credential    auth.Credential
 	authorization []string // what leaves as Authorization; nil for none
 	keep          bool     // a host that is not served: the client's Authorization passes
 	viaProxy      bool     // such a host is reached through another proxy
 
-	err error // why there was no complete answer
+	answer *answer // where the request is not forwarded
+	err    error   // why there was no complete answer
 }
 
 // serve handles one request, and writes its line to the log.
@@ -54,18 +59,16 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	defer g.logLine(r, x, out)()
 	r = guardBody(w, r)
 
-	if refused := g.prepare(r, x); refused != nil {
+	refused := g.prepare(r, x)
+	switch {
+	case refused != nil:
 		x.err = refused
-		if x.route.Refused == rules.RefusedRevoke {
-			// To the client its token has ended, as it asked; it never had it.
-			out.Header().Set("Proxy-Status", refused.proxyStatus())
-			out.WriteHeader(http.StatusNoContent)
-			return
-		}
 		refused.write(out, x.route.Form)
-		return
+	case x.answer != nil:
+		x.answer.write(out)
+	default:
+		g.forward.serve(out, r, x)
 	}
-	g.forward.serve(out, r, x)
 }
 
 // prepare decides about a request: it fills in the route and the credential,
@@ -81,7 +84,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 			remedy: "GitHub needs none: leave the Upgrade field out",
 		}
 	}
-	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?")}
+	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Client: x.client}
 	route, err := rules.Classify(req)
 	if err != nil {
 		return &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
@@ -90,12 +93,38 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if route.Operation == "graphql" && r.Method == http.MethodPost {
 		x.route.SetDocument(readDocument(r))
 	}
+	if g.placeholders != nil {
+		g.heedPlaceholder(r, x)
+	}
 	if g.opts.Rules.LookAtSubjects() {
 		g.nameSubjects(r.Context(), x)
 	}
 	g.opts.Rules.Decide(req, &x.route)
-	if refused := x.route.Refused; refused != "" {
+	return g.settle(r, x)
+}
+
+// settle does what was decided about a request: it finds the credential, or
+// the answer.
+func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
+	switch refused := x.route.Refused; {
+	case refused == rules.RefusedRevoke && g.placeholders != nil:
+		return g.end(x)
+	case refused == rules.RefusedRevoke:
+		return revokeRefusal()
+	case refused != "":
 		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(refused)}
+	}
+	switch {
+	case g.placeholders == nil:
+	case x.route.Credential == rules.JWT:
+		if refused := g.chooseApp(r, x); refused != nil {
+			return refused
+		}
+	case x.route.Credential == rules.Installation && x.held != "" && x.placeholder == nil:
+		return endedRefusal(&x.route)
+	}
+	if x.route.Exchange {
+		return g.issue(r, x)
 	}
 	if err := g.authorize(r, x); err != nil {
 		return credentialRefusal(err)
@@ -199,9 +228,8 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:
-		ApplyDefaultOwner(route, g.opts.DefaultOwner)
 		var want auth.Want
-		if want, err = WantOf(route); err == nil {
+		if want, err = g.wantOf(x); err == nil {
 			x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
 		}
 	default:
@@ -214,6 +242,15 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
 	}
 	return nil
+}
+
+// wantOf is what package auth is asked for a request.
+func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
+	if x.placeholder != nil {
+		return x.placeholder.want(&x.route)
+	}
+	ApplyDefaultOwner(&x.route, g.opts.DefaultOwner)
+	return WantOf(&x.route)
 }
 
 // authorizationOf is the credential in the form that the route needs, nil if
@@ -251,13 +288,20 @@ func WantOf(route *rules.Route) (auth.Want, error) {
 	for _, other := range route.Others {
 		want.Others = append(want.Others, owner(other))
 	}
-	if n := route.Narrow; !n.IsZero() {
-		var err error
-		if want.Narrow, err = auth.NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions); err != nil {
-			return auth.Want{}, err
-		}
+	var err error
+	if want.Narrow, err = narrowingOf(route); err != nil {
+		return auth.Want{}, err
 	}
 	return want, nil
+}
+
+// narrowingOf is what a rule narrows the route's token to, nil for nothing.
+func narrowingOf(route *rules.Route) (*auth.Narrowing, error) {
+	n := route.Narrow
+	if n.IsZero() {
+		return nil, nil
+	}
+	return auth.NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions)
 }
 
 // target splits the request target into path and query as they were sent. Of

@@ -39,9 +39,9 @@ func learn(x *exchange, resp *http.Response) {
 }
 
 // teaches reports whether the request named its owner, and got that owner's
-// credential rather than one that a rule or a default chose.
+// credential rather than one that a rule, a default or the client chose.
 func (x *exchange) teaches() bool {
-	return x.route.Owner != "" && x.route.Form == rules.JSON && x.route.Rule == 0 && x.route.Source == "path"
+	return x.placeholder == nil && x.route.Owner != "" && x.route.Form == rules.JSON && x.route.Rule == 0 && x.route.Source == "path"
 }
 
 // links yields the targets of a Link field (RFC 8288, section 3).

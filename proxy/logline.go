@@ -85,7 +85,7 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 	if len(path) > maxLoggedPath {
 		path = path[:maxLoggedPath] + "…"
 	}
-	attrs := make([]slog.Attr, 0, 17)
+	attrs := make([]slog.Attr, 0, 18)
 	attrs = append(attrs,
 		slog.String("client", r.RemoteAddr),
 		slog.String("method", r.Method),
@@ -105,6 +105,9 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 	}
 	if x.route.Rule != 0 {
 		attrs = append(attrs, slog.Int("rule", x.route.Rule))
+	}
+	if x.placeholder != nil {
+		attrs = append(attrs, slog.Bool("placeholder", true))
 	}
 	if x.credential.Fallback {
 		attrs = append(attrs, slog.Bool("fallback", true))

@@ -70,7 +70,10 @@ func New(opts Options) *Proxy {
 		p.hosts[host.Name] = host
 	}
 	p.forward = newForwarder(opts.Upstream.Transport())
-	p.gateway = &gateway{opts, p.forward}
+	p.gateway = &gateway{opts: opts, forward: p.forward}
+	if opts.Rules.Exchange {
+		p.gateway.placeholders = newPlaceholders()
+	}
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{

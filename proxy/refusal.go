@@ -22,6 +22,12 @@ type refusal struct {
 // Error implements error, so that a refusal can be logged and returned.
 func (f *refusal) Error() string { return f.title }
 
+// revokeRefusal keeps a token that is shared. To the client it has ended, as it
+// asked; it never had it.
+func revokeRefusal() *refusal {
+	return &refusal{status: http.StatusNoContent, code: "http_request_denied", title: string(rules.RefusedRevoke)}
+}
+
 // message is the cause and the remedy, with our name so that nobody blames GitHub.
 func (f *refusal) message() string {
 	if f.remedy == "" {
@@ -60,8 +66,13 @@ func (f *refusal) proxyStatus() string {
 
 // write answers with the refusal.
 func (f *refusal) write(w http.ResponseWriter, form rules.Form) {
-	contentType, body := f.body(form)
 	h := w.Header()
+	if f.status == http.StatusNoContent {
+		h.Set("Proxy-Status", f.proxyStatus())
+		w.WriteHeader(f.status)
+		return
+	}
+	contentType, body := f.body(form)
 	h.Set("Content-Type", contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")

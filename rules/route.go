@@ -89,6 +89,9 @@ type Route struct {
 	Read bool
 	// GitAuth reports that a 401 would make the client ask for a password.
 	GitAuth bool
+	// Exchange reports a request for an installation token that must not be
+	// forwarded: the caller answers it with a placeholder.
+	Exchange bool
 	// Refused says why the request must not be forwarded, "" if it may.
 	Refused Refusal
 
@@ -118,6 +121,9 @@ const (
 type Set struct {
 	// JWTWrites allows methods other than GET and HEAD on JWT routes.
 	JWTWrites bool
+	// Exchange has requests for an installation token answered by the caller,
+	// unless a rule denies them, or names the operation and so means GitHub's.
+	Exchange bool
 	// Rules are the user's own; the first that matches decides.
 	Rules []Rule
 }

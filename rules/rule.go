@@ -76,6 +76,9 @@ func ParseCredential(s string) (Credential, error) {
 // revoke is the operation that no rule can allow.
 const revoke = "apps/revoke-installation-access-token"
 
+// exchange is the operation that Set.Exchange is about.
+const exchange = "apps/create-installation-access-token"
+
 // Decide applies the first rule that matches to a route that Classify returned,
 // and what is refused unless a rule means it. No rule allows TRACE, nor to
 // revoke the token.
@@ -105,12 +108,20 @@ func (set Set) Decide(req Request, route *Route) {
 	}
 	read := req.Method == "GET" || req.Method == "HEAD"
 	switch {
+	case set.Exchange && !named && route.isExchange():
+		route.Exchange = true // and so neither hands anything out nor changes it
 	case route.HandsOut && !named:
 		// A broad pattern must not let a credential out by accident.
 		route.Refused = RefusedHandsOut
 	case route.Credential == JWT && !read && !set.JWTWrites && !named && !method:
 		route.Refused = RefusedJWTWrite
 	}
+}
+
+// isExchange reports whether the request asks for the token of an installation,
+// in a path that can be read in one way.
+func (route *Route) isExchange() bool {
+	return route.Operation == exchange && route.Credential == JWT && route.InstallationID > 0
 }
 
 // match returns the first rule that matches and notes its number in the route,

@@ -1,0 +1,231 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+// maxTokenRequest bounds the body of a request for a token. The largest that
+// GitHub grants names 500 repositories.
+const maxTokenRequest = 1 << 20
+
+// heedPlaceholder looks for a placeholder in what the client sent. A request
+// that names nobody is about the account whose installation it chooses.
+func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) {
+	x.held = placeholderIn(r.Header["Authorization"])
+	if x.held == "" {
+		return
+	}
+	x.placeholder = g.placeholders.find(x.held, x.session.host.Instance, x.client)
+	if x.placeholder != nil && x.route.Credential == rules.Installation && !x.route.Named() && x.placeholder.account.Named() {
+		x.route.Subject, x.route.Source = x.placeholder.account, "placeholder"
+	}
+}
+
+// chooseApp makes the route take the JWT of the App that the client's own
+// names. Nobody could verify that, and nobody has to: any client may have it.
+func (g *gateway) chooseApp(r *http.Request, x *exchange) *refusal {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "token") {
+		return nil
+	}
+	issuer := auth.Issuer(strings.TrimSpace(token))
+	if issuer == "" {
+		return nil
+	}
+	app, err := g.opts.Credentials.AppOf(string(x.session.host.Instance), issuer)
+	if err != nil {
+		return credentialRefusal(err)
+	}
+	if x.route.App != "" && x.route.App != app {
+		return &refusal{
+			status: http.StatusForbidden, code: "http_request_denied",
+			title:  fmt.Sprintf("the JWT is that of App %s, and rule[%d] chooses App %s", app, x.route.Rule, x.route.App),
+			remedy: "give the program the id of that one, or change the rule",
+		}
+	}
+	x.route.App = app
+	return nil
+}
+
+// endedRefusal answers who holds a placeholder that is not good. On the API it
+// has the status by which programs know that they need another token, and no
+// WWW-Authenticate, which GitHub does not send either.
+func endedRefusal(route *rules.Route) *refusal {
+	f := &refusal{
+		status: http.StatusUnauthorized, code: "http_request_denied",
+		title:  "Bad credentials: this placeholder token has ended, or is not one of this proxy for this client and this host",
+		remedy: "ask for another one with POST /app/installations/{installation_id}/access_tokens",
+	}
+	if route.Form != rules.JSON {
+		f.status = http.StatusForbidden // git would ask for a password
+	}
+	return f
+}
+
+// issue answers a request for an installation token with a placeholder. GitHub
+// is asked for the token that will stand in for it, so that what GitHub refuses
+// the program is told now, and what it was granted as well.
+func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
+	narrow, refused := readTokenRequest(r.Body)
+	if refused != nil {
+		return refused
+	}
+	host, installation := string(x.session.host.Instance), auth.InstallationID(x.route.InstallationID)
+	p := &placeholder{
+		instance: x.session.host.Instance, client: x.client, installation: installation, narrow: narrow,
+		app: g.opts.Credentials.AppFor(host, x.route.App, installation, auth.Owner{}),
+	}
+	want, err := p.want(&x.route)
+	if err == nil {
+		x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
+	}
+	if err == nil && g.opts.Rules.LookAtSubjects() {
+		var account auth.Owner
+		account, err = g.opts.Credentials.AccountOf(r.Context(), x.credential)
+		p.account = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}
+	}
+	if err != nil {
+		return issueRefusal(err, p)
+	}
+	g.placeholders.add(p)
+	x.placeholder = p
+	x.answer = &answer{http.StatusCreated, tokenAnswer(p, x.credential.Grant())}
+	return nil
+}
+
+// end answers a request that revokes its own token. Only a placeholder ends:
+// what stands in for it is shared.
+func (g *gateway) end(x *exchange) *refusal {
+	switch {
+	case x.held == "":
+		return revokeRefusal()
+	case x.placeholder == nil:
+		return endedRefusal(&x.route)
+	}
+	g.placeholders.end(x.placeholder)
+	x.answer = &answer{status: http.StatusNoContent}
+	return nil
+}
+
+// readTokenRequest reads the body of a request for a token: docs.github.com
+// "Create an installation access token for an app". What is not understood is
+// refused: it may have been meant to narrow the token.
+func readTokenRequest(body io.Reader) (*auth.Narrowing, *refusal) {
+	text, err := io.ReadAll(io.LimitReader(body, maxTokenRequest+1))
+	switch {
+	case err != nil:
+		return nil, badTokenRequest(http.StatusBadRequest, "the body could not be read: "+err.Error())
+	case len(text) > maxTokenRequest:
+		return nil, badTokenRequest(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxTokenRequest))
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, nil
+	}
+	var asked struct {
+		Repositories  []string          `json:"repositories"`
+		RepositoryIDs []int64           `json:"repository_ids"`
+		Permissions   map[string]string `json:"permissions"`
+	}
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&asked); err != nil {
+		return nil, badTokenRequest(http.StatusBadRequest, "Problems parsing JSON: "+err.Error())
+	}
+	if _, err := in.Token(); err != io.EOF {
+		return nil, badTokenRequest(http.StatusBadRequest, "Problems parsing JSON: there is something behind it")
+	}
+	if asked.Repositories == nil && asked.RepositoryIDs == nil && asked.Permissions == nil {
+		return nil, nil // also for null, which ghinstallation sends
+	}
+	narrow, err := auth.NewNarrowing(asked.Repositories, asked.RepositoryIDs, asked.Permissions)
+	if err != nil {
+		return nil, badTokenRequest(http.StatusUnprocessableEntity, err.Error())
+	}
+	return narrow, nil
+}
+
+func badTokenRequest(status int, title string) *refusal {
+	return &refusal{
+		status: status, code: "http_request_error", title: title,
+		remedy: "the body may have repositories, repository_ids and permissions; leave one out rather than empty",
+	}
+}
+
+// issueRefusal is credentialRefusal for somebody who has chosen the
+// installation: GitHub's own status tells the program what is wrong.
+func issueRefusal(err error, p *placeholder) *refusal {
+	f := credentialRefusal(err)
+	github, ok := errors.AsType[*auth.Error](err)
+	switch {
+	case !ok:
+	case github.Status == http.StatusUnprocessableEntity:
+		f.status = github.Status
+	case github.Status == http.StatusNotFound && github.Message == "Not Found":
+		f.status, f.remedy = github.Status, fmt.Sprintf("check the installation id %d in the program: it does not exist, or is not App %s's", p.installation, p.app)
+	}
+	return f
+}
+
+// answer is what the proxy answers itself where it does not refuse.
+type answer struct {
+	status int
+	body   []byte // JSON, nil for none
+}
+
+func (a *answer) write(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Proxy-Status", `ghapp-proxy; details="answered with a placeholder, not by GitHub"`)
+	if a.body != nil {
+		h.Set("Content-Type", "application/json; charset=utf-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+	}
+	w.WriteHeader(a.status)
+	w.Write(a.body) // a client that is gone is noticed by the server
+}
+
+// tokenAnswer is GitHub's answer with the placeholder for the token. Of
+// repositories it has what tells them apart.
+func tokenAnswer(p *placeholder, grant *auth.Grant) []byte {
+	type owner struct {
+		Login string `json:"login"`
+	}
+	type repository struct {
+		ID       int64  `json:"id"`
+		NodeID   string `json:"node_id"`
+		Name     string `json:"name"`
+		FullName string `json:"full_name"`
+		Private  bool   `json:"private"`
+		Owner    owner  `json:"owner"`
+	}
+	answer := struct {
+		Token        string            `json:"token"`
+		ExpiresAt    time.Time         `json:"expires_at"`
+		Permissions  map[string]string `json:"permissions"`
+		Selection    string            `json:"repository_selection,omitempty"`
+		Repositories []repository      `json:"repositories,omitempty"`
+	}{Token: p.token, ExpiresAt: p.expires.UTC().Truncate(time.Second), Permissions: map[string]string{}}
+	if grant != nil {
+		answer.Selection = grant.Selection
+		if grant.Permissions != nil {
+			answer.Permissions = grant.Permissions
+		}
+		for _, r := range grant.Repositories {
+			answer.Repositories = append(answer.Repositories, repository{r.ID, r.NodeID, r.Name, r.Owner + "/" + r.Name, r.Private, owner{r.Owner}})
+		}
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return append(body, '\n')
+}
