@@ -22,7 +22,20 @@ func TestMain(m *testing.M) {
 }
 
 // clients are the real tools that the stories use.
-var clients = []string{"curl", "gh", "git", "git-lfs"}
+var clients = []string{"curl", "gh", "git", "git-lfs", "node"}
+
+// librariesEnv names a directory with what the stories about libraries use, and
+// .ci/run puts there.
+const librariesEnv = "GHAPP_PROXY_LIBRARIES"
+
+// libraries are those files.
+var libraries = []string{"ghinstallation", "node_modules/@octokit/auth-app", "node_modules/@octokit/core", "node_modules/undici"}
+
+func hasLibrary(name string) bool {
+	dir := os.Getenv(librariesEnv)
+	_, err := os.Stat(filepath.Join(dir, name))
+	return dir != "" && err == nil
+}
 
 // The stories skip where a client is missing; where all must be there, as in
 // CI, GHAPP_PROXY_REQUIRE_CLIENTS is set.
@@ -35,6 +48,11 @@ func TestClientsAreInstalled(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, name := range libraries {
+		if !hasLibrary(name) {
+			t.Errorf("there is no %s in $%s", name, librariesEnv)
+		}
+	}
 }
 
 // Each story of testdata/script has a fake GitHub of its own, and $CONFIG
@@ -44,6 +62,9 @@ func TestScript(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setUpStory,
 		Condition: func(cond string) (bool, error) {
+			if name, ok := strings.CutPrefix(cond, "library:"); ok {
+				return hasLibrary(name), nil
+			}
 			if cond != "root" {
 				return false, fmt.Errorf("unknown condition %q", cond)
 			}
@@ -78,6 +99,7 @@ func setUpStory(env *testscript.Env) error {
 		return err
 	}
 	env.Vars = append(env.Vars,
+		"LIBRARIES="+os.Getenv(librariesEnv),
 		"CONFIG="+filepath.Join(env.WorkDir, "config.toml"),
 		"GHAPP_PROXY_CONFIG="+filepath.Join(env.WorkDir, "config.toml"),
 		"HOME="+filepath.Join(env.WorkDir, "home"),
