@@ -134,7 +134,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 			app: inst.app, as: token, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
 			action: "find the name of " + id.String(),
 		}
-		if err := s.do(ctx, c, &answer); err != nil {
+		if err := s.doYoung(ctx, c, &answer); err != nil {
 			return Owner{}, err
 		}
 		login, repo, _ := strings.Cut(answer.FullName, "/")

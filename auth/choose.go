@@ -1,6 +1,10 @@
 package auth
 
-import "context"
+import (
+	"context"
+	"errors"
+	"slices"
+)
 
 // ForApp returns the JWT of the App that a request to the App's own routes
 // means: the one that maps the installation or the owner in the path, else the
@@ -58,6 +62,7 @@ type Want struct {
 	App          string         // the name of the App to use, "" for any
 	Installation InstallationID // the installation to use, 0 for the owner's
 	Narrow       *Narrowing     // nil for all that the installation may do
+	Within       *Scope         // confines all of it, nil for no limits
 }
 
 // ForOwner is Token for a request about one owner.
@@ -84,13 +89,13 @@ func (s *Source) Token(ctx context.Context, host string, want Want) (Credential,
 	if want.Read && s.fallback != FallbackRefuse {
 		return Credential{}, nil
 	}
-	return Credential{}, &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(s.candidates(host, want.App))}
+	return Credential{}, &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(s.candidatesFor(host, &want))}
 }
 
 // credentialFor returns the token for a want; its inst is nil if no
 // installation was found.
 func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Credential, error) {
-	apps := s.candidates(host, want.App)
+	apps := s.candidatesFor(host, want)
 	inst, err := s.installationOf(ctx, apps, want)
 	fallback := inst == nil && s.fallback == FallbackDefault
 	if fallback {
@@ -99,8 +104,25 @@ func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Cr
 	if inst == nil || err != nil {
 		return Credential{}, err
 	}
-	token, err := s.token(ctx, inst, want.Narrow)
-	return Credential{App: inst.app.App, Installation: inst.id, Fallback: fallback && want.Owner != Owner{}, header: token, inst: inst, narrow: want.Narrow}, err
+	fallback = fallback && want.Owner != Owner{}
+	cred := Credential{App: inst.app.App, Installation: inst.id, Fallback: fallback, inst: inst}
+	if cred.narrow, err = s.confine(ctx, inst, want); err != nil {
+		if _, ok := errors.AsType[*ScopeError](err); ok && fallback {
+			return Credential{}, nil // as if there was no default installation
+		}
+		return cred, err
+	}
+	cred.header, err = s.token(ctx, inst, cred.narrow)
+	return cred, err
+}
+
+// candidatesFor are the Apps of a host that a want may take.
+func (s *Source) candidatesFor(host string, want *Want) []*appState {
+	apps := s.candidates(host, want.App)
+	if want.Within == nil || want.Within.App == nil {
+		return apps
+	}
+	return slices.DeleteFunc(slices.Clone(apps), func(a *appState) bool { return !want.Within.App(a.Name) })
 }
 
 // candidates are the Apps of a host, or the one of that name.

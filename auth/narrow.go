@@ -169,6 +169,31 @@ func commonPermissions(a, b map[string]string) map[string]string {
 	return both
 }
 
+// permissionsOrNil are those that n limits a token to, nil if it does not.
+func (n *Narrowing) permissionsOrNil() map[string]string {
+	if n == nil {
+		return nil
+	}
+	return n.permissions
+}
+
+// repositoriesOrNil are those that n limits a token to, by name and by id; both
+// nil if it does not.
+func (n *Narrowing) repositoriesOrNil() (names []string, ids []int64) {
+	if n == nil {
+		return nil, nil
+	}
+	return orNil(n.repositories), orNil(n.ids)
+}
+
+// covers reports whether n leaves a repository of its installation in.
+func (n *Narrowing) covers(r repository) bool {
+	if n == nil || !n.byRepository() {
+		return true
+	}
+	return slices.Contains(n.repositories, strings.ToLower(r.name)) || slices.Contains(n.ids, r.id)
+}
+
 // String returns the narrowing as GitHub is told it, "" for nil.
 func (n *Narrowing) String() string {
 	if n == nil {

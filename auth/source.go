@@ -41,8 +41,13 @@ type Source struct {
 	tokens   *cache[*minted]  // installation.key → its token
 	refusals *cache[error]    // key of a flight → what GitHub said a moment ago
 	replaced *cache[struct{}] // keys of tokens that were replaced of late
-	flights  singleflight.Group
-	calls    atomic.Int64 // to GitHub's API, under way
+
+	facts    *cache[*facts]     // installation.key → what GitHub says about it
+	listings *cache[*listing]   // installation.key → its repositories
+	confined *cache[*Narrowing] // what Scopes came to
+
+	flights singleflight.Group
+	calls   atomic.Int64 // to GitHub's API, under way
 
 	lifetime context.Context // of the work that no single waiter owns
 	end      context.CancelFunc
@@ -76,6 +81,7 @@ func New(apps []*App, opts Options) *Source {
 		clocks:    make(map[string]*clock),
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
 		tokens: newCache[*minted](maxTokens), refusals: newCache[error](maxRefusals), replaced: newCache[struct{}](maxTokens),
+		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), confined: newCache[*Narrowing](maxConfined),
 	}
 	if s.transport == nil {
 		s.transport = http.DefaultTransport

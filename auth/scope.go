@@ -1,0 +1,406 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Scope confines the installation tokens that somebody may use, whichever
+// installation they are of. What is nil or zero confines nothing. It must not
+// be changed once it is in use; its functions are called from many goroutines.
+//
+// A token within a Scope is minted for the repositories and permissions that
+// the Scope and the installation have in common, so that GitHub itself enforces
+// them. Where they have nothing in common the error is a *ScopeError; a token
+// for more is never taken instead.
+type Scope struct {
+	// Key tells Scopes apart: those with the same Key confine the same.
+	Key string
+	// App reports whether an App of that name may be used.
+	App func(name string) bool
+	// Account reports whether an installation on that account may be used;
+	// Repo of the Owner is empty.
+	Account func(Owner) bool
+	// Repository reports whether a repository may be used.
+	Repository func(login, repo string) bool
+	// Permissions are GitHub's names → the highest level; what is absent is
+	// not given.
+	Permissions map[string]string
+	// ReadOnly lowers every permission to "read", and leaves out what has no
+	// such level.
+	ReadOnly bool
+}
+
+const (
+	// factsFor is how long an installation's account, permissions and
+	// repositories are remembered. A grant of GitHub's that ends in between
+	// makes the next mint fail with GitHub's own words.
+	factsFor = 5 * time.Minute
+	maxFacts = 1000 // installations of which they are remembered
+	// maxConfined bounds the narrowings that are remembered.
+	maxConfined = 10000
+	// maxRepositoryPages bounds the walk through an installation's
+	// repositories, a hundred a page. It costs quota, every factsFor.
+	maxRepositoryPages = 20
+	// relistAfter is how old a list may be in which a repository is missed
+	// that the Scope allows: it may be new.
+	relistAfter = 10 * time.Second
+)
+
+// ScopeError says that no token is both the installation's and within a Scope.
+type ScopeError struct {
+	Installation InstallationID
+	Account      string // whom the installation is on, "" if that was not asked
+	Reason       string // "none of its repositories is allowed"
+	Hint         string // what can be done, "" if nothing is known
+}
+
+// Error implements error.
+func (e *ScopeError) Error() string {
+	whose := fmt.Sprintf("installation %d", e.Installation)
+	if e.Account != "" {
+		whose += " on " + clean(e.Account)
+	}
+	return whose + " cannot be used within this client's limits: " + e.Reason
+}
+
+// facts are what GitHub says about an installation.
+type facts struct {
+	account     Owner
+	permissions map[string]string
+	of          *installation
+}
+
+// repository is one of an installation's.
+type repository struct {
+	id          int64
+	login, name string
+}
+
+// listing is an installation's repositories.
+type listing struct {
+	all      []repository
+	complete bool // there are no more than that
+	made     time.Time
+}
+
+// has reports whether a repository is listed.
+func (l *listing) has(owner Owner) bool {
+	return slices.ContainsFunc(l.all, func(r repository) bool {
+		return r.id == owner.RepositoryID || strings.EqualFold(r.name, owner.Repo) && strings.EqualFold(r.login, owner.Login)
+	})
+}
+
+// confine returns the narrowing of a token of inst for a want. The error is a
+// *ScopeError, or that of a look-up.
+func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*Narrowing, error) {
+	scope := want.Within
+	if scope == nil {
+		return want.Narrow, nil
+	}
+	key := scope.Key + "|" + inst.tokenKey(want.Narrow)
+	if narrow, ok := s.confined.get(key); ok && !s.misses(inst, want) {
+		return narrow, nil
+	}
+	f, err := s.factsOf(ctx, inst)
+	if err != nil {
+		return nil, err
+	}
+	if scope.Account != nil && !scope.Account(f.account) {
+		return nil, &ScopeError{Installation: inst.id, Account: f.account.String(), Reason: "the account is not allowed"}
+	}
+	permissions, err := scope.permissions(f, want.Narrow)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := s.repositories(ctx, f, want)
+	switch {
+	case err != nil:
+		return nil, err
+	case permissions == nil && chosen.names == nil && chosen.ids == nil:
+		return nil, nil
+	}
+	narrow, err := NewNarrowing(chosen.names, chosen.ids, permissions)
+	if err != nil {
+		return nil, err
+	}
+	if !chosen.requested {
+		s.confined.set(key, narrow, factsFor)
+	}
+	return narrow, nil
+}
+
+// onlyWritten are permissions without a level "read": docs.github.com,
+// "Create an installation access token for an app", and the schema
+// app-permissions of GitHub's OpenAPI description.
+var onlyWritten = map[string]bool{"workflows": true, "profile": true}
+
+// permissions are what the scope, the installation and a rule's narrowing have
+// in common; nil if neither scope nor rule limit them.
+func (scope *Scope) permissions(f *facts, narrow *Narrowing) (map[string]string, error) {
+	limits := []map[string]string{scope.Permissions, narrow.permissionsOrNil()}
+	if limits[0] == nil && limits[1] == nil && !scope.ReadOnly {
+		return nil, nil
+	}
+	common := known(f.permissions)
+	for _, limit := range limits {
+		if limit != nil {
+			common = commonPermissions(common, known(limit))
+		}
+	}
+	if scope.ReadOnly {
+		for name := range common {
+			if common[name] = "read"; onlyWritten[name] {
+				delete(common, name)
+			}
+		}
+	}
+	if len(common) == 0 {
+		return nil, &ScopeError{
+			Installation: f.of.id, Account: f.account.String(), Reason: "it has none of the permissions that are allowed",
+			Hint: "allow the client one of the installation's permissions, or grant the App more",
+		}
+	}
+	return common, nil
+}
+
+// known are the permissions whose level is one that GitHub's documentation has.
+func known(permissions map[string]string) map[string]string {
+	permissions = maps.Clone(permissions)
+	maps.DeleteFunc(permissions, func(_, level string) bool { return !slices.Contains(levels, level) })
+	return permissions
+}
+
+// selection is what a token is narrowed to, by name or by id; the zero value is
+// every repository.
+type selection struct {
+	names     []string
+	ids       []int64
+	requested bool // it is what the request names, and another names others
+}
+
+// repositories are what the scope, the installation and a rule's narrowing have
+// in common.
+func (s *Source) repositories(ctx context.Context, f *facts, want *Want) (selection, error) {
+	scope, narrow := want.Within, want.Narrow
+	if scope.Repository == nil {
+		names, ids := narrow.repositoriesOrNil()
+		return selection{names: names, ids: ids}, nil
+	}
+	list, err := s.listingFor(ctx, f.of, want)
+	if err != nil {
+		return selection{}, err
+	}
+	var ids []int64
+	for _, r := range list.all {
+		if scope.Repository(r.login, r.name) && narrow.covers(r) {
+			ids = append(ids, r.id)
+		}
+	}
+	fault := &ScopeError{Installation: f.of.id, Account: f.account.String()}
+	switch {
+	case len(ids) > maxRepositories || !list.complete:
+		if ids := namedIn(list, want); len(ids) > 0 {
+			return selection{ids: ids, requested: true}, nil
+		}
+		if names := namedBy(f, want); len(names) > 0 {
+			return selection{names: names, requested: true}, nil
+		}
+		fault.Reason = fmt.Sprintf("it has more repositories than a token can be limited to (%d), and the request names none of them", maxRepositories)
+		fault.Hint = "name a repository in the request, or list fewer in the client's repositories"
+		return selection{}, fault
+	case len(ids) == 0:
+		fault.Reason = "none of its repositories is allowed"
+		fault.Hint = "grant the App the repository in the installation's settings, or allow the client one that it has"
+		return selection{}, fault
+	}
+	return selection{ids: ids}, nil
+}
+
+// namedIn are the ids of the listed repositories that a want names and may have.
+func namedIn(list *listing, want *Want) (ids []int64) {
+	for _, r := range list.all {
+		one := listing{all: []repository{r}}
+		if want.Within.Repository(r.login, r.name) && want.Narrow.covers(r) && slices.ContainsFunc(want.owners(), one.has) {
+			ids = append(ids, r.id)
+		}
+	}
+	return ids
+}
+
+// namedBy are the names of repositories that a want names, may have, and that
+// are the account's: GitHub refuses those that the installation does not have.
+func namedBy(f *facts, want *Want) (names []string) {
+	for _, owner := range want.owners() {
+		mine := owner.Repo != "" && strings.EqualFold(owner.Login, f.account.Login)
+		if mine && want.Within.Repository(owner.Login, owner.Repo) && want.Narrow.covers(repository{name: owner.Repo}) {
+			names = append(names, owner.Repo)
+		}
+	}
+	return names
+}
+
+// owners are all whom a want names.
+func (w *Want) owners() []Owner { return append([]Owner{w.Owner}, w.Others...) }
+
+// misses reports whether a want names a repository that its scope allows and
+// that is not in the list, which is not quite new.
+func (s *Source) misses(inst *installation, want *Want) bool {
+	if want.Within.Repository == nil {
+		return false
+	}
+	list, ok := s.listings.get(inst.key)
+	if !ok || !list.complete || time.Since(list.made) < relistAfter {
+		return false
+	}
+	missed := func(o Owner) bool { return (o.Repo != "" || o.RepositoryID != 0) && !list.has(o) }
+	if missed(want.Owner) {
+		return true
+	}
+	return slices.ContainsFunc(want.Others, missed)
+}
+
+// listingFor returns the repositories of an installation, asking again if the
+// want names one that is missing.
+func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want) (*listing, error) {
+	if list, ok := s.listings.get(inst.key); ok && !s.misses(inst, want) {
+		return list, nil
+	}
+	flight := "repositories|" + inst.key
+	if err := s.refusal(flight); err != nil {
+		return nil, err
+	}
+	return once(ctx, s, flight, func(ctx context.Context) (*listing, error) {
+		list, err := s.walkRepositories(ctx, inst)
+		if err != nil {
+			s.remember(flight, err)
+			return nil, err
+		}
+		s.listings.set(inst.key, list, factsFor)
+		return list, nil
+	})
+}
+
+// metadataOnly is what a token needs to list its repositories.
+var metadataOnly = mustNarrow(map[string]string{"metadata": "read"})
+
+func mustNarrow(permissions map[string]string) *Narrowing {
+	n, err := NewNarrowing(nil, nil, permissions)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// walkRepositories lists what an installation covers: docs.github.com "List
+// repositories accessible to the app installation".
+func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
+	token, err := s.token(ctx, inst, metadataOnly)
+	if err != nil {
+		return nil, err
+	}
+	list := &listing{made: time.Now()}
+	for page := 1; page <= maxRepositoryPages; page++ {
+		var answer struct {
+			Repositories []struct {
+				ID       int64  `json:"id"`
+				FullName string `json:"full_name"`
+			} `json:"repositories"`
+		}
+		c := apiCall{
+			app: inst.app, as: token, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
+			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
+		}
+		if err := s.doYoung(ctx, c, &answer); err != nil {
+			return nil, err
+		}
+		for _, r := range answer.Repositories {
+			if login, name, ok := strings.Cut(r.FullName, "/"); ok && r.ID > 0 {
+				list.all = append(list.all, repository{r.ID, login, name})
+			}
+		}
+		if len(answer.Repositories) < 100 {
+			list.complete = true
+			break
+		}
+	}
+	return list, nil
+}
+
+// youngToken is for how long GitHub may not know a token everywhere.
+// @octokit/auth-app waits as long.
+const youngToken = 5 * time.Second
+
+// doYoung is do for a call with an installation token, which GitHub may refuse
+// for some seconds after the mint.
+func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
+	for attempt := time.Duration(1); ; attempt++ {
+		err := s.do(ctx, c, out)
+		refused, _ := err.(*Error)
+		young := time.Since(c.as.minted) < youngToken
+		if refused == nil || !refused.blamesToken() || !young || attempt > 3 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(attempt * time.Second):
+		}
+	}
+}
+
+// blamesToken reports whether GitHub refused a token that it may not know yet,
+// or not with its permissions.
+func (e *Error) blamesToken() bool {
+	return e.Status == 401 || e.Status == 403 && strings.Contains(e.Message, "not accessible by integration")
+}
+
+// factsOf asks GitHub about an installation.
+func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error) {
+	if f, ok := s.facts.get(inst.key); ok {
+		return f, nil
+	}
+	flight := "facts|" + inst.key
+	if err := s.refusal(flight); err != nil {
+		return nil, err
+	}
+	return once(ctx, s, flight, func(ctx context.Context) (*facts, error) {
+		f, err := s.askFacts(ctx, inst)
+		if err != nil {
+			s.remember(flight, err)
+			return nil, err
+		}
+		s.facts.set(inst.key, f, factsFor)
+		return f, nil
+	})
+}
+
+// askFacts is docs.github.com "Get an installation for the authenticated app".
+func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, error) {
+	var answer struct {
+		Account struct {
+			Login string `json:"login"`
+			Slug  string `json:"slug"` // of an enterprise, which has no login
+		} `json:"account"`
+		Permissions map[string]string `json:"permissions"`
+	}
+	c := apiCall{
+		app: inst.app, method: "GET", path: fmt.Sprintf("/app/installations/%d", inst.id),
+		action: fmt.Sprintf("look at installation %d", inst.id), inst: inst,
+	}
+	if err := s.do(ctx, c, &answer); err != nil {
+		return nil, err
+	}
+	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: answer.Permissions}
+	if f.account.Login == "" {
+		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
+	}
+	if !f.account.plausible() {
+		return nil, c.fail(errNoName)
+	}
+	return f, nil
+}

@@ -1,0 +1,264 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ghapp-proxy/auth"
+)
+
+// scoped is an api with installation 1 of ci-bot on acme, and what the mints
+// asked for.
+type scoped struct {
+	*api
+	*auth.Source
+
+	mu     sync.Mutex
+	bodies []string
+}
+
+const (
+	factsOf1 = "GET /app/installations/1"
+	listOf1  = "GET /installation/repositories?per_page=100&page=1"
+)
+
+// newScoped lets the installation have permissions (JSON) and repositories
+// (their ids count from 1).
+func newScoped(t *testing.T, fallback auth.Fallback, permissions string, repositories ...string) *scoped {
+	app := newApp("ci-bot", 1)
+	app.Installations = map[string]auth.InstallationID{"acme": 1}
+	app.DefaultInstallation = 1
+	g := &scoped{api: &api{}}
+	g.set(factsOf1, reply{status: 200, body: fmt.Sprintf(`{"id":1,"account":{"login":"Acme"},"permissions":%s}`, permissions)})
+	g.list(repositories...)
+	g.before = func(r *http.Request) {
+		if r.Method == "POST" && r.Body != nil {
+			body, _ := io.ReadAll(r.Body)
+			g.mu.Lock()
+			g.bodies = append(g.bodies, string(body))
+			g.mu.Unlock()
+		}
+	}
+	g.Source = newSource(t, g.api, fallback, app)
+	return g
+}
+
+func (g *scoped) list(repositories ...string) {
+	for page, n := 1, 100; n == 100; page++ { // the last page is not full
+		n = min(100, len(repositories))
+		var items []string
+		for i, name := range repositories[:n] {
+			items = append(items, fmt.Sprintf(`{"id":%d,"full_name":%q}`, (page-1)*100+i+1, name))
+		}
+		repositories = repositories[n:]
+		g.set(fmt.Sprintf("GET /installation/repositories?per_page=100&page=%d", page),
+			reply{status: 200, body: `{"repositories":[` + strings.Join(items, ",") + `]}`})
+	}
+}
+
+// minted returns what the mints asked for since the last call, but for the
+// one that lists the repositories.
+func (g *scoped) minted() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	bodies := slices.DeleteFunc(g.bodies, func(s string) bool { return s == `{"permissions":{"metadata":"read"}}` })
+	g.bodies = nil
+	return bodies
+}
+
+// only is a Scope of repositories.
+func only(repositories ...string) *auth.Scope {
+	return &auth.Scope{
+		Key:        strings.Join(repositories, ","),
+		Account:    func(o auth.Owner) bool { return o == auth.Owner{Login: "Acme"} },
+		Repository: func(login, repo string) bool { return slices.Contains(repositories, login+"/"+repo) },
+	}
+}
+
+func mustNarrow(t *testing.T, repositories []string, ids []int64, permissions map[string]string) *auth.Narrowing {
+	t.Helper()
+	n, err := auth.NewNarrowing(repositories, ids, permissions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestScope(t *testing.T) {
+	readsContents := map[string]string{"contents": "read"}
+	const all = `{"contents":"write","issues":"write","metadata":"read","workflows":"write"}`
+	for _, test := range []struct {
+		name   string
+		scope  *auth.Scope
+		narrow *auth.Narrowing
+		want   string // what the mint asks for, or the error
+	}{
+		{"no limits", &auth.Scope{Key: "x"}, nil, ""},
+		{"repositories", only("acme/docs", "acme/gone"), nil, `{"repository_ids":[2]}`},
+		{"none of them", only("acme/gone"), nil, "error: none of its repositories is allowed"},
+		{"another account", &auth.Scope{Account: func(o auth.Owner) bool { return o.Login == "octocat" }}, nil, "error: the account is not allowed"},
+		{"permissions", &auth.Scope{Permissions: map[string]string{"contents": "read", "issues": "admin", "pages": "read"}}, nil,
+			`{"permissions":{"contents":"read","issues":"write"}}`},
+		{"no permissions", &auth.Scope{Permissions: map[string]string{}}, nil, "error: it has none of the permissions that are allowed"},
+		{"an unknown level", &auth.Scope{Permissions: map[string]string{"contents": "Write"}}, nil, "error: it has none of the permissions that are allowed"},
+		{"read only", &auth.Scope{ReadOnly: true}, nil, `{"permissions":{"contents":"read","issues":"read","metadata":"read"}}`},
+		{"all at once", &auth.Scope{ReadOnly: true, Permissions: map[string]string{"contents": "write"}, Repository: only("acme/widgets").Repository}, nil,
+			`{"permissions":{"contents":"read"},"repository_ids":[1]}`},
+		{"a rule's names", only("acme/docs", "acme/widgets"), mustNarrow(t, []string{"Docs", "secret"}, nil, nil), `{"repository_ids":[2]}`},
+		{"a rule's ids", only("acme/docs", "acme/widgets"), mustNarrow(t, nil, []int64{1, 3}, nil), `{"repository_ids":[1]}`},
+		{"a rule's repositories are none", only("acme/docs"), mustNarrow(t, []string{"secret"}, nil, nil), "error: none of its repositories is allowed"},
+		{"a rule's permissions", &auth.Scope{Permissions: map[string]string{"contents": "write", "issues": "read"}}, mustNarrow(t, nil, nil, readsContents),
+			`{"permissions":{"contents":"read"}}`},
+		{"a rule alone", &auth.Scope{Key: "y"}, mustNarrow(t, []string{"docs"}, nil, nil), `{"repositories":["docs"]}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newScoped(t, auth.FallbackRefuse, all, "acme/widgets", "acme/docs", "acme/secret")
+			want := auth.Want{Owner: owner("acme/widgets"), Within: test.scope, Narrow: test.narrow}
+			for range 3 { // and it is remembered
+				cred, err := g.Token(context.Background(), "github.com", want)
+				var fault *auth.ScopeError
+				if reason, isError := strings.CutPrefix(test.want, "error: "); isError {
+					if !errors.As(err, &fault) || fault.Reason != reason || !cred.Anonymous() {
+						t.Fatalf("Token = %v, %v, want %q", cred, err, reason)
+					}
+				} else if err != nil || cred.Anonymous() {
+					t.Fatalf("Token = %v, %v", cred, err)
+				}
+			}
+			if got := strings.Join(g.minted(), " "); got != test.want && !strings.HasPrefix(test.want, "error: ") {
+				t.Errorf("asked for %q, want %q", got, test.want)
+			} else if strings.HasPrefix(test.want, "error: ") && got != "" {
+				t.Errorf("asked for %q although nothing is allowed", got)
+			}
+		})
+	}
+}
+
+// TestScopeMany: a token cannot be narrowed to more than 500 repositories.
+func TestScopeMany(t *testing.T) {
+	var many []string
+	for i := range 1200 {
+		many = append(many, fmt.Sprintf("acme/r%d", i))
+	}
+	for _, total := range []int{1200, 2500} {
+		for len(many) < total {
+			many = append(many, fmt.Sprintf("acme/r%d", len(many)))
+		}
+		g := newScoped(t, auth.FallbackRefuse, `{}`, many...)
+		scope := &auth.Scope{Key: "acme/r*", Repository: func(login, repo string) bool { return login == "acme" && strings.HasPrefix(repo, "r") }}
+		for _, test := range []struct{ owner, want string }{
+			{"acme/r7", `{"repository_ids":[8]}`},
+			{"acme", ""},
+			{"acme/secret", ""},
+			{"acme/r9999", map[int]string{1200: `{"repositories":["r9999"]}`, 2500: `{"repositories":["r9999"]}`}[total]},
+		} {
+			cred, err := g.Token(context.Background(), "github.com", auth.Want{Owner: owner(test.owner), Within: scope})
+			if got := strings.Join(g.minted(), " "); got != test.want || (err == nil) != (test.want != "") || cred.Anonymous() != (err != nil) {
+				t.Errorf("%d repositories, %s: asked for %q (%v), want %q", total, test.owner, got, err, test.want)
+			}
+		}
+	}
+}
+
+// TestScopeNewRepository: one that the list lacks may have been made since.
+func TestScopeNewRepository(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newScoped(t, auth.FallbackRefuse, `{}`, "acme/widgets")
+		want := auth.Want{Owner: owner("acme/docs"), Within: only("acme/widgets", "acme/docs")}
+		ask := func() {
+			t.Helper()
+			if _, err := g.Token(context.Background(), "github.com", want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ask()
+		g.list("acme/widgets", "acme/docs")
+		g.take()
+		for range 10 {
+			ask()
+		}
+		wantCalls(t, g.api) // a list that is new is not asked for again
+		time.Sleep(11 * time.Second)
+		g.minted()
+		ask()
+		if got := g.minted(); !slices.Equal(got, []string{`{"repository_ids":[1,2]}`}) {
+			t.Errorf("asked for %q, want both repositories", got)
+		}
+		g.take()
+		time.Sleep(11 * time.Second)
+		ask()
+		wantCalls(t, g.api)
+	})
+}
+
+// TestScopeFallback: the default installation obeys the scope, too.
+func TestScopeFallback(t *testing.T) {
+	g := newScoped(t, auth.FallbackDefault, `{}`, "acme/widgets")
+	octocats := &auth.Scope{Key: "o", Account: func(o auth.Owner) bool { return o.Login == "octocat" }}
+	for _, test := range []struct {
+		owner string
+		read  bool
+		want  string
+	}{
+		{"octocat/public", true, "anonymous"}, // GitHub answers for what is public, and nothing else
+		{"octocat/public", false, "refused"},
+		{"", true, "scope"}, // acme's token would answer
+	} {
+		cred, err := g.Token(context.Background(), "github.com", auth.Want{Owner: owner(test.owner), Read: test.read, Within: octocats})
+		got := "token"
+		var fault *auth.ScopeError
+		var missing *auth.NotInstalledError
+		switch {
+		case errors.As(err, &fault):
+			got = "scope"
+		case errors.As(err, &missing):
+			got = "refused"
+		case err == nil && cred.Anonymous():
+			got = "anonymous"
+		}
+		if got != test.want {
+			t.Errorf("Token(%q, read %v) = %v, %v, want %s", test.owner, test.read, cred, err, test.want)
+		}
+	}
+	if bodies := g.minted(); len(bodies) > 0 {
+		t.Errorf("minted %q outside the scope", bodies)
+	}
+}
+
+// TestScopeApp: an App outside the scope is not asked.
+func TestScopeApp(t *testing.T) {
+	github := &api{answers: map[string]reply{"GET /users/acme/installation": installed(1, "acme", "all")}}
+	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1), newApp("release-bot", 2))
+	_, err := s.Token(context.Background(), "github.com", auth.Want{Owner: owner("acme"), Within: &auth.Scope{App: func(string) bool { return false }}})
+	var missing *auth.NotInstalledError
+	if !errors.As(err, &missing) {
+		t.Errorf("Token = %v, want a NotInstalledError", err)
+	}
+	wantCalls(t, github)
+}
+
+// TestScopeYoungToken: the token that lists the repositories is new, and GitHub
+// may not know it yet.
+func TestScopeYoungToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newScoped(t, auth.FallbackRefuse, `{}`)
+		g.set(listOf1, reply{status: 401, body: `{"message":"Bad credentials"}`})
+		time.AfterFunc(2*time.Second, func() { g.list("acme/widgets") })
+		start := time.Now()
+		if _, err := g.Token(context.Background(), "github.com", auth.Want{Owner: owner("acme"), Within: only("acme/widgets")}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took != 3*time.Second { // after 1 and 2 seconds
+			t.Errorf("took %v, want 3s", took)
+		}
+	})
+}
