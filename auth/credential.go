@@ -1,9 +1,12 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -25,8 +28,10 @@ type Credential struct {
 type header struct {
 	bearer, token, basic []string // nil where the form does not exist
 
-	minted time.Time // when an installation token was made, by our clock
-	grant  *Grant    // of an installation token
+	minted      time.Time // when an installation token was made, by our clock
+	grant       *Grant    // of an installation token
+	fingerprint string
+	marks       []Mark
 }
 
 // Anonymous reports whether there is nothing to send: the request may leave
@@ -69,17 +74,61 @@ func (c Credential) String() string {
 // Format implements fmt.Formatter with String, whatever the verb.
 func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
+// Fingerprint is the base64 of the SHA-256 of the token, by which GitHub's audit
+// log calls it: docs.github.com "Identifying audit log events performed by an
+// access token". It is "" for what is no installation token.
+func (c Credential) Fingerprint() string { return c.forms().fingerprint }
+
+// Marks are what gives the credential away where it is read: the token, and
+// the base64 of it that git is sent. The caller must not change them.
+func (c Credential) Marks() []Mark { return c.forms().marks }
+
 // newTokenHeader makes the forms in which an installation token is sent.
 func newTokenHeader(token string) *header {
+	sum := sha256.Sum256([]byte(token))
+	encoded := basic("x-access-token", token)
 	return &header{
-		minted: time.Now(),
-		bearer: []string{"Bearer " + token},
-		token:  []string{"token " + token},
-		basic:  []string{basic("x-access-token", token)},
+		minted:      time.Now(),
+		fingerprint: base64.StdEncoding.EncodeToString(sum[:]),
+		bearer:      []string{"Bearer " + token},
+		token:       []string{"token " + token},
+		basic:       []string{encoded},
+		marks:       []Mark{newMark(token), newMark(encoded[len("Basic "):])},
 	}
+}
+
+// newJWTHeader makes the form in which a JWT is sent.
+func newJWTHeader(jwt string) *header {
+	return &header{bearer: []string{"Bearer " + jwt}, marks: []Mark{newMark(jwt)}}
+}
+
+// newClientHeader makes the form in which a client id and secret are sent.
+func newClientHeader(id string, secret Secret) *header {
+	encoded := basic(id, string(secret))
+	return &header{basic: []string{encoded}, marks: []Mark{newMark(string(secret)), newMark(encoded[len("Basic "):])}}
 }
 
 // basic is RFC 7617's credential.
 func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
+
+// Mark is a secret to look for. It prints as a redaction.
+type Mark struct {
+	text   string
+	octets []byte
+}
+
+func newMark(text string) Mark { return Mark{text, []byte(text)} }
+
+// In reports whether a text contains the secret.
+func (m Mark) In(text string) bool { return strings.Contains(text, m.text) }
+
+// Bytes returns the secret, which the caller must not change.
+func (m Mark) Bytes() []byte { return m.octets }
+
+// Format implements fmt.Formatter with a redaction, whatever the verb.
+func (Mark) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// LogValue implements slog.LogValuer with a redaction.
+func (Mark) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -47,7 +47,7 @@ func (s *signer) jwt() (*header, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign a JWT for App %s: %w", s.app.Name, err)
 	}
-	s.current = &header{bearer: []string{"Bearer " + signed}}
+	s.current = newJWTHeader(signed)
 	s.made, s.until, s.skew = now, now.Add(jwtLifetime-jwtReserve), skew
 	return s.current, nil
 }

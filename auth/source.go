@@ -113,7 +113,7 @@ func newAppState(app *App, clock *clock) *appState {
 	}
 	a.clock, a.signer.app, a.signer.clock = clock, app, clock
 	if app.ClientID != "" && app.ClientSecret != "" {
-		a.client = &header{basic: []string{basic(app.ClientID, string(app.ClientSecret))}}
+		a.client = newClientHeader(app.ClientID, app.ClientSecret)
 	}
 	for login, id := range app.Installations {
 		a.mapped[Owner{Login: login}.key()] = a.configured(id, "installations."+bareKey(login))

@@ -83,6 +83,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 	if x.keep {
 		return
 	}
+	if x.blankCloneTokens {
+		askForPlainText(out)
+	}
 	delete(out.Header, "Authorization")
 	if x.authorization != nil {
 		out.Header["Authorization"] = x.authorization
@@ -126,6 +129,12 @@ func modifyResponse(resp *http.Response) error {
 	}
 	learn(x, resp)
 	hint(x, resp)
+	if err := guardAnswer(x, resp); err != nil {
+		return err
+	}
+	if x.blankCloneTokens {
+		return blankCloneTokens(resp)
+	}
 	return nil
 }
 
@@ -139,10 +148,15 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	refused := upstreamRefusal(err, r.URL.Host)
-	if errors.Is(err, errUnauthorized) {
+	switch {
+	case errors.Is(err, errUnauthorized):
 		refused = unauthorizedRefusal(x)
+	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
+		refused = &refusal{status: http.StatusBadGateway, code: "http_response_incomplete", title: err.Error(), remedy: "tell those who run the proxy: its log has the request"}
 	}
-	x.err = refused
+	if x.err = refused; errors.Is(err, errLeak) {
+		x.err = errLeak
+	}
 	refused.write(w, x.route.Form)
 }
 

@@ -47,6 +47,8 @@ type exchange struct {
 	keep          bool     // a host that is not served: the client's Authorization passes
 	viaProxy      bool     // such a host is reached through another proxy
 
+	blankCloneTokens bool // the answer is filtered
+
 	answer *answer // where the request is not forwarded
 	err    error   // why there was no complete answer
 }

@@ -63,6 +63,8 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		switch {
 		case aborted != nil && aborted != http.ErrAbortHandler:
 			level, x.err = slog.LevelError, fmt.Errorf("a fault of ghapp-proxy: %v", aborted)
+		case errors.Is(x.err, errLeak):
+			level = slog.LevelError
 		case aborted != nil && x.err == nil:
 			level, x.err = slog.LevelWarn, errCutOff
 		case x.err != nil:

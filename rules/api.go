@@ -22,6 +22,7 @@ func api(req Request, path segments) (Route, error) {
 	}
 	op, named := operationOf(req, path.path)
 	if op == nil {
+		route.CloneToken = route.Operation != "graphql" // nobody knows
 		return route, nil
 	}
 	if named && op.names != namesNobody {
@@ -34,7 +35,7 @@ func api(req Request, path segments) (Route, error) {
 	if op.credential == ClientSecret {
 		route.Scheme, route.ClientID = Basic, unescape(path.at[1])
 	}
-	route.HandsOut = op.handsOut
+	route.HandsOut, route.CloneToken = op.handsOut, op.cloneToken
 	return route, nil
 }
 

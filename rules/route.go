@@ -83,6 +83,10 @@ type Route struct {
 	UserOnly bool
 	// HandsOut reports an operation whose answer contains a credential.
 	HandsOut bool
+	// CloneToken reports an operation of the REST API whose answer may contain
+	// temp_clone_token, a credential to clone a private repository, or whose
+	// answers are not known.
+	CloneToken bool
 	// Read reports that the request only reads, so that without an
 	// installation it may be sent anonymously: GET, HEAD, git fetch, and the
 	// LFS batch call (GitHub refuses an anonymous upload by itself).

@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+
+	"ghapp-proxy/auth"
+)
+
+const (
+	// guardedBytes is how much of an answer's body is looked at.
+	guardedBytes = 64 << 10
+	// withheld is from which length on the beginning of a secret at the end of
+	// a read waits for what follows.
+	withheld = 8
+)
+
+// errLeak ends an answer that must not reach the client.
+var errLeak = errors.New("GitHub's answer contains the credential that it was asked with, or an App's key")
+
+// guardAnswer refuses an answer whose head contains one of the secrets, and
+// makes the body fail where it does, within its first guardedBytes. Some
+// services echo what they are sent: debug pages, error reports, a misconfigured
+// proxy in front of an Enterprise Server.
+//
+// Limitations: it looks for the secrets as they are sent and written. It does
+// not see into compressed bodies, nor secrets in another encoding.
+func guardAnswer(x *exchange, resp *http.Response) error {
+	secrets := x.credential.Marks()
+	if len(secrets) == 0 || resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	if holdsAny(resp.Header, secrets) {
+		return errLeak
+	}
+	if resp.Body != nil && resp.Body != http.NoBody && isPlain(resp.Header) {
+		resp.Body = &guardedBody{ReadCloser: resp.Body, x: x, resp: resp, secrets: secrets, left: guardedBytes}
+	}
+	return nil
+}
+
+// holdsAny reports whether a field contains one of the secrets.
+func holdsAny(fields http.Header, secrets []auth.Mark) bool {
+	for name, values := range fields {
+		for _, secret := range secrets {
+			if secret.In(name) || slices.ContainsFunc(values, secret.In) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// guardedBody is a body that ends with errLeak before a secret in it is read to
+// its end.
+type guardedBody struct {
+	io.ReadCloser
+	x       *exchange
+	resp    *http.Response // for its trailers
+	secrets []auth.Mark
+
+	left    int    // octets still to be looked at
+	held    []byte // read, but not passed on: it may be the beginning of a secret
+	context []byte // the last that was passed on, less than withheld
+	err     error  // ends the body
+}
+
+// Read implements io.Reader. p must be longer than a secret.
+func (g *guardedBody) Read(p []byte) (int, error) {
+	for {
+		n, err := g.read(p)
+		if n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+func (g *guardedBody) read(p []byte) (int, error) {
+	switch {
+	case g.err != nil:
+		return 0, g.err
+	case g.left <= 0 && len(g.held) == 0:
+		n, err := g.ReadCloser.Read(p)
+		return n, g.end(err)
+	case len(p) <= len(g.held):
+		return 0, io.ErrShortBuffer
+	}
+	n, err := g.ReadCloser.Read(p[copy(p, g.held):])
+	g.left -= n
+	text := p[:len(g.held)+n]
+	begun, found := g.look(text)
+	if found {
+		g.err, g.x.err = errLeak, errLeak
+		return 0, errLeak
+	}
+	if g.err = g.end(err); g.err != nil || g.left <= 0 {
+		begun = 0
+	}
+	text, held := text[:len(text)-begun], text[len(text)-begun:]
+	g.held = append(g.held[:0], held...)
+	g.context = append(g.context, text[max(0, len(text)-withheld+1):]...)
+	g.context = g.context[max(0, len(g.context)-withheld+1):]
+	return len(text), g.err
+}
+
+// look reports whether a secret ends in text, and how much at the end of text
+// may be the beginning of one.
+func (g *guardedBody) look(text []byte) (begun int, found bool) {
+	seen := text
+	if len(g.context) > 0 {
+		// What ends in text may have begun before.
+		longest := 0
+		for _, secret := range g.secrets {
+			longest = max(longest, len(secret.Bytes()))
+		}
+		seen = slices.Concat(g.context, text[:min(len(text), longest)])
+		if g.holds(seen) {
+			return 0, true
+		}
+		if len(text) > longest {
+			seen = text
+		}
+	}
+	return min(beginning(seen, g.secrets), len(text)), g.holds(text)
+}
+
+func (g *guardedBody) holds(text []byte) bool {
+	return slices.ContainsFunc(g.secrets, func(secret auth.Mark) bool { return bytes.Contains(text, secret.Bytes()) })
+}
+
+// end looks at the trailers when the body has ended with err.
+func (g *guardedBody) end(err error) error {
+	if err == io.EOF && holdsAny(g.resp.Trailer, g.secrets) {
+		g.x.err = errLeak
+		return errLeak
+	}
+	return err
+}
+
+// beginning returns how much at the end of text may be a secret's beginning.
+func beginning(text []byte, secrets []auth.Mark) int {
+	longest := 0
+	for _, mark := range secrets {
+		secret := mark.Bytes()
+		if len(secret) <= withheld {
+			continue
+		}
+		tail := text[max(0, len(text)-len(secret)+1):]
+		for len(tail) > longest {
+			i := bytes.Index(tail, secret[:withheld])
+			if i < 0 {
+				break
+			}
+			if tail = tail[i:]; bytes.HasPrefix(secret, tail) {
+				longest = max(longest, len(tail))
+				break
+			}
+			tail = tail[1:]
+		}
+	}
+	return longest
+}

@@ -1,0 +1,95 @@
+package proxy_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/githubtest"
+)
+
+// echo answers with parts of the credential that the request came with, as a
+// debug page would.
+func echo(write func(w http.ResponseWriter, authorization string)) githubtest.Fault {
+	return githubtest.Fault{
+		Match: func(r *githubtest.Request) bool { return !strings.Contains(r.Path(), "access_tokens") },
+		Do: func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { write(w, r.Header.Get("Authorization")) })
+		},
+	}
+}
+
+// TestGuard: an answer that contains what it was asked with ends before it does.
+func TestGuard(t *testing.T) {
+	const api, git = "https://api.github.com/repos/acme/widgets", "https://github.com/acme/widgets/info/refs?service=git-upload-pack"
+	padding := strings.Repeat("x", 40<<10)
+	token := func(authorization string) string { return authorization[strings.Index(authorization, " ")+1:] }
+	for name, test := range map[string]struct {
+		url   string
+		write func(w http.ResponseWriter, authorization string)
+		cut   bool
+	}{
+		"in a field":                  {api, func(w http.ResponseWriter, a string) { w.Header().Set("X-Debug", "got "+a) }, true},
+		"in the body":                 {api, func(w http.ResponseWriter, a string) { io.WriteString(w, "you sent "+a) }, true},
+		"in the body of git's answer": {git, func(w http.ResponseWriter, a string) { io.WriteString(w, a) }, true},
+		"in two pieces": {api, func(w http.ResponseWriter, a string) {
+			a = token(a)
+			io.WriteString(w, padding+a[:len(a)/2])
+			w.(http.Flusher).Flush()
+			io.WriteString(w, a[len(a)/2:])
+		}, true},
+		"octet by octet": {api, func(w http.ResponseWriter, a string) {
+			for _, c := range []byte("you sent " + a + padding) {
+				w.Write([]byte{c})
+				w.(http.Flusher).Flush()
+			}
+		}, true},
+		"in a trailer": {api, func(w http.ResponseWriter, a string) {
+			w.Header().Set("Trailer", "X-Debug")
+			io.WriteString(w, "fine")
+			w.Header().Set("X-Debug", a)
+		}, true},
+		"not quite": {api, func(w http.ResponseWriter, a string) {
+			a = token(a)
+			io.WriteString(w, a[:len(a)-1])
+			w.(http.Flusher).Flush()
+			io.WriteString(w, "!"+a[1:]+a[:12])
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, nil)
+			w.github.Inject(echo(test.write))
+			resp, err := w.client(t, false).Get(test.url)
+			if err != nil {
+				if !test.cut || !strings.Contains(w.log.String(), "level=ERROR") {
+					t.Errorf("%v\n%s", err, w.log)
+				}
+				return // before anything had left
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if leaks := w.github.Leaks(body); len(leaks) > 0 || len(w.github.Leaks([]byte(resp.Trailer.Get("X-Debug")))) > 0 {
+				t.Errorf("the client got the credential: %q", body)
+			}
+			cut := err != nil || resp.StatusCode == http.StatusBadGateway
+			if cut != test.cut || cut != strings.Contains(w.log.String(), "level=ERROR") {
+				t.Errorf("status %d, body of %d octets, %v; cut: %v, want %v\n%s", resp.StatusCode, len(body), err, cut, test.cut, w.log)
+			}
+		})
+	}
+}
+
+func TestGuardFingerprint(t *testing.T) {
+	w := start(t, nil)
+	source := auth.New(apps(t, w.github), auth.Options{Transport: w.github.Transport()})
+	defer source.Close()
+	cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cred.Fingerprint(); len(got) != 44 || len(w.github.Leaks([]byte(got))) > 0 {
+		t.Errorf("Fingerprint = %q, want the base64 of 32 octets", got)
+	}
+}
