@@ -53,6 +53,7 @@ const gitConfig = `[core]
 	auto = 0
 [receive]
 	autogc = false
+	advertisePushOptions = true
 `
 
 // createGit makes the bare repository of that id from a fast-import stream. It
