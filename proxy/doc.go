@@ -39,8 +39,11 @@
 // once with a new one. A body of up to a mebibyte is kept for that.
 //
 // The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
-// whom it names; it is sent on unchanged. Of GitHub's answers only the heads are
-// read: Link teaches whose an id is, and a redirect that a repository has moved.
+// whom it names; it is sent on unchanged. So is the list of refs at the head of a
+// push, where pushes are limited; the rest of a push that is refused is read and
+// dropped, because git prints the reason only then. Of GitHub's answers only the
+// heads are read: Link teaches whose an id is, and a redirect that a repository
+// has moved.
 //
 // Where Rules.Exchange is set, a program that authenticates as an App by itself
 // gets a placeholder when it asks for an installation token, after GitHub has

@@ -47,7 +47,9 @@ type exchange struct {
 	keep          bool     // a host that is not served: the client's Authorization passes
 	viaProxy      bool     // such a host is reached through another proxy
 
-	blankCloneTokens bool // the answer is filtered
+	blankCloneTokens bool       // the answer is filtered
+	decideRef        refDecider // nil if pushes are not looked into
+	pushReport       []byte     // what git is told of a push that is refused
 
 	answer *answer // where the request is not forwarded
 	err    error   // why there was no complete answer
@@ -55,7 +57,7 @@ type exchange struct {
 
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
-	x := &exchange{session: s, source: g.opts.Credentials}
+	x := &exchange{session: s, source: g.opts.Credentials, decideRef: g.opts.decideRef}
 	x.path, x.query = target(r)
 	out := newRecorder(w)
 	defer g.logLine(r, x, out)()
@@ -65,6 +67,10 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	switch {
 	case refused != nil:
 		x.err = refused
+		if x.pushReport != nil {
+			refused.writeReport(out, x.pushReport)
+			return
+		}
 		refused.write(out, x.route.Form)
 	case x.answer != nil:
 		x.answer.write(out)
@@ -127,6 +133,9 @@ func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
 	}
 	if x.route.Exchange {
 		return g.issue(r, x)
+	}
+	if refused := x.checkPush(r); refused != nil {
+		return refused
 	}
 	if err := g.authorize(r, x); err != nil {
 		return credentialRefusal(err)

@@ -42,6 +42,8 @@ type Options struct {
 	PlainHTTP bool
 	// Log receives one line per request and per tunnel, without secrets.
 	Log *slog.Logger
+
+	decideRef refDecider // about the refs of every push, nil for none
 }
 
 const (

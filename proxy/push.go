@@ -1,0 +1,132 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"ghapp-proxy/policy"
+)
+
+const (
+	// maxZippedHead bounds what is read of a compressed push to find its
+	// command list: compressed data can be long and come to nothing.
+	maxZippedHead = 1 << 20
+	// maxDrain bounds what is read of a refused push. GitHub takes no more
+	// (docs.github.com, "Troubleshooting the 2 GB push limit").
+	maxDrain = 2 << 30
+	// maxRemedies is how many different remedies git prints.
+	maxRemedies = 3
+)
+
+// refDecider says why an update of a ref is refused, nil if it is not.
+type refDecider func(policy.RefUpdate) *refusal
+
+// checkPush decides about a push before anything of it leaves. It reads the
+// command list and puts it back: the body goes on as it came, and streams.
+func (x *exchange) checkPush(r *http.Request) *refusal {
+	if x.decideRef == nil || x.route.Operation != "git-receive-pack" {
+		return nil
+	}
+	list, zipped, err := plainPush(r)
+	if err != nil {
+		return &refusal{status: http.StatusUnsupportedMediaType, code: "http_request_error", title: err.Error()}
+	}
+	push, err := policy.ReadPush(list)
+	if err != nil {
+		refused := &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
+		x.refusePush(r, push.Fail("ghapp-proxy: "+refused.title))
+		return refused
+	}
+	if refused, report := x.decidePush(push); refused != nil {
+		x.refusePush(r, report)
+		return refused
+	}
+	head := push.Raw
+	if zipped != nil {
+		head = zipped.Bytes()
+	}
+	r.Body = replayed{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	return nil
+}
+
+// plainPush returns a reader of the request's body that undoes its compression;
+// zipped, nil for a body that has none, gets what was taken from it.
+func plainPush(r *http.Request) (list io.Reader, zipped *bytes.Buffer, err error) {
+	encodings := r.Header["Content-Encoding"]
+	switch {
+	case len(encodings) == 0:
+		return r.Body, nil, nil
+	case len(encodings) == 1 && (strings.EqualFold(encodings[0], "gzip") || strings.EqualFold(encodings[0], "x-gzip")):
+		zipped = new(bytes.Buffer)
+		unzipped, err := gzip.NewReader(io.TeeReader(io.LimitReader(r.Body, maxZippedHead), zipped))
+		if err != nil {
+			return nil, nil, fmt.Errorf("decompress a push: %w", err)
+		}
+		unzipped.Multistream(false) // git http-backend reads one member only
+		return unzipped, zipped, nil
+	default:
+		return nil, nil, fmt.Errorf("a push with Content-Encoding %.40q cannot be checked: send it as it is, or as gzip", encodings)
+	}
+}
+
+// decidePush asks about each ref. If one is refused, all are: what is left of a
+// push would not be what its author meant.
+func (x *exchange) decidePush(push *policy.Push) (*refusal, []byte) {
+	var (
+		first    *refusal
+		reasons  = make(map[string]string) // ref → why it is refused
+		remedies []string
+	)
+	for _, update := range push.Commands {
+		refused := x.decideRef(update)
+		if refused == nil {
+			continue
+		}
+		reasons[update.Ref] = "ghapp-proxy: " + refused.title
+		if !slices.Contains(remedies, refused.remedy) && len(remedies) < maxRemedies && refused.remedy != "" {
+			remedies = append(remedies, refused.remedy)
+		}
+		if first == nil {
+			copied := *refused
+			copied.title = fmt.Sprintf("push to %.200q refused: %s", update.Ref, refused.title)
+			first = &copied
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	if more := len(reasons) - 1; more > 0 {
+		first.title += fmt.Sprintf(" (and %d more)", more)
+	}
+	message := "ghapp-proxy: " + strings.Join(append([]string{"nothing was pushed"}, remedies...), "; ")
+	return first, push.Refuse(reasons, message)
+}
+
+// refusePush makes report the answer to a push. It is nil for a client that
+// asks for none, and is told by the status.
+//
+// The rest of the push is read first: git 2.39 prints no reason if the
+// connection ends before it has sent all, which an early answer does not stop.
+func (x *exchange) refusePush(r *http.Request, report []byte) {
+	if report == nil {
+		return
+	}
+	x.pushReport = report
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // a client that is gone reads no answer
+}
+
+// writeReport answers a push as git-receive-pack does. git prints the reasons
+// of an answer with status 200 only.
+func (f *refusal) writeReport(w http.ResponseWriter, report []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/x-git-receive-pack-result")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Proxy-Status", f.proxyStatus())
+	w.WriteHeader(http.StatusOK)
+	w.Write(report) // a client that is gone is noticed by the server
+}
