@@ -1,82 +1,204 @@
 package cli
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"ghapp-proxy/config"
+	"ghapp-proxy/rules"
 
 	"github.com/spf13/cobra"
 )
 
+// envFlags are the flags of `env`.
+type envFlags struct {
+	proxyURL, ca, dir, shell string
+	hosts                    []string
+}
+
 func newEnv(s *settings) *cobra.Command {
-	var proxyURL string
+	var flags envFlags
 	cmd := &cobra.Command{
 		Use:   "env",
-		Short: "Print the variables with which a shell uses a running proxy",
-		Long: `Print the variables with which a shell uses a running "ghapp-proxy serve":
+		Short: "Print the variables with which tools use a running proxy",
+		Long: `Print the variables with which tools use a running "ghapp-proxy serve", here or on
+another machine, and write the files that they name:
 
-  eval "$(ghapp-proxy env)"
+  eval "$(ghapp-proxy env)"                                         a shell
+  ghapp-proxy env | source                                          fish
+  ghapp-proxy env --shell powershell | Out-String | Invoke-Expression
+  ghapp-proxy env --shell github-actions >> "$GITHUB_ENV"           the next steps
+  eval "docker run $(ghapp-proxy env --shell docker --proxy-url http://HOST:8080) IMAGE"
 
-SSL_CERT_FILE and its like name a file in the state directory with the system's
-roots and the proxy's certificate.`,
+--shell gitlab prints the variables keyword of .gitlab-ci.yml, for jobs that see
+the files at the same path. They reach the runner's own git as well, which does
+not see the files: where that matters, begin the script with the eval above.
+--shell json prints an object. GitHub does not let steps set NODE_OPTIONS, which
+Node older than 22.21 needs: github-actions leaves it out.
+
+The certificates to trust are those in the state directory if an App is
+configured here; if not they are fetched from http://PROXY/ca.pem, which trusts
+the network in between. --ca names a file of them instead.
+
+For Java the proxy must be one that asks for no password.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true})
+			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
 			if err != nil {
 				return err
 			}
-			env, err := serveEnvironment(cfg, proxyURL)
+			text, err := flags.run(cmd.Context(), cfg, cmd.ErrOrStderr())
 			if err != nil {
 				return &statusError{exitConfig, err}
 			}
-			for _, v := range env.variables(os.LookupEnv) {
-				fmt.Fprintf(cmd.OutOrStdout(), "export %s=%s\n", v.name, shellQuote(v.value))
-			}
-			return nil
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
 		},
 	}
-	cmd.Flags().StringVar(&proxyURL, "proxy-url", "", "`URL` of the proxy, with USER:PASSWORD@ if it asks for a password (default: the configured address)")
+	cmd.Flags().StringVar(&flags.proxyURL, "proxy-url", "", "`URL` of the proxy as the tools reach it, with USER:PASSWORD@ if it asks for a password (default: the configured address)")
+	cmd.Flags().StringVar(&flags.ca, "ca", "", "`file` of the certificates to trust")
+	cmd.Flags().StringVar(&flags.dir, "dir", "", "`directory` for the files that the variables name (default: env in the state directory, for docker env-docker)")
+	cmd.Flags().StringVar(&flags.shell, "shell", "", "for `what`: bash, fish, powershell, github-actions, gitlab, docker or json (default: the shell of $SHELL)")
+	cmd.Flags().StringSliceVar(&flags.hosts, "host", nil, "`GitHub` that the proxy serves, may be repeated (default: those of the configured Apps, else github.com)")
 	return cmd
 }
 
-// serveEnvironment describes a running proxy, and writes the bundle for it.
-func serveEnvironment(cfg *config.Config, proxyURL string) (*environment, error) {
-	if proxyURL == "" {
-		proxyURL = "http://" + cfg.Listen
-	}
-	address, err := url.Parse(proxyURL)
-	if err != nil || address.Scheme != "http" || address.Hostname() == "" {
-		return nil, fmt.Errorf("--proxy-url: not a URL such as http://127.0.0.1:8080")
-	}
-	if ip := net.ParseIP(address.Hostname()); ip != nil && ip.IsUnspecified() {
-		return nil, fmt.Errorf("the proxy listens on every address: name one of them with --proxy-url")
-	}
-	if address.Port() == "0" {
-		return nil, fmt.Errorf("the proxy listens on a random port: name it with --proxy-url")
-	}
-	cas, err := openAuthorities(cfg, onDisk(cfg))
+// run writes the files and returns what to print.
+func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Writer) ([]byte, error) {
+	format, err := chooseFormat(flags.shell, os.Getenv("SHELL"))
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := cas.bundle(cfg)
+	address, err := proxyAddress(cfg, flags.proxyURL)
 	if err != nil {
 		return nil, err
 	}
-	path := bundlePath(cfg)
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+	served, err := flags.served(cfg)
+	if err != nil {
 		return nil, err
 	}
-	if err := writeFileAtomic(path, bundle, 0o644); err != nil {
-		return nil, fmt.Errorf("write the bundle: %w", err)
+	ca, err := flags.authorities(ctx, cfg, address, stderr)
+	if err != nil {
+		return nil, err
 	}
-	return &environment{proxy: address, bundle: path, served: instances(cfg)}, nil
+	files, err := flags.files(cfg, format, ca)
+	if err != nil {
+		return nil, err
+	}
+	found, notes, err := files.write()
+	if err != nil {
+		return nil, err
+	}
+	env := environment{proxy: address, served: served, trust: found}
+	if address.User == nil {
+		env.open = address
+	} else {
+		notes = append(notes, "the proxy asks for a password, which Java never sends: its variables were left out")
+	}
+	if format.mount != "" && config.IsLoopback(net.JoinHostPort(address.Hostname(), portOf(address))) {
+		notes = append(notes, "in a container "+address.Hostname()+" is the container: name another address of the proxy with --proxy-url")
+	}
+	for _, note := range notes {
+		fmt.Fprintln(stderr, "ghapp-proxy: warning:", note)
+	}
+	vars := slices.DeleteFunc(env.variables(files.has), func(v variable) bool { return slices.Contains(format.without, v.name) })
+	return format.write(output{vars: vars, dir: files.dir})
 }
 
-// shellQuote quotes s for a POSIX shell.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+// proxyUser matches what clients agree on in the user and the password of a
+// proxy: some send escapes as they are, some send nothing if one is missing.
+var proxyUser = regexp.MustCompile(`^[A-Za-z0-9._~-]+:[A-Za-z0-9._~-]+$`)
+
+// proxyAddress reads the proxy's URL, by default the configured address. Its
+// errors do not quote the URL: it may have a password.
+func proxyAddress(cfg *config.Config, proxyURL string) (*url.URL, error) {
+	address, err := url.Parse(cmp.Or(proxyURL, "http://"+cfg.Listen))
+	switch {
+	case err != nil || address.Scheme != "http" || address.Hostname() == "" || strings.Trim(address.Path, "/") != "" || address.RawQuery != "" || address.Fragment != "":
+		return nil, errors.New("--proxy-url: not a URL such as http://127.0.0.1:8080")
+	case address.User != nil && !proxyUser.MatchString(address.User.String()):
+		return nil, errors.New("--proxy-url: give both a user and a password, of letters, digits and ._~- alone: some tools cannot send others")
+	case address.Port() == "0":
+		return nil, errors.New("the proxy listens on a random port: name it with --proxy-url")
+	}
+	if ip := net.ParseIP(address.Hostname()); ip != nil && ip.IsUnspecified() {
+		return nil, errors.New("the proxy listens on every address: name one of them with --proxy-url")
+	}
+	address.Path = "" // some tools trip over a slash
+	return address, nil
 }
+
+// served are the GitHubs that the proxy serves.
+func (flags *envFlags) served(cfg *config.Config) ([]rules.Instance, error) {
+	var list []rules.Instance
+	for _, host := range flags.hosts {
+		instance, err := rules.ParseInstance(host)
+		if err != nil {
+			return nil, fmt.Errorf("--host: %w", err)
+		}
+		list = append(list, instance)
+	}
+	if list == nil {
+		list = instances(cfg)
+	}
+	if list == nil {
+		list = []rules.Instance{rules.GitHubCom}
+	}
+	return list, nil
+}
+
+// authorities returns the certificates to trust.
+func (flags *envFlags) authorities(ctx context.Context, cfg *config.Config, address *url.URL, stderr io.Writer) ([]byte, error) {
+	if flags.ca != "" {
+		return readCA(flags.ca)
+	}
+	if len(cfg.Apps) > 0 {
+		cas, err := openAuthorities(cfg, onDisk(cfg))
+		if err != nil {
+			return nil, err
+		}
+		return cas.pem(), nil
+	}
+	ca, err := fetchCA(ctx, address)
+	if err == nil && !config.IsLoopback(net.JoinHostPort(address.Hostname(), portOf(address))) {
+		fmt.Fprintf(stderr, "ghapp-proxy: warning: the certificate came over http: whoever controls the network to %s could have put in another; --ca FILE is safe\n", address.Host)
+	}
+	return ca, err
+}
+
+// files are the files to write, in a directory that exists.
+func (flags *envFlags) files(cfg *config.Config, format *format, ca []byte) (*trustFiles, error) {
+	files := &trustFiles{ca: ca, dir: flags.dir, seenAs: format.mount, mode: 0o644, has: os.LookupEnv, earlier: envDir(cfg)}
+	if format.elsewhere {
+		files.has = nothing
+	} else if home, err := os.UserHomeDir(); err == nil {
+		files.home = home
+	}
+	if files.dir == "" {
+		if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+			return nil, err
+		}
+		files.dir = envDir(cfg)
+		if format.mount != "" {
+			files.dir += "-" + format.names[0] // the paths in it are others
+		}
+	}
+	var err error
+	if files.dir, err = filepath.Abs(files.dir); err != nil {
+		return nil, err
+	}
+	return files, makeShared(files.dir)
+}
+
+// envDir is where `env` keeps the files that tools read.
+func envDir(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "env") }

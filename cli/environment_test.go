@@ -17,22 +17,23 @@ func TestShellQuote(t *testing.T) {
 	}
 }
 
-func TestSanitizeNoProxy(t *testing.T) {
+func TestNoProxy(t *testing.T) {
 	env := environment{served: []rules.Instance{rules.GitHubCom, "ghe.example.com"}}
 	for in, want := range map[string]string{
-		"localhost,127.0.0.1,.internal": "localhost,127.0.0.1,.internal",
-		"*":                             "",
-		"github.com":                    "",
-		".github.com, x.example":        "x.example",
-		"*.github.com":                  "",
-		"API.GitHub.com:443 b":          "b",
-		"com":                           "", // a suffix of all
-		"githubusercontent.com,hub.com": "hub.com",
-		"example.com":                   "", // of ghe.example.com
-		"objects.githubusercontent.com": "objects.githubusercontent.com",
+		"":                              "localhost,127.0.0.1",
+		"127.0.0.1,localhost,.internal": "127.0.0.1,localhost,.internal",
+		"*":                             "localhost,127.0.0.1",
+		"github.com":                    "localhost,127.0.0.1",
+		".github.com, x.example":        "x.example,localhost,127.0.0.1",
+		"*.github.com":                  "localhost,127.0.0.1",
+		"API.GitHub.com:443 b":          "b,localhost,127.0.0.1",
+		"com":                           "localhost,127.0.0.1", // a suffix of all
+		"githubusercontent.com,hub.com": "hub.com,localhost,127.0.0.1",
+		"example.com":                   "localhost,127.0.0.1", // of ghe.example.com
+		"objects.githubusercontent.com": "objects.githubusercontent.com,localhost,127.0.0.1",
 	} {
-		if got := env.sanitizeNoProxy(in); got != want {
-			t.Errorf("sanitizeNoProxy(%q) = %q, want %q", in, got, want)
+		if got := env.noProxy(in); got != want {
+			t.Errorf("noProxy(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -56,14 +57,19 @@ func TestHoldsSecret(t *testing.T) {
 	}
 }
 
-func TestChildEnv(t *testing.T) {
-	env, withheld := childEnv(
-		[]string{"A=1", "KEY=x", "HTTPS_PROXY=old", "GH_PAT=short", "GIT_CONFIG_VALUE_0=ghp_0123456789012345678901234567890123456789"},
-		[]string{"KEY"}, []variable{{"HTTPS_PROXY", "new"}})
-	if want := []string{"A=1", "GIT_CONFIG_VALUE_0=", "HTTPS_PROXY=new"}; !slices.Equal(env, want) {
-		t.Errorf("environment %q, want %q", env, want)
-	}
+func TestWithholdAndOverride(t *testing.T) {
+	kept, withheld := withhold([]string{
+		"A=1", "KEY=x", "HTTPS_PROXY=old", "SAME=s", "GH_PAT=short", "NODE_OPTIONS=--x",
+		"GIT_CONFIG_VALUE_0=ghp_0123456789012345678901234567890123456789",
+	}, []string{"KEY"})
 	if want := []string{"KEY", "GH_PAT", "GIT_CONFIG_VALUE_0"}; !slices.Equal(withheld, want) {
 		t.Errorf("withheld %q, want %q", withheld, want)
+	}
+	env, overridden := override(kept, []variable{{"HTTPS_PROXY", "new"}, {"SAME", "s"}, {"NODE_OPTIONS", "--x --y"}})
+	if want := []string{"A=1", "GIT_CONFIG_VALUE_0=", "HTTPS_PROXY=new", "SAME=s", "NODE_OPTIONS=--x --y"}; !slices.Equal(env, want) {
+		t.Errorf("environment %q, want %q", env, want)
+	}
+	if want := []string{"HTTPS_PROXY"}; !slices.Equal(overridden, want) {
+		t.Errorf("overridden %q, want %q", overridden, want)
 	}
 }

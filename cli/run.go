@@ -14,7 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -29,16 +29,21 @@ const runGrace = 2 * time.Second
 
 func newRun(s *settings) *cobra.Command {
 	var verbose bool
-	var owner string
+	var owner, logFile string
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG…]",
 		Short: "Run a command with a proxy of its own",
 		Long: `Run a command with a proxy of its own: on a random port of the loopback address,
 with a password and a CA that exist only as long as the command runs.
 
-The command's environment names the proxy and a bundle of the system's roots and
-the proxy's. It holds no key, no client secret and no token of GitHub's: tools
-that demand a token find "` + placeholder + `".
+The command's environment names the proxy, and files of the system's roots and the
+proxy's, in the ways that curl, wget, git, gh, hub, Go, Python, Ruby, Node, Deno, Java,
+npm, pip, cargo and others read. It holds no key, no client secret and no token of
+GitHub's: tools that demand a token find "` + placeholder + `". What the user has set by
+himself is kept where it does not lead past the proxy; -v says what was not.
+
+On Linux there is a second address without a password, for processes of this user
+alone: for Java, and in $GHAPP_PROXY_URL_NO_AUTH for other tools that cannot send one.
 
 The exit status is the command's; 128 plus the signal's number if one ended it;
 125 if ghapp-proxy failed, 126 if the command could not be started, 127 if it
@@ -50,11 +55,19 @@ was not found.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			level := slog.LevelError
-			if verbose {
+			level, logTo := slog.LevelError, cmd.ErrOrStderr()
+			if verbose || logFile != "" {
 				level = slog.LevelInfo
 			}
-			log, err := s.logger(cmd.ErrOrStderr(), level)
+			if logFile != "" {
+				file, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+				if err != nil {
+					return &statusError{exitRunFailed, fmt.Errorf("--log: %w", err)}
+				}
+				defer file.Close()
+				logTo = file
+			}
+			log, err := s.logger(logTo, level)
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
@@ -71,7 +84,8 @@ was not found.`,
 	})
 	cmd.Flags().SetInterspersed(false) // what follows the command is its own
 	cmd.Flags().StringVarP(&owner, "owner", "o", "", "`login` whose installation serves requests that name no owner")
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, and what is withheld from the command")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, what is withheld from the command, and a summary at the end")
+	cmd.Flags().StringVar(&logFile, "log", "", "append the log to a `file` instead of standard error; implies -v")
 	return cmd
 }
 
@@ -90,66 +104,95 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger, stderr io.Wr
 	if err != nil {
 		return fail(err)
 	}
-	dir, bundle, err := privateBundle(cas, cfg)
+	dir, err := os.MkdirTemp("", "ghapp-proxy-") // mode 0700
 	if err != nil {
 		return fail(err)
 	}
 	defer os.RemoveAll(dir)
-	address, stop, err := servePrivately(ctx, cfg, cas, log)
+	if log.Enabled(ctx, slog.LevelInfo) {
+		plain := log
+		counted, tally := summarized(log)
+		log = counted
+		defer tally.report(plain) // when the proxy has stopped
+	}
+	private, err := servePrivately(ctx, cfg, cas, log)
 	if err != nil {
 		return fail(err)
 	}
-	defer stop()
+	defer private.stop()
 
-	env := environment{proxy: address, bundle: bundle, served: instances(cfg)}
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	var withheld []string
-	child.Env, withheld = childEnv(os.Environ(), cfg.SecretEnv, env.variables(os.LookupEnv))
-	log.Info("running", "command", args[0], "proxy", address.Host, "withheld", withheld)
+	kept, withheld := withhold(os.Environ(), cfg.SecretEnv)
+	files := &trustFiles{ca: cas.pem(), dir: dir, mode: 0o600, has: lookupIn(kept), earlier: envDir(cfg)}
+	files.home, _ = os.UserHomeDir() // without one there is no ~/.wgetrc
+	found, notes, err := files.write()
+	if err != nil {
+		return fail(err)
+	}
+	env := environment{proxy: private.address, open: private.open, served: instances(cfg), trust: found}
+	var overridden []string
+	child.Env, overridden = override(kept, env.variables(files.has))
+	if private.open == nil {
+		notes = append(notes, "no variables for Java, which sends no password: only Linux can tell whose connection it is")
+	}
+	log.Info("running", "command", args[0], "proxy", private.address.Host, "withheld", withheld, "overridden", overridden, "notes", notes)
 	return runChild(child)
 }
 
-// privateBundle writes the bundle into a directory of its own, for the caller
-// to remove.
-func privateBundle(cas *authorities, cfg *config.Config) (dir, path string, err error) {
-	text, err := cas.bundle(cfg)
-	if err != nil {
-		return "", "", err
-	}
-	if dir, err = os.MkdirTemp("", "ghapp-proxy-"); err != nil { // mode 0700
-		return "", "", err
-	}
-	path = filepath.Join(dir, "bundle.pem")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		os.RemoveAll(dir)
-		return "", "", fmt.Errorf("write the bundle: %w", err)
-	}
-	return dir, path, nil
+// privateProxy is the proxy of one run.
+type privateProxy struct {
+	address *url.URL // asks for the password in it
+	open    *url.URL // asks for none and knows its user; nil where that is not possible
+	stop    func()   // must be called
 }
 
-// servePrivately starts a proxy on a random port, with a password. The caller
-// must call stop.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, log *slog.Logger) (address *url.URL, stop func(), err error) {
+// servePrivately starts a proxy on random ports.
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, log *slog.Logger) (*privateProxy, error) {
 	password := rand.Text() // letters and digits: clients break on escapes
 	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Password: password}, true, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	go srv.Serve(ln) // ends with stop
-	stop = func() {
+	private := &privateProxy{}
+	proxies := []*proxy.Proxy{srv.Proxy}
+	private.stop = func() {
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()
-		if err := srv.stop(end); err != nil {
+		var err error
+		for _, p := range proxies[1:] {
+			err = errors.Join(err, p.Shutdown(end))
+		}
+		if err = errors.Join(err, srv.stop(end)); err != nil {
 			log.Info("the end was not clean", "error", err)
 		}
 	}
-	return &url.URL{Scheme: "http", User: url.UserPassword("run", password), Host: ln.Addr().String()}, stop, nil
+	if private.address, err = serveOn(ctx, srv.Proxy); err != nil {
+		private.stop()
+		return nil, err
+	}
+	private.address.User = url.UserPassword("run", password)
+	if tellsUsers {
+		options := srv.options
+		options.Admission = proxy.Admission{SameUser: true}
+		proxies = append(proxies, proxy.New(options))
+		if private.open, err = serveOn(ctx, proxies[1]); err != nil {
+			private.stop()
+			return nil, err
+		}
+	}
+	return private, nil
+}
+
+// serveOn serves on a random port until the proxy's Shutdown.
+func serveOn(ctx context.Context, p *proxy.Proxy) (*url.URL, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go p.Serve(ln)
+	return &url.URL{Scheme: "http", Host: ln.Addr().String()}, nil
 }
 
 // runChild runs a command to its end and passes signals on to it.
@@ -157,6 +200,9 @@ func runChild(child *exec.Cmd) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
+	endWith(child)
+	runtime.LockOSThread() // see endWith
+	defer runtime.UnlockOSThread()
 	if err := child.Start(); err != nil {
 		return &statusError{startStatus(err), err}
 	}

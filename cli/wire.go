@@ -124,14 +124,11 @@ func (a *authorities) pem() []byte {
 // bundle is the system's roots and what clients must trust besides.
 func (a *authorities) bundle(cfg *config.Config) ([]byte, error) {
 	roots := certs.SystemRoots{File: os.Getenv("SSL_CERT_FILE"), Dirs: os.Getenv("SSL_CERT_DIR")}
-	if roots.File == bundlePath(cfg) {
+	if filepath.Dir(roots.File) == envDir(cfg) {
 		roots.File = "" // of an earlier `env`: it may hold a CA that was renewed since
 	}
 	return roots.Bundle(a.pem())
 }
-
-// bundlePath is where `env` keeps what SSL_CERT_FILE and its like name.
-func bundlePath(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "bundle.pem") }
 
 // certificate is the proxy's Options.Certificate.
 func (a *authorities) certificate(host string) (*tls.Certificate, error) {
@@ -145,6 +142,7 @@ func (a *authorities) certificate(host string) (*tls.Certificate, error) {
 // server is a proxy and what it is made of.
 type server struct {
 	*proxy.Proxy
+	options  proxy.Options
 	source   *auth.Source
 	upstream *proxy.Upstream
 	revoke   bool // the tokens, at the end
@@ -171,14 +169,12 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	if cfg.RevokeOnExit != nil {
 		revoke = *cfg.RevokeOnExit
 	}
-	return &server{
-		Proxy: proxy.New(proxy.Options{
-			Hosts: servedHosts(cfg), Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Credentials: source,
-			Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
-			Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log,
-		}),
-		source: source, upstream: upstream, revoke: revoke,
-	}, nil
+	options := proxy.Options{
+		Hosts: servedHosts(cfg), Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Credentials: source,
+		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
+		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log,
+	}
+	return &server{Proxy: proxy.New(options), options: options, source: source, upstream: upstream, revoke: revoke}, nil
 }
 
 // stop ends the server: what is under way may finish until ctx ends.
