@@ -54,8 +54,11 @@ func withhold(inherited []string, secretEnv []string) (env, withheld []string) {
 	return env, withheld
 }
 
-// extended are the variables whose value takes the inherited one in.
-var extended = []string{"NO_PROXY", "no_proxy", "GIT_CONFIG_COUNT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS"}
+// extended are the variables that take in what the inherited value says, or
+// what the file says that it names.
+var extended = slices.Concat(bundleEnv, extraEnv, []string{
+	"NO_PROXY", "no_proxy", "GIT_CONFIG_COUNT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "WGETRC",
+})
 
 // override is env with vars. It also returns the names of those that had
 // another value, which is lost.

@@ -65,6 +65,10 @@ func demo(ctx context.Context, command []string) (status int, err error) {
 	return status, nil
 }
 
+// ownRoots are variables by which single tools trust something else than
+// SSL_CERT_FILE: the fake would not be among it.
+var ownRoots = []string{"CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS"}
+
 // writeConfig writes the keys of the fake's Apps and a configuration that
 // reaches it. The child of the demo trusts the fake where it is tunnelled.
 func writeConfig(dir string, github *githubtest.Server) (path string, err error) {
@@ -107,6 +111,11 @@ connect_to = {
 		"roots.pem":       roots,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			return "", err
+		}
+	}
+	for _, name := range ownRoots {
+		if err := os.Unsetenv(name); err != nil {
 			return "", err
 		}
 	}
