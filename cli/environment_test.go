@@ -1,18 +1,171 @@
 package cli
 
 import (
+	"net/url"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	"ghapp-proxy/rules"
 )
 
-func TestShellQuote(t *testing.T) {
-	for _, s := range []string{"", "plain", "it's", `"$HOME" \ ` + "`id`", "a\nb", "''", "é"} {
-		out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(s)).Output()
-		if err != nil || string(out) != s {
-			t.Errorf("the shell reads %q as %q, %v", s, out, err)
+// lookupOf is a lookup in a map.
+func lookupOf(values map[string]string) lookup {
+	return func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+}
+
+func TestVariables(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		own  map[string]string
+		want map[string]string
+	}{
+		{"nothing set before", nil, map[string]string{
+			"HTTPS_PROXY": "http://run:pw@127.0.0.1:1", "https_proxy": "http://run:pw@127.0.0.1:1", "HTTP_PROXY": "http://run:pw@127.0.0.1:1",
+			"all_proxy": "http://run:pw@127.0.0.1:1", "npm_config_https_proxy": "http://run:pw@127.0.0.1:1", "PIP_PROXY": "http://run:pw@127.0.0.1:1",
+			"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1",
+			"SSL_CERT_FILE": "/t/bundle.pem", "GIT_SSL_CAINFO": "/t/bundle.pem", "npm_config_cafile": "/t/bundle.pem", "COMPOSER_CAFILE": "/t/bundle.pem",
+			"REQUESTS_CA_BUNDLE": "/t/own.pem", "NODE_EXTRA_CA_CERTS": "/t/ca.pem", "DENO_CERT": "/t/ca.pem", "WGETRC": "/t/wgetrc",
+			"NODE_USE_ENV_PROXY": "1", "NODE_OPTIONS": `--require "/t/node-proxy.cjs"`,
+			"GH_TOKEN": placeholder, "GITHUB_TOKEN": placeholder, "GH_ENTERPRISE_TOKEN": placeholder, "GITHUB_USER": placeholderUser,
+			"GIT_HTTP_PROXY_AUTHMETHOD": "basic", "GIT_TERMINAL_PROMPT": "0", "GHAPP_PROXY_URL_NO_AUTH": "http://127.0.0.1:2",
+			"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/t/truststore.p12 -Djavax.net.ssl.trustStoreType=PKCS12 -Djavax.net.ssl.trustStorePassword=changeit " +
+				"-Dhttp.nonProxyHosts=localhost|127.*|[::1] -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=2 -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=2",
+		}},
+		{"what does no harm stays", map[string]string{
+			"GITHUB_USER": "octocat", "GIT_TERMINAL_PROMPT": "1", "NODE_OPTIONS": "--no-warnings", "JAVA_TOOL_OPTIONS": "-Xmx1g", "NO_PROXY": "x.example,github.com",
+		}, map[string]string{
+			"GITHUB_USER": "octocat", "GIT_TERMINAL_PROMPT": "1", "NODE_OPTIONS": `--no-warnings --require "/t/node-proxy.cjs"`,
+			"NO_PROXY": "x.example,localhost,127.0.0.1", "no_proxy": "x.example,localhost,127.0.0.1",
+		}},
+		{"each case has its own exceptions", map[string]string{"NO_PROXY": "a", "no_proxy": "b"}, map[string]string{
+			"NO_PROXY": "a,localhost,127.0.0.1", "no_proxy": "b,localhost,127.0.0.1",
+		}},
+		{"what would lead past the proxy goes", map[string]string{"HTTPS_PROXY": "http://other:1", "NODE_USE_ENV_PROXY": "0", "GH_TOKEN": "x"}, map[string]string{
+			"HTTPS_PROXY": "http://run:pw@127.0.0.1:1", "NODE_USE_ENV_PROXY": "1", "GH_TOKEN": placeholder,
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			env := testEnvironment()
+			env.trust.own = map[string]string{"REQUESTS_CA_BUNDLE": "own.pem"}
+			got := make(map[string]string)
+			for _, v := range env.variables(lookupOf(tt.own)) {
+				if _, twice := got[v.name]; twice {
+					t.Errorf("%s is set twice", v.name)
+				}
+				got[v.name] = v.value
+			}
+			for name, want := range tt.want {
+				if got[name] != want {
+					t.Errorf("%s = %q, want %q", name, got[name], want)
+				}
+			}
+		})
+	}
+}
+
+func testEnvironment() *environment {
+	return &environment{
+		proxy:  &url.URL{Scheme: "http", User: url.UserPassword("run", "pw"), Host: "127.0.0.1:1"},
+		open:   &url.URL{Scheme: "http", Host: "127.0.0.1:2"},
+		served: []rules.Instance{rules.GitHubCom, "octo.ghe.com"},
+		trust:  trust{dir: "/t"},
+	}
+}
+
+// Without an address that asks for no password there is nothing for Java.
+func TestVariablesWithoutOpenProxy(t *testing.T) {
+	env := testEnvironment()
+	env.open, env.served = nil, env.served[:1]
+	for _, v := range env.variables(nothing) {
+		if v.name == "JAVA_TOOL_OPTIONS" || v.name == "GHAPP_PROXY_URL_NO_AUTH" || v.name == "GH_ENTERPRISE_TOKEN" {
+			t.Errorf("%s = %q is set", v.name, v.value)
+		}
+	}
+}
+
+// A second `env` in the same shell changes nothing.
+func TestVariablesTwice(t *testing.T) {
+	env := testEnvironment()
+	first := env.variables(lookupOf(map[string]string{
+		"NODE_OPTIONS": "--x", "JAVA_TOOL_OPTIONS": "-Dy", "NO_PROXY": "z", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c",
+	}))
+	set := make(map[string]string)
+	for _, v := range first {
+		set[v.name] = v.value
+	}
+	if second := env.variables(lookupOf(set)); !slices.Equal(first, second) {
+		t.Errorf("the second time\n%q\nwant\n%q", second, first)
+	}
+}
+
+// git itself reads what is set, behind what was there.
+func TestGitConfig(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip(err)
+	}
+	for count, first := range map[string]string{"": "0", "nonsense": "0", "-1": "0", "1": "1"} {
+		own := map[string]string{"GIT_CONFIG_COUNT": count, "GIT_CONFIG_KEY_0": "http.proxy", "GIT_CONFIG_VALUE_0": ""}
+		var environ []string
+		for name, value := range own {
+			environ = append(environ, name+"="+value)
+		}
+		environ, _ = override(environ, testEnvironment().gitConfig(lookupOf(own)))
+		if !slices.Contains(environ, "GIT_CONFIG_KEY_"+first+"=http.proxy") {
+			t.Errorf("with GIT_CONFIG_COUNT=%q: %q, want the first entry at %s", count, environ, first)
+		}
+		git := func(args ...string) string {
+			cmd := exec.Command("git", args...)
+			cmd.Dir, cmd.Env = t.TempDir(), append(environ, "GIT_CONFIG_NOSYSTEM=1", "HOME="+t.TempDir())
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("git %q: %v: %s", args, err, out)
+			}
+			return strings.TrimSpace(string(out))
+		}
+		for _, key := range []string{"http.proxy", "http.https://github.com/.proxy", "http.https://octo.ghe.com/.proxy"} {
+			if got := git("config", key); got != "http://run:pw@127.0.0.1:1" {
+				t.Errorf("with GIT_CONFIG_COUNT=%q: %s = %q", count, key, got)
+			}
+		}
+		for remote, want := range map[string]string{
+			"git@github.com:a/b.git":               "https://github.com/a/b.git",
+			"ssh://git@github.com/a/b":             "https://github.com/a/b",
+			"ssh://git@ssh.github.com:443/a/b.git": "https://github.com/a/b.git",
+			"octo@octo.ghe.com:a/b.git":            "https://octo.ghe.com/a/b.git",
+			"git@octo.ghe.com:a/b.git":             "https://octo.ghe.com/a/b.git",
+			"git@example.com:a/b.git":              "git@example.com:a/b.git",
+		} {
+			if got := git("ls-remote", "--get-url", remote); got != want {
+				t.Errorf("git reads %s as %s, want %s", remote, got, want)
+			}
+		}
+	}
+}
+
+func TestJavaNonProxyHosts(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                       "localhost|127.*|[::1]",
+		"localhost,127.0.0.1":                    "localhost|127.*|[::1]",
+		"x.example,.y.example,*.z.example:8443":  "localhost|127.*|[::1]|x.example|*.x.example|*.y.example|*.z.example",
+		"10.0.0.1,10.0.0.0/8,a|b,192.0.2.1:8080": "localhost|127.*|[::1]|10.0.0.1|192.0.2.1",
+	} {
+		if got := javaNonProxyHosts(in); got != want {
+			t.Errorf("javaNonProxyHosts(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestJavaQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"-Dx=/a/b": "-Dx=/a/b", "-Dx=/a b": `"-Dx=/a b"`, `-Dx=it's`: `"-Dx=it's"`, `-Dx=a"b`: `"-Dx=a"'"'"b"`,
+	} {
+		if got := javaQuote(in); got != want {
+			t.Errorf("javaQuote(%q) = %s, want %s", in, got, want)
 		}
 	}
 }
