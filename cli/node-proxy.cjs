@@ -9,7 +9,7 @@
   // nodejs.org, "Command-line API", NODE_USE_ENV_PROXY: fetch since 24.0 and
   // http(s) since 24.5; both since 22.21.
   const native = major > 24 || (major === 24 && minor >= 5) || (major === 22 && minor >= 21);
-  if (native || major < 14 || process.versions.bun) return;
+  if (native || major < 14 || process.versions.bun || process.versions.deno) return;
   const mark = Symbol.for('ghapp-proxy.node-proxy');
   if (globalThis[mark]) return; // there is one already: a run inside a run
   Object.defineProperty(globalThis, mark, { value: true });

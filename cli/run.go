@@ -56,7 +56,7 @@ was not found.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			level, logTo := slog.LevelError, cmd.ErrOrStderr()
-			if verbose || logFile != "" {
+			if verbose {
 				level = slog.LevelInfo
 			}
 			if logFile != "" {
@@ -65,7 +65,7 @@ was not found.`,
 					return &statusError{exitRunFailed, fmt.Errorf("--log: %w", err)}
 				}
 				defer file.Close()
-				logTo = file
+				level, logTo = slog.LevelInfo, file
 			}
 			log, err := s.logger(logTo, level)
 			if err != nil {
@@ -124,21 +124,31 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger, stderr io.Wr
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if child.Env, err = childEnv(cfg, cas, private, dir, log); err != nil {
+		return fail(err)
+	}
+	log.Info("running", "command", args[0], "proxy", private.address.Host)
+	return runChild(child)
+}
+
+// childEnv is the environment for a child of this process that uses a proxy.
+// The files that it names are written to dir. What is done to the user's own
+// settings goes to the log.
+func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, dir string, log *slog.Logger) ([]string, error) {
 	kept, withheld := withhold(os.Environ(), cfg.SecretEnv)
 	files := &trustFiles{ca: cas.pem(), dir: dir, mode: 0o600, has: lookupIn(kept), earlier: envDir(cfg)}
 	files.home, _ = os.UserHomeDir() // without one there is no ~/.wgetrc
 	found, notes, err := files.write()
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	env := environment{proxy: private.address, open: private.open, served: instances(cfg), trust: found}
-	var overridden []string
-	child.Env, overridden = override(kept, env.variables(files.has))
-	if private.open == nil {
+	if env.open == nil {
 		notes = append(notes, "no variables for Java, which sends no password: only Linux can tell whose connection it is")
 	}
-	log.Info("running", "command", args[0], "proxy", private.address.Host, "withheld", withheld, "overridden", overridden, "notes", notes)
-	return runChild(child)
+	merged, overridden := override(kept, env.variables(files.has))
+	log.Info("environment", "withheld", withheld, "overridden", overridden, "notes", notes)
+	return merged, nil
 }
 
 // privateProxy is the proxy of one run.
