@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
+	"strings"
 
 	"ghapp-proxy/rules"
 )
@@ -68,7 +69,7 @@ func (e *environment) variables(has lookup) []variable {
 			vars = append(vars, variable{name, value})
 		}
 	}
-	unlessSet := func(value string, name string) {
+	unlessSet := func(value, name string) {
 		own, _ := has(name)
 		set(cmp.Or(own, value), name)
 	}
@@ -112,7 +113,7 @@ func appended(own, more string) string {
 	switch {
 	case own == "":
 		return more
-	case own == more, len(own) > len(more) && own[len(own)-len(more)-1:] == " "+more:
+	case own == more, strings.HasSuffix(own, " "+more):
 		return own
 	}
 	return own + " " + more

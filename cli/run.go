@@ -45,6 +45,9 @@ himself is kept where it does not lead past the proxy; -v says what was not.
 On Linux there is a second address without a password, for processes of this user
 alone: for Java, and in $GHAPP_PROXY_URL_NO_AUTH for other tools that cannot send one.
 
+If ghapp-proxy is killed outright, the command is sent SIGTERM (on Linux) and the
+files stay in the temporary directory.
+
 The exit status is the command's; 128 plus the signal's number if one ended it;
 125 if ghapp-proxy failed, 126 if the command could not be started, 127 if it
 was not found.`,
