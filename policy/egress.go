@@ -1,0 +1,168 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Egress says where tunnels and http:// requests may go. It is not asked about
+// served hosts. A nil *Egress lets everything pass; the zero value lets ports
+// 443 and 80 of public addresses pass. It is not changed once it is in use.
+type Egress struct {
+	// DenyUnlisted refuses what Allow does not list.
+	DenyUnlisted bool
+	// Allow lists what passes, on ports 443 and 80 where an element names no
+	// port. A host's name and an address allow private addresses; a wildcard
+	// does not, since anybody can have a name below many a domain.
+	Allow []HostPattern
+	// Deny lists what never passes, on any port where an element names none.
+	// It wins over Allow. Addresses in it are looked for behind names as well.
+	Deny []HostPattern
+}
+
+// EgressDenial says why somebody may not go somewhere.
+type EgressDenial struct {
+	Key    string // what decided: egress.default, egress.deny[1], egress.allow
+	Reason string // the cause, without a full stop
+	Remedy string // "" if there is none
+	// Addr is the address that the name led to, for the log of whoever runs
+	// the proxy; invalid where the name was enough.
+	Addr netip.Addr
+}
+
+// Error implements error, so that a dialler can return the denial.
+func (d *EgressDenial) Error() string { return d.Reason }
+
+// Limited reports whether some hosts may be reached and others may not, so
+// that it matters what a tunnel is used for.
+func (e *Egress) Limited() bool {
+	return e != nil && (e.DenyUnlisted || len(e.Allow)+len(e.Deny) > 0)
+}
+
+// Decide decides about a destination by its name, or by its address if it is
+// one. nil lets it pass, as far as the name goes: where it is resolved,
+// DecideAddr has to be asked as well.
+func (e *Egress) Decide(d Destination) *EgressDenial {
+	if e == nil {
+		return nil
+	}
+	for i, p := range e.Deny {
+		if p.MatchHost(d) && p.deniesPort(d.Port) {
+			return e.denied(i, d, netip.Addr{})
+		}
+	}
+	switch listed := e.lists(d); {
+	case !listed && e.DenyUnlisted:
+		return &EgressDenial{Key: "egress.default", Reason: notAllowed(d), Remedy: "add it to egress.allow"}
+	case !listed && !isWebPort(d.Port):
+		return &EgressDenial{Key: "egress.allow", Reason: notAllowed(d) + ": ports other than 443 and 80 must be listed", Remedy: addTo(d)}
+	case d.Addr.IsValid():
+		return e.DecideAddr(d, d.Addr)
+	}
+	if what := localName(d.Host); what != "" && !e.listsName(d) {
+		return &EgressDenial{Key: "egress.allow", Reason: notAllowed(d) + ": it is " + what, Remedy: addTo(d)}
+	}
+	return nil
+}
+
+// DecideTunnel is Decide for a CONNECT. Where egress is limited, port 80 has to
+// be listed: what passes there is not looked at, and could be meant for another
+// host. Requests for http:// are sent without a tunnel.
+func (e *Egress) DecideTunnel(d Destination) *EgressDenial {
+	if denial := e.Decide(d); denial != nil || !e.Limited() || d.Port != 80 {
+		return denial
+	}
+	for _, p := range e.Allow {
+		if p.port == d.Port && p.MatchHost(d) {
+			return nil
+		}
+	}
+	return &EgressDenial{Key: "egress.allow", Reason: notAllowed(d) + ": tunnels to port 80 must be listed", Remedy: "send the request without a tunnel, or " + addTo(d)}
+}
+
+// DecideAddr decides about an address that a destination was resolved to. It
+// has to be asked about the very address that is connected to: a name may lead
+// elsewhere the next time.
+func (e *Egress) DecideAddr(d Destination, addr netip.Addr) *EgressDenial {
+	if e == nil {
+		return nil
+	}
+	for i, p := range e.Deny {
+		if p.matchAddr(addr) && p.deniesPort(d.Port) {
+			return e.denied(i, d, addr)
+		}
+	}
+	kind, ok := kindOf(addr)
+	if !ok || e.listsAddr(d, addr) || kind.byName && e.listsName(d) {
+		return nil
+	}
+	denial := &EgressDenial{Key: "egress.allow", Addr: addr, Reason: notAllowed(d) + ": it leads to " + kind.what + " address"}
+	switch {
+	case d.Addr.IsValid():
+		denial.Reason = notAllowed(d) + ": it is " + kind.what + " address"
+		denial.Remedy = addTo(d)
+	case kind.byName:
+		denial.Remedy = addTo(d)
+	default:
+		denial.Remedy = "if that is meant, add the address to egress.allow"
+	}
+	return denial
+}
+
+// lists reports whether Allow lists a destination by its name or address.
+func (e *Egress) lists(d Destination) bool {
+	for _, p := range e.Allow {
+		if p.MatchHost(d) && p.allowsPort(d.Port) {
+			return true
+		}
+	}
+	return false
+}
+
+// listsName reports whether Allow lists this very name.
+func (e *Egress) listsName(d Destination) bool {
+	for _, p := range e.Allow {
+		if p.exact(d) && p.allowsPort(d.Port) {
+			return true
+		}
+	}
+	return false
+}
+
+// listsAddr reports whether Allow lists an address.
+func (e *Egress) listsAddr(d Destination, addr netip.Addr) bool {
+	for _, p := range e.Allow {
+		if p.matchAddr(addr) && p.allowsPort(d.Port) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Egress) denied(i int, d Destination, addr netip.Addr) *EgressDenial {
+	key := fmt.Sprintf("egress.deny[%d]", i+1)
+	return &EgressDenial{Key: key, Addr: addr, Reason: notAllowed(d) + ": " + key + " forbids it"}
+}
+
+func notAllowed(d Destination) string { return "egress to " + d.String() + " is not allowed" }
+
+// addTo says what to add so that a destination passes.
+func addTo(d Destination) string {
+	if d.Port == 443 {
+		return fmt.Sprintf("add %q to egress.allow", d.Host)
+	}
+	return fmt.Sprintf("add %q to egress.allow", d.String())
+}
+
+// localName says what a name is that never leads to a public address. Another
+// proxy that resolves names for us is not asked about these.
+func localName(name string) string {
+	switch {
+	case name == "localhost" || strings.HasSuffix(name, ".localhost"): // RFC 6761, section 6.3
+		return "this machine"
+	case name == "metadata.google.internal" || name == "metadata.goog":
+		return "a metadata service"
+	}
+	return ""
+}
