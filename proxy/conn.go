@@ -31,6 +31,19 @@ func withPrefix(conn net.Conn, r *bufio.Reader) net.Conn {
 	return c
 }
 
+// unread returns conn with bytes that were read from it put back in front.
+func unread(conn net.Conn, read []byte) net.Conn {
+	c := &prefixConn{Conn: conn}
+	if early, ok := conn.(*prefixConn); ok { // copyHalf looks for one layer
+		c.Conn = early.Conn
+		rest := make([]byte, early.prefix.Len())
+		n, _ := early.prefix.Read(rest) // a bytes.Reader does not fail
+		read = append(read, rest[:n]...)
+	}
+	c.prefix.Reset(read)
+	return c
+}
+
 // Read implements net.Conn.
 func (c *prefixConn) Read(p []byte) (int, error) {
 	if c.prefix.Len() > 0 {

@@ -73,7 +73,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	switch {
 	case name == "" || port == "":
 		return p.reject(ctx, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "CONNECT needs HOST:PORT"}), hostport
-	case !isASCII(name):
+	case !isASCII(hostport): // not the name, whose lower case may be ASCII
 		return p.reject(ctx, nameRefusal(name)), hostport
 	case served && port != "443":
 		return p.reject(ctx, portRefusal(name, port)), hostport
@@ -81,9 +81,14 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(_ *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
 			p.intercept(conn, session{host: host})
 		}}, hostport
-	default:
-		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: p.openTunnel}, hostport
 	}
+	to, refused := p.mayTunnel(hostport)
+	if refused != nil {
+		return p.reject(ctx, refused), hostport
+	}
+	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(r *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
+		p.openTunnel(r, conn, to)
+	}}, hostport
 }
 
 func (p *Proxy) reject(ctx *goproxy.ProxyCtx, refused *refusal) *goproxy.ConnectAction {
@@ -102,27 +107,6 @@ func (p *Proxy) intercept(conn net.Conn, s session) {
 		return
 	}
 	p.inside.give(&interceptedConn{conn, s})
-}
-
-// openTunnel connects to the host of the CONNECT, answers, and copies until
-// both ends have finished. It owns client.
-func (p *Proxy) openTunnel(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	line := p.opts.Log.With("client", r.RemoteAddr, "method", "CONNECT", "host", r.URL.Host)
-	host, err := p.opts.Upstream.dialTunnel(r.Context(), r.URL.Host)
-	if err != nil {
-		refused := upstreamRefusal(err, r.URL.Host)
-		line.Warn("refused", "status", refused.status, "error", refused.title)
-		refused.response(r).Write(client)
-		client.Close()
-		return
-	}
-	if _, err := io.WriteString(client, established); err != nil {
-		line.Warn("tunnel", "error", err)
-		client.Close()
-		host.Close()
-		return
-	}
-	p.tunnel(client, host, line)
 }
 
 // tlsConfig is what clients negotiate with inside an intercepted connection.

@@ -16,7 +16,7 @@
 //
 // # The path of a request
 //
-//	client ──CONNECT──► outer server ─► Admission ─► goproxy ─┬─► tunnel: bytes pass unread
+//	client ──CONNECT──► outer server ─► Admission ─► goproxy ─┬─► Egress ─► tunnel: bytes pass unread
 //	                                                          │
 //	                          session: the host, fixed here ──┤
 //	                                                          ▼
@@ -52,6 +52,12 @@
 // then about the installation's account. A program's JWT chooses the App by its
 // iss. None of the two lets a client do what it could not do without.
 //
+// A tunnel goes where the egress policy lets it, by its name and then by the
+// very address that is connected to. Where the policy is limited to some hosts,
+// the ClientHello of a tunnel to port 443 has to be for the host that the CONNECT
+// named. Where it is not, a tunnel may lead to a served host by its address: it
+// carries no credential of ours.
+//
 // # Limitations
 //
 // The order of fields with different names, the spelling of their names' case
@@ -63,4 +69,8 @@
 // with the proxy, and what is said of repositories with them is less than GitHub
 // says. The user at the other end of a
 // connection is known only on Linux and for loopback connections.
+//
+// Of a tunnel only the first ClientHello is read, and of that the outer one: what
+// Encrypted Client Hello, or what follows in TLS, asks of the host's servers is not
+// seen. Behind an upstream proxy, addresses are not.
 package proxy

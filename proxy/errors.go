@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 )
 
 // credentialRefusal maps why there is no credential to an answer.
@@ -70,6 +71,7 @@ func mintStatus(refused *auth.Error) int {
 func upstreamRefusal(err error, host string) *refusal {
 	f := &refusal{status: http.StatusBadGateway, code: "destination_unavailable", title: fmt.Sprintf("%s could not be reached: %v", host, err)}
 	var (
+		denial  *policy.EgressDenial
 		dns     *net.DNSError
 		timeout net.Error
 		cert    *tls.CertificateVerificationError
@@ -80,6 +82,8 @@ func upstreamRefusal(err error, host string) *refusal {
 	switch {
 	case errors.Is(err, errSelf):
 		f.status, f.code, f.title = http.StatusForbidden, "http_request_denied", errSelf.Error()
+	case errors.As(err, &denial):
+		return egressRefusal(denial)
 	case errors.As(err, &dns):
 		f.code, f.remedy = "dns_error", "check the name and the resolver of the machine that runs the proxy"
 	case errors.As(err, &cert), errors.As(err, &name):

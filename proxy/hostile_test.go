@@ -115,12 +115,15 @@ func streamOutcome(framer *http2.Framer) string {
 	}
 }
 
-// A name that net/http would map to a served host.
+// A name that we or net/http would map to a served host.
 func TestNamesThatAreMapped(t *testing.T) {
 	w := start(t, nil)
 	for _, head := range []string{
 		"GET http://\uff41pi.github.com/app HTTP/1.1\r\nHost: x\r\n\r\n",
 		"CONNECT \uff41pi.github.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+		// Its lower case is an i.
+		"GET http://ap\u0130.github.com/app HTTP/1.1\r\nHost: x\r\n\r\n",
+		"CONNECT ap\u0130.github.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
 	} {
 		conn := w.dial(t)
 		io.WriteString(conn, head)

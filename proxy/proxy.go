@@ -20,7 +20,8 @@ import (
 
 // Options are the parts of a Proxy. All are required unless they say otherwise.
 type Options struct {
-	// Hosts are intercepted; everything else is tunnelled.
+	// Hosts are intercepted; everything else is tunnelled, where the egress
+	// policy of Upstream lets it.
 	Hosts []rules.Host
 	// Rules classify what is intercepted. The zero value is usable.
 	Rules rules.Set
@@ -54,15 +55,15 @@ const (
 
 // Proxy is a forward proxy that injects credentials. It is made by New.
 type Proxy struct {
-	opts    Options
-	hosts   map[string]rules.Host // name → served host
-	connect *goproxy.ProxyHttpServer
-	gateway *gateway
-	forward *forwarder
-	outer   http.Server // takes CONNECT and absolute-form requests
-	inner   http.Server // takes what is inside a CONNECT to a served host
-	inside  *handover   // where the outer hands connections to the inner
-	tunnels tunnels
+	opts      Options
+	hosts     map[string]rules.Host // name → served host
+	connect   *goproxy.ProxyHttpServer
+	gateway   *gateway
+	elsewhere *forwarder  // to hosts that are not served
+	outer     http.Server // takes CONNECT and absolute-form requests
+	inner     http.Server // takes what is inside a CONNECT to a served host
+	inside    *handover   // where the outer hands connections to the inner
+	tunnels   tunnels
 }
 
 // New returns a Proxy. It does no I/O and starts no goroutine before Serve.
@@ -71,8 +72,8 @@ func New(opts Options) *Proxy {
 	for _, host := range opts.Hosts {
 		p.hosts[host.Name] = host
 	}
-	p.forward = newForwarder(opts.Upstream.Transport())
-	p.gateway = &gateway{opts: opts, forward: p.forward}
+	p.elsewhere = newForwarder(opts.Upstream.elsewhere)
+	p.gateway = &gateway{opts: opts, forward: newForwarder(opts.Upstream.Transport())}
 	if opts.Rules.Exchange {
 		p.gateway.placeholders = newPlaceholders()
 	}
@@ -94,7 +95,7 @@ func New(opts Options) *Proxy {
 // Serve accepts clients on ln until Shutdown is called, then returns
 // http.ErrServerClosed. It may be called once.
 func (p *Proxy) Serve(ln net.Listener) error {
-	p.opts.Upstream.forbid(ln.Addr())
+	p.opts.Upstream.Forbid(ln.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- p.inner.ServeTLS(p.inside, "", "") }()
 	err := p.outer.Serve(ln)
@@ -183,6 +184,9 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request) {
 	name, port := rules.SplitHost(r.URL.Host)
 	host, served := p.hosts[name]
 	switch {
+	case !isASCII(r.URL.Host):
+		// It would be mapped, possibly to a served host.
+		p.refuseOuter(w, r, nameRefusal(name))
 	case served && !p.opts.PlainHTTP:
 		p.refuseOuter(w, r, &refusal{
 			status: http.StatusForbidden, code: "http_request_denied", title: "requests for " + name + " over http:// are not served",
@@ -197,10 +201,11 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request) {
 			status: http.StatusBadRequest, code: "http_request_error", title: "a " + r.URL.Scheme + " URL in absolute form",
 			remedy: "use CONNECT",
 		})
-	case !isASCII(name):
-		// net/http would map it, possibly to a served host.
-		p.refuseOuter(w, r, nameRefusal(name))
 	default:
+		if refused := p.mayRequest(r); refused != nil {
+			p.refuseOuter(w, r, refused)
+			return
+		}
 		p.serveElsewhere(w, r)
 	}
 }
@@ -230,7 +235,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request) {
 	out := newRecorder(w)
 	defer p.gateway.logLine(r, x, out)()
 	r = guardBody(w, r)
-	p.forward.serve(out, r, x)
+	p.elsewhere.serve(out, r, x)
 }
 
 func defaultPort(scheme string) string {

@@ -6,10 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/policy"
 )
 
 const (
@@ -82,30 +85,57 @@ func (ts *tunnels) drain(ctx context.Context) {
 	stop()
 }
 
-// tunnel copies between the client and the host it asked for until both have
-// finished, or nothing passes for too long, and closes both.
-func (p *Proxy) tunnel(client, host net.Conn, line *slog.Logger) {
-	start := time.Now()
+// openTunnel connects to the host of the CONNECT, answers, and copies until
+// both ends have finished. It owns client.
+func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destination) {
 	defer client.Close()
+	line := p.opts.Log.With("client", r.RemoteAddr, "method", "CONNECT", "host", r.URL.Host)
+	host, err := p.opts.Upstream.dialTunnel(r.Context(), to)
+	if err != nil {
+		refused := upstreamRefusal(err, r.URL.Host)
+		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
+			line = line.With("address", denial.Addr, "decided_by", denial.Key)
+		}
+		line.Warn("refused", "status", refused.status, "error", refused.title)
+		refused.response(r).Write(client)
+		return
+	}
 	defer host.Close()
+	if _, err := io.WriteString(client, established); err != nil {
+		line.Warn("tunnel", "error", err)
+		return
+	}
 	t := &tunnel{client: client, host: host}
 	t.patience.Store(int64(tunnelIdle))
-	t.passed.Store(start.UnixNano())
 	if !p.tunnels.add(t) {
 		return
 	}
 	defer p.tunnels.remove(t)
+	if p.opts.Upstream.opts.Egress.Limited() && to.Port == 443 {
+		if client, err = t.checkHello(to); err != nil {
+			line.Warn("refused", "error", err)
+			return
+		}
+	}
+	t.copy(client, line)
+}
 
+// copy copies between client, which is t's own with what was read of it already
+// put back, and the host, until both have finished or nothing passes for too
+// long.
+func (t *tunnel) copy(client net.Conn, line *slog.Logger) {
+	start := time.Now()
+	t.passed.Store(start.UnixNano())
 	type result struct {
 		n   int64
 		err error
 	}
 	up := make(chan result, 1)
 	go func() {
-		n, err := t.copyHalf(host, client)
+		n, err := t.copyHalf(t.host, client)
 		up <- result{n, err}
 	}()
-	received, err := t.copyHalf(client, host)
+	received, err := t.copyHalf(client, t.host)
 	sent := <-up
 	if err = errors.Join(err, sent.err); err != nil {
 		line = line.With("error", err)

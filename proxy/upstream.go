@@ -11,10 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"syscall"
 	"time"
+
+	"ghapp-proxy/policy"
 )
 
 // UpstreamOptions say how the world beyond the proxy is reached.
@@ -27,6 +30,10 @@ type UpstreamOptions struct {
 	// Proxy is another HTTP proxy through which everything is reached, except
 	// what ConnectTo redirects. nil means direct connections.
 	Proxy *url.URL
+	// Egress limits where tunnels and http:// requests for hosts that are not
+	// served may go; nil does not. Of addresses it is not asked about those in
+	// ConnectTo, nor where Proxy resolves the names.
+	Egress *policy.Egress
 	// HTTP2 speaks HTTP/2 towards GitHub. A pool of HTTP/1.1 connections costs
 	// less, so that is the default.
 	HTTP2 bool
@@ -37,16 +44,17 @@ type UpstreamOptions struct {
 type Upstream struct {
 	opts      UpstreamOptions
 	dialer    net.Dialer
-	transport *http.Transport
+	transport *http.Transport // to served hosts
+	elsewhere *http.Transport // to where opts.Egress lets requests go
 
 	mu  sync.Mutex
-	own []*net.TCPAddr // the proxy's own listeners
+	own []netip.AddrPort // the proxy's own listeners
 }
 
 // NewUpstream returns an Upstream. Call Close when it is no longer used.
 func NewUpstream(opts UpstreamOptions) *Upstream {
 	u := &Upstream{opts: opts}
-	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.refuseSelf}
+	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control}
 	u.transport = &http.Transport{
 		Proxy:                 u.proxyFor,
 		DialContext:           u.dialPooled,
@@ -66,21 +74,26 @@ func NewUpstream(opts UpstreamOptions) *Upstream {
 			ClientSessionCache: tls.NewLRUClientSessionCache(256),
 		},
 	}
+	u.elsewhere = u.transport.Clone()
+	u.elsewhere.DialContext = u.dialElsewhere
 	return u
 }
 
-// Transport returns the pooled transport. It verifies certificates, never
+// Transport returns the pooled transport to served hosts. It verifies certificates, never
 // follows redirects and never decompresses.
 func (u *Upstream) Transport() http.RoundTripper { return u.transport }
 
 // Close closes idle connections.
-func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+func (u *Upstream) Close() {
+	u.transport.CloseIdleConnections()
+	u.elsewhere.CloseIdleConnections()
+}
 
-// forbid makes connections to addr, a listener of this proxy, fail.
-func (u *Upstream) forbid(addr net.Addr) {
+// Forbid makes connections to addr, a listener of this process, fail.
+func (u *Upstream) Forbid(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		u.mu.Lock()
-		u.own = append(u.own, tcp)
+		u.own = append(u.own, unmap(tcp.AddrPort()))
 		u.mu.Unlock()
 	}
 }
@@ -88,27 +101,47 @@ func (u *Upstream) forbid(addr net.Addr) {
 // errSelf is returned for connections that would reach this proxy again.
 var errSelf = errors.New("the proxy does not connect to itself")
 
-// refuseSelf looks at the address that is about to be dialled, after names are
-// resolved.
-func (u *Upstream) refuseSelf(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := net.ResolveTCPAddr("tcp", address) // numeric: no look-up
+type destinationKey struct{}
+
+// control looks at the address of a socket that is about to be connected. No
+// name is resolved after that, so there is no time to point it elsewhere.
+func (u *Upstream) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, own := range u.own {
-		if own.Port == to.Port && sameHost(own.IP, to.IP) {
-			return errSelf
+	if u.isOwn(unmap(to)) {
+		return errSelf
+	}
+	if d, ok := ctx.Value(destinationKey{}).(policy.Destination); ok {
+		if denial := u.opts.Egress.DecideAddr(d, to.Addr()); denial != nil {
+			return denial
 		}
 	}
 	return nil
 }
 
-// sameHost reports whether a connection to the address to reaches a listener on own.
-func sameHost(own, to net.IP) bool {
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// isOwn reports whether a connection to an address reaches a listener of this
+// process.
+func (u *Upstream) isOwn(to netip.AddrPort) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, own := range u.own {
+		if own.Port() == to.Port() && reaches(to.Addr(), own.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches reports whether a connection to the address to reaches a listener on own.
+func reaches(to, own netip.Addr) bool {
 	switch {
-	case own.Equal(to):
+	case own == to:
 		return true
 	case to.IsUnspecified(): // Linux connects 0.0.0.0 to the loopback address
 		return own.IsLoopback() || own.IsUnspecified()
@@ -122,7 +155,7 @@ func sameHost(own, to net.IP) bool {
 		return true // fail closed
 	}
 	for _, addr := range addrs {
-		if ipnet, ok := addr.(*net.IPNet); ok && ipnet.IP.Equal(to) {
+		if ipnet, ok := addr.(*net.IPNet); ok && ipnet.IP.Equal(to.AsSlice()) {
 			return true
 		}
 	}
@@ -147,8 +180,8 @@ func hostPort(target *url.URL) string {
 	return net.JoinHostPort(target.Hostname(), "80")
 }
 
-// dialPooled is the transport's DialContext: addr is a host or, where there is
-// one, the upstream proxy.
+// dialPooled is the transport's DialContext: addr is a served host or, where
+// there is one, the upstream proxy.
 func (u *Upstream) dialPooled(ctx context.Context, network, addr string) (net.Conn, error) {
 	if to, ok := u.opts.ConnectTo[addr]; ok {
 		addr = to
@@ -156,14 +189,39 @@ func (u *Upstream) dialPooled(ctx context.Context, network, addr string) (net.Co
 	return u.dialer.DialContext(ctx, network, addr)
 }
 
-// dialTunnel connects to addr ("host:port") for a tunnel, through the upstream
-// proxy if there is one.
-func (u *Upstream) dialTunnel(ctx context.Context, addr string) (net.Conn, error) {
+// dialElsewhere is the DialContext for requests to hosts that are not served.
+// It decides by name again, since net/http has made addr from the URL.
+func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (net.Conn, error) {
+	if u.opts.Proxy != nil {
+		return u.dialPooled(ctx, network, addr)
+	}
+	d, err := policy.ParseDestination(addr, 0)
+	if err != nil {
+		return nil, err
+	}
+	if denial := u.opts.Egress.Decide(d); denial != nil {
+		return nil, denial
+	}
+	if to, ok := u.opts.ConnectTo[d.String()]; ok {
+		return u.dialer.DialContext(ctx, network, to)
+	}
+	return u.dialChecked(ctx, d)
+}
+
+// dialChecked connects to d if the egress policy lets the address pass.
+func (u *Upstream) dialChecked(ctx context.Context, d policy.Destination) (net.Conn, error) {
+	return u.dialer.DialContext(context.WithValue(ctx, destinationKey{}, d), "tcp", d.String())
+}
+
+// dialTunnel connects to d for a tunnel, through the upstream proxy if there is
+// one.
+func (u *Upstream) dialTunnel(ctx context.Context, d policy.Destination) (net.Conn, error) {
+	addr := d.String()
 	if to, ok := u.opts.ConnectTo[addr]; ok {
 		return u.dialer.DialContext(ctx, "tcp", to)
 	}
 	if u.opts.Proxy == nil {
-		return u.dialer.DialContext(ctx, "tcp", addr)
+		return u.dialChecked(ctx, d)
 	}
 	conn, err := u.dialer.DialContext(ctx, "tcp", hostPort(u.opts.Proxy))
 	if err != nil {
