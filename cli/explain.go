@@ -12,6 +12,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 
@@ -22,11 +23,12 @@ func newExplain(s *settings) *cobra.Command {
 	var data string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "explain METHOD URL [flags] | explain --json -",
+		Use:   "explain METHOD URL [flags] | explain CONNECT HOST:PORT | explain --json -",
 		Short: "Say what a request would get, and why",
 		Long: `Say what a request would get, and why: the operation, the credential, the owner and
 where it was found, the installation, and the rule that decided. Nobody is asked,
-so an installation that is not in the configuration is "would be discovered".
+so an installation that is not in the configuration is "would be discovered", and
+of a host that is tunnelled the name decides, but not yet its addresses.
 
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
 tab and a body may follow. It answers each with one line.`,
@@ -96,6 +98,7 @@ type explainer struct {
 	set          rules.Set
 	source       *auth.Source
 	defaultOwner string
+	egress       *policy.Egress // that of serve
 }
 
 // newExplainer reads the configuration; without any App it explains the
@@ -106,7 +109,7 @@ func newExplainer(cmd *cobra.Command, s *settings) (*explainer, error) {
 		return nil, err
 	}
 	e := &explainer{
-		hosts: make(map[string]rules.Host), set: ruleSet(cfg), defaultOwner: cfg.DefaultOwner,
+		hosts: make(map[string]rules.Host), set: ruleSet(cfg), defaultOwner: cfg.DefaultOwner, egress: servedEgress(cfg),
 		source: auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
 	}
 	served := servedHosts(cfg)
@@ -145,13 +148,15 @@ func (e *explainer) lines(r io.Reader, write func(answer) error) error {
 // the rest is taken as it would be sent. A URL may also be a path of the API.
 func (e *explainer) explain(method, target, body string) (answer, error) {
 	a := answer{Method: method, URL: target}
+	if method == "CONNECT" {
+		return e.explainConnect(a)
+	}
 	host, path, query, err := e.split(target)
 	if err != nil {
 		return a, err
 	}
 	if host.Name == "" {
-		a.Credential, a.How = "none", "not a served host: tunnelled unread"
-		return a, nil
+		return e.explainElsewhere(a)
 	}
 	if reason := proxy.RefusesMethod(method); reason != "" {
 		a.Credential, a.Reason = "refused", reason
@@ -176,6 +181,62 @@ func (e *explainer) explain(method, target, body string) (answer, error) {
 	e.set.Decide(req, &route)
 	e.describe(&a, host, &route)
 	return a, nil
+}
+
+// explainConnect says what a CONNECT would get.
+func (e *explainer) explainConnect(a answer) (answer, error) {
+	name, port := rules.SplitHost(a.URL)
+	switch _, served := e.hosts[name]; {
+	case !served:
+		to, err := policy.ParseDestination(a.URL, 0)
+		if err != nil {
+			return a, err
+		}
+		return e.tunnelled(a, to), nil
+	case port != "443":
+		a.Credential, a.Reason = "refused", "port "+port+" of "+name+" is not served"
+	default:
+		a.Credential, a.How = "none", "a served host: explain the requests that are made inside"
+	}
+	return a, nil
+}
+
+// explainElsewhere says what a request to a host that is not served would get.
+func (e *explainer) explainElsewhere(a answer) (answer, error) {
+	u, err := url.Parse(a.URL) // split has checked it
+	if err != nil {
+		return a, err
+	}
+	if u.Scheme == "https" {
+		to, err := policy.ParseDestination(u.Host, 443)
+		if err != nil {
+			return a, err
+		}
+		return e.tunnelled(a, to), nil
+	}
+	to, err := policy.ParseDestination(u.Host, 80)
+	if err != nil {
+		return a, err
+	}
+	a.Credential, a.How = "none", "not a served host: passed on as it is"
+	return a.unless(e.egress.Decide(to)), nil
+}
+
+// tunnelled fills the answer in for a tunnel.
+func (e *explainer) tunnelled(a answer, to policy.Destination) answer {
+	a.Credential, a.How = "none", "not a served host: tunnelled unread"
+	if e.egress.Limited() && to.Port == 443 {
+		a.How = "not a served host: tunnelled, if its TLS begins with the same server name"
+	}
+	return a.unless(e.egress.DecideTunnel(to))
+}
+
+// unless is the answer, or a refusal if there is a denial.
+func (a answer) unless(denial *policy.EgressDenial) answer {
+	if denial != nil {
+		a.Credential, a.How, a.Reason = "refused", denial.Remedy, denial.Reason
+	}
+	return a
 }
 
 // describe fills the answer in from a route.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/config"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 
 	"github.com/spf13/cobra"
@@ -37,12 +39,19 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 			if err != nil {
 				return err
 			}
+			cfg.Egress = servedEgress(cfg)
 			return serve(cmd.Context(), cfg, log)
 		},
 	}
 	cmd.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on instead of the configured one (default "+config.DefaultListen+")")
 	return cmd
 }
+
+// servedEgress is the egress policy of `serve`. Its clients may be on other
+// machines or in containers, so that even without [egress] it does not take
+// them to private addresses. The command of `run` is on this machine's network
+// anyway.
+func servedEgress(cfg *config.Config) *policy.Egress { return cmp.Or(cfg.Egress, &policy.Egress{}) }
 
 // serve runs the proxy until ctx ends.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {

@@ -161,6 +161,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	}
 	upstream := proxy.NewUpstream(proxy.UpstreamOptions{
 		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: cfg.Upstream.Proxy, HTTP2: cfg.Upstream.HTTP2,
+		Egress: cfg.Egress,
 	})
 	source := auth.New(cfg.Apps, auth.Options{
 		Transport: upstream.Transport(), Fallback: cfg.Fallback, Log: log, UserAgent: "ghapp-proxy",

@@ -50,6 +50,7 @@ import (
 	"net/url"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
@@ -78,6 +79,8 @@ type Config struct {
 
 	CA       CA
 	Upstream Upstream
+	// Egress limits where tunnels may go; nil if the file has no [egress].
+	Egress *policy.Egress
 
 	// SecretEnv names every environment variable that a secret was read from
 	// or could have been: `run` withholds them from its child. Sorted.

@@ -137,6 +137,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	}
 	cfg.Apps = l.readApps(apps)
 	cfg.Rules = l.readRules(doc.root, cfg.Apps)
+	cfg.Egress = readEgress(doc.root, cfg.Apps)
 	doc.finish()
 }
 
