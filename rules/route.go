@@ -101,6 +101,7 @@ type Route struct {
 
 	// What a rule of the user's decided.
 	Rule               int        // its number, from 1; 0 if it is all built in
+	ForClient          bool       // the rule names the client
 	App                string     // the App to take, "" for any
 	ForcedInstallation int64      // the installation to take, 0 for the owner's
 	Narrow             *Narrowing // limits the installation token, nil: not; never to be changed

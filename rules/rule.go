@@ -103,6 +103,7 @@ func (set Set) Decide(req Request, route *Route) {
 			return
 		}
 		rule.apply(route)
+		route.ForClient = req.Client != "" && slices.Contains(rule.Clients, req.Client)
 		named = slices.Contains(rule.Operations, route.Operation)
 		method = slices.Contains(rule.Methods, req.Method)
 	}
@@ -232,8 +233,8 @@ func (r *Rule) matchesSubjects(route *Route) bool {
 }
 
 func (r *Rule) matchesSubject(s *Subject) bool {
-	owner := func(g Glob) bool { return g.matchOwner(s) }
-	repo := func(g Glob) bool { return g.matchRepository(s) }
+	owner := func(g Glob) bool { return g.MatchOwner(s) }
+	repo := func(g Glob) bool { return g.MatchRepository(s) }
 	return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) &&
 		(len(r.Repositories) == 0 || slices.ContainsFunc(r.Repositories, repo))
 }

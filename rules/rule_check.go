@@ -69,6 +69,10 @@ var services = map[string][]Service{
 	"api":              {API},
 }
 
+// IsOperation reports whether a rule may name an operation: KnownOperation, or
+// one that is known by its structure, such as "git-upload-pack".
+func IsOperation(id string) bool { return services[id] != nil || KnownOperation(id) }
+
 // OperationIDs returns the operations that a rule may name, sorted.
 func OperationIDs() []string {
 	return slices.Sorted(func(yield func(string) bool) {

@@ -254,14 +254,24 @@ func isGlob(s string) bool {
 	return s != "" && len(s) <= 100
 }
 
-func (g Glob) matchOwner(s *Subject) bool {
+// MatchOwner reports whether g, a glob for owners, names the account or the
+// enterprise of s.
+func (g Glob) MatchOwner(s *Subject) bool {
 	pattern, enterprise := strings.CutPrefix(string(g), enterprises)
 	return s.Owner != "" && s.Enterprise == enterprise && matchStars(pattern, s.Owner)
 }
 
-func (g Glob) matchRepository(s *Subject) bool {
+// MatchRepository reports whether g, a glob for repositories, names that of s.
+func (g Glob) MatchRepository(s *Subject) bool {
 	owner, repo, _ := strings.Cut(string(g), "/")
 	return s.Repo != "" && !s.Enterprise && matchStars(owner, s.Owner) && matchStars(repo, s.Repo)
+}
+
+// MatchOwnerPart reports whether g, a glob for repositories, names any of the
+// account of s.
+func (g Glob) MatchOwnerPart(s *Subject) bool {
+	owner, _, _ := strings.Cut(string(g), "/")
+	return s.Owner != "" && !s.Enterprise && matchStars(owner, s.Owner)
 }
 
 // covers reports whether g matches all that other does. A star of other is

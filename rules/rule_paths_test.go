@@ -1,0 +1,85 @@
+package rules_test
+
+import (
+	"testing"
+
+	"ghapp-proxy/rules"
+)
+
+func TestPaths(t *testing.T) {
+	widgets := &rules.Subject{Owner: "acme", Repo: "widgets"}
+	acme := &rules.Subject{Owner: "acme"}
+	for _, test := range []struct {
+		path, pattern      string
+		named              *rules.Subject // as the caller found it
+		any, all, nameless bool
+	}{
+		{path: "/repos/acme/widgets/hooks", pattern: "/repos/*/*/hooks", any: true, all: true},
+		{path: "/repos/acme/widgets/hooks", pattern: "/repos/acme/docs/**"},
+		{path: "/repos/acme/widgets/hooks%2F1", pattern: "/repos/*/*/hooks/*", any: true},
+		{path: "/repos/acme/widgets/hooks%2F1", pattern: "/repos/*/*/*", any: true},
+		{path: "/repos/acme/widgets/hooks%2F1", pattern: "/repos/*/*/**", any: true, all: true},
+		{path: "/repos/acme/widgets/hooks.json", pattern: "/repos/*/*/hooks", any: true},
+		{path: "/repos/acme/widgets/%2568ooks", pattern: "/repos/*/*/hooks", any: true},
+		{path: "/repositories/7/hooks", pattern: "/repos/*/*/hooks", nameless: true},
+		{path: "/repositories/7/hooks", pattern: "/repositories/*/hooks", nameless: true, any: true, all: true},
+		{path: "/repositories/7/hooks", pattern: "/repos/acme/widgets/hooks", named: widgets, any: true, all: true},
+		{path: "/repositories/7", pattern: "/repos/acme/widgets", named: widgets, any: true, all: true},
+		{path: "/organizations/7/hooks", pattern: "/orgs/acme/hooks", named: acme, any: true, all: true},
+		{path: "/user/7/repos", pattern: "/users/acme/repos", named: acme, any: true, all: true},
+		{path: "/user/7/repos", pattern: "/users/acme/repos", nameless: true},
+		{path: "/user/repos", pattern: "/user/repos", any: true, all: true},
+		{path: "/teams/7/members", pattern: "/teams/*/members", any: true, all: true},
+	} {
+		req := rules.Request{Method: "GET", Host: rules.GitHubCom.Hosts()[1], Path: test.path}
+		route, err := rules.Classify(req)
+		if err != nil {
+			t.Fatalf("Classify(%q) = %v", test.path, err)
+		}
+		if test.named != nil {
+			route.Subject = *test.named
+		}
+		pattern, err := rules.ParsePattern(test.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths := rules.PathsOf(req, &route)
+		if any, all := paths.Any(pattern), paths.All(pattern); any != test.any || all != test.all || paths.Nameless() != test.nameless {
+			t.Errorf("PathsOf(%q): Any(%q) = %v, All = %v, Nameless = %v, want %v, %v, %v",
+				test.path, test.pattern, any, all, paths.Nameless(), test.any, test.all, test.nameless)
+		}
+	}
+	// On the web host the owner may be called "user" and the repository be a number.
+	req := rules.Request{Method: "GET", Host: rules.GitHubCom.Hosts()[0], Path: "/user/7.git/info/refs", Query: "service=git-upload-pack"}
+	route, err := rules.Classify(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if paths := rules.PathsOf(req, &route); paths.Nameless() {
+		t.Errorf("PathsOf(%q).Nameless() = true", req.Path)
+	}
+}
+
+func TestGlobMatch(t *testing.T) {
+	widgets := &rules.Subject{Owner: "Acme", Repo: "widgets"}
+	enterprise := &rules.Subject{Owner: "acme", Enterprise: true}
+	for _, test := range []struct {
+		what      string
+		got, want bool
+	}{
+		{"acme owner of Acme/widgets", rules.Glob("acme").MatchOwner(widgets), true},
+		{"acme owner of the enterprise", rules.Glob("acme").MatchOwner(enterprise), false},
+		{"enterprises/acme", rules.Glob("enterprises/acme").MatchOwner(enterprise), true},
+		{"acme/* repository", rules.Glob("acme/*").MatchRepository(widgets), true},
+		{"acme/docs repository", rules.Glob("acme/docs").MatchRepository(widgets), false},
+		{"acme/docs owner part", rules.Glob("acme/docs").MatchOwnerPart(widgets), true},
+		{"*/docs owner part", rules.Glob("*/docs").MatchOwnerPart(widgets), true},
+		{"octo/docs owner part", rules.Glob("octo/docs").MatchOwnerPart(widgets), false},
+		{"acme/docs owner part of the enterprise", rules.Glob("acme/docs").MatchOwnerPart(enterprise), false},
+		{"nobody", rules.Glob("*/*").MatchOwnerPart(&rules.Subject{RepositoryID: 1}), false},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s = %v, want %v", test.what, test.got, test.want)
+		}
+	}
+}
