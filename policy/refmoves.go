@@ -1,0 +1,132 @@
+package policy
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"ghapp-proxy/rules"
+)
+
+// How the ref that an operation moves is found.
+type refMove uint8
+
+const (
+	elsewhere  refMove = iota + 1 // in the body, or nowhere in the request
+	inPath                        // after git/refs/
+	inPathGone                    // so, and the operation deletes it
+)
+
+// refMoves are the REST operations that create, move or delete a ref, or say
+// which branch is the default: docs.github.com "REST API endpoints" for each.
+// Those that only start something which might (workflows, comments to bots) are
+// not among them.
+var refMoves = map[string]refMove{
+	"git/update-ref": inPath,
+	"git/delete-ref": inPathGone,
+
+	"agent-tasks/create-task-in-repo":           elsewhere,
+	"code-scanning/commit-autofix":              elsewhere,
+	"codespaces/export-for-authenticated-user":  elsewhere, // pushes a branch
+	"codespaces/publish-for-authenticated-user": elsewhere,
+	"git/create-ref":                            elsewhere,
+	"migrations/cancel-import":                  elsewhere,
+	"migrations/map-commit-author":              elsewhere, // rewrites history
+	"migrations/set-lfs-preference":             elsewhere, // as well
+	"migrations/start-import":                   elsewhere,
+	"migrations/update-import":                  elsewhere,
+	"pull-request-stacks/add":                   elsewhere,
+	"pull-request-stacks/create":                elsewhere,
+	"pull-request-stacks/unstack":               elsewhere,
+	"pulls/merge":                               elsewhere,
+	"pulls/merge-async":                         elsewhere,
+	"pulls/update-branch":                       elsewhere,
+	"repos/create-deployment":                   elsewhere, // auto_merge merges the default branch into the ref
+	"repos/create-for-authenticated-user":       elsewhere, // auto_init
+	"repos/create-fork":                         elsewhere,
+	"repos/create-in-org":                       elsewhere, // auto_init
+	"repos/create-or-update-file-contents":      elsewhere,
+	"repos/create-release":                      elsewhere, // makes the tag
+	"repos/create-using-template":               elsewhere,
+	"repos/delete":                              elsewhere,
+	"repos/delete-file":                         elsewhere,
+	"repos/merge":                               elsewhere,
+	"repos/merge-upstream":                      elsewhere,
+	"repos/rename-branch":                       elsewhere,
+	"repos/transfer":                            elsewhere,
+	"repos/update":                              elsewhere, // default_branch, delete_branch_on_merge
+	"repos/update-release":                      elsewhere, // publishing a draft makes the tag
+	"security-advisories/create-fork":           elsewhere,
+}
+
+// mergeWords are parts of the names of the GraphQL mutations that move refs:
+// docs.github.com "Mutations" in the GraphQL reference. They stand for mutations
+// that GitHub adds later, too.
+var mergeWords = []string{
+	"Branch", "Commit", "Fork", "Merge", "Ref", "Release", "Repository", "Tag",
+	"createDeployment", "enqueuePullRequest", "import", "merge", "revert", "Migration",
+}
+
+func movesRef(field string) bool {
+	return slices.ContainsFunc(mergeWords, func(word string) bool { return strings.Contains(field, word) })
+}
+
+// decideRefMove refuses what moves refs by other ways than a push, unless the
+// request says which ref in its path, and the client may.
+func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+	if !c.LimitsRefs() || route.Read {
+		return nil
+	}
+	const remedy = "push with git: what that moves can be told"
+	key := c.refKey()
+	if document != nil && document.Mutation {
+		if i := slices.IndexFunc(document.Fields, movesRef); i >= 0 {
+			return c.deny(key, remedy, "may not run the mutation %q: it may move refs that the request does not name", document.Fields[i])
+		}
+	}
+	move := refMoves[route.Operation]
+	switch {
+	case isUnknown(route.Operation):
+		return c.deny(key, remedy, "may not use an operation that GitHub's descriptions do not have: it might move refs")
+	case move == elsewhere:
+		return c.deny(key, remedy, "may not use %q: it moves refs that cannot be told from the path", route.Operation)
+	case move == inPath, move == inPathGone:
+		update := RefUpdate{Ref: refInPath(req), New: "1"}
+		if update.Ref == "" {
+			return c.deny(key, remedy, "may not use %q: the ref in the path is spelled ambiguously", route.Operation)
+		}
+		if move == inPathGone {
+			update.New = ""
+		}
+		return c.DecideRef(update)
+	}
+	return nil
+}
+
+// refInPath returns the ref that the path of git/update-ref or git/delete-ref
+// names, "" if servers could disagree on it.
+func refInPath(req *rules.Request) string {
+	segments := strings.Split(strings.TrimPrefix(req.Path, "/"), "/")
+	if req.Host.Service == rules.GHES && len(segments) > 2 {
+		segments = segments[2:] // api/v3
+	}
+	names := 3 // repos/{owner}/{repo}
+	if len(segments) > 0 && isSegment(segments[0], "repositories") {
+		names = 2
+	}
+	if len(segments) < names+3 || !isSegment(segments[names], "git") || !isSegment(segments[names+1], "refs") {
+		return ""
+	}
+	ref, err := url.PathUnescape(strings.Join(segments[names+2:], "/"))
+	if err != nil || strings.HasPrefix(ref, "refs/") || strings.Contains(ref, "//") || strings.HasSuffix(ref, "/") ||
+		strings.ContainsAny(ref, "%\\;") || strings.HasSuffix(ref, ".json") ||
+		strings.ContainsFunc(ref, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return ""
+	}
+	return "refs/" + ref
+}
+
+func isSegment(segment, word string) bool {
+	plain, err := url.PathUnescape(segment)
+	return err == nil && strings.EqualFold(plain, word)
+}

@@ -1,0 +1,98 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"ghapp-proxy/rules"
+)
+
+// Scope confines the tokens that are minted for a client. What is nil or zero
+// confines nothing. Its functions may be called concurrently.
+type Scope struct {
+	Key         string // Scopes with the same Key confine the same
+	App         func(name string) bool
+	Account     func(login string, enterprise bool) bool
+	Repository  func(owner, repo string) bool
+	Permissions map[string]string // GitHub's names → the highest level; what is absent is not given
+	ReadOnly    bool              // no permission above "read"
+}
+
+// Scope returns what confines the client's tokens, nil if nothing does. It must
+// not be changed.
+func (c *Client) Scope() *Scope {
+	switch {
+	case c == nil:
+		return nil
+	case c.scope != nil:
+		return c.scope
+	}
+	return c.makeScope()
+}
+
+func (c *Client) makeScope() *Scope {
+	if !c.limitsSubjects() && c.Permissions == nil && c.Apps == nil && !c.ReadOnly {
+		return nil
+	}
+	scope := &Scope{Key: c.scopeKey(), Permissions: c.Permissions, ReadOnly: c.ReadOnly}
+	if c.Apps != nil {
+		scope.App = func(name string) bool { return slices.Contains(c.Apps, name) }
+	}
+	if c.limitsSubjects() {
+		scope.Account = func(login string, enterprise bool) bool {
+			return c.grantsAccount(&rules.Subject{Owner: login, Enterprise: enterprise})
+		}
+	}
+	if c.Repositories != nil {
+		scope.Repository = func(owner, repo string) bool {
+			return c.grantsRepository(&rules.Subject{Owner: owner, Repo: repo})
+		}
+		if c.Permissions == nil {
+			scope.Permissions = repositoryPermissions
+		}
+	}
+	return scope
+}
+
+// scopeKey is the same for clients whose tokens may be shared.
+func (c *Client) scopeKey() string {
+	canonical := func(globs []rules.Glob) (list []string) {
+		for _, g := range globs {
+			list = append(list, strings.ToLower(string(g)))
+		}
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	text, err := json.Marshal([]any{
+		canonical(c.Owners), canonical(c.Repositories), c.Permissions, c.ReadOnly,
+		slices.Compact(slices.Sorted(slices.Values(c.Apps))),
+	})
+	if err != nil {
+		panic("policy: strings do not marshal: " + err.Error())
+	}
+	return string(text)
+}
+
+// repositoryPermissions are those that say what may be done with a repository.
+// A client that is limited to repositories gets no others, unless it is given
+// permissions by name: what an organization has (its members, teams, projects)
+// is not confined by the repositories of a token, and GraphQL leads there from
+// each of them. "admin" is the highest level of any.
+//
+// Sources: docs.github.com "Permissions required for GitHub Apps" (the
+// repository permissions), and "Create an installation access token for an app".
+var repositoryPermissions = func() map[string]string {
+	all := map[string]string{}
+	for _, name := range strings.Fields(`
+		actions actions_variables administration artifact_metadata attestations checks
+		code_quality codespaces codespaces_lifecycle_admin codespaces_metadata codespaces_secrets
+		contents dependabot_secrets deployments discussions environments issues merge_queues
+		metadata packages pages pull_requests repository_advisories
+		repository_custom_properties repository_hooks repository_projects
+		secret_scanning_alerts secrets security_events single_file statuses
+		vulnerability_alerts workflows`) {
+		all[name] = "admin"
+	}
+	return all
+}()

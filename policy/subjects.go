@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"ghapp-proxy/rules"
+)
+
+// ownerReads are the operations about an account, or about nobody, that a
+// client limited to repositories may use: what they show is public, or confined
+// by the repositories of the token. All else about an account (its members,
+// webhooks, secrets, packages) is not.
+//
+// Sources: docs.github.com "Endpoints available for GitHub App installation
+// access tokens", and the description of each endpoint.
+var ownerReads = []string{
+	// Nobody's.
+	"codes-of-conduct/get-all-codes-of-conduct",
+	"codes-of-conduct/get-conduct-code",
+	"emojis/get",
+	"gitignore/get-all-templates",
+	"gitignore/get-template",
+	"licenses/get",
+	"licenses/get-all-commonly-used",
+	"markdown/render",
+	"markdown/render-raw",
+	"meta/get",
+	"meta/get-all-versions",
+	"meta/get-octocat",
+	"meta/get-zen",
+	"meta/root",
+	"rate-limit/get",
+	"security-advisories/get-global-advisory",
+	"security-advisories/list-global-advisories",
+	// Of the token's repositories, and public ones.
+	"apps/list-repos-accessible-to-installation",
+	"repos/list-for-org",
+	"repos/list-for-user",
+	"search/code",
+	"search/commits",
+	"search/issues-and-pull-requests",
+	"search/labels",
+	"search/repos",
+	// A public profile.
+	"users/get-by-username",
+}
+
+// decideSubjects is about owners and repositories: all whom the request is
+// about must be granted, and it must be certain who they are.
+func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+	if !c.limitsSubjects() {
+		return nil
+	}
+	subject, key := route.Subject, c.subjectKey()
+	if !subject.Named() {
+		switch {
+		case route.Credential == rules.JWT, route.Credential == rules.ClientSecret:
+			return nil // about the App itself, which jwt = true allows
+		case route.Credential != rules.Installation || c.DefaultOwner == "" && !route.Unclear:
+			return c.deny(key, "name the owner and the repository, or give the client a default_owner for requests that name nobody",
+				"may not make a request that names nobody")
+		}
+		subject = rules.Subject{Owner: c.DefaultOwner}
+	}
+	if route.Unclear {
+		return c.deny(key, fmt.Sprintf("name owners and repositories in full, in a document that is plain JSON and smaller than %d bytes", rules.MaxGraphQL),
+			"may not make a request of which it cannot be told whom it is about")
+	}
+	if denial := c.decideSubject(&subject, req, route, document); denial != nil {
+		return denial
+	}
+	for i := range route.Others {
+		if denial := c.decideSubject(&route.Others[i], req, route, document); denial != nil {
+			return denial
+		}
+	}
+	return nil
+}
+
+func (c *Client) decideSubject(s *rules.Subject, req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+	key := c.subjectKey()
+	switch {
+	case s.Owner == "":
+		return c.deny(key, "name the owner and the repository", "may not make a request about somebody of whom only the number is known")
+	case s.Repo != "":
+		if !c.grantsRepository(s) {
+			return c.deny(key, c.granted(), "is not granted the repository %s/%s", s.Owner, s.Repo)
+		}
+	case !c.grantsAccount(s):
+		return c.deny(key, c.granted(), "is not granted %s", s.Owner)
+	case c.Repositories != nil && !isOwnerRead(req, route, document):
+		return c.deny(key, "name one of its repositories; for all of the account the client needs owners instead of repositories",
+			"is granted repositories, and %q is about the account %s as a whole", route.Operation, s.Owner)
+	}
+	return nil
+}
+
+// isOwnerRead reports whether a request about an account shows no more than what
+// is public or confined by the token's repositories.
+func isOwnerRead(req *rules.Request, route *rules.Route, document *rules.Document) bool {
+	if route.Operation == "graphql" {
+		return document != nil && !document.Mutation
+	}
+	return (route.Read || req.Method == "POST") && slices.Contains(ownerReads, route.Operation)
+}
+
+// granted is a remedy: whom requests may be about.
+func (c *Client) granted() string {
+	if c.Repositories != nil {
+		return "it is granted " + some(c.Repositories)
+	}
+	return "it is granted " + some(c.Owners)
+}
+
+func (c *Client) subjectKey() string {
+	if c.Repositories != nil {
+		return "repositories"
+	}
+	return "owners"
+}
