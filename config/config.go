@@ -76,6 +76,9 @@ type Config struct {
 	// nobody, "" for none.
 	DefaultOwner string
 	Rules        []rules.Rule // the user's own, in the order of the file
+	// Clients are those of the [client.NAME] tables; without any, everybody who
+	// is admitted has no limits.
+	Clients *policy.Set
 
 	CA       CA
 	Upstream Upstream

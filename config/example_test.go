@@ -63,7 +63,7 @@ func TestExampleAllKeys(t *testing.T) {
 				}
 			}
 			cfg := loadExample(t, text)
-			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Warnings) > 0 {
+			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Clients.All()) != 2 || len(cfg.Warnings) > 0 {
 				t.Errorf("Load = %+v", cfg)
 			}
 		})
@@ -105,7 +105,7 @@ func TestExampleIsComplete(t *testing.T) {
 func pattern(key toml.Key) string {
 	path := ""
 	for _, part := range key {
-		if path == "app" || path == "upstream.connect_to" || path == "app.*.installations" || path == "app.*.enterprises" || path == "rule.token.permissions" {
+		if path == "app" || path == "client" || path == "client.*.permissions" || path == "upstream.connect_to" || path == "app.*.installations" || path == "app.*.enterprises" || path == "rule.token.permissions" {
 			path += ".*"
 		} else {
 			path = join(path, part)

@@ -136,7 +136,10 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 		doc.addFault(0, "", errNoApp)
 	}
 	cfg.Apps = l.readApps(apps)
-	cfg.Rules = l.readRules(doc.root, cfg.Apps)
+	r := newRuleReader(cfg.Apps)
+	cfg.Clients = readClients(doc.root.table("client", clientHint), clientReader{r, cfg.Listen, cfg.DefaultOwner})
+	r.clients = cfg.Clients
+	cfg.Rules = r.readRules(doc.root)
 	cfg.Egress = readEgress(doc.root, cfg.Apps)
 	doc.finish()
 }

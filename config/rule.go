@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
@@ -17,19 +18,24 @@ const ruleHint = "every rule has a table of its own: [[rule]]"
 
 // ruleReader reads [[rule]] tables.
 type ruleReader struct {
-	apps  []*auth.App
-	hosts map[string]rules.Instance // served host → its instance
+	apps    []*auth.App
+	hosts   map[string]rules.Instance // served host → its instance
+	clients *policy.Set
 }
 
-// readRules reads the rules and checks them as a whole. Rules with faults are
-// among the results.
-func (l *loader) readRules(root *table, apps []*auth.App) []rules.Rule {
-	r := ruleReader{apps: apps, hosts: map[string]rules.Instance{}}
+func newRuleReader(apps []*auth.App) *ruleReader {
+	r := &ruleReader{apps: apps, hosts: map[string]rules.Instance{}}
 	for _, app := range apps {
 		for _, host := range instanceOf(app).Hosts() {
 			r.hosts[host.Name] = host.Instance
 		}
 	}
+	return r
+}
+
+// readRules reads the rules and checks them as a whole. Rules with faults are
+// among the results.
+func (r *ruleReader) readRules(root *table) []rules.Rule {
 	var set rules.Set
 	tables := root.tables("rule", ruleHint)
 	for _, t := range tables {
@@ -68,7 +74,7 @@ func (r *ruleReader) read(t *table) rules.Rule {
 	if t.has("owners") && t.has("repositories") {
 		t.fault("repositories", withHint(`for all of an owner's repositories write repositories = ["acme/*"]`, "owners is given as well: a rule has one of them"))
 	}
-	checkClients(t)
+	rule.Clients = r.readClients(t)
 	rule.Deny = readLine(t, "deny")
 	rule.App, _ = t.text("app")
 	rule.InstallationID, _ = t.positive("installation")
@@ -96,7 +102,11 @@ func parsed[T any](t *table, key string, parse func(string) (T, error)) []T {
 	for _, word := range words {
 		value, err := parse(word)
 		if err != nil {
-			t.fault(key, withHint(listHints[key], "%q: %w", word, err))
+			hint := listHints[key]
+			if h := (hinted{}); errors.As(err, &h) {
+				hint = h.hint
+			}
+			t.fault(key, withHint(hint, "%q: %w", word, err))
 			continue
 		}
 		list = append(list, value)
@@ -104,11 +114,23 @@ func parsed[T any](t *table, key string, parse func(string) (T, error)) []T {
 	return list
 }
 
+const (
+	operationsHint = `for example "issues/create", "GET /repos/{owner}/{repo}/pulls/**", "credentials" or "admin"`
+	refsHint       = `for example "refs/heads/agent/*", "refs/heads/**" or "refs/tags/v*"`
+)
+
 var listHints = map[string]string{
 	"methods":      `for example ["POST", "PATCH"]; GET includes HEAD`,
 	"paths":        `for example "/repos/{owner}/{repo}/issues/**"`,
 	"owners":       `for example "acme", "acme-*" or "enterprises/megacorp"`,
 	"repositories": `for example "acme/widgets", "acme/*" or "*/docs"`,
+	"networks":     `for example "10.1.0.0/16", "2001:db8::/32" or "192.0.2.7"`,
+	"allow":        operationsHint,
+	"deny":         operationsHint,
+	"mutations":    `for example "addComment", "createPullRequest"`,
+	"push":         refsHint,
+	"deny_push":    refsHint,
+	"delete_refs":  refsHint,
 }
 
 var method = regexp.MustCompile(`^[A-Z][A-Z-]*$`)
@@ -135,13 +157,24 @@ func (r *ruleReader) readHosts(t *table) []string {
 	return hosts
 }
 
-// checkClients refuses clients: there are none that a rule could name. The key
-// is kept off the list of known ones.
-func checkClients(t *table) {
-	if _, ok := t.values["clients"]; ok {
-		t.asked["clients"] = true
-		t.fault("clients", withHint("leave clients out: the rule is for everybody then", "no client is defined"))
+// readClients reads the names of clients, all of which must be defined.
+func (r *ruleReader) readClients(t *table) []string {
+	names, _ := t.words("clients")
+	hint := "no client is defined: leave clients out, the rule is for everybody then"
+	if all := r.clients.All(); len(all) > 0 {
+		var defined []string
+		for _, c := range all {
+			defined = append(defined, c.Name)
+		}
+		slices.Sort(defined)
+		hint = "clients defined here: " + strings.Join(defined, ", ")
 	}
+	for _, name := range names {
+		if _, ok := r.clients.ByName(name); !ok {
+			t.fault("clients", withHint(hint, "no client named %q", name))
+		}
+	}
+	return names
 }
 
 // readAuth reads auth, and sees to it that there is either that or deny.

@@ -114,8 +114,8 @@ func TestRuleConditionFaults(t *testing.T) {
 			`	hint: for all of an owner's repositories write repositories = ["acme/*"]`,
 		}},
 		{name: "clients", text: rule("clients = [\"ci\"]"), want: []string{
-			"config.toml:10: rule[1].clients: no client is defined",
-			"	hint: leave clients out: the rule is for everybody then",
+			`config.toml:10: rule[1].clients: no client named "ci"`,
+			"	hint: no client is defined: leave clients out, the rule is for everybody then",
 		}},
 		{name: "lists", text: rule("hosts = []\nmethods = \"GET\"\npaths = [1]\noperations = [\"\"]\nowners = [\"ghp_" + canary + "0123456789\"]"), want: []string{
 			"config.toml:10: rule[1].hosts: must not be empty",
