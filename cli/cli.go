@@ -121,7 +121,7 @@ The smallest configuration is two environment variables:
 	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
-	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s))
+	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s), newClient(&s))
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return &statusError{exitConfig, fmt.Errorf("unknown command %q (see ghapp-proxy --help)", args[0])}

@@ -20,7 +20,7 @@ import (
 )
 
 func newExplain(s *settings) *cobra.Command {
-	var data string
+	var data, client string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "explain METHOD URL [flags] | explain CONNECT HOST:PORT | explain --json -",
@@ -28,7 +28,8 @@ func newExplain(s *settings) *cobra.Command {
 		Long: `Say what a request would get, and why: the operation, the credential, the owner and
 where it was found, the installation, and the rule that decided. Nobody is asked,
 so an installation that is not in the configuration is "would be discovered", and
-of a host that is tunnelled the name decides, but not yet its addresses.
+of a host that is tunnelled the name decides, but not yet its addresses. With
+--client, it says whether that client may make the request, and if not, why.
 
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
 tab and a body may follow. It answers each with one line.`,
@@ -42,7 +43,7 @@ tab and a body may follow. It answers each with one line.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := newExplainer(cmd, s)
+			e, err := newExplainer(cmd, s, client)
 			if err != nil {
 				return err
 			}
@@ -63,17 +64,21 @@ tab and a body may follow. It answers each with one line.`,
 		},
 	}
 	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, for GraphQL")
+	cmd.Flags().StringVar(&client, "client", "", "the `name` of the client that makes the request")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer with one JSON object a line")
 	return cmd
 }
 
 // answer is what explain says about a request. The JSON names are an interface.
 type answer struct {
+	Client       string `json:"client,omitempty"`
 	Method       string `json:"method"`
 	URL          string `json:"url"`
 	Operation    string `json:"operation"`
 	Credential   string `json:"credential"` // jwt, installation, basic, none, keep, refused
 	Reason       string `json:"reason,omitempty"`
+	Key          string `json:"key,omitempty"` // of the client's, that refuses
+	Remedy       string `json:"remedy,omitempty"`
 	Owner        string `json:"owner"`
 	Enterprise   bool   `json:"enterprise,omitempty"`
 	Repository   string `json:"repository"`
@@ -99,17 +104,23 @@ type explainer struct {
 	source       *auth.Source
 	defaultOwner string
 	egress       *policy.Egress // that of serve
+	client       *policy.Client // nil for somebody without limits
 }
 
 // newExplainer reads the configuration; without any App it explains the
-// built-in table for github.com.
-func newExplainer(cmd *cobra.Command, s *settings) (*explainer, error) {
+// built-in table for github.com. client is the name of one, or "".
+func newExplainer(cmd *cobra.Command, s *settings, client string) (*explainer, error) {
 	cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
 	if err != nil {
 		return nil, err
 	}
+	limited, err := clientNamed(cfg, client)
+	if err != nil {
+		return nil, err
+	}
 	e := &explainer{
-		hosts: make(map[string]rules.Host), set: ruleSet(cfg), defaultOwner: cfg.DefaultOwner, egress: servedEgress(cfg),
+		hosts: make(map[string]rules.Host), set: ruleSet(cfg), egress: servedEgress(cfg),
+		client: limited, defaultOwner: limited.OwnerOr(cfg.DefaultOwner),
 		source: auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
 	}
 	served := servedHosts(cfg)
@@ -148,6 +159,9 @@ func (e *explainer) lines(r io.Reader, write func(answer) error) error {
 // the rest is taken as it would be sent. A URL may also be a path of the API.
 func (e *explainer) explain(method, target, body string) (answer, error) {
 	a := answer{Method: method, URL: target}
+	if e.client != nil {
+		a.Client = e.client.Name
+	}
 	if method == "CONNECT" {
 		return e.explainConnect(a)
 	}
@@ -162,81 +176,42 @@ func (e *explainer) explain(method, target, body string) (answer, error) {
 		a.Credential, a.Reason = "refused", reason
 		return a, nil
 	}
-	req := rules.Request{Method: method, Host: host, Path: path, Query: query}
+	req := rules.Request{Method: method, Host: host, Path: path, Query: query, Client: a.Client}
 	route, err := rules.Classify(req)
 	if err != nil {
 		a.Credential, a.Reason = "refused", err.Error()
 		return a, nil
 	}
+	var document *rules.Document
 	if route.Operation == "graphql" && method == "POST" {
-		document, err := rules.GraphQL([]byte(body))
+		read, err := rules.GraphQL([]byte(body))
 		switch {
 		case err == nil:
-			route.SetDocument(&document)
+			document = &read
+			route.SetDocument(document)
 		case body != "":
 			route.SetDocument(nil)
 			a.How = "the document is not understood (" + err.Error() + "); "
 		}
 	}
 	e.set.Decide(req, &route)
+	denial := e.client.Decide(req, &route, document)
+	byNumber := e.client.LooksAtNames() && route.Named() && route.Subject.Owner == ""
 	e.describe(&a, host, &route)
-	return a, nil
-}
-
-// explainConnect says what a CONNECT would get.
-func (e *explainer) explainConnect(a answer) (answer, error) {
-	name, port := rules.SplitHost(a.URL)
-	switch _, served := e.hosts[name]; {
-	case !served:
-		to, err := policy.ParseDestination(a.URL, 0)
-		if err != nil {
-			return a, err
-		}
-		return e.tunnelled(a, to), nil
-	case port != "443":
-		a.Credential, a.Reason = "refused", "port "+port+" of "+name+" is not served"
-	default:
-		a.Credential, a.How = "none", "a served host: explain the requests that are made inside"
+	if denial != nil && route.Refused == "" {
+		a.refuse(denial, byNumber)
 	}
 	return a, nil
 }
 
-// explainElsewhere says what a request to a host that is not served would get.
-func (e *explainer) explainElsewhere(a answer) (answer, error) {
-	u, err := url.Parse(a.URL) // split has checked it
-	if err != nil {
-		return a, err
+// refuse puts what a client's limits say in place of what the request would get
+// otherwise. byNumber is a request about somebody whose name the proxy looks up.
+func (a *answer) refuse(denial *policy.Denial, byNumber bool) {
+	a.Credential, a.App, a.Installation, a.How, a.Narrowing = "refused", "", 0, "", ""
+	a.Reason, a.Key, a.Remedy = denial.Error(), denial.Key, denial.Remedy
+	if byNumber {
+		a.How = "unless the proxy finds the name of that number, and it is granted"
 	}
-	if u.Scheme == "https" {
-		to, err := policy.ParseDestination(u.Host, 443)
-		if err != nil {
-			return a, err
-		}
-		return e.tunnelled(a, to), nil
-	}
-	to, err := policy.ParseDestination(u.Host, 80)
-	if err != nil {
-		return a, err
-	}
-	a.Credential, a.How = "none", "not a served host: passed on as it is"
-	return a.unless(e.egress.Decide(to)), nil
-}
-
-// tunnelled fills the answer in for a tunnel.
-func (e *explainer) tunnelled(a answer, to policy.Destination) answer {
-	a.Credential, a.How = "none", "not a served host: tunnelled unread"
-	if e.egress.Limited() && to.Port == 443 {
-		a.How = "not a served host: tunnelled, if its TLS begins with the same server name"
-	}
-	return a.unless(e.egress.DecideTunnel(to))
-}
-
-// unless is the answer, or a refusal if there is a denial.
-func (a answer) unless(denial *policy.EgressDenial) answer {
-	if denial != nil {
-		a.Credential, a.How, a.Reason = "refused", denial.Remedy, denial.Reason
-	}
-	return a
 }
 
 // describe fills the answer in from a route.
@@ -319,10 +294,12 @@ func writeText(w io.Writer, a answer) error {
 		_, err := fmt.Fprintf(w, "%s %s: %s\n", a.Method, a.URL, a.Error)
 		return err
 	}
+	line("client", a.Client)
 	line("request", a.Method, a.URL)
 	line("operation", a.Operation)
 	line("credential", a.Credential)
 	line("reason", a.Reason)
+	line("remedy", a.Remedy)
 	subject := a.Owner
 	switch {
 	case a.Repository != "":

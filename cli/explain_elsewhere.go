@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"net/url"
+
+	"ghapp-proxy/policy"
+	"ghapp-proxy/rules"
+)
+
+// explainConnect says what a CONNECT would get.
+func (e *explainer) explainConnect(a answer) (answer, error) {
+	name, port := rules.SplitHost(a.URL)
+	switch _, served := e.hosts[name]; {
+	case !served:
+		to, err := policy.ParseDestination(a.URL, 0)
+		if err != nil {
+			return a, err
+		}
+		return e.tunnelled(a, to), nil
+	case port != "443":
+		a.Credential, a.Reason = "refused", "port "+port+" of "+name+" is not served"
+	default:
+		a.Credential, a.How = "none", "a served host: explain the requests that are made inside"
+	}
+	return a, nil
+}
+
+// explainElsewhere says what a request to a host that is not served would get.
+func (e *explainer) explainElsewhere(a answer) (answer, error) {
+	u, err := url.Parse(a.URL) // split has checked it
+	if err != nil {
+		return a, err
+	}
+	if u.Scheme == "https" {
+		to, err := policy.ParseDestination(u.Host, 443)
+		if err != nil {
+			return a, err
+		}
+		return e.tunnelled(a, to), nil
+	}
+	to, err := policy.ParseDestination(u.Host, 80)
+	if err != nil {
+		return a, err
+	}
+	a.Credential, a.How = "none", "not a served host: passed on as it is"
+	return a.unless(e.egress.Decide(to)), nil
+}
+
+// tunnelled fills the answer in for a tunnel.
+func (e *explainer) tunnelled(a answer, to policy.Destination) answer {
+	a.Credential, a.How = "none", "not a served host: tunnelled unread"
+	if e.egress.Limited() && to.Port == 443 {
+		a.How = "not a served host: tunnelled, if its TLS begins with the same server name"
+	}
+	return a.unless(e.egress.DecideTunnel(to))
+}
+
+// unless is the answer, or a refusal if there is a denial.
+func (a answer) unless(denial *policy.EgressDenial) answer {
+	if denial != nil {
+		a.Credential, a.How, a.Reason = "refused", denial.Remedy, denial.Reason
+	}
+	return a
+}
