@@ -173,6 +173,7 @@ func TestRoute(t *testing.T) {
 		if want.Named() {
 			want.Source = "path"
 		}
+		got.CloneToken = false // TestCloneToken looks at it
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("Route(%q) (-want +got):\n%s", in, diff)
 		}
@@ -296,6 +297,29 @@ func BenchmarkRoute(b *testing.B) {
 	for b.Loop() {
 		if _, err := (rules.Set{}).Route(req); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestCloneToken: answers in which GitHub may put a credential to clone with,
+// and those of which that is not known.
+func TestCloneToken(t *testing.T) {
+	host := rules.GitHubCom.Hosts()[0]
+	for target, want := range map[string]bool{
+		"GET /repos/acme/widgets":            true,
+		"GET /repositories/1000":             true,
+		"GET /search/repositories":           true,
+		"GET /repos/acme/widgets/pulls/1":    true,
+		"GET /repos/acme/widgets/what/is/it": true,
+		"GET /repos/acme/widgets/issues/1":   false,
+		"GET /rate_limit":                    false,
+		"POST /graphql":                      false,
+		"GET /app":                           false,
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		route, err := rules.Classify(rules.Request{Method: method, Host: host, Path: path})
+		if err != nil || route.CloneToken != want {
+			t.Errorf("%s: clone token %v, %v, want %v", target, route.CloneToken, err, want)
 		}
 	}
 }
