@@ -47,7 +47,7 @@ type apiCall struct {
 	method, path string
 	action       string        // for Error
 	body         []byte        // JSON, nil for none
-	as           *header       // the credential, nil for the App's JWT
+	as           Credential    // an installation's, the zero value for the App's JWT
 	inst         *installation // that a token is minted for, else nil
 }
 
@@ -78,6 +78,7 @@ func (s *Source) try(ctx context.Context, c apiCall, out any) *Error {
 	}
 	defer resp.Body.Close()
 	c.app.clock.observe(resp.Header.Get("Date"), resp.Header.Get("Age"))
+	s.ObserveQuota(c.as, resp.Header)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
@@ -94,7 +95,7 @@ func (s *Source) try(ctx context.Context, c apiCall, out any) *Error {
 
 // request is the call, authenticated as the App.
 func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) {
-	cred := c.as
+	cred := c.as.header
 	if cred == nil {
 		var err error
 		if cred, err = c.app.signer.jwt(); err != nil {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -16,10 +17,11 @@ func (s *Source) installationByID(ctx context.Context, apps []*appState, owner O
 	key := owner.key()
 	for _, app := range apps {
 		if f, ok := app.remembered(key); ok && f.inst != nil {
-			return f.inst, nil
+			return f.among(apps), nil
 		}
 	}
 	asked := false
+	var refused error
 	for _, app := range apps {
 		if app.NoDiscovery || owner.TeamID != 0 { // GitHub tells an App nothing of a team by id
 			continue
@@ -28,37 +30,49 @@ func (s *Source) installationByID(ctx context.Context, apps []*appState, owner O
 		var f found
 		var err error
 		if owner.AccountID != 0 {
-			f, err = s.findAccount(ctx, apps, app, key)
+			f, err = s.findAccount(ctx, app, key)
 		} else {
-			f, err = s.findRepository(ctx, apps, app, owner)
+			f, err = s.findRepository(ctx, app, owner)
 		}
-		if f.inst != nil || err != nil {
-			return f.inst, err
+		if f.inst != nil {
+			return f.among(apps), nil
 		}
+		if err != nil && !isOwn(err) {
+			return nil, err
+		}
+		refused = cmp.Or(refused, err)
 	}
 	if !asked {
 		return s.ownerless(ctx, apps) // nobody can tell: as if nobody was named
 	}
-	return nil, nil
+	return nil, refused
+}
+
+// among returns the installation of one of the Apps that answers for what was
+// found: where the login is known, the configuration knows better which.
+func (f found) among(apps []*appState) *installation {
+	if f.login != "" {
+		if inst := mapped(apps, Owner{Login: f.login}); inst != nil {
+			return inst
+		}
+	}
+	return f.inst
 }
 
 // findRepository asks GitHub which installation covers a repository.
-func (s *Source) findRepository(ctx context.Context, apps []*appState, app *appState, owner Owner) (found, error) {
-	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found { return foundByID(apps, app, answer) })
+func (s *Source) findRepository(ctx context.Context, app *appState, owner Owner) (found, error) {
+	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found { return foundByID(app, answer) })
 }
 
 // foundByID is what an installation answers for an id. Its account's name is
 // known then, but not that of one of its repositories.
-func foundByID(apps []*appState, app *appState, answer installationAnswer) found {
-	if inst := mapped(apps, Owner{Login: answer.Account.Login}); inst != nil {
-		return found{inst: inst} // the configuration knows better which
-	}
-	return found{inst: discovered(app, answer.ID)}
+func foundByID(app *appState, answer installationAnswer) found {
+	return found{inst: discovered(app, answer.ID), login: strings.ToLower(answer.Account.Login)}
 }
 
 // findAccount walks an App's installations, and remembers whose each is. One
 // walk serves all accounts for a minute, however many are asked for.
-func (s *Source) findAccount(ctx context.Context, apps []*appState, app *appState, key string) (found, error) {
+func (s *Source) findAccount(ctx context.Context, app *appState, key string) (found, error) {
 	_, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
 		for page := 1; page <= maxPages; page++ {
 			var list []installationAnswer
@@ -71,7 +85,7 @@ func (s *Source) findAccount(ctx context.Context, apps []*appState, app *appStat
 			}
 			for _, answer := range list {
 				if answer.ID > 0 && answer.Account.ID > 0 {
-					f := foundByID(apps, app, answer)
+					f := foundByID(app, answer)
 					f.named = Owner{Login: answer.Account.Login}
 					app.known.set(Owner{AccountID: answer.Account.ID}.key(), f, foundFor)
 				}
@@ -92,8 +106,17 @@ func (s *Source) findAccount(ctx context.Context, apps []*appState, app *appStat
 // a fallback, or no installation's, teaches nothing.
 func (s *Source) Learn(cred Credential, id, named Owner) {
 	if cred.inst != nil && !cred.Fallback && id.byID() {
-		cred.inst.app.known.set(id.key(), found{inst: cred.inst, named: named}, foundFor)
+		cred.inst.app.known.set(id.key(), foundNamed(cred.inst, named), foundFor)
 	}
+}
+
+// foundNamed is what answers for an id whose name is known.
+func foundNamed(inst *installation, named Owner) found {
+	f := found{inst: inst, named: named}
+	if !named.Enterprise {
+		f.login = strings.ToLower(named.Login)
+	}
+	return f
 }
 
 // NameOf returns the name of an account or a repository of which only the id
@@ -131,7 +154,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 			FullName string `json:"full_name"`
 		}
 		c := apiCall{
-			app: inst.app, as: token, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
+			app: inst.app, as: Credential{header: token, inst: inst}, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
 			action: "find the name of " + id.String(),
 		}
 		if err := s.doYoung(ctx, c, &answer); err != nil {
@@ -142,7 +165,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 		if repo == "" || !named.plausible() {
 			return Owner{}, c.fail(errNoName)
 		}
-		inst.app.known.set(id.key(), found{inst: inst, named: named}, foundFor)
+		inst.app.known.set(id.key(), foundNamed(inst, named), foundFor)
 		return named, nil
 	})
 }

@@ -266,7 +266,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{auth.Want{Owner: auth.Owner{Login: "Globex"}}, auth.Plan{App: "second", Installation: 22, How: "mapped in the configuration"}},
 		{auth.Want{}, auth.Plan{App: "first", Installation: 10, How: "the default installation"}},
-		{auth.Want{Owner: auth.Owner{Login: "acme"}}, auth.Plan{How: "would be discovered (asking first, second); else the default installation"}},
+		{auth.Want{Owner: auth.Owner{Login: "acme"}}, auth.Plan{How: "would be discovered (asking first, second); else the default installation; in reserve: the others that cover it"}},
 		{auth.Want{Owner: auth.Owner{TeamID: 1}}, auth.Plan{App: "first", Installation: 10, How: "the default installation, as the fallback"}},
 		{auth.Want{Installation: 5}, auth.Plan{App: "first", Installation: 5, How: "chosen by a rule"}},
 		{auth.Want{App: "third"}, auth.Plan{How: "no App is configured for github.com"}},

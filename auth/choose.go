@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -59,6 +60,8 @@ type Want struct {
 	Others []Owner // further ones: the token must be that of all, save for ids that are nobody's
 	Read   bool    // the request only reads: it may leave anonymously
 
+	Resource Resource // the limit that GitHub counts the request against
+
 	App          string         // the name of the App to use, "" for any
 	Installation InstallationID // the installation to use, 0 for the owner's
 	Narrow       *Narrowing     // nil for all that the installation may do
@@ -78,11 +81,6 @@ func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bo
 // that comes with it, if any, cannot be sent: it says whose was wanted.
 func (s *Source) Token(ctx context.Context, host string, want Want) (Credential, error) {
 	cred, err := s.credentialFor(ctx, host, &want)
-	if cred.inst != nil && cred.inst.discovered && !cred.inst.again && isMissing(err) {
-		// It was uninstalled since, and may be installed anew: ask once more.
-		cred.inst.vanish()
-		cred, err = s.credentialFor(ctx, host, &want)
-	}
 	if cred.inst != nil || err != nil {
 		return cred, err
 	}
@@ -92,10 +90,20 @@ func (s *Source) Token(ctx context.Context, host string, want Want) (Credential,
 	return Credential{}, &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(s.candidatesFor(host, &want))}
 }
 
-// credentialFor returns the token for a want; its inst is nil if no
-// installation was found.
-func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Credential, error) {
-	apps := s.candidatesFor(host, want)
+// credentialOf returns the token of the first of the Apps that covers the
+// owner; its inst is nil if none does.
+func (s *Source) credentialOf(ctx context.Context, apps []*appState, want *Want) (Credential, error) {
+	cred, err := s.resolve(ctx, apps, want)
+	if cred.inst != nil && cred.inst.discovered && !cred.inst.again && isMissing(err) {
+		// It was uninstalled since, and may be installed anew: ask once more.
+		cred.inst.vanish()
+		return s.resolve(ctx, apps, want)
+	}
+	return cred, err
+}
+
+// resolve finds the installation and gets its token.
+func (s *Source) resolve(ctx context.Context, apps []*appState, want *Want) (Credential, error) {
 	inst, err := s.installationOf(ctx, apps, want)
 	fallback := inst == nil && s.fallback == FallbackDefault
 	if fallback {
@@ -206,7 +214,8 @@ func chosen(apps []*appState, id InstallationID) *installation {
 // installationFor finds the installation that covers owner: the configuration
 // first, in the order of the Apps, then discovery, in the same order. nil if
 // there is none. An App that cannot be asked is an error rather than skipped:
-// which App answers must not depend on an outage.
+// which App answers must not depend on an outage. One whose own look-up GitHub
+// refuses is an error only if no other covers the owner.
 func (s *Source) installationFor(ctx context.Context, apps []*appState, owner Owner) (*installation, error) {
 	switch {
 	case owner == Owner{}:
@@ -219,15 +228,18 @@ func (s *Source) installationFor(ctx context.Context, apps []*appState, owner Ow
 	if inst := mapped(apps, owner); inst != nil {
 		return inst, nil
 	}
+	var refused error
 	for _, app := range apps {
 		if app.NoDiscovery {
 			continue
 		}
-		if inst, err := s.discover(ctx, app, owner); inst != nil || err != nil {
+		inst, err := s.discover(ctx, app, owner)
+		if inst != nil || err != nil && !isOwn(err) {
 			return inst, err
 		}
+		refused = cmp.Or(refused, err)
 	}
-	return nil, nil
+	return nil, refused
 }
 
 // ownerless finds the installation meant by a request that names no owner: a

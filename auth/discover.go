@@ -20,7 +20,8 @@ type found struct {
 	inst *installation
 	all  bool // it covers every repository of the account
 
-	named Owner // whose id the key is, if the key is an id and that is known
+	login string // of the account, in lower case, if the key is an id and that is known
+	named Owner  // whose id the key is, if the key is an id and that is known
 }
 
 // ttl is for how long an answer is remembered.
@@ -133,6 +134,9 @@ func (s *Source) ask(ctx context.Context, app *appState, key string, question fu
 		f, err := question(ctx)
 		if err != nil {
 			s.remember(flight, err)
+			if isOwn(err) { // another App may answer, and nobody would know
+				s.log.Warn("GitHub does not say where an App is installed", "app", app.Name, "error", err)
+			}
 			return found{}, err
 		}
 		app.known.set(key, f, f.ttl())

@@ -21,6 +21,15 @@
 // Apps can share an account. A request that names no owner is answered by the
 // first default installation; else by the only App, if it has only one installation.
 //
+// Where several Apps map an owner, or several are found to be installed there,
+// the first serves until a rate limit of its installation is used up but for a
+// hundredth (ObserveQuota), or until GitHub refuses it for a reason of its own: a
+// wrong key, a suspension, an installation that is gone, a limit on the App. Then
+// the next serves, until the limit resets or GitHub accepts the first again. If
+// none is left the first stays, and GitHub's own words reach the client. Who
+// asks for one App, for an installation or for a narrowed token gets no other.
+// Network errors and 5xx are no reason: an outage is everybody's.
+//
 // What GitHub says is remembered for ten minutes, that it knows nothing for
 // one. Where it has forgotten an installation that it named, it is asked anew.
 //
@@ -37,6 +46,10 @@
 // at most; one that is revoked earlier until somebody calls Replace. A request renews
 // it in the background once four fifths of that have passed, so that a token
 // asked for more rarely lapses, and whoever comes then waits for another.
+//
+// Quotas are known from answers only: requests under way when one ends, and the
+// first after a start, may still be refused. Secondary limits do not choose
+// another App.
 //
 // GitHub's clock is known from the last answer that had a Date, to about two
 // seconds: answers to the Source's own calls, and what ObserveDate is told.

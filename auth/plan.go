@@ -23,7 +23,7 @@ func (s *Source) Plan(host string, want Want) Plan {
 		return Plan{How: "no App is configured for " + host}
 	}
 	named := func(inst *installation, how string) Plan {
-		return Plan{App: inst.app.Name, Installation: inst.id, How: how}
+		return Plan{App: inst.app.Name, Installation: inst.id, How: how + reserve(apps, Credential{inst: inst}, &want)}
 	}
 	owner := want.Owner
 	if want.Installation != 0 {
@@ -57,12 +57,29 @@ func (s *Source) Plan(host string, want Want) Plan {
 		}
 	}
 	if len(asking) > 0 {
-		return Plan{How: "would be discovered (asking " + strings.Join(asking, ", ") + "); else " + s.fallbackPlan(apps, want.Read)}
+		how := "would be discovered (asking " + strings.Join(asking, ", ") + "); else " + s.fallbackPlan(apps, want.Read)
+		if len(asking) > 1 && want.takesAny(apps) {
+			how += "; in reserve: the others that cover it"
+		}
+		return Plan{How: how}
 	}
 	if inst := home(apps); inst != nil && s.fallback == FallbackDefault {
-		return named(inst, "the default installation, as the fallback")
+		how := "the default installation, as the fallback" + reserve(apps, Credential{inst: inst, Fallback: true}, &want)
+		return Plan{App: inst.app.Name, Installation: inst.id, How: how}
 	}
 	return Plan{How: s.fallbackPlan(apps, want.Read)}
+}
+
+// reserve says which Apps stand in for the one that serves first.
+func reserve(apps []*appState, first Credential, want *Want) string {
+	if !want.takesAny(apps) {
+		return ""
+	}
+	others := standIns(apps, first.inst.app, first, want)
+	if len(others) == 0 {
+		return ""
+	}
+	return "; in reserve: " + strings.Join(names(others), ", ")
 }
 
 // fallbackPlan says what the Fallback makes of a request without installation.

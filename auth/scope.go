@@ -312,7 +312,7 @@ func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*lis
 			} `json:"repositories"`
 		}
 		c := apiCall{
-			app: inst.app, as: token, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
+			app: inst.app, as: Credential{header: token, inst: inst}, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
 			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
 		}
 		if err := s.doYoung(ctx, c, &answer); err != nil {
@@ -341,7 +341,7 @@ func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
 	for attempt := time.Duration(1); ; attempt++ {
 		err := s.do(ctx, c, out)
 		refused, _ := err.(*Error)
-		young := time.Since(c.as.minted) < youngToken
+		young := c.as.Age() < youngToken
 		if refused == nil || !refused.blamesToken() || !young || attempt > 3 {
 			return err
 		}

@@ -69,6 +69,7 @@ type appState struct {
 	ids    map[InstallationID]*installation // all that the configuration names
 	home   *installation                    // DefaultInstallation, nil if none
 
+	quotas   quotas           // of its installations
 	known    *cache[found]    // Owner.key → where GitHub says the App is installed
 	vanished *cache[struct{}] // installation.key of those that GitHub no longer knows
 }

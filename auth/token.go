@@ -20,9 +20,10 @@ var tokenPattern = regexp.MustCompile(`^[0-9A-Za-z._~+/-]+=*$`)
 
 // installation is one installation of one App, with the key of its token.
 type installation struct {
-	app *appState
-	id  InstallationID
-	key string
+	app   *appState
+	id    InstallationID
+	key   string
+	quota *quota
 
 	settings   []string    // the keys that name it in the configuration, as "app.ci-bot.installations.acme"
 	discovered bool        // GitHub told, rather than the configuration
@@ -31,7 +32,7 @@ type installation struct {
 }
 
 func newInstallation(app *appState, id InstallationID) *installation {
-	return &installation{app: app, id: id, key: fmt.Sprintf("token|%s%d", app.prefix, id)}
+	return &installation{app: app, id: id, key: fmt.Sprintf("token|%s%d", app.prefix, id), quota: app.quotas.of(id)}
 }
 
 func discovered(app *appState, id InstallationID) *installation {

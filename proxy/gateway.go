@@ -295,6 +295,7 @@ func WantOf(route *rules.Route) (auth.Want, error) {
 	want := auth.Want{
 		Owner: owner(route.Subject), Read: route.Read,
 		App: route.App, Installation: auth.InstallationID(route.ForcedInstallation),
+		Resource: resourceOf(route),
 	}
 	for _, other := range route.Others {
 		want.Others = append(want.Others, owner(other))
@@ -313,6 +314,23 @@ func narrowingOf(route *rules.Route) (*auth.Narrowing, error) {
 		return nil, nil
 	}
 	return auth.NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions)
+}
+
+// resourceOf is the limit that GitHub counts a route against: docs.github.com
+// "Rate limits for the REST API". git, archives and raw files have none of its.
+func resourceOf(route *rules.Route) auth.Resource {
+	switch {
+	case route.Scheme != rules.Bearer:
+		return auth.ResourceNone
+	case route.Operation == "graphql":
+		return auth.ResourceGraphQL
+	case route.Operation == "search/code":
+		return auth.ResourceCodeSearch
+	case strings.HasPrefix(route.Operation, "search/"):
+		return auth.ResourceSearch
+	default:
+		return auth.ResourceCore
+	}
 }
 
 // target splits the request target into path and query as they were sent. Of

@@ -13,8 +13,9 @@ import (
 // learn takes from the head of GitHub's answer what later requests will need:
 // whose the ids are by which GitHub calls repositories and accounts in Link
 // (page two of /repos/acme/widgets/issues is /repositories/1000/issues), and
-// that a repository has moved, and what time it is there. Nothing is learned from bodies: what stands in
-// a repository may be hostile.
+// that a repository has moved, what time it is there, and how much of its quota
+// an installation has left. Nothing is learned from bodies: what stands in a
+// repository may be hostile.
 func learn(x *exchange, resp *http.Response) {
 	if x.source == nil {
 		return
@@ -22,6 +23,7 @@ func learn(x *exchange, resp *http.Response) {
 	if service := x.session.host.Service; service == rules.API || service == rules.GHES {
 		x.source.ObserveDate(string(x.session.host.Instance), resp.Header.Get("Date"), resp.Header.Get("Age"))
 	}
+	x.source.ObserveQuota(x.credential, resp.Header)
 	switch {
 	case resp.StatusCode == http.StatusMovedPermanently, resp.StatusCode == http.StatusTemporaryRedirect:
 		host := string(x.session.host.Instance)

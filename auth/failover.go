@@ -1,0 +1,127 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// credentialFor returns the token for a want; its inst is nil if no
+// installation was found.
+//
+// The first App that covers the owner serves it, until that App is spent: then
+// the next one that covers it does. Where all are spent the first stays, so that
+// the client reads what GitHub says about it.
+func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Credential, error) {
+	apps := s.candidatesFor(host, want)
+	first, err := s.credentialOf(ctx, apps, want)
+	if first.inst == nil || !want.takesAny(apps) {
+		return first, err
+	}
+	if !first.spent(err, want.Resource) {
+		s.noteReturn(first, want.Resource)
+		return first, err
+	}
+	other, ok := s.standIn(ctx, apps, first, want)
+	if !ok {
+		return first, err
+	}
+	s.notePassedOver(first, other, want.Resource, err)
+	return other, nil
+}
+
+// takesAny reports whether any App will do that covers the owner. A narrowed
+// token is asked of the App whose permissions it was written for.
+func (w *Want) takesAny(apps []*appState) bool {
+	return len(apps) > 1 && w.Installation == 0 && w.Narrow == nil
+}
+
+// spent reports whether another App should serve: GitHub's limit is reached, or
+// it refuses to mint for this one.
+func (c Credential) spent(err error, r Resource) bool {
+	if err != nil {
+		return isOwn(err)
+	}
+	return c.inst.quota[r].exhausted(c.inst.app.clock)
+}
+
+// isOwn reports whether GitHub refused an App for what need not be so for
+// another one: a wrong key or id, an installation that is suspended or gone, a
+// limit. An outage is everybody's: if another App, with other permissions,
+// served meanwhile, nobody would notice the outage, but all its effects.
+func isOwn(err error) bool {
+	refused, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	switch refused.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests:
+		return true
+	}
+	return false
+}
+
+// standIn returns the token of the next App that covers the owner in the same
+// way as the first, and is not spent.
+func (s *Source) standIn(ctx context.Context, apps []*appState, first Credential, want *Want) (other Credential, ok bool) {
+	for spent := first; ; spent = other {
+		apps = standIns(apps, spent.inst.app, first, want)
+		if len(apps) == 0 {
+			return Credential{}, false
+		}
+		var err error
+		other, err = s.credentialOf(ctx, apps, want)
+		if other.inst == nil || other.inst.discovered != first.inst.discovered || other.Fallback != first.Fallback {
+			return Credential{}, false
+		}
+		if !other.spent(err, want.Resource) {
+			return other, err == nil
+		}
+	}
+}
+
+// standIns are the Apps besides one that may serve instead of the first. What
+// the configuration says about an owner is not extended by discovery: it would
+// hide that a mapping is wrong, and use an App that was not meant.
+func standIns(apps []*appState, besides *appState, first Credential, want *Want) (others []*appState) {
+	for _, app := range apps {
+		if app != besides && (first.inst.discovered || app.configures(want, first.Fallback)) {
+			others = append(others, app)
+		}
+	}
+	return others
+}
+
+// configures reports whether the App's configuration has an installation for a
+// want; for an id it may have.
+func (a *appState) configures(want *Want, fallback bool) bool {
+	nobody := want.Owner == (Owner{}) || want.Owner.TeamID != 0
+	if fallback || nobody && len(want.Others) == 0 {
+		return a.home != nil
+	}
+	maps := func(owner Owner) bool { return owner.byID() || a.mappedTo(owner) != nil }
+	return maps(want.Owner) && !slices.ContainsFunc(want.Others, func(o Owner) bool { return !maps(o) })
+}
+
+// notePassedOver logs, once, that another App serves instead.
+func (s *Source) notePassedOver(first, other Credential, r Resource, err error) {
+	window := &first.inst.quota[r]
+	if window.passedOver.Swap(true) {
+		return
+	}
+	if err != nil {
+		s.log.Warn("another App serves instead of one that GitHub refuses",
+			"app", first.App.Name, "installation", int64(first.Installation), "instead", other.App.Name, "error", err)
+		return
+	}
+	s.log.Warn("another App serves until a rate limit resets",
+		"app", first.App.Name, "installation", int64(first.Installation), "instead", other.App.Name, "reset", window.reset())
+}
+
+// noteReturn logs, once, that an App serves again.
+func (s *Source) noteReturn(first Credential, r Resource) {
+	if window := &first.inst.quota[r]; window.passedOver.Load() && window.passedOver.Swap(false) {
+		s.log.Info("an App serves again", "app", first.App.Name, "installation", int64(first.Installation))
+	}
+}

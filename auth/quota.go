@@ -1,0 +1,137 @@
+package auth
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Resource is one of the limits that GitHub counts apart for an installation:
+// docs.github.com "REST API endpoints for rate limits". The zero value is that
+// of most of the REST API.
+type Resource uint8
+
+// The resources that decide which App serves a request.
+const (
+	ResourceCore Resource = iota
+	ResourceSearch
+	ResourceCodeSearch
+	ResourceGraphQL
+	ResourceNone // git and files: none of the API's limits
+
+	resources = iota // how many there are
+)
+
+// resourceNames are the values of X-Ratelimit-Resource. What is missing here,
+// such as scim, limits so little that it is not worth another App.
+var resourceNames = map[string]Resource{
+	"core": ResourceCore, "search": ResourceSearch, "code_search": ResourceCodeSearch, "graphql": ResourceGraphQL,
+}
+
+const (
+	// spare is the part of a limit, one in so many, that counts as used up
+	// before it is: requests are under way whose answers have not told yet.
+	spare = 100
+	// maxWindow bounds how far ahead a reset is believed. GitHub's are an hour
+	// ahead at most.
+	maxWindow = 24 * time.Hour
+	// maxQuotas bounds the installations of an App whose quotas are kept.
+	maxQuotas = 10000
+)
+
+// quota is what GitHub said about an installation's limits.
+type quota [resources]window
+
+// window is one limit, until its reset. It is safe for concurrent use: every
+// answer writes it.
+type window struct {
+	state      atomic.Uint64 // reset in Unix seconds << 32 | remaining; 0 if nothing is known
+	limit      atomic.Uint32
+	passedOver atomic.Bool // another App serves instead; for the log
+}
+
+// ObserveQuota tells the Source the head of an answer to a request that had
+// cred, so that another App can serve once the installation's quota is used up.
+// Only what is about an installation token counts. It allocates nothing, and
+// may be called for every answer.
+func (s *Source) ObserveQuota(cred Credential, h http.Header) {
+	if cred.inst == nil {
+		return
+	}
+	resource, ok := resourceNames[h.Get("X-Ratelimit-Resource")]
+	if !ok {
+		return // GitHub Enterprise Server has no limits unless they are turned on
+	}
+	limit, remaining, reset := number(h, "X-Ratelimit-Limit"), number(h, "X-Ratelimit-Remaining"), number(h, "X-Ratelimit-Reset")
+	now := cred.inst.app.clock.now()
+	if limit <= 0 || remaining < 0 || reset <= now.Add(-minSkew).Unix() || reset > now.Add(maxWindow).Unix() {
+		return
+	}
+	cred.inst.quota[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
+}
+
+// number reads a field of GitHub's answer, -1 if it is none that fits.
+func number(h http.Header, field string) int64 {
+	n, err := strconv.ParseUint(h.Get(field), 10, 32)
+	if err != nil {
+		return -1
+	}
+	return int64(n)
+}
+
+// observe takes an answer in. Answers of one window may arrive in any order:
+// the least remaining counts.
+func (w *window) observe(limit, remaining, reset uint32) {
+	for {
+		old := w.state.Load()
+		if uint32(old>>32) == reset {
+			remaining = min(remaining, uint32(old))
+		}
+		if w.state.CompareAndSwap(old, uint64(reset)<<32|uint64(remaining)) {
+			w.limit.Store(limit)
+			return
+		}
+	}
+}
+
+// exhausted reports whether GitHub will refuse the next requests, by a clock
+// that may be minSkew ahead.
+func (w *window) exhausted(c *clock) bool {
+	state := w.state.Load()
+	if state == 0 || uint32(state) > w.limit.Load()/spare {
+		return false
+	}
+	return c.now().Add(-minSkew).Unix() < int64(state>>32)
+}
+
+// reset is when GitHub starts to count anew, zero if that is not known.
+func (w *window) reset() time.Time {
+	state := w.state.Load()
+	if state == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(state>>32), 0)
+}
+
+// quotas are those of an App's installations. The zero value is empty. It is
+// safe for concurrent use.
+type quotas struct {
+	mu  sync.Mutex
+	all map[InstallationID]*quota
+}
+
+// of returns the installation's quota, the same one every time. Where there are too
+// many, all are forgotten: the next answers tell again.
+func (q *quotas) of(id InstallationID) *quota {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.all == nil || len(q.all) >= maxQuotas {
+		q.all = make(map[InstallationID]*quota)
+	}
+	if q.all[id] == nil {
+		q.all[id] = new(quota)
+	}
+	return q.all[id]
+}
