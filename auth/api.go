@@ -143,7 +143,9 @@ func (c apiCall) refused(resp *http.Response, text []byte) *Error {
 	_ = json.Unmarshal(text, &answer) // HTML from a load balancer has no message
 	e := &Error{App: c.app.Name, Action: c.action, Status: resp.StatusCode, Message: clean(answer.Message)}
 	e.Remedy = c.remedy(e.Status, e.Message)
-	e.retryAfter = retryAfter(resp.Header)
+	if e.wait = e.rateLimited(resp.Header, c.app.clock.now()); e.wait > 0 {
+		e.RetryAt = time.Now().Add(e.wait)
+	}
 	if e.Status < 400 {
 		e.location = resp.Header.Get("Location")
 	}

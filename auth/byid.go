@@ -149,7 +149,11 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 	if err != nil {
 		return Owner{}, err
 	}
-	return once(ctx, s, "name|"+inst.app.prefix+id.key(), func(ctx context.Context) (Owner, error) {
+	flight := "name|" + inst.app.prefix + id.key()
+	if err := s.refusal(flight); err != nil {
+		return Owner{}, err
+	}
+	return once(ctx, s, flight, func(ctx context.Context) (Owner, error) {
 		var answer struct {
 			FullName string `json:"full_name"`
 		}
@@ -158,6 +162,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 			action: "find the name of " + id.String(),
 		}
 		if err := s.doYoung(ctx, c, &answer); err != nil {
+			s.remember(flight, err)
 			return Owner{}, err
 		}
 		login, repo, _ := strings.Cut(answer.FullName, "/")

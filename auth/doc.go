@@ -37,8 +37,9 @@
 //
 // Network errors and 5xx are tried again, three times within ten seconds. What
 // GitHub refuses with another status is remembered for ten seconds, or for as
-// long as it says, up to a minute: it is asked the same once in that time,
-// however many requests come, and all get its words.
+// long as a rate limit lasts, up to a minute: it is asked the same once in that
+// time, however many requests come, and all get its words. A look-up waits for
+// a limit that ends within five seconds.
 //
 // # Limitations
 //

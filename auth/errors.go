@@ -18,10 +18,13 @@ type Error struct {
 	Err     error // why no answer arrived, or was not understood
 	// Remedy is what the person who runs the proxy can do, "" if nothing is known.
 	Remedy string
+	// RetryAt is when GitHub may be asked again, by our clock, if it refused
+	// because of a rate limit; else it is zero.
+	RetryAt time.Time
 
-	location   string        // where a 3xx answer points to
-	retryAfter time.Duration // what the answer says, at most maxRefusedFor
-	network    bool          // Err is the network's
+	location string        // where a 3xx answer points to
+	wait     time.Duration // until RetryAt, when the answer came
+	network  bool          // Err is the network's
 }
 
 // Error implements error: one sentence with the cause.
@@ -106,6 +109,12 @@ func (e *ClientSecretError) Remedy() string {
 // isUnknownApp recognises the 404 for a JWT whose iss is no App of the instance.
 func isUnknownApp(message string) bool { return strings.HasPrefix(message, "Integration not found") }
 
+// isRateLimit recognises the answers that say nothing but their message about
+// a limit.
+func isRateLimit(status int, message string) bool {
+	return status == 429 || status == 403 && strings.Contains(message, "rate limit")
+}
+
 // remedy explains GitHub's refusal to mint or to look up. The messages are
 // those that docs.github.com and users report; an unknown one speaks for itself.
 func (c apiCall) remedy(status int, message string) string {
@@ -123,7 +132,7 @@ func (c apiCall) remedy(status int, message string) string {
 		return c.inst.remedy()
 	case status == 422:
 		return "grant the App the repository or the permission, and accept it in the installation"
-	case status == 429, status == 403 && strings.Contains(message, "rate limit"):
+	case isRateLimit(status, message):
 		return "wait for GitHub's rate limit to reset"
 	case status >= 500 && c.app.Host == "github.com":
 		return "try again later; see https://www.githubstatus.com"

@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -18,6 +16,8 @@ const (
 	firstPause = time.Second
 	// retryFor is how long after its start a call is tried again.
 	retryFor = 10 * time.Second
+	// maxWait is the longest time that a rate limit is waited for.
+	maxWait = 5 * time.Second
 
 	// refusedFor is how long a refusal is remembered: GitHub is not asked the
 	// same again, however many clients want to know.
@@ -32,12 +32,8 @@ func (s *Source) persist(ctx context.Context, c apiCall, out any) *Error {
 	start := time.Now()
 	for tries := 1; ; tries++ {
 		err := s.timed(ctx, c, out)
-		if err == nil || !err.transient() || tries == maxTries || ctx.Err() != nil {
-			return err
-		}
-		pause := firstPause << (tries - 1)
-		pause -= jitter(pause / 2)
-		if time.Since(start)+pause > retryFor {
+		pause := c.pause(err, tries)
+		if pause == 0 || ctx.Err() != nil || time.Since(start)+pause > retryFor {
 			return err
 		}
 		select {
@@ -46,6 +42,21 @@ func (s *Source) persist(ctx context.Context, c apiCall, out any) *Error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// pause is how long to wait before the call is made again, 0 if it is not. A
+// rate limit that ends soon is waited for once, where only a question is asked.
+func (c apiCall) pause(e *Error, tries int) time.Duration {
+	switch {
+	case e == nil, tries == maxTries:
+		return 0
+	case e.transient():
+		pause := firstPause << (tries - 1)
+		return pause - jitter(pause/2)
+	case tries == 1 && c.method == http.MethodGet && e.wait <= maxWait:
+		return e.wait
+	}
+	return 0
 }
 
 // timed makes the call, and again where GitHub blames our clock and its answer
@@ -83,19 +94,30 @@ func (s *Source) refusal(key string) error {
 func (e *Error) holds() time.Duration {
 	switch e.Status {
 	case http.StatusForbidden, http.StatusTooManyRequests:
-		return min(max(refusedFor, e.retryAfter), maxRefusedFor)
+		return min(max(refusedFor, e.wait), maxRefusedFor)
 	case http.StatusUnauthorized, http.StatusNotFound, http.StatusUnprocessableEntity:
 		return refusedFor
 	}
 	return 0
 }
 
-// retryAfter reads the seconds of a Retry-After, the form that GitHub sends
-// (docs.github.com "Rate limits for the REST API"); 0 if there are none.
-func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.Atoi(strings.TrimSpace(h.Get("Retry-After")))
-	if err != nil || seconds < 0 {
+// rateLimited is for how long a rate limit lets us ask nothing, 0 if it was
+// none: docs.github.com "Rate limits for the REST API", "Exceeding the rate
+// limit". now is GitHub's time.
+func (e *Error) rateLimited(h http.Header, now time.Time) time.Duration {
+	if e.Status != http.StatusForbidden && e.Status != http.StatusTooManyRequests {
 		return 0
 	}
-	return time.Duration(min(seconds, int(maxRefusedFor/time.Second))) * time.Second
+	if seconds := number(h, "Retry-After"); seconds > 0 {
+		return min(time.Duration(seconds)*time.Second, maxWindow)
+	}
+	if number(h, "X-Ratelimit-Remaining") == 0 {
+		if wait := time.Unix(number(h, "X-Ratelimit-Reset"), 0).Sub(now); wait > 0 {
+			return min(wait, maxWindow)
+		}
+	}
+	if isRateLimit(e.Status, e.Message) {
+		return time.Minute
+	}
+	return 0
 }

@@ -103,13 +103,15 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		{"403", reply{status: 403, body: `{"message":"This installation has been suspended"}`}, 6},
 		{"unknown App", reply{status: 404, body: `{"message":"Integration not found"}`}, 6},
 		{"422", reply{status: 422, body: `{"message":"no"}`}, 6},
-		{"429", reply{status: 429}, 6},
+		{"429", reply{status: 429}, 1},
+		{"a secondary limit", reply{status: 403, body: `{"message":"You have exceeded a secondary rate limit."}`}, 1},
+		{"a limit that has been reset", reply{status: 403, header: http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"946684799"}}}, 6},
 		{"429, wait 30 s", reply{status: 429, header: wait("30")}, 2},
 		{"403, wait 30 s", reply{status: 403, body: `{"message":"You have exceeded a secondary rate limit."}`, header: wait("30")}, 2},
 		{"403, wait an hour", reply{status: 403, header: wait("3600")}, 1},
 		{"403, wait for ever", reply{status: 403, header: wait("99999999999999999999")}, 6},
 		{"403, wait back", reply{status: 403, header: wait("-5")}, 6},
-		{"403, wait a second", reply{status: 403, header: wait("1")}, 6},
+		{"403, wait six seconds", reply{status: 403, header: wait("6")}, 6},
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -179,4 +181,97 @@ func TestTroubleOfGitHub(t *testing.T) {
 	if n := len(server.Requests()); n != 1 {
 		t.Errorf("GitHub was asked %d times for a suspended installation, want once", n)
 	}
+}
+
+// TestSoonIsWaitedFor: a limit that ends soon is waited for, once, where
+// nothing but a question is asked.
+func TestSoonIsWaitedFor(t *testing.T) {
+	for _, test := range []struct {
+		retryAfter string
+		lasts      time.Duration
+		want       string
+		took       time.Duration
+	}{
+		{"3", 3 * time.Second, "2 of ci-bot", 3 * time.Second},
+		{"5", 5 * time.Second, "2 of ci-bot", 5 * time.Second},
+		{"6", 6 * time.Second, "error", 0},
+		{"3", time.Hour, "error", 3 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			limited := reply{status: 403, header: http.Header{"Retry-After": {test.retryAfter}}}
+			begin := time.Now()
+			github := &api{judge: func(*http.Request) (reply, bool) { return limited, time.Since(begin) < test.lasts }}
+			github.set("GET /users/globex/installation", installed(2, "globex", "all"))
+			s := acmeSource(t, github)
+			if got := whose(t, s, "globex", true); got != test.want {
+				t.Errorf("Retry-After %s for %v: globex is answered by %s, want %s", test.retryAfter, test.lasts, got, test.want)
+			}
+			if took := time.Since(begin); took != test.took {
+				t.Errorf("Retry-After %s for %v: it took %v, want %v", test.retryAfter, test.lasts, took, test.took)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // nothing is minted twice
+		github := &api{mint: func(int, string) reply { return reply{status: 429, header: http.Header{"Retry-After": {"1"}}} }}
+		whose(t, acmeSource(t, github), "acme", true)
+		if n := github.minted(); n != 1 {
+			t.Errorf("%d mints, want 1", n)
+		}
+	})
+}
+
+// TestRetryAt: who waits is told for how long, also by what is remembered.
+func TestRetryAt(t *testing.T) {
+	for _, test := range []struct {
+		answer reply
+		want   time.Duration // 0: it is no rate limit
+	}{
+		{reply{status: 403, header: http.Header{"Retry-After": {"30"}}}, 30 * time.Second},
+		{reply{status: 429, header: http.Header{"Retry-After": {"3600"}}}, time.Hour},
+		{reply{status: 429, header: http.Header{"Retry-After": {"4000000000"}}}, 24 * time.Hour},
+		{reply{status: 429}, time.Minute},
+		{reply{status: 403, body: `{"message":"API rate limit exceeded for installation ID 1."}`}, time.Minute},
+		{reply{status: 403, header: left("core", 0, 20*time.Minute)}, 20 * time.Minute},
+		{reply{status: 403, header: left("core", 7, 20*time.Minute)}, 0},
+		{reply{status: 403, body: `{"message":"This installation has been suspended"}`}, 0},
+		{reply{status: 404, header: http.Header{"Retry-After": {"30"}}}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if reset := test.answer.header["X-Ratelimit-Reset"]; reset != nil { // by the bubble's clock
+				test.answer.header = left("core", map[bool]int{true: 0, false: 7}[test.want > 0], 20*time.Minute)
+			}
+			s := acmeSource(t, &api{mint: func(int, string) reply { return test.answer }})
+			begin := time.Now()
+			for range 3 {
+				_, err := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
+				refused := (*auth.Error)(nil)
+				if !errors.As(err, &refused) {
+					t.Fatalf("ForOwner: %v, want an *auth.Error", err)
+				}
+				if got := refused.RetryAt; got.IsZero() != (test.want == 0) || test.want > 0 && !got.Equal(begin.Add(test.want)) {
+					t.Errorf("%+v: RetryAt = %v, want %v after %v", test.answer, got, test.want, begin)
+				}
+				time.Sleep(3 * time.Second)
+			}
+		})
+	}
+}
+
+// TestNameRefused: a name that GitHub refuses to tell is asked for once.
+func TestNameRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ask = "GET /repositories/9"
+		github := &api{answers: map[string]reply{
+			"GET /repositories/9/installation": installed(1, "acme", "all"),
+			ask:                                {status: 403, body: `{"message":"You have exceeded a secondary rate limit."}`},
+		}}
+		s := acmeSource(t, github)
+		for range 30 {
+			if named, ok := s.NameOf(t.Context(), "github.com", auth.Owner{RepositoryID: 9}); ok {
+				t.Fatalf("NameOf = %v", named)
+			}
+			time.Sleep(time.Second)
+		}
+		wantCalls(t, github, "GET /repositories/9/installation", "POST /app/installations/111/access_tokens", ask)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 
 	"ghapp-proxy/auth"
@@ -32,23 +31,23 @@ func credentialRefusal(err error) *refusal {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &missing):
-		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), missing.Remedy()}
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: missing.Remedy()}
 	case errors.As(err, &client):
-		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), client.Remedy()}
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: client.Remedy()}
 	case errors.As(err, &issuer):
-		return &refusal{http.StatusForbidden, "http_request_denied", err.Error(), issuer.Remedy()}
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: issuer.Remedy()}
 	case errors.Is(err, auth.ErrBusy):
-		return &refusal{http.StatusServiceUnavailable, "connection_limit_reached", err.Error(), "try again in a moment"}
+		return &refusal{status: http.StatusServiceUnavailable, code: "connection_limit_reached", title: err.Error(), remedy: "try again in a moment"}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
 		f.title = refused.Error()
 		return f
 	case errors.As(err, &refused):
-		return &refusal{mintStatus(refused), "destination_unavailable", err.Error(), refused.Remedy}
+		return &refusal{status: mintStatus(refused), code: "destination_unavailable", title: err.Error(), remedy: refused.Remedy, retryAt: refused.RetryAt}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &refusal{http.StatusServiceUnavailable, "connection_terminated", "the request ended before its credential was there", ""}
+		return &refusal{status: http.StatusServiceUnavailable, code: "connection_terminated", title: "the request ended before its credential was there"}
 	default:
-		return &refusal{http.StatusInternalServerError, "proxy_internal_error", err.Error(), ""}
+		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error()}
 	}
 }
 
@@ -57,7 +56,7 @@ func mintStatus(refused *auth.Error) int {
 	switch github := refused.Status; {
 	case github >= 500:
 		return http.StatusBadGateway
-	case github == http.StatusTooManyRequests, strings.Contains(refused.Message, "rate limit"):
+	case !refused.RetryAt.IsZero():
 		return http.StatusServiceUnavailable
 	case github == http.StatusForbidden, github == http.StatusUnprocessableEntity:
 		return http.StatusForbidden // suspended, or not granted

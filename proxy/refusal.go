@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"ghapp-proxy/rules"
 )
@@ -17,6 +20,8 @@ type refusal struct {
 	code   string // RFC 9209, section 2.3: the error of the Proxy-Status field
 	title  string // the cause, without a full stop
 	remedy string // what to do about it, "" if nothing is known
+
+	retryAt time.Time // when it may be tried again, zero if nothing is known
 }
 
 // Error implements error, so that a refusal can be logged and returned.
@@ -77,6 +82,10 @@ func (f *refusal) write(w http.ResponseWriter, form rules.Form) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Proxy-Status", f.proxyStatus())
+	if !f.retryAt.IsZero() {
+		// RFC 9110, section 10.2.3: seconds, here at least one.
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(time.Until(f.retryAt).Seconds())))))
+	}
 	if f.status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", `Basic realm="ghapp-proxy"`)
 	}
