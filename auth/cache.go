@@ -17,7 +17,7 @@ type cache[V any] struct {
 }
 
 // newCache returns a cache of at most max entries. It starts no goroutine:
-// expired entries are dropped when room is needed.
+// expired entries are dropped when room is needed, or by dropExpired.
 func newCache[V any](max int) *cache[V] {
 	return &cache[V]{entries: gocache.New(gocache.NoExpiration, 0), max: max}
 }
@@ -64,6 +64,12 @@ func (c *cache[V]) makeRoom() {
 	for _, key := range keys[:1+c.max/16] {
 		c.entries.Delete(key)
 	}
+}
+
+// dropExpired drops what has expired, and returns how many entries are left.
+func (c *cache[V]) dropExpired() int {
+	c.entries.DeleteExpired()
+	return c.entries.ItemCount()
 }
 
 // delete drops the entry for key.

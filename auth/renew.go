@@ -22,7 +22,6 @@ type minted struct {
 	*header
 	inst   *installation
 	narrow *Narrowing
-	former *minted // the one that this one renews, for Revoke; nil if there is none
 
 	expires time.Time
 	until   time.Time     // it is handed out before this

@@ -26,10 +26,8 @@ const (
 func (s *Source) Revoke(ctx context.Context) error {
 	var tokens []*minted
 	for _, m := range s.tokens.drain() {
-		for ; m != nil; m = m.former {
-			if m.inst.app.clock.now().Before(m.expires) {
-				tokens = append(tokens, m)
-			}
+		if m.inst.app.clock.now().Before(m.expires) {
+			tokens = append(tokens, m)
 		}
 	}
 	errs := make([]error, len(tokens))

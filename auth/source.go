@@ -38,7 +38,8 @@ type Source struct {
 	log       *slog.Logger
 	userAgent string
 
-	tokens   *cache[*minted]  // installation.key → its token
+	tokens   *cache[*minted]  // installation.tokenKey → its token; with formerKey, the one before
+	sweeping atomic.Bool      // a goroutine drops expired tokens
 	refusals *cache[error]    // key of a flight → what GitHub said a moment ago
 	replaced *cache[struct{}] // keys of tokens that were replaced of late
 

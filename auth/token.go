@@ -57,6 +57,9 @@ func (i *installation) tokenKey(narrow *Narrowing) string {
 	return i.key + "|" + narrow.key
 }
 
+// formerKey, after a token's key, files the one that it renewed: for Revoke.
+const formerKey = "|former"
+
 // token returns the installation's token: the cached one, which is renewed in
 // the background towards its end, or one that is minted once for everybody who
 // is waiting. A waiter that leaves does not stop the mint.
@@ -105,12 +108,14 @@ func (s *Source) mintAndKeep(ctx context.Context, key string, inst *installation
 	}
 	now := inst.app.clock.now()
 	m := newMinted(h, inst, narrow, expires, now)
-	if old := s.cached(key, now); old != nil { // without its own former one, which has expired
-		m.former = &minted{header: old.header, inst: inst, expires: old.expires}
+	use := m.until.Sub(now)
+	if use <= 0 {
+		return m, nil // an old one may be good for longer
 	}
-	if use := m.until.Sub(now); use > 0 { // an old one may be good for longer
-		s.tokens.set(key, m, use)
+	if old := s.cached(key, now); old != nil {
+		s.keep(key+formerKey, old, old.expires.Sub(now)) // instead of its own former one, which has expired
 	}
+	s.keep(key, m, use)
 	return m, nil
 }
 

@@ -1,0 +1,61 @@
+package auth
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSweep: an expired token does not stay, nor does the goroutine that sees
+// to it.
+func TestSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(nil, Options{})
+		for range 2 { // it can start again
+			for i := range 10 {
+				s.keep(fmt.Sprint(i), &minted{}, time.Duration(i+1)*time.Minute-time.Second)
+			}
+			for i := range 10 {
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := s.tokens.entries.ItemCount(); n != 9-i {
+					t.Errorf("after %d minutes %d tokens are there, want %d", i+1, n, 9-i)
+				}
+			}
+			if s.sweeping.Load() {
+				t.Error("there is nothing left to sweep, but it goes on")
+			}
+			s.working.Wait() // blocks for ever if a goroutine is left
+		}
+		s.keep("last", &minted{}, time.Hour)
+		s.Close() // ends it
+		if n := s.tokens.entries.ItemCount(); n != 1 {
+			t.Errorf("after Close %d tokens are there for Revoke, want 1", n)
+		}
+	})
+}
+
+// TestSweepMissesNothing keeps tokens while sweeps end.
+func TestSweepMissesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(nil, Options{})
+		defer s.Close()
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				for range 50 {
+					s.keep(fmt.Sprint(i), &minted{}, time.Nanosecond)
+					time.Sleep(sweepEvery)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(2 * sweepEvery)
+		synctest.Wait()
+		if n := s.tokens.entries.ItemCount(); n != 0 || s.sweeping.Load() {
+			t.Errorf("%d expired tokens are left (sweeping: %t)", n, s.sweeping.Load())
+		}
+	})
+}
