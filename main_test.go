@@ -228,8 +228,9 @@ func mints(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// github reset | revoke | suspend ID | uninstall ID | young AGE STATUS changes
-// the fake GitHub; young makes it refuse tokens that are younger.
+// github reset | revoke | suspend ID | uninstall ID | reinstall ID |
+// young AGE STATUS changes the fake GitHub; young makes it refuse tokens that
+// are younger.
 func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) == 3 && args[0] == "young" {
 		age, err := time.ParseDuration(args[1])
@@ -252,10 +253,13 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 		fakeOf(ts).Suspend(id)
 	case "uninstall":
 		fakeOf(ts).Uninstall(id)
+	case "reinstall":
+		_, err := fakeOf(ts).Reinstall(id)
+		ts.Check(err)
 	case "revoke":
 		fakeOf(ts).RevokeAll()
 	default:
-		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID | young AGE STATUS")
+		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID | reinstall ID | young AGE STATUS")
 	}
 }
 

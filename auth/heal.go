@@ -18,28 +18,39 @@ func (c Credential) Age() time.Duration {
 	return time.Since(c.header.minted)
 }
 
-// Replace returns a new token for one that GitHub refuses although it should be
-// good: it was revoked. If another one has taken its place since, that is
-// returned. The token of an installation is replaced once in a minute at most;
-// until then, and for a credential that is no installation's, the zero
-// Credential is returned.
-func (s *Source) Replace(ctx context.Context, refused Credential) (Credential, error) {
+// Replace returns the credential to use instead of one that GitHub refuses
+// although it should be good: its token was revoked, or its installation is
+// gone. want is what the credential was asked for: where GitHub no longer mints
+// for the installation, the owner is resolved anew, as Token would. If another
+// token has taken its place since, that is returned. The token of an
+// installation is replaced once in a minute at most; until then, and for a
+// credential that is no installation's, refused itself is returned.
+//
+// The error is that of Token.
+func (s *Source) Replace(ctx context.Context, refused Credential, want Want) (Credential, error) {
 	if refused.inst == nil || refused.header == nil {
-		return Credential{}, nil
+		return refused, nil
 	}
+	if !s.discard(refused) {
+		return refused, nil
+	}
+	return s.Token(ctx, refused.App.Host, want)
+}
+
+// discard sees to it that a refused token is not handed out again. It reports
+// false where that happened less than a minute ago to the one before.
+func (s *Source) discard(refused Credential) bool {
 	key := refused.inst.tokenKey(refused.narrow)
-	if m, ok := s.tokens.get(key); ok && m.header == refused.header {
-		if _, ok := s.replaced.get(key); ok {
-			return Credential{}, nil
-		}
-		s.replaced.set(key, struct{}{}, replaceInterval)
-		s.tokens.delete(key)
-		s.log.Warn("GitHub refuses a token that should be good: minting another", "app", refused.App.Name, "installation", int64(refused.Installation))
+	s.discarding.Lock() // all that were refused at once get the same answer
+	defer s.discarding.Unlock()
+	if m, ok := s.tokens.get(key); !ok || m.header != refused.header {
+		return true // by somebody else
 	}
-	token, err := s.token(ctx, refused.inst, refused.narrow)
-	if err != nil || token == refused.header {
-		return Credential{}, err
+	if _, ok := s.replaced.get(key); ok {
+		return false
 	}
-	refused.header = token
-	return refused, nil
+	s.replaced.set(key, struct{}{}, replaceInterval)
+	s.tokens.delete(key)
+	s.log.Warn("GitHub refuses a token that should be good: minting another", "app", refused.App.Name, "installation", int64(refused.Installation))
+	return true
 }

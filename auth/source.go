@@ -47,8 +47,9 @@ type Source struct {
 	listings *cache[*listing]   // installation.key → its repositories
 	confined *cache[*Narrowing] // what Scopes came to
 
-	flights singleflight.Group
-	calls   atomic.Int64 // to GitHub's API, under way
+	flights    singleflight.Group
+	discarding sync.Mutex   // held while a refused token is taken out
+	calls      atomic.Int64 // to GitHub's API, under way
 
 	lifetime context.Context // of the work that no single waiter owns
 	end      context.CancelFunc

@@ -148,9 +148,12 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	refused := upstreamRefusal(err, r.URL.Host)
+	var lost credentialError
 	switch {
 	case errors.Is(err, errUnauthorized):
 		refused = unauthorizedRefusal(x)
+	case errors.As(err, &lost):
+		refused = credentialRefusal(lost.error)
 	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
 		refused = &refusal{status: http.StatusBadGateway, code: "http_response_incomplete", title: err.Error(), remedy: "tell those who run the proxy: its log has the request"}
 	}

@@ -42,6 +42,7 @@ type exchange struct {
 	route         rules.Route
 	held          string       // the placeholder that the client sent, "" for none
 	placeholder   *placeholder // which that is, or which the client is given; nil for none
+	want          auth.Want    // what the credential was asked for, if it is an installation's
 	credential    auth.Credential
 	authorization []string // what leaves as Authorization; nil for none
 	keep          bool     // a host that is not served: the client's Authorization passes
@@ -239,9 +240,8 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:
-		var want auth.Want
-		if want, err = g.wantOf(x); err == nil {
-			x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
+		if x.want, err = g.wantOf(x); err == nil {
+			x.credential, err = g.opts.Credentials.Token(r.Context(), host, x.want)
 		}
 	default:
 		err = fmt.Errorf("route %s needs a credential of an unknown kind", route.Operation)

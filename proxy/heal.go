@@ -41,35 +41,54 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil || attempt > 3 || !body.replayable() || !isRefused(x, resp) {
 			return resp, err
 		}
-		if !mend(req.Context(), x, resp.StatusCode, attempt) {
+		again, err := mend(req.Context(), x, resp.StatusCode, attempt)
+		if err != nil {
+			resp.Body.Close()
+			return nil, err
+		}
+		if !again {
 			return resp, nil
 		}
 		resp.Body.Close() // and from here on the request may be changed
 		body.rewind(req)
-		req.Header["Authorization"] = x.authorization
+		delete(req.Header, "Authorization")
+		if x.authorization != nil {
+			req.Header["Authorization"] = x.authorization
+		}
 	}
 }
 
-// mend waits, or replaces the token, and reports whether to try again.
-func mend(ctx context.Context, x *exchange, status, attempt int) bool {
+// credentialError says why there is no other credential instead of one that
+// GitHub refuses. GitHub's "Bad credentials" would blame the client's.
+type credentialError struct{ error }
+
+// Unwrap returns the cause.
+func (e credentialError) Unwrap() error { return e.error }
+
+// mend waits, or replaces the token, and reports whether to try again. The
+// error is a credentialError.
+func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, err error) {
 	if x.credential.Age() < youngToken+time.Duration(attempt*(attempt-1)/2)*time.Second {
 		select {
 		case <-time.After(time.Duration(attempt) * time.Second): // 1 + 2 + 3 seconds in all
-			return true
+			return true, nil
 		case <-ctx.Done():
-			return false // nobody reads the answer
+			return false, nil // nobody reads the answer
 		}
 	}
 	if status != http.StatusUnauthorized || attempt > 1 {
-		return false
+		return false, nil
 	}
-	fresh, err := x.source.Replace(ctx, x.credential)
-	if err != nil || fresh.Anonymous() {
-		return false // GitHub's own answer says it best
+	fresh, err := x.source.Replace(ctx, x.credential, x.want)
+	if err != nil {
+		return false, credentialError{err}
+	}
+	if fresh == x.credential {
+		return false, nil
 	}
 	x.credential = fresh
 	x.authorization = authorizationOf(&x.route, fresh)
-	return true
+	return true, nil
 }
 
 // isRefused reports whether GitHub's answer may be about the token rather than

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ var healKey = sync.OnceValue(func() *rsa.PrivateKey {
 // else as the test says.
 type refuser struct {
 	mints  int
+	gone   bool // the installation: nothing is minted, nothing found
 	answer func(token, body string) (status int, text string)
 	asked  []string // "token: body" of each request that is no mint
 }
@@ -46,7 +48,9 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = string(text)
 	}
 	status, text := http.StatusCreated, ""
-	if strings.HasSuffix(r.URL.Path, "/access_tokens") {
+	if g.gone && strings.HasPrefix(r.URL.Path, "/app/") {
+		status, text = http.StatusNotFound, `{"message":"Not Found"}`
+	} else if strings.HasSuffix(r.URL.Path, "/access_tokens") {
 		g.mints++
 		text = fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q}`, g.mints, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	} else {
@@ -65,6 +69,8 @@ func newSource(g *refuser) *auth.Source {
 	}}, auth.Options{Transport: g})
 }
 
+var acme = auth.Want{Owner: auth.Owner{Login: "acme"}, Read: true}
+
 // heal sends a request through the healer with a token that was minted age
 // ago, and returns the answer's status and how long it took.
 func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body io.Reader) (status int, took time.Duration) {
@@ -82,7 +88,7 @@ func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body i
 func healWith(t *testing.T, g *refuser, source *auth.Source, cred auth.Credential, route rules.Route, body io.Reader) (status int, took time.Duration) {
 	t.Helper()
 	start := time.Now()
-	x := &exchange{source: source, credential: cred, route: route, authorization: cred.Bearer()}
+	x := &exchange{source: source, want: acme, credential: cred, route: route, authorization: cred.Bearer()}
 	req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", body)
 	if err != nil {
 		t.Fatal(err)
@@ -181,6 +187,76 @@ func TestHealRevokedToken(t *testing.T) {
 	})
 }
 
+// GitHub's 401 for an installation that is gone blames the client's
+// credentials: ours says what to correct.
+func TestHealGoneInstallation(t *testing.T) {
+	for _, form := range []rules.Route{{}, {GitAuth: true, Form: rules.Text, Scheme: rules.Basic}} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
+			source := newSource(g)
+			defer source.Close()
+			cred, err := source.Token(t.Context(), "github.com", acme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			g.gone = true
+			x := &exchange{source: source, want: acme, credential: cred, route: form}
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "GET", "https://api.github.com/x", nil)
+			_, err = (&healer{g}).RoundTrip(r)
+			if err == nil {
+				t.Fatal("GitHub's 401 is passed on")
+			}
+			w := httptest.NewRecorder()
+			answerError(w, r, err)
+			const cause = `App a could not mint a token for installation 1: GitHub answered 404`
+			const remedy = "check app.a.installations.acme = 1 in the configuration"
+			if text := w.Body.String(); w.Code != 500 || !strings.Contains(text, cause) || !strings.Contains(text, remedy) {
+				t.Errorf("%d %s, want 500 with %q and %q", w.Code, text, cause, remedy)
+			}
+		})
+	}
+}
+
+// An owner that no installation covers any more is served as the fallback says.
+func TestHealAnonymously(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &refuser{answer: func(token, _ string) (int, string) {
+			if token != "" {
+				return 401, badCredentials
+			}
+			return 200, "public"
+		}}
+		source := auth.New([]*auth.App{{
+			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+		}}, auth.Options{Transport: installedOnce{g}})
+		defer source.Close()
+		cred, err := source.Token(t.Context(), "github.com", acme)
+		if err != nil || cred.Anonymous() {
+			t.Fatalf("Token = %v, %v, want an installation's", cred, err)
+		}
+		time.Sleep(time.Minute)
+		g.gone = true
+		if status, _ := healWith(t, g, source, cred, rules.Route{}, nil); status != 200 {
+			t.Errorf("status %d, want 200 without a credential", status)
+		}
+	})
+}
+
+// installedOnce is a GitHub on which the App is installed until it is gone.
+type installedOnce struct{ *refuser }
+
+func (g installedOnce) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/installation") {
+		return g.refuser.RoundTrip(r)
+	}
+	status, text := http.StatusOK, `{"id":1,"account":{"login":"acme"},"repository_selection":"all"}`
+	if g.gone {
+		status, text = http.StatusNotFound, `{"message":"Not Found"}`
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+}
+
 // Whatever GitHub refuses and whoever asks, a minute sees one replacement.
 func TestHealNeverLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +315,7 @@ func TestHealClientLeaves(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		x := &exchange{source: source, credential: cred, authorization: cred.Bearer()}
+		x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer()}
 		req, err := http.NewRequestWithContext(context.WithValue(ctx, exchangeKey{}, x), "GET", "https://api.github.com/x", nil)
 		if err != nil {
 			t.Fatal(err)
