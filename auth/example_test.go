@@ -44,3 +44,31 @@ func Example() {
 	// no installation on github.com covers octocat (tried: ci-bot)
 	// install the App on octocat, which is noticed within a minute, or map the owner under [app.NAME.installations]
 }
+
+// A program that speaks to GitHub itself takes a client: it mints when a token
+// is needed, and renews it.
+func ExampleSource_Client() {
+	github, err := githubtest.Demo(githubtest.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer github.Close()
+	key, err := auth.ParseKey(github.App("ci-bot").PrivateKeyPEM())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	app := &auth.App{
+		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
+		ID: githubtest.CIBotID, Key: key,
+	}
+	source := auth.New([]*auth.App{app}, auth.Options{Transport: github.Transport()})
+	defer source.Close()
+	resp, err := source.Client("github.com", auth.Owner{Login: "acme"}).Get("https://api.github.com/repos/acme/widgets")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}

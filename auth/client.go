@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Client returns a client of a GitHub instance that is authenticated as the
+// installation that covers owner, for programs that speak to GitHub themselves.
+// A zero owner is nobody, as for Token.
+//
+// Requests to the API of the instance are authenticated, and no others: where
+// GitHub redirects to storage elsewhere, the token stays behind. Errors wrap
+// Token's. Among several Apps, what is left of the core limit decides.
+func (s *Source) Client(host string, owner Owner) *http.Client {
+	return &http.Client{Transport: &ownerTransport{source: s, host: host, owner: owner}}
+}
+
+// ownerTransport adds an owner's token to what goes to the API.
+type ownerTransport struct {
+	source *Source
+	host   string
+	owner  Owner
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *ownerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.isAPI(req) {
+		return t.source.transport.RoundTrip(req)
+	}
+	read := req.Method == "" || req.Method == http.MethodGet || req.Method == http.MethodHead
+	cred, err := t.source.Token(req.Context(), t.host, Want{Owner: t.owner, Read: read})
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	out := req.Clone(req.Context())
+	delete(out.Header, "Authorization")
+	if !cred.Anonymous() {
+		out.Header["Authorization"] = cred.Bearer()
+	}
+	resp, err := t.source.transport.RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	t.source.ObserveDate(t.host, resp.Header.Get("Date"), resp.Header.Get("Age"))
+	t.source.ObserveQuota(cred, resp.Header)
+	return resp, nil
+}
+
+// isAPI reports whether a request goes to the API of the instance, over TLS
+// wherever that is.
+func (t *ownerTransport) isAPI(req *http.Request) bool {
+	for _, app := range t.source.apps[t.host] {
+		if req.URL.Scheme == app.API.Scheme && strings.EqualFold(req.URL.Host, app.API.Host) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,100 @@
+package auth_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"ghapp-proxy/auth"
+)
+
+func TestClient(t *testing.T) {
+	seen := map[string][]string{} // URL → Authorization
+	github := &api{before: func(r *http.Request) { seen[r.URL.String()] = r.Header["Authorization"] }}
+	github.set("GET /ok", reply{status: 200})
+	github.set("GET /moved", reply{status: 302, location: "https://storage.example.com/ok"})
+	github.set("GET /down", reply{status: 302, location: "http://api.github.com/ok"})
+	client := acmeSource(t, github).Client("github.com", owner("acme"))
+	const token, own = "Bearer ghs_1", "token mine"
+	for _, test := range []struct {
+		url  string
+		want map[string]string
+	}{
+		{"https://api.github.com/ok", map[string]string{"https://api.github.com/ok": token}},
+		{"https://API.github.com/ok", map[string]string{"https://API.github.com/ok": token}},
+		{"https://api.github.com/moved", map[string]string{"https://api.github.com/moved": token, "https://storage.example.com/ok": ""}},
+		{"https://api.github.com/down", map[string]string{"https://api.github.com/down": token, "http://api.github.com/ok": ""}},
+		{"https://api.github.com.evil.example/ok", map[string]string{"https://api.github.com.evil.example/ok": own}},
+		{"https://api.github.com:444/ok", map[string]string{"https://api.github.com:444/ok": own}},
+	} {
+		clear(seen)
+		req, err := http.NewRequestWithContext(t.Context(), "GET", test.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(test.url, "github.com/") { // else a redirect would take it along
+			req.Header.Set("Authorization", own)
+		}
+		before := req.Header.Clone()
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Errorf("GET %s: %v", test.url, err)
+			continue
+		}
+		resp.Body.Close()
+		for url, want := range test.want {
+			if got, ok := seen[url]; !ok || strings.Join(got, ",") != want {
+				t.Errorf("GET %s: %s got Authorization %q (arrived: %t), want %q", test.url, url, got, ok, want)
+			}
+		}
+		if len(req.Header) != len(before) || req.Header.Get("Authorization") != before.Get("Authorization") {
+			t.Errorf("GET %s: the request was changed: %v", test.url, req.Header)
+		}
+	}
+}
+
+// TestClientOverwrites: of two credentials only the Source's leaves.
+func TestClientOverwrites(t *testing.T) {
+	var got []string
+	github := &api{before: func(r *http.Request) { got = r.Header["Authorization"] }}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header["Authorization"] = []string{"token mine", "token other"}
+	resp, err := acmeSource(t, github).Client("github.com", owner("acme")).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(got) != 1 || got[0] != "Bearer ghs_1" {
+		t.Errorf("Authorization = %q, want the installation's", got)
+	}
+}
+
+func TestClientRefused(t *testing.T) {
+	body := &closing{Reader: strings.NewReader("x")}
+	req, err := http.NewRequestWithContext(t.Context(), "POST", "https://api.github.com/x", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := acmeSource(t, &api{}).Client("github.com", owner("octocat")).Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if missing := (*auth.NotInstalledError)(nil); !errors.As(err, &missing) || !body.closed {
+		t.Errorf("POST for octocat = %v (body closed: %t), want a *NotInstalledError", err, body.closed)
+	}
+}
+
+// closing notes that it was closed.
+type closing struct {
+	*strings.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
+}
