@@ -229,8 +229,9 @@ func mints(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // github reset | revoke | suspend ID | uninstall ID | reinstall ID |
-// young AGE STATUS changes the fake GitHub; young makes it refuse tokens that
-// are younger.
+// young AGE STATUS | addkey APP FILE | removekeys APP changes the fake GitHub;
+// young makes it refuse tokens that are younger; addkey gives an App another key
+// and writes it to the file, removekeys deletes all others.
 func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) == 3 && args[0] == "young" {
 		age, err := time.ParseDuration(args[1])
@@ -238,6 +239,10 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 		status, err := strconv.Atoi(args[2])
 		ts.Check(err)
 		fakeOf(ts).RejectYoungTokens(age, status)
+		return
+	}
+	if len(args) == 3 && args[0] == "addkey" || len(args) == 2 && args[0] == "removekeys" {
+		changeKeys(ts, args)
 		return
 	}
 	var id int64
@@ -259,8 +264,23 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 	case "revoke":
 		fakeOf(ts).RevokeAll()
 	default:
-		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID | reinstall ID | young AGE STATUS")
+		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID | reinstall ID | young AGE STATUS | addkey APP FILE | removekeys APP")
 	}
+}
+
+// changeKeys changes the keys of an App.
+func changeKeys(ts *testscript.TestScript, args []string) {
+	app := fakeOf(ts).App(args[1])
+	if app == nil {
+		ts.Fatalf("no App %s", args[1])
+	}
+	if args[0] == "removekeys" {
+		fakeOf(ts).RemoveOldKeys(app)
+		return
+	}
+	text, err := fakeOf(ts).AddKey(app)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), text, 0o600))
 }
 
 // waitFor FILE REGEXP [VARIABLE] waits until the file has text that matches,

@@ -47,7 +47,7 @@ type apiCall struct {
 	method, path string
 	action       string        // for Error
 	body         []byte        // JSON, nil for none
-	as           Credential    // an installation's, the zero value for the App's JWT
+	as           Credential    // an installation's, the zero value for the App's JWT, which authenticate fills in
 	inst         *installation // that a token is minted for, else nil
 }
 
@@ -58,6 +58,11 @@ func (s *Source) do(ctx context.Context, c apiCall, out any) error {
 	if s.calls.Add(1) > maxCalls {
 		return c.fail(ErrBusy)
 	}
+	if c.as.Anonymous() { // a Signer may need as much time as the call
+		if _, err := s.jwt(ctx, c.app); err != nil {
+			return c.unsigned(err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := s.persist(ctx, c, out); err != nil { // not a nil *Error
@@ -66,9 +71,9 @@ func (s *Source) do(ctx context.Context, c apiCall, out any) error {
 	return nil
 }
 
-// try makes the call once.
+// try makes the call once, as c.as.
 func (s *Source) try(ctx context.Context, c apiCall, out any) *Error {
-	req, err := s.request(ctx, c)
+	req, err := s.newRequest(ctx, c, c.as.Bearer())
 	if err != nil {
 		return c.fail(err)
 	}
@@ -91,18 +96,6 @@ func (s *Source) try(ctx context.Context, c apiCall, out any) *Error {
 		return c.fail(errNotJSON)
 	}
 	return nil
-}
-
-// request is the call, authenticated as the App.
-func (s *Source) request(ctx context.Context, c apiCall) (*http.Request, error) {
-	cred := c.as.header
-	if cred == nil {
-		var err error
-		if cred, err = c.app.signer.jwt(); err != nil {
-			return nil, err
-		}
-	}
-	return s.newRequest(ctx, c, cred.bearer)
 }
 
 func (s *Source) newRequest(ctx context.Context, c apiCall, authorization []string) (*http.Request, error) {

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto/rsa"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,8 +21,10 @@ type App struct {
 	ID       int64    // the App id; 0 if only the client id is known
 	ClientID string   // the client id; "" if only the App id is known
 
-	Key          *rsa.PrivateKey `json:"-"`
-	ClientSecret Secret          // "" if not configured
+	// Signers have its private keys, the newest first: the first whose key
+	// GitHub accepts is used.
+	Signers      []Signer `json:"-"`
+	ClientSecret Secret   // "" if not configured
 
 	// Installations maps an owner's login, in lower case, to its installation.
 	Installations map[string]InstallationID
@@ -46,7 +47,7 @@ func (a *App) issuer() string {
 }
 
 // Format implements fmt.Formatter with the name, whatever the verb: for a verb
-// that does not fit a field, %s for one, fmt would print what Key points to.
+// that does not fit a field, %s for one, fmt would print what Signers point to.
 func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, a.Name) }
 
 // LogValue implements slog.LogValuer with the name.

@@ -59,7 +59,7 @@ func BenchmarkForApp(b *testing.B) {
 	s := acmeSource(b, &api{})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.ForApp("github.com", "", 111, auth.Owner{}); err != nil {
+		if _, err := s.ForApp(b.Context(), "github.com", "", 111, auth.Owner{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -70,7 +70,7 @@ func BenchmarkForAppParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.ForApp("github.com", "", 0, auth.Owner{Login: "acme"}); err != nil {
+			if _, err := s.ForApp(b.Context(), "github.com", "", 0, auth.Owner{Login: "acme"}); err != nil {
 				b.Error(err)
 			}
 		}
@@ -89,7 +89,7 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("ForOwner(%s) allocates %v times, want 0", o, n)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { s.ForApp("github.com", "", 0, auth.Owner{Login: "acme"}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{Login: "acme"}) }); n != 0 {
 		t.Errorf("ForApp allocates %v times, want 0", n)
 	}
 }

@@ -11,13 +11,16 @@ import (
 // means: the one that maps the installation or the owner in the path, else the
 // first of the host. name is that of the App to take, "" for any; installation
 // and owner are zero where the path has none. The error is a
-// *NotInstalledError, or about the App's key.
-func (s *Source) ForApp(host, name string, installation InstallationID, owner Owner) (Credential, error) {
+// *NotInstalledError, an *Error that wraps a *SigningError, or ctx's.
+func (s *Source) ForApp(ctx context.Context, host, name string, installation InstallationID, owner Owner) (Credential, error) {
 	app := s.appFor(host, name, installation, owner)
 	if app == nil {
 		return Credential{}, &NotInstalledError{Host: host, Owner: owner}
 	}
-	jwt, err := app.signer.jwt()
+	jwt, err := s.jwt(ctx, app)
+	if signing, ok := errors.AsType[*SigningError](err); ok {
+		err = &Error{App: app.Name, Action: "authenticate", Err: err, Remedy: signing.Remedy()}
+	}
 	return Credential{App: app.App, header: jwt}, err
 }
 

@@ -148,12 +148,12 @@ func TestForApp(t *testing.T) {
 		{-1, "", "first"},
 	}
 	for _, test := range tests {
-		cred, err := s.ForApp("github.com", "", test.id, owner(test.owner))
+		cred, err := s.ForApp(t.Context(), "github.com", "", test.id, owner(test.owner))
 		if err != nil || cred.App.Name != test.want || cred.Installation != 0 {
 			t.Errorf("ForApp(%d, %q) = %v, %v, want App %s", test.id, test.owner, cred, err, test.want)
 		}
 	}
-	_, err := s.ForApp("ghe.example.com", "", 0, auth.Owner{})
+	_, err := s.ForApp(t.Context(), "ghe.example.com", "", 0, auth.Owner{})
 	wantError(t, err, "no App is configured for ghe.example.com", "add an App with that host")
 }
 

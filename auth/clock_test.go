@@ -190,7 +190,7 @@ func TestSkewedServer(t *testing.T) {
 		if got := whose(t, s, "acme/widgets", true); got != "111 of ci-bot" {
 			t.Errorf("skew %v: answered by %s, want 111 of ci-bot", skew, got)
 		}
-		cred, err := s.ForApp("github.com", "", 0, auth.Owner{})
+		cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,6 +34,9 @@ type header struct {
 	marks       []Mark
 }
 
+// JWT reports whether the credential is an App's JWT.
+func (c Credential) JWT() bool { return c.forms().bearer != nil && c.forms().token == nil }
+
 // Anonymous reports whether there is nothing to send: the request may leave
 // without Authorization.
 func (c Credential) Anonymous() bool { return c.header == nil }

@@ -3,7 +3,7 @@
 // owner. Both are cached; whoever needs one that is being made waits for that
 // one.
 //
-//	app := &auth.App{Name: "ci-bot", Host: "github.com", API: apiURL, ID: 12345, Key: key}
+//	app := &auth.App{Name: "ci-bot", Host: "github.com", API: apiURL, ID: 12345, Signers: []auth.Signer{auth.NewKey(key)}}
 //	source := auth.New([]*auth.App{app}, auth.Options{})
 //	defer source.Close()
 //
@@ -40,6 +40,16 @@
 // long as a rate limit lasts, up to a minute: it is asked the same once in that
 // time, however many requests come, and all get its words. A look-up waits for
 // a limit that ends within five seconds.
+//
+// # Several keys
+//
+// An App's JWT is signed by the first of its Signers whose key GitHub accepts.
+// Where GitHub does not know the key, the call is made again with the next, and
+// so is a request whose JWT is given to Replace: once with each key. The first
+// gets its turn again with the next JWT, after eight minutes at most, so that a
+// key can be listed before GitHub knows it. When GitHub has refused all, they
+// are tried in turn again after ten seconds. A Signer that fails is asked again
+// after as long, if no other can stand in.
 //
 // # Limitations
 //

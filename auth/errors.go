@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -106,6 +107,26 @@ func (e *ClientSecretError) Remedy() string {
 	return "set client_id and client_secret_file (or _env, _command) for that App"
 }
 
+// SigningError says that none of an App's Signers could sign its JWT.
+type SigningError struct{ Err error }
+
+// Error implements error.
+func (e *SigningError) Error() string { return "sign a JWT: " + clean(e.Err.Error()) }
+
+// Unwrap returns what the Signers said.
+func (e *SigningError) Unwrap() error { return e.Err }
+
+// Remedy says what the person who runs the proxy can do, "" if the Signer does not.
+func (e *SigningError) Remedy() string {
+	if remedied, ok := errors.AsType[interface {
+		error
+		Remedy() string
+	}](e.Err); ok {
+		return remedied.Remedy()
+	}
+	return ""
+}
+
 // isUnknownApp recognises the 404 for a JWT whose iss is no App of the instance.
 func isUnknownApp(message string) bool { return strings.HasPrefix(message, "Integration not found") }
 
@@ -125,7 +146,7 @@ func (c apiCall) remedy(status int, message string) string {
 	case status == 401 && clock:
 		return "set the clock of the machine that runs the proxy: it differs from GitHub's"
 	case status == 401:
-		return "check that the private key belongs to the App, and that id or client_id is the App's"
+		return c.app.keyRemedy()
 	case status == 403 && strings.Contains(message, "suspended"):
 		return "unsuspend the installation in the account's settings"
 	case status == 404 && c.inst != nil:

@@ -41,10 +41,7 @@ func seeded(t *testing.T) (*githubtest.Server, *auth.App) {
 	t.Helper()
 	server := githubtest.Start(t, githubtest.Options{})
 	app := newApp("ci-bot", githubtest.CIBotID)
-	var err error
-	if app.Key, err = auth.ParseKey(server.App("ci-bot").PrivateKeyPEM()); err != nil {
-		t.Fatal(err)
-	}
+	app.Signers = []auth.Signer{newKey(t, server.App("ci-bot").PrivateKeyPEM())}
 	app.Installations = map[string]auth.InstallationID{"acme": auth.InstallationID(githubtest.AcmeInstallation)}
 	return server, app
 }
@@ -59,10 +56,7 @@ func reach(t *testing.T, server *githubtest.Server, apps ...*auth.App) *auth.Sou
 
 func TestErrorsOfGitHub(t *testing.T) {
 	server, good := seeded(t)
-	otherKey, err := auth.ParseKey(server.App("release-bot").PrivateKeyPEM())
-	if err != nil {
-		t.Fatal(err)
-	}
+	otherKey := newKey(t, server.App("release-bot").PrivateKeyPEM())
 	tests := []struct {
 		name         string
 		owner        string
@@ -70,9 +64,9 @@ func TestErrorsOfGitHub(t *testing.T) {
 		text, remedy string
 	}{
 		{
-			"wrong key", "acme", func(a *auth.App) { a.Key = otherKey },
+			"wrong key", "acme", func(a *auth.App) { a.Signers = []auth.Signer{otherKey} },
 			`App ci-bot could not mint a token for installation 111: GitHub answered 401 "A JSON web token could not be decoded"`,
-			"check that the private key belongs to the App, and that id or client_id is the App's",
+			"check that the private key belongs to the App, whose page shows the fingerprints that `ghapp-proxy check` prints, and that id or client_id is the App's",
 		},
 		{
 			"unknown App", "acme", func(a *auth.App) { a.ID = 4711 },
@@ -87,7 +81,7 @@ func TestErrorsOfGitHub(t *testing.T) {
 		{
 			"malformed client id", "acme", func(a *auth.App) { a.ID, a.ClientID = 0, "nonsense" },
 			`App ci-bot could not mint a token for installation 111: GitHub answered 401 "'Issuer' claim ('iss') must be an Integer"`,
-			"check that the private key belongs to the App, and that id or client_id is the App's",
+			"check that the private key belongs to the App, whose page shows the fingerprints that `ghapp-proxy check` prints, and that id or client_id is the App's",
 		},
 		{
 			"suspended", "umbrella/viruses", nil,

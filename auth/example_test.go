@@ -24,7 +24,7 @@ func Example() {
 	}
 	app := &auth.App{
 		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
-		ID: githubtest.CIBotID, Key: key,
+		ID: githubtest.CIBotID, Signers: []auth.Signer{auth.NewKey(key)},
 	}
 	source := auth.New([]*auth.App{app}, auth.Options{Transport: github.Transport(), Fallback: auth.FallbackAnonymous})
 	defer source.Close()
@@ -60,7 +60,7 @@ func ExampleSource_Client() {
 
 	app := &auth.App{
 		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
-		ID: githubtest.CIBotID, Key: key,
+		ID: githubtest.CIBotID, Signers: []auth.Signer{auth.NewKey(key)},
 	}
 	source := auth.New([]*auth.App{app}, auth.Options{Transport: github.Transport()})
 	defer source.Close()

@@ -40,7 +40,7 @@ func TestGrant(t *testing.T) {
 		if len(got.Permissions) != test.permissions || got.Selection != test.selection || len(got.Repositories) != test.repos {
 			t.Errorf("%s: Grant() = %+v, want %d permissions, selection %q, %d repositories", test.name, got, test.permissions, test.selection, test.repos)
 		}
-		if jwt, err := s.ForApp("github.com", "", 0, auth.Owner{}); err != nil || jwt.Grant() != nil {
+		if jwt, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{}); err != nil || jwt.Grant() != nil {
 			t.Errorf("%s: Grant() of a JWT = %v, %v, want nil", test.name, jwt.Grant(), err)
 		}
 	}

@@ -24,10 +24,15 @@ func (c Credential) Age() time.Duration {
 // for the installation, the owner is resolved anew, as Token would. If another
 // token has taken its place since, that is returned. The token of an
 // installation is replaced once in a minute at most; until then, and for a
-// credential that is no installation's, refused itself is returned.
+// client secret, refused itself is returned. The error is that of Token.
 //
-// The error is that of Token.
+// For a JWT that GitHub refuses with KeyComplaint it returns one by another of
+// the App's keys, refused itself if GitHub has refused them all. The error is a
+// *SigningError or about ctx.
 func (s *Source) Replace(ctx context.Context, refused Credential, want Want) (Credential, error) {
+	if refused.JWT() {
+		return s.otherKey(ctx, refused)
+	}
 	if refused.inst == nil || refused.header == nil {
 		return refused, nil
 	}

@@ -17,7 +17,7 @@ import (
 // jwtOf returns the JWT for the first App's routes.
 func jwtOf(t testing.TB, s *auth.Source) string {
 	t.Helper()
-	cred, err := s.ForApp("github.com", "", 0, auth.Owner{})
+	cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
 	if err != nil {
 		t.Fatalf("ForApp: %v", err)
 	}
@@ -103,7 +103,7 @@ func TestJWTIsPerApp(t *testing.T) {
 	b.Installations = map[string]auth.InstallationID{"acme": 7}
 	s := newSource(t, nil, 0, a, b)
 	of := func(id auth.InstallationID) string {
-		cred, err := s.ForApp("github.com", "", id, auth.Owner{})
+		cred, err := s.ForApp(t.Context(), "github.com", "", id, auth.Owner{})
 		if err != nil {
 			t.Fatal(err)
 		}

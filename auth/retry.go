@@ -63,9 +63,9 @@ func (c apiCall) pause(e *Error, tries int) time.Duration {
 // put that right.
 func (s *Source) timed(ctx context.Context, c apiCall, out any) *Error {
 	skew := c.app.clock.skew()
-	err := s.try(ctx, c, out)
+	err := s.authenticate(ctx, c, out)
 	if err != nil && err.blamesClock() && c.app.clock.skew() != skew {
-		return s.try(ctx, c, out)
+		return s.authenticate(ctx, c, out)
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jwt, err := s.ForApp("github.com", "", 0, auth.Owner{})
+	jwt, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 
 	values := []any{
-		app, *app, []auth.App{*app}, map[string]*auth.App{"a": app}, struct{ A auth.App }{*app},
+		app, *app, app.Signers, app.Signers[0], []auth.App{*app}, map[string]*auth.App{"a": app}, struct{ A auth.App }{*app},
 		app.ClientSecret, &app.ClientSecret, []auth.Secret{app.ClientSecret}, struct{ S auth.Secret }{app.ClientSecret},
 		token, &token, jwt, client, []auth.Credential{token, jwt, client}, s, suspended,
 	}
@@ -66,7 +66,11 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 
 	secrets := append(server.Secrets(), clientSecret, client.Basic()[0][6:], token.Basic()[0][6:], jwt.Bearer()[0][7:])
-	for _, n := range append([]*big.Int{app.Key.D}, app.Key.Primes...) {
+	private, err := auth.ParseKey(server.App("ci-bot").PrivateKeyPEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range append([]*big.Int{private.D}, private.Primes...) {
 		secrets = append(secrets, n.String(), n.Text(16), strings.Trim(fmt.Sprint(n.Bits()), "[]"))
 	}
 	for _, secret := range secrets {
@@ -86,7 +90,7 @@ func TestPrinting(t *testing.T) {
 	app.Installations = map[string]auth.InstallationID{"acme": 111}
 	s := newSource(t, &api{}, 0, app)
 	token, _ := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
-	jwt, _ := s.ForApp("github.com", "", 0, auth.Owner{})
+	jwt, _ := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
 	for _, test := range []struct {
 		value any
 		want  string

@@ -62,16 +62,16 @@ type Source struct {
 // appState is an App and what is known about it.
 type appState struct {
 	*App
-	prefix string // of keys that are the App's
-	clock  *clock // the instance's
-	signer signer
+	prefix string  // of keys that are the App's
+	clock  *clock  // the instance's
 	client *header // client id and secret, nil if not both are configured
 
 	mapped map[string]*installation         // Owner.key of an account → installation
 	ids    map[InstallationID]*installation // all that the configuration names
 	home   *installation                    // DefaultInstallation, nil if none
 
-	quotas   quotas           // of its installations
+	quotas   quotas // of its installations
+	keyring  keyring
 	known    *cache[found]    // Owner.key → where GitHub says the App is installed
 	vanished *cache[struct{}] // installation.key of those that GitHub no longer knows
 }
@@ -100,12 +100,12 @@ func New(apps []*App, opts Options) *Source {
 		if s.clocks[app.Host] == nil {
 			s.clocks[app.Host] = &clock{host: app.Host, log: s.log}
 		}
-		s.apps[app.Host] = append(s.apps[app.Host], newAppState(app, s.clocks[app.Host]))
+		s.apps[app.Host] = append(s.apps[app.Host], newAppState(app, s.clocks[app.Host], s.log))
 	}
 	return s
 }
 
-func newAppState(app *App, clock *clock) *appState {
+func newAppState(app *App, clock *clock, log *slog.Logger) *appState {
 	a := &appState{
 		App:      app,
 		prefix:   app.Host + "|" + app.Name + "|",
@@ -114,7 +114,8 @@ func newAppState(app *App, clock *clock) *appState {
 		known:    newCache[found](maxDiscovered),
 		vanished: newCache[struct{}](maxDiscovered),
 	}
-	a.clock, a.signer.app, a.signer.clock = clock, app, clock
+	a.clock = clock
+	a.keyring.app, a.keyring.clock, a.keyring.log = app, clock, log
 	if app.ClientID != "" && app.ClientSecret != "" {
 		a.client = newClientHeader(app.ClientID, app.ClientSecret)
 	}

@@ -100,7 +100,10 @@ func newCheck(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration, without asking GitHub",
-		Args:  cobra.NoArgs,
+		Long: `Check the configuration, without asking GitHub, and say what it has. The fingerprints
+of private keys are those that the App's page on GitHub shows, to tell them apart
+and to see which belong to the App.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{})
 			if err != nil {
@@ -117,6 +120,9 @@ func newCheck(s *settings) *cobra.Command {
 			fmt.Fprintf(out, "%s is in order\n", where)
 			for _, app := range cfg.Apps {
 				fmt.Fprintf(out, "App %s on %s: %d owners and %d enterprises mapped\n", app.Name, app.Host, len(app.Installations), len(app.Enterprises))
+				for _, signer := range app.Signers {
+					fmt.Fprintf(out, "\tkey: %s\n", signer)
+				}
 			}
 			return nil
 		},

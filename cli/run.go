@@ -74,7 +74,7 @@ was not found.`,
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
-			cfg, err := s.load(cmd.Context(), config.Source{})
+			cfg, err := s.load(cmd.Context(), config.Source{Log: log})
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}

@@ -35,7 +35,7 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 			if err != nil {
 				return &statusError{exitConfig, err}
 			}
-			cfg, err := s.load(cmd.Context(), config.Source{Listen: listen})
+			cfg, err := s.load(cmd.Context(), config.Source{Listen: listen, Log: log})
 			if err != nil {
 				return err
 			}

@@ -51,10 +51,7 @@ func (l *loader) readApp(t *table, name string) *auth.App {
 	if !t.has("id") && !t.has("client_id") {
 		t.fault("", withHint("both are on the App's settings page: id = 12345, or client_id = \"Iv23…\"", "id or client_id is missing"))
 	}
-	app.Key = l.key(t)
-	if !t.has("private_key_file") && !t.has("private_key_env") && !t.has("private_key_command") {
-		t.fault("", withHint("give private_key_file, private_key_env or private_key_command", "the private key is missing"))
-	}
+	app.Signers = l.signers(t)
 	if s, ok := t.text("host"); ok {
 		instance, err := rules.ParseInstance(s)
 		if err != nil {

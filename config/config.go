@@ -39,7 +39,8 @@
 //
 // # Limitations
 //
-// The file is read once; nothing is watched. Commands that print a secret
+// The configuration is read once; nothing is watched. Files with private keys
+// are read again as long as the Apps are used. Commands that print a secret
 // inherit the environment of the process, and children that they leave behind
 // are not killed when they time out. A fault inside an array is reported at
 // the line of its key. A syntax error hides every other fault. Whether GitHub

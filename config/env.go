@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -130,32 +129,36 @@ func (l *loader) envKey(app *auth.App) {
 		l.envFault(set[1], withHint("unset all but one", "%s is set as well: the key comes from one place", strings.Join(append(set[:1:1], set[2:]...), ", ")))
 		return
 	}
-	text, origin, err := l.envKeyText(set[0])
-	if err == nil {
-		app.Key, err = auth.ParseKey(text)
+	signer, err := l.envSigner(set[0])
+	if err != nil {
+		l.envFault(set[0], err)
+		return
 	}
-	if err != nil && origin != "" {
-		err = fmt.Errorf("%s: %w", origin, err)
-	}
-	l.envFault(set[0], err)
+	app.Signers = []auth.Signer{signer}
 }
 
-// envKeyText returns what a variable holds, or the file it names holds. The
-// file's name is the origin.
-func (l *loader) envKeyText(name string) (text []byte, origin string, err error) {
+// envSigner reads the key that a variable holds, or that is in the file it names.
+func (l *loader) envSigner(name string) (auth.Signer, error) {
 	value := l.env(name)
 	if !strings.HasSuffix(name, "_PATH") {
-		return []byte(value), "", nil
+		private, err := auth.ParseKey([]byte(value))
+		if err != nil {
+			return nil, err
+		}
+		return auth.NewKey(private), nil
 	}
 	if holdsSecret(value) {
-		return nil, "", withHint("the text itself goes into "+strings.TrimSuffix(name, "_PATH"), "holds the key itself instead of the path of a file")
+		return nil, withHint("the text itself goes into "+strings.TrimSuffix(name, "_PATH"), "holds the key itself instead of the path of a file")
 	}
 	path, err := filepath.Abs(value)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	text, err = readFile(path, func(w error) {
+	file, err := openKeyFile(path, func(w error) {
 		l.warnings = append(l.warnings, newFault("environment", 0, name, w))
-	})
-	return text, path, err
+	}, l.log)
+	if err != nil {
+		return nil, pathError(path, err)
+	}
+	return file, nil
 }

@@ -28,7 +28,7 @@ func TestEnvironment(t *testing.T) {
 			}
 			app := cfg.Apps[0]
 			if app.ClientID != "Iv23li" || app.Host != "ghe.example.com" || app.API.String() != "https://ghe.example.com/api/v3" ||
-				app.DefaultInstallation != 7 || app.ClientSecret != canary || !app.Key.Equal(testKey()) {
+				app.DefaultInstallation != 7 || app.ClientSecret != canary || !hasKey(app) {
 				t.Errorf("App = %+v", *app)
 			}
 			if cfg.File != "" || cfg.Listen != DefaultListen || !cfg.PlainHTTP || !cfg.CA.NameConstraints {

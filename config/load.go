@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +30,8 @@ type Source struct {
 	// none: the user who runs them may be kept from reading them. The Apps are
 	// of no use to package auth then.
 	NoSecrets bool
+	// Log is told what becomes of keys that are read again later; nil discards it.
+	Log *slog.Logger
 	// NoApp accepts that there is no App at all.
 	NoApp bool
 }
@@ -39,7 +43,7 @@ const DefaultListen = "127.0.0.1:8080"
 // refers to: keys, secrets and certificates. Commands that print a secret end
 // with ctx. What is wrong with the configuration is reported as one *Error.
 func Load(ctx context.Context, src Source) (*Config, error) {
-	l := &loader{ctx: ctx, src: src, secretEnv: slices.Concat(keyTextEnv, keyPathEnv, []string{clientSecretEnv})}
+	l := &loader{ctx: ctx, src: src, log: cmp.Or(src.Log, slog.New(slog.DiscardHandler)), secretEnv: slices.Concat(keyTextEnv, keyPathEnv, []string{clientSecretEnv})}
 	cfg := &Config{}
 	if path, named := l.findFile(); path != "" {
 		l.loadFile(cfg, path, named)
@@ -61,6 +65,7 @@ type loader struct {
 	report
 	ctx       context.Context
 	src       Source
+	log       *slog.Logger
 	secretEnv []string // variables that a secret was or could be read from
 }
 

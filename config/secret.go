@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -63,8 +62,8 @@ func bare(err error) error {
 	return err
 }
 
-// pathError names the file in an error of readFile. The path is absolute, so
-// that it shows where a relative one led.
+// pathError names the file in an error of readFile or readKey. The path is
+// absolute, so that it shows where a relative one led.
 func pathError(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
 
 // shellQuote quotes a path for a POSIX shell where it has to be.
@@ -87,28 +86,23 @@ func holdsSecret(s string) bool { return secretShape.MatchString(s) }
 // and NAME_command, one at most. It returns the key that was used, "" if there
 // is none or it is faulty, and from where the text came, for errors.
 func (l *loader) secret(t *table, name string) (text []byte, key, origin string) {
-	var given []string
-	for _, source := range []string{"_file", "_env", "_command"} {
-		if t.has(name + source) {
-			given = append(given, name+source)
-		}
-	}
-	if len(given) == 0 {
+	key = t.oneOf(name+"_file", name+"_env", name+"_command")
+	if key == "" {
 		return nil, "", ""
 	}
-	if len(given) > 1 {
-		t.fault(given[1], withHint("keep one of them", "%s is given as well: the secret comes from one place", given[0]))
-		return nil, "", ""
-	}
-	key = given[0]
-	text, origin, err := l.secretFrom(t, key)
+	return l.secretAt(t, key)
+}
+
+// secretAt is secret for the key that is given.
+func (l *loader) secretAt(t *table, given string) (text []byte, key, origin string) {
+	text, origin, err := l.secretFrom(t, given)
 	if err != nil {
-		t.fault(key, fmt.Errorf("%s: %w", origin, err))
+		t.fault(given, fmt.Errorf("%s: %w", origin, err))
 	}
 	if err != nil || origin == "" {
 		return nil, "", ""
 	}
-	return text, key, origin
+	return text, given, origin
 }
 
 // secretFrom reads the file, the variable or the output that a key names. An
@@ -157,19 +151,6 @@ func (l *loader) secretFromEnv(t *table, key string) (text []byte, origin string
 		return nil, "$" + name, errors.New("this environment variable is unset or empty")
 	}
 	return []byte(value), "$" + name, nil
-}
-
-// key reads and parses the private key of an App.
-func (l *loader) key(t *table) *rsa.PrivateKey {
-	text, key, origin := l.secret(t, "private_key")
-	if key == "" {
-		return nil
-	}
-	parsed, err := auth.ParseKey(text)
-	if err != nil {
-		t.fault(key, fmt.Errorf("%s: %w", origin, err))
-	}
-	return parsed
 }
 
 // clientSecret reads the client secret of an App, "" if it has none.

@@ -29,7 +29,7 @@ func TestKeySources(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, errText := load(t, app(`private_key_env = "K"`), map[string]string{"K": env})
-			if errText != "" || !cfg.Apps[0].Key.Equal(testKey()) {
+			if errText != "" || !hasKey(cfg.Apps[0]) {
 				t.Errorf("Load: %s", errText)
 			}
 		})

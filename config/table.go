@@ -141,6 +141,26 @@ func (t *table) boolean(key string, byDefault bool) bool {
 	return byDefault
 }
 
+// oneOf returns the one key of several that is given; "" if there is none, or
+// more than one, which is reported.
+func (t *table) oneOf(keys ...string) string {
+	var given []string
+	for _, key := range keys {
+		if t.has(key) {
+			given = append(given, key)
+		}
+	}
+	switch len(given) {
+	case 0:
+		return ""
+	case 1:
+		return given[0]
+	default:
+		t.fault(given[1], withHint("keep one of them", "%s is given as well: the secret comes from one place", given[0]))
+		return ""
+	}
+}
+
 // positive reads an integer above zero.
 func (t *table) positive(key string) (int64, bool) {
 	n, ok := read[int64](t, key, "an integer", "")
@@ -163,6 +183,19 @@ func (t *table) file(key string) (string, bool) {
 		return "", false
 	}
 	return t.doc.resolve(s), true
+}
+
+// files reads a path, or an array of paths, and makes them absolute.
+func (t *table) files(key string) ([]string, bool) {
+	if v, _ := t.lookup(key); typeName(v) != "an array" {
+		path, ok := t.file(key)
+		return []string{path}, ok
+	}
+	paths, ok := t.words(key)
+	for i := range paths {
+		paths[i] = t.doc.resolve(paths[i])
+	}
+	return paths, ok
 }
 
 // argv reads a command as an array of strings.

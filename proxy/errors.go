@@ -24,6 +24,7 @@ func credentialRefusal(err error) *refusal {
 		missing *auth.NotInstalledError
 		client  *auth.ClientSecretError
 		issuer  *auth.UnknownIssuerError
+		signing *auth.SigningError
 		refused *auth.Error
 		own     *refusal
 	)
@@ -38,6 +39,8 @@ func credentialRefusal(err error) *refusal {
 		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: issuer.Remedy()}
 	case errors.Is(err, auth.ErrBusy):
 		return &refusal{status: http.StatusServiceUnavailable, code: "connection_limit_reached", title: err.Error(), remedy: "try again in a moment"}
+	case errors.As(err, &signing):
+		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error(), remedy: signing.Remedy()}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
 		f.title = refused.Error()

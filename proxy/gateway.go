@@ -236,7 +236,7 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(host, route.App, auth.InstallationID(route.InstallationID), owner(route.Subject))
+		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, route.App, auth.InstallationID(route.InstallationID), owner(route.Subject))
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:

@@ -52,6 +52,7 @@ var enterprises = []string{"ghe.example.com", "octo.ghe.com"}
 
 // setup is what a test may change before the proxy starts.
 type setup struct {
+	github   *githubtest.Server
 	apps     []*auth.App
 	upstream proxy.UpstreamOptions
 	options  proxy.Options
@@ -70,7 +71,7 @@ func apps(t testing.TB, github *githubtest.Server) []*auth.App {
 			t.Fatal(err)
 		}
 		list = append(list, &auth.App{
-			Name: slug, Host: "github.com", API: rules.GitHubCom.APIURL(), ID: fake.ID, Key: key,
+			Name: slug, Host: "github.com", API: rules.GitHubCom.APIURL(), ID: fake.ID, Signers: []auth.Signer{auth.NewKey(key)},
 		})
 	}
 	list[0].Installations = map[string]auth.InstallationID{"acme": 111}
@@ -105,6 +106,7 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 	w.roots.AppendCertsFromPEM(ca.PEM())
 
 	s := &setup{
+		github:   github,
 		apps:     apps(t, github),
 		upstream: proxy.UpstreamOptions{ConnectTo: github.ConnectTo(), RootCAs: upstreamRoots},
 		options: proxy.Options{

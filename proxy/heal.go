@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"ghapp-proxy/auth"
 )
 
 const (
@@ -22,7 +24,8 @@ const (
 
 // healer is the transport to GitHub. Where GitHub refuses an installation
 // token that should be good, it tries again: with the same token if that was
-// just minted and may not be known everywhere, else with a new one. It is safe
+// just minted and may not be known everywhere, else with a new one. Where it
+// does not know the key of an App's JWT, another key has its turn. It is safe
 // because a refused request was not carried out, and never a loop: GitHub locks
 // out who fails to log in too often.
 type healer struct {
@@ -32,7 +35,7 @@ type healer struct {
 // RoundTrip implements http.RoundTripper.
 func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req)
-	if x.credential.Installation == 0 {
+	if x.credential.Installation == 0 && !x.credential.JWT() {
 		return h.next.RoundTrip(req)
 	}
 	body := spoolBody(req)
@@ -65,7 +68,7 @@ type credentialError struct{ error }
 // Unwrap returns the cause.
 func (e credentialError) Unwrap() error { return e.error }
 
-// mend waits, or replaces the token, and reports whether to try again. The
+// mend waits, or replaces the credential, and reports whether to try again. The
 // error is a credentialError.
 func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, err error) {
 	if x.credential.Age() < youngToken+time.Duration(attempt*(attempt-1)/2)*time.Second {
@@ -76,7 +79,7 @@ func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, er
 			return false, nil // nobody reads the answer
 		}
 	}
-	if status != http.StatusUnauthorized || attempt > 1 {
+	if status != http.StatusUnauthorized || attempt > 1 && !x.credential.JWT() {
 		return false, nil
 	}
 	fresh, err := x.source.Replace(ctx, x.credential, x.want)
@@ -91,8 +94,8 @@ func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, er
 	return true, nil
 }
 
-// isRefused reports whether GitHub's answer may be about the token rather than
-// about what it is allowed. The answer stays readable.
+// isRefused reports whether GitHub's answer may be about the credential rather
+// than about what it is allowed. The answer stays readable.
 //
 // The messages are those that docs.github.com names in "Troubleshooting the
 // REST API".
@@ -100,6 +103,8 @@ func isRefused(x *exchange, resp *http.Response) bool {
 	// What the owner's own installation may do can become known late.
 	late := !x.credential.Fallback && x.credential.Age() < youngToken
 	switch {
+	case x.credential.JWT():
+		return resp.StatusCode == http.StatusUnauthorized && says(resp, auth.KeyComplaint)
 	case x.route.GitAuth:
 		return resp.StatusCode == http.StatusUnauthorized || late && resp.StatusCode == http.StatusNotFound
 	case resp.StatusCode == http.StatusUnauthorized:

@@ -61,10 +61,18 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
 }
 
-// newSource has one App that maps acme. The caller closes it.
-func newSource(g *refuser) *auth.Source {
+// newSource has one App that maps acme, with the named keys or a real one. The
+// caller closes it.
+func newSource(g *refuser, keys ...string) *auth.Source {
+	signers := []auth.Signer{auth.NewKey(healKey())}
+	if keys != nil {
+		signers = nil
+		for _, name := range keys {
+			signers = append(signers, namedKey(name))
+		}
+	}
 	return auth.New([]*auth.App{{
-		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: signers,
 		Installations: map[string]auth.InstallationID{"acme": 1},
 	}}, auth.Options{Transport: g})
 }
@@ -228,7 +236,7 @@ func TestHealAnonymously(t *testing.T) {
 			return 200, "public"
 		}}
 		source := auth.New([]*auth.App{{
-			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Key: healKey(),
+			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: []auth.Signer{auth.NewKey(healKey())},
 		}}, auth.Options{Transport: installedOnce{g}})
 		defer source.Close()
 		cred, err := source.Token(t.Context(), "github.com", acme)
