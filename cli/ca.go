@@ -102,7 +102,7 @@ func newCheck(s *settings) *cobra.Command {
 		Short: "Check the configuration, without asking GitHub",
 		Long: `Check the configuration, without asking GitHub, and say what it has. The fingerprints
 of private keys are those that the App's page on GitHub shows, to tell them apart
-and to see which belong to the App.`,
+and to see which belong to the App. A signer_command is not run.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{})

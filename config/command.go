@@ -12,14 +12,15 @@ import (
 	"unicode"
 )
 
-// commandTimeout is how long a command may take to print a secret: long
-// enough for a person to confirm it on another device.
+// commandTimeout is how long a command may take to print a secret or to sign:
+// long enough for a person to confirm it on another device.
 var commandTimeout = 30 * time.Second
 
-// runCommand runs a command without a shell in dir, with nothing to read, and
-// returns what it prints. The error has the last line of its standard error,
-// and never anything of its output.
-func runCommand(ctx context.Context, argv []string, dir string) ([]byte, error) {
+// runCommand runs a command without a shell in dir, and returns what it prints.
+// It has nothing to read unless prepare, which sees it before it starts, gives it
+// something. The error has the last line of its standard error, and never
+// anything of its output.
+func runCommand(ctx context.Context, argv []string, dir string, prepare ...func(*exec.Cmd)) ([]byte, error) {
 	slow := fmt.Errorf("the command did not end within %v", commandTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, slow)
 	defer cancel()
@@ -30,19 +31,20 @@ func runCommand(ctx context.Context, argv []string, dir string) ([]byte, error) 
 	cmd.Stdout, cmd.Stderr = out, errOut
 	// Children of the command may outlive it with its pipes open.
 	cmd.WaitDelay = time.Second
+	for _, p := range prepare {
+		p(cmd)
+	}
 	err := cmd.Run()
 	switch {
 	case out.over:
 		return nil, errTooLong
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w%s", context.Cause(ctx), errOut.lastLine())
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
-		return nil, withHint("relative commands with a slash start at the directory of the configuration file, others are looked for in $PATH",
-			"no such command")
 	case errors.Is(err, exec.ErrWaitDelay):
+		_ = cmd.Cancel() // of the child, if it is in a group of its own
 		return nil, errors.New("the command ended, but a child of it keeps its output open")
 	case err != nil:
-		return nil, fmt.Errorf("%w%s", bareExec(err), errOut.lastLine())
+		return nil, fmt.Errorf("%w%s", commandError(err), errOut.lastLine())
 	case len(bytes.TrimSpace(out.text)) == 0:
 		return nil, fmt.Errorf("the command printed nothing%s", errOut.lastLine())
 	}
@@ -57,8 +59,12 @@ func commandName(argv []string) string {
 	return argv[0]
 }
 
-// bareExec takes the command's name out of an error.
-func bareExec(err error) error {
+// commandError explains why a command failed, without its name.
+func commandError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+		return withHint("relative commands with a slash start at the directory of the configuration file, others are looked for in $PATH",
+			"no such command")
+	}
 	if execErr := (*exec.Error)(nil); errors.As(err, &execErr) {
 		return execErr.Err
 	}

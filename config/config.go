@@ -40,9 +40,11 @@
 // # Limitations
 //
 // The configuration is read once; nothing is watched. Files with private keys
-// are read again as long as the Apps are used. Commands that print a secret
-// inherit the environment of the process, and children that they leave behind
-// are not killed when they time out. A fault inside an array is reported at
+// are read again as long as the Apps are used, and a signer_command is run. It
+// gets the environment of the process without the variables that hold other
+// secrets, and its children end with it. Commands that print a secret inherit
+// all of the environment, and children that they leave behind are not killed
+// when they time out. A fault inside an array is reported at
 // the line of its key. A syntax error hides every other fault. Whether GitHub
 // accepts an id or a key is found out by its first use, not here.
 package config

@@ -53,15 +53,18 @@ func TestExampleAllKeys(t *testing.T) {
 	all := commentedOut.ReplaceAllString(readExample(t), "$1")
 	all = strings.ReplaceAll(all, `["op", "read", "op://vault/ci-bot/private-key"]`, `["cat", "ci-bot.pem"]`)
 	all = strings.ReplaceAll(all, `["op", "read", "op://vault/ci-bot/client-secret"]`, `["cat", "ci-bot.secret"]`)
-	kinds := []string{"file", "env", "command"}
-	for _, kind := range kinds {
-		t.Run(kind, func(t *testing.T) {
-			text := all
-			for _, other := range kinds {
-				if other != kind {
-					text = regexp.MustCompile(`(?m)^(private_key|client_secret)_`+other+` = .*(ci-bot|CI_BOT|APP_S).*$`).ReplaceAllString(text, "")
+	all = strings.ReplaceAll(all, `["./kms-sign", "ci-bot"]`, `["cat", "ci-bot"]`)
+	for _, test := range []struct{ kind, key, secret string }{
+		{"file", "private_key_file", "client_secret_file"}, {"env", "private_key_env", "client_secret_env"},
+		{"command", "private_key_command", "client_secret_command"}, {"signer", "signer_command", "client_secret_file"},
+	} {
+		t.Run(test.kind, func(t *testing.T) {
+			text := regexp.MustCompile(`(?m)^(private_key_[a-z]*|client_secret_[a-z]*|signer_command) = .*(ci-bot|CI_BOT|APP_S).*$`).ReplaceAllStringFunc(all, func(line string) string {
+				if strings.HasPrefix(line, test.key+" ") || strings.HasPrefix(line, test.secret+" ") {
+					return line
 				}
-			}
+				return ""
+			})
 			cfg := loadExample(t, text)
 			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Clients.All()) != 2 || len(cfg.Warnings) > 0 {
 				t.Errorf("Load = %+v", cfg)

@@ -84,6 +84,12 @@ type hinted struct {
 	hint string
 }
 
+// Unwrap returns the error without the hint.
+func (h hinted) Unwrap() error { return h.error }
+
+// Remedy returns the hint, for errors of an auth.Signer.
+func (h hinted) Remedy() string { return h.hint }
+
 // withHint returns an error whose Fault has the hint.
 func withHint(hint, format string, args ...any) error {
 	return hinted{fmt.Errorf(format, args...), hint}

@@ -51,7 +51,7 @@ http2 = 1
 			"config.toml:3: fallbck: unknown key",
 			`	hint: did you mean "fallback"?`,
 			"config.toml:5: app.bot: the private key is missing",
-			"	hint: give private_key_file, private_key_env or private_key_command",
+			"	hint: give private_key_file, private_key_env, private_key_command or signer_command",
 			"config.toml:6: app.bot.id: must be positive",
 			"config.toml:7: app.bot.private_key_fil: unknown key",
 			`	hint: did you mean "private_key_file"?`,

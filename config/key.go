@@ -13,15 +13,17 @@ const maxKeys = 4
 
 // signers reads what an App's JWTs are signed with, the newest first.
 func (l *loader) signers(t *table) []auth.Signer {
-	sources := []string{"private_key_file", "private_key_env", "private_key_command"}
+	sources := []string{"private_key_file", "private_key_env", "private_key_command", "signer_command"}
 	switch key := t.oneOf(sources...); key {
 	case "":
 		if !slices.ContainsFunc(sources, t.has) {
-			t.fault("", withHint("give private_key_file, private_key_env or private_key_command", "the private key is missing"))
+			t.fault("", withHint("give private_key_file, private_key_env, private_key_command or signer_command", "the private key is missing"))
 		}
 		return nil
 	case "private_key_file":
 		return l.keyFiles(t, key)
+	case "signer_command":
+		return l.commandSigner(t, key)
 	default:
 		return l.keyText(t, key)
 	}
@@ -60,4 +62,18 @@ func (l *loader) keyText(t *table, key string) []auth.Signer {
 		return nil
 	}
 	return []auth.Signer{auth.NewKey(private)}
+}
+
+// commandSigner reads a command that signs. It is not run yet.
+func (l *loader) commandSigner(t *table, key string) []auth.Signer {
+	argv, ok := t.argv(key)
+	if !ok || l.src.NoSecrets {
+		return nil
+	}
+	if err := checkCommand(argv, t.doc.dir); err != nil {
+		t.fault(key, fmt.Errorf("%s: %w", commandName(argv), err))
+	}
+	signer := &commandSigner{argv: argv, dir: t.doc.dir}
+	l.commands = append(l.commands, signer)
+	return []auth.Signer{signer}
 }

@@ -161,6 +161,16 @@ func TestKeyFaults(t *testing.T) {
 			"config.toml:3: app.bot.private_key_file: element 2 is empty, or a secret", hint}},
 		{name: "too many", text: app(`private_key_file = ["app.pem", "app.pem", "app.pem", "app.pem", "app.pem"]`), want: []string{
 			"config.toml:3: app.bot.private_key_file: more than 4 keys", "	hint: keep the newest, and those that GitHub still knows"}},
+		{name: "a key and a signer", text: app(`private_key_file = "app.pem"`, `signer_command = ["true"]`), want: []string{
+			"config.toml:4: app.bot.signer_command: private_key_file is given as well: the secret comes from one place", "	hint: keep one of them"}},
+		{name: "a signer as text", text: app(`signer_command = "true"`), want: []string{
+			"config.toml:3: app.bot.signer_command: must be an array of strings, not a string",
+			`	hint: one string for each word: ["op", "read", "op://vault/key"]`}},
+		{name: "a signer that is not there", text: app(`signer_command = ["./no-signer", "` + canary + `"]`), want: []string{
+			"config.toml:3: app.bot.signer_command: ./no-signer: no such command",
+			"	hint: relative commands with a slash start at the directory of the configuration file, others are looked for in $PATH"}},
+		{name: "a signer that cannot run", text: app(`signer_command = ["./app.pem"]`), want: []string{
+			"config.toml:3: app.bot.signer_command: ./app.pem: permission denied"}},
 	})
 }
 

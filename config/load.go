@@ -56,6 +56,9 @@ func Load(ctx context.Context, src Source) (*Config, error) {
 	}
 	slices.Sort(l.secretEnv)
 	cfg.SecretEnv = slices.Compact(l.secretEnv)
+	for _, c := range l.commands {
+		c.withheld = slices.DeleteFunc(slices.Clone(cfg.SecretEnv), func(name string) bool { return slices.Contains(keyPathEnv, name) })
+	}
 	cfg.Warnings = l.warningTexts()
 	return cfg, nil
 }
@@ -66,7 +69,8 @@ type loader struct {
 	ctx       context.Context
 	src       Source
 	log       *slog.Logger
-	secretEnv []string // variables that a secret was or could be read from
+	secretEnv []string         // variables that a secret was or could be read from
+	commands  []*commandSigner // which must not get what these hold
 }
 
 // env returns an environment variable, "" if it is unset.
