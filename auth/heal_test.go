@@ -91,7 +91,7 @@ func TestReplaceOnceAMinute(t *testing.T) {
 		if n := github.minted(); n != 4 {
 			t.Errorf("%d mints in three minutes, want 4", n)
 		}
-		jwt, err := s.ForApp("github.com", "", 0, auth.Owner{})
+		jwt, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
 		if err != nil {
 			t.Fatal(err)
 		}
