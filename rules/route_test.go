@@ -304,14 +304,14 @@ func BenchmarkRoute(b *testing.B) {
 // TestCloneToken: answers in which GitHub may put a credential to clone with,
 // and those of which that is not known.
 func TestCloneToken(t *testing.T) {
-	host := rules.GitHubCom.Hosts()[0]
+	host := hosts["api.github.com"]
 	for target, want := range map[string]bool{
 		"GET /repos/acme/widgets":            true,
 		"GET /repositories/1000":             true,
 		"GET /search/repositories":           true,
 		"GET /repos/acme/widgets/pulls/1":    true,
 		"GET /repos/acme/widgets/what/is/it": true,
-		"GET /repos/acme/widgets/issues/1":   false,
+		"GET /repos/acme/widgets/labels":     false,
 		"GET /rate_limit":                    false,
 		"POST /graphql":                      false,
 		"GET /app":                           false,
