@@ -150,7 +150,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 		return Owner{}, err
 	}
 	flight := "name|" + inst.app.prefix + id.key()
-	if err := s.refusal(flight); err != nil {
+	if err := cmp.Or(s.refusal(flight), mayAsk(ctx)); err != nil {
 		return Owner{}, err
 	}
 	return once(ctx, s, flight, func(ctx context.Context) (Owner, error) {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (s *Source) ask(ctx context.Context, app *appState, key string, question fu
 		return f, nil
 	}
 	flight := "find|" + app.prefix + key
-	if err := s.refusal(flight); err != nil {
+	if err := cmp.Or(s.refusal(flight), mayAsk(ctx)); err != nil {
 		return found{}, err
 	}
 	return once(ctx, s, flight, func(ctx context.Context) (found, error) {

@@ -62,7 +62,7 @@ func addClient(w io.Writer, cfg *config.Config, name string) error {
 		action = "Replace in the configuration"
 	}
 	address := url.URL{Scheme: "http", User: url.UserPassword(name, secret), Host: reachable(cfg.Listen)}
-	_, err := fmt.Fprintf(w, "# The proxy for this client; the secret is not shown again:\n%s\n\n# %s, and restart the proxy:\n[client.%s]\nsecret_hash = %q\n",
+	_, err := fmt.Fprintf(w, "# The proxy for this client; the secret is not shown again:\n%s\n\n# %s, and send SIGHUP to the proxy:\n[client.%s]\nsecret_hash = %q\n",
 		&address, action, name, policy.HashSecret(secret))
 	return err
 }

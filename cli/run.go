@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"ghapp-proxy/config"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 
 	"github.com/spf13/cobra"
@@ -29,7 +29,7 @@ const runGrace = 2 * time.Second
 
 func newRun(s *settings) *cobra.Command {
 	var verbose bool
-	var owner, logFile string
+	var owner, client, logFile string
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG…]",
 		Short: "Run a command with a proxy of its own",
@@ -78,8 +78,15 @@ was not found.`,
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
+			limited, err := clientNamed(cfg, client)
+			if err != nil {
+				return &statusError{exitRunFailed, err}
+			}
+			if limited != nil && owner != "" {
+				return &statusError{exitRunFailed, errors.New("--owner and --client exclude each other: a client has its default_owner")}
+			}
 			cfg.DefaultOwner = cmp.Or(owner, cfg.DefaultOwner)
-			return run(context.WithoutCancel(cmd.Context()), cfg, log, cmd.ErrOrStderr(), args)
+			return run(context.WithoutCancel(cmd.Context()), cfg, limited, log, cmd.ErrOrStderr(), args)
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -87,14 +94,16 @@ was not found.`,
 	})
 	cmd.Flags().SetInterspersed(false) // what follows the command is its own
 	cmd.Flags().StringVarP(&owner, "owner", "o", "", "`login` whose installation serves requests that name no owner")
+	cmd.Flags().StringVar(&client, "client", "", "`name` of the [client.NAME] whose limits the command has")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, what is withheld from the command, and a summary at the end")
 	cmd.Flags().StringVar(&logFile, "log", "", "append the log to a `file` instead of standard error; implies -v")
 	return cmd
 }
 
-// run starts a private proxy and runs the command args with it. Signals do not
-// end it: they are passed on, and end the command.
-func run(ctx context.Context, cfg *config.Config, log *slog.Logger, stderr io.Writer, args []string) error {
+// run starts a private proxy and runs the command args with it, within the
+// limits of a client, nil for none. Signals do not end it: they are passed on,
+// and end the command.
+func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *slog.Logger, stderr io.Writer, args []string) error {
 	fail := func(err error) error { return &statusError{exitRunFailed, err} }
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintln(stderr, "ghapp-proxy: warning:", warning)
@@ -118,7 +127,14 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger, stderr io.Wr
 		log = counted
 		defer tally.report(plain) // when the proxy has stopped
 	}
-	private, err := servePrivately(ctx, cfg, cas, log)
+	audit, err := openAudit(cfg)
+	if err != nil {
+		return fail(err)
+	}
+	if audit != nil {
+		defer audit.Close() // when the proxy has stopped
+	}
+	private, err := servePrivately(ctx, cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Private: true, As: client}, audit, log)
 	if err != nil {
 		return fail(err)
 	}
@@ -161,10 +177,10 @@ type privateProxy struct {
 	stop    func()   // must be called
 }
 
-// servePrivately starts a proxy on random ports.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, log *slog.Logger) (*privateProxy, error) {
-	password := rand.Text() // letters and digits: clients break on escapes
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Password: password}, true, log)
+// servePrivately starts a proxy on random ports, with a password.
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, log *slog.Logger) (*privateProxy, error) {
+	admission.Password = policy.NewSecret()
+	srv, err := newServer(cfg, cas, admission, audit, true, log)
 	if err != nil {
 		return nil, err
 	}
@@ -185,10 +201,10 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, l
 		private.stop()
 		return nil, err
 	}
-	private.address.User = url.UserPassword("run", password)
+	private.address.User = url.UserPassword("run", admission.Password)
 	if tellsUsers {
 		options := srv.options
-		options.Admission = proxy.Admission{SameUser: true}
+		options.Admission.SameUser, options.Admission.Password = true, ""
 		proxies = append(proxies, proxy.New(options))
 		if private.open, err = serveOn(ctx, proxies[1]); err != nil {
 			private.stop()

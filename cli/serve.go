@@ -5,9 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"ghapp-proxy/config"
@@ -28,19 +33,26 @@ func newServe(s *settings) *cobra.Command {
 		Long: `Run the proxy until it is interrupted. Requests under way may finish for ten seconds.
 
 Clients set HTTPS_PROXY to its address and trust the certificate that
-"ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.`,
+"ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.
+
+SIGHUP makes it open the audit log anew, and read the clients, the rules,
+default_owner, jwt_writes, exchange and allow_anonymous again. Connections of
+clients that have changed are closed. All else needs a restart.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := s.logger(cmd.ErrOrStderr(), slog.LevelInfo)
 			if err != nil {
 				return &statusError{exitConfig, err}
 			}
-			cfg, err := s.load(cmd.Context(), config.Source{Listen: listen, Log: log})
-			if err != nil {
-				return err
+			load := func(ctx context.Context) (*config.Config, error) {
+				cfg, err := s.load(ctx, config.Source{Listen: listen, Log: log})
+				if err != nil {
+					return nil, err
+				}
+				cfg.Egress = servedEgress(cfg)
+				return cfg, nil
 			}
-			cfg.Egress = servedEgress(cfg)
-			return serve(cmd.Context(), cfg, log)
+			return serve(cmd.Context(), load, log)
 		},
 	}
 	cmd.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on instead of the configured one (default "+config.DefaultListen+")")
@@ -54,7 +66,11 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 func servedEgress(cfg *config.Config) *policy.Egress { return cmp.Or(cfg.Egress, &policy.Egress{}) }
 
 // serve runs the proxy until ctx ends.
-func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func serve(ctx context.Context, load func(context.Context) (*config.Config, error), log *slog.Logger) error {
+	cfg, err := load(ctx)
+	if err != nil {
+		return err
+	}
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
@@ -62,24 +78,36 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return &statusError{exitConfig, err}
 	}
-	ln, err := listen(ctx, cfg)
+	audit, err := openAudit(cfg)
+	if err != nil {
+		return &statusError{exitConfig, err}
+	}
+	if audit != nil {
+		defer audit.Close()
+	}
+	ln, own, err := listenAll(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous}, false, log)
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous}, audit, false, log)
 	if err != nil {
-		ln.Close()
+		closeAll(ln, own)
 		return err
 	}
-	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "ca", caDir(cfg))
+	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg))
 
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	go func() { failed <- srv.Serve(ln, own...) }()
+	reloads, stopReloads := context.WithCancel(ctx)
+	var reloading sync.WaitGroup
+	reloading.Go(func() { (&reloader{load, cfg, srv.Proxy, audit, log}).run(reloads) })
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 		log.Info("stopping", "grace", grace)
 	}
+	stopReloads()
+	reloading.Wait()
 	end, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if stopErr := srv.stop(end); stopErr != nil {
@@ -91,18 +119,80 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	return err
 }
 
-// listen opens the configured address, if it is safe to.
-func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
+// listenAll opens the configured address, if it is safe to, and those of the
+// clients.
+func listenAll(ctx context.Context, cfg *config.Config) (ln net.Listener, own []*proxy.Listener, err error) {
+	if ln, err = listen(ctx, "tcp", cfg.Listen); err != nil {
+		return nil, nil, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
 	}
-	if tcp, ok := ln.Addr().(*net.TCPAddr); !cfg.AllowAnonymous && (!ok || !tcp.IP.IsLoopback()) {
+	tcp, ok := ln.Addr().(*net.TCPAddr)
+	if known := cfg.AllowAnonymous || len(cfg.Clients.All()) > 0; !known && (!ok || !tcp.IP.IsLoopback()) {
 		ln.Close()
-		return nil, &statusError{exitConfig, fmt.Errorf(
-			"listen = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, or set allow_anonymous = true", cfg.Listen)}
+		return nil, nil, &statusError{exitConfig, fmt.Errorf(
+			"listen = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, configure clients, or set allow_anonymous = true", cfg.Listen)}
+	}
+	for _, c := range cfg.Clients.All() {
+		if c.Listen == "" {
+			continue
+		}
+		theirs, err := listenFor(ctx, c)
+		if err != nil {
+			closeAll(ln, own)
+			return nil, nil, fmt.Errorf("%w: choose another address for client.%s.listen", err, c.Name)
+		}
+		own = append(own, &proxy.Listener{Listener: theirs, Client: c.Name})
+	}
+	return ln, own, nil
+}
+
+// listenFor opens the listener of a client's own. Whoever may connect to a
+// socket is checked when it does, so its file is open to all.
+func listenFor(ctx context.Context, c *policy.Client) (net.Listener, error) {
+	path, isUnix := strings.CutPrefix(c.Listen, "unix:")
+	if !isUnix {
+		return listen(ctx, "tcp", c.Listen)
+	}
+	if err := removeSocket(path); err != nil {
+		return nil, err
+	}
+	ln, err := listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		ln.Close()
+		return nil, err
 	}
 	return ln, nil
+}
+
+// removeSocket removes what a proxy that was killed has left behind: a socket
+// on which nobody listens.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return nil // nothing, or nothing of ours, which listening reports
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("somebody listens on %s", path)
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return os.Remove(path)
+	}
+	return nil
+}
+
+func listen(ctx context.Context, network, address string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, network, address)
+}
+
+func closeAll(ln net.Listener, own []*proxy.Listener) {
+	ln.Close()
+	for _, l := range own {
+		l.Close()
+	}
 }
 
 func appNames(cfg *config.Config) (names []string) {

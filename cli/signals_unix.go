@@ -14,6 +14,9 @@ var passedOn = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
 }
 
+// reloadSignals make `serve` read its configuration again.
+var reloadSignals = []os.Signal{syscall.SIGHUP}
+
 // fromTerminal reports whether the terminal sent the signal to the command
 // too: Ctrl-C goes to the whole foreground process group, and some tools take
 // a second one for "at once".

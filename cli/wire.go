@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -151,7 +152,7 @@ type server struct {
 // newServer wires a proxy together. Close it after its Shutdown.
 // revokeByDefault says whether it revokes its tokens where the configuration
 // does not say.
-func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, revokeByDefault bool, log *slog.Logger) (*server, error) {
+func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, log *slog.Logger) (*server, error) {
 	if err := harden(); err != nil {
 		log.Warn("other processes of this user can read this one's memory", "error", err)
 	}
@@ -171,9 +172,9 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 		revoke = *cfg.RevokeOnExit
 	}
 	options := proxy.Options{
-		Hosts: servedHosts(cfg), Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Credentials: source,
+		Hosts: servedHosts(cfg), Policy: policyOf(cfg), Credentials: source,
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
-		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log,
+		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit,
 	}
 	return &server{Proxy: proxy.New(options), options: options, source: source, upstream: upstream, revoke: revoke}, nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -81,9 +82,31 @@ func (r *clientReader) readIdentity(t *table, c *policy.Client) {
 	if s, ok := t.text("listen"); ok {
 		c.Listen = r.readListen(t, s)
 	}
+	c.UIDs = readUIDs(t)
 	if !t.has("secret_hash") && !t.has("networks") && !t.has("listen") {
 		t.warn("", withHint("give it secret_hash, networks or listen", "nobody can be this client"))
 	}
+}
+
+// readUIDs reads the users who may connect to the client's own listener.
+func readUIDs(t *table) (uids []uint32) {
+	const hint = "uids = [1001]"
+	list, ok := read[[]any](t, "uids", "an array of integers", hint)
+	if ok && len(list) == 0 {
+		t.fault("uids", withHint("leave the key out for the user that runs the proxy", "must not be empty"))
+	}
+	for i, v := range list {
+		n, ok := v.(int64)
+		if !ok || n < 0 || n > math.MaxUint32 {
+			t.fault("uids", withHint(hint, "element %d must be the number of a user", i+1))
+			continue
+		}
+		uids = append(uids, uint32(n))
+	}
+	if t.has("uids") && !t.has("listen") {
+		t.fault("uids", withHint("only of a listener of the client's own it is known who connects", "listen is missing"))
+	}
+	return uids
 }
 
 // parseNetwork reads a network in CIDR notation, or one address.
@@ -115,6 +138,8 @@ func (r *clientReader) readListen(t *table, s string) string {
 		t.fault("listen", err)
 	} else if policy.SameListener(r.listen, s) {
 		t.fault("listen", withHint("give the client a port of its own", "the proxy itself listens there"))
+	} else if !IsLoopback(s) && !t.has("networks") {
+		t.fault("listen", withHint("list the networks that it is for", "is not a loopback address, so that everybody who reaches it would be the client"))
 	}
 	return s
 }

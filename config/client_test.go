@@ -151,6 +151,8 @@ listen = "0.0.0.0:9"
 			`	hint: for example "unix:/run/ghapp-proxy/agent.sock"`,
 			"config.toml:13: client.c.networks: [client.b] has 10.0.0.0/8 as well",
 			"	hint: a network is of one client; of networks within each other, the smallest counts",
+			"config.toml:16: client.d.listen: is not a loopback address, so that everybody who reaches it would be the client",
+			"	hint: list the networks that it is for",
 			"config.toml:16: client.d.listen: [client.c] listens there",
 			"	hint: give each client a port or a path of its own",
 		}},

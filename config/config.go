@@ -39,7 +39,7 @@
 //
 // # Limitations
 //
-// The configuration is read once; nothing is watched. Files with private keys
+// The configuration is read when the caller asks; nothing is watched. Files with private keys
 // are read again as long as the Apps are used, and a signer_command is run. It
 // gets the environment of the process without the variables that hold other
 // secrets, and its children end with it. Commands that print a secret inherit
@@ -82,6 +82,8 @@ type Config struct {
 	// Clients are those of the [client.NAME] tables; without any, everybody who
 	// is admitted has no limits.
 	Clients *policy.Set
+	// AuditLog is the file of the audit log; "" for none, "-" for standard error.
+	AuditLog string
 
 	CA       CA
 	Upstream Upstream

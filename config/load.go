@@ -168,6 +168,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 	} else if !t.has("state_dir") {
 		cfg.StateDir = l.defaultStateDir(t.doc.file)
 	}
+	cfg.AuditLog = readAuditLog(t)
 	cfg.AllowAnonymous = t.boolean("allow_anonymous", false)
 	cfg.PlainHTTP = t.boolean("plain_http", IsLoopback(cfg.Listen))
 	cfg.JWTWrites = t.boolean("jwt_writes", false)
@@ -192,6 +193,15 @@ func readExchange(t *table) Exchange {
 		t.fault("exchange", withHint("leave the key out to have such requests refused", "%q is not %q", s, ExchangePlaceholder))
 	}
 	return Exchange(s)
+}
+
+// readAuditLog reads where the audit log goes.
+func readAuditLog(t *table) string {
+	if s, ok := t.lookup("audit_log"); ok && s == "-" {
+		return "-"
+	}
+	path, _ := t.file("audit_log")
+	return path
 }
 
 // overrideListen puts the address from the command line in place.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type Client struct {
 	Secret   SecretHash     // zero: it has none
 	Networks []netip.Prefix // that it connects from
 	Listen   string         // a listener of its own, "127.0.0.1:8081" or "unix:/run/agent.sock"; "" for none
+	UIDs     []uint32       // the users whose processes may connect there; nil: the user that runs the proxy
 
 	// Whom its requests may be about. One of the two at most.
 	Owners       []rules.Glob
@@ -101,6 +103,21 @@ func (c *Client) Limited() bool {
 	return c != nil && (c.LooksAtNames() || c.LimitsRefs() || c.ReadOnly ||
 		c.Permissions != nil || c.Apps != nil || c.Hosts != nil || c.Allow != nil || c.Deny != nil ||
 		c.GraphQL == GraphQLDeny || c.GraphQL == GraphQLRead || c.Mutations != nil)
+}
+
+// Equal reports whether both have the same name, identity and limits.
+func (c *Client) Equal(other *Client) bool {
+	if c == nil || other == nil {
+		return c == other
+	}
+	a, b := *c, *other
+	a.scope, b.scope = nil, nil // they follow from the rest
+	return reflect.DeepEqual(a, b)
+}
+
+// ConnectsFrom reports whether an address is in the client's Networks.
+func (c *Client) ConnectsFrom(addr netip.Addr) bool {
+	return slices.ContainsFunc(c.Networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // LooksAtNames reports whether Decide looks at whom a request names, so that a

@@ -90,7 +90,7 @@ var readPosts = []string{"markdown/render", "markdown/render-raw", "orgs/list-at
 // that to a token that may only read.
 func (c *Client) decideRead(req *rules.Request, route *rules.Route) *Denial {
 	switch {
-	case !c.ReadOnly, route.Read:
+	case !c.ReadOnly, route.Read, route.Exchange:
 		return nil
 	case req.Method == "POST" && slices.Contains(readPosts, route.Operation):
 		return nil
@@ -105,7 +105,7 @@ func (c *Client) decideCredential(route *rules.Route) *Denial {
 	const remedy = "jwt = true allows it, for all that the App may do"
 	switch route.Credential {
 	case rules.JWT:
-		if !c.JWT {
+		if !c.JWT && !route.Exchange { // a placeholder obeys the client's limits
 			return c.deny("jwt", remedy, "has limits, and may not use %q: it takes the App's own token, which cannot be limited", route.Operation)
 		}
 	case rules.ClientSecret:

@@ -4,13 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"strings"
+	"slices"
 	"sync"
+
+	"ghapp-proxy/policy"
 )
 
 // Admission says who may use the proxy. The zero value admits everybody that
@@ -22,6 +23,10 @@ type Admission struct {
 	// Password, if set, must be sent as Proxy-Authorization: Basic, with any
 	// user name.
 	Password string
+	// Private serves one client only: whoever is admitted is As, nil for
+	// somebody without limits, and the Clients of the Policy are not asked.
+	Private bool
+	As      *policy.Client
 }
 
 // peer is what is known about the process at the other end of a connection.
@@ -42,7 +47,7 @@ func withPeer(ctx context.Context, conn net.Conn) context.Context {
 
 // owner returns the uid of the process at the other end.
 func (p *peer) owner() (uint32, error) {
-	p.once.Do(func() { p.uid, p.err = peerUID(p.conn.RemoteAddr(), p.conn.LocalAddr()) })
+	p.once.Do(func() { p.uid, p.err = peerUID(p.conn) })
 	return p.uid, p.err
 }
 
@@ -69,34 +74,49 @@ func (a *Admission) admit(r *http.Request) *refusal {
 // sameUser says why the peer is not known to be the user that runs the proxy,
 // "" if it is. What cannot be found out is refused.
 func sameUser(ctx context.Context) string {
+	return checkPeer(ctx, func(uid uint32) string {
+		if int(uid) != os.Getuid() {
+			return fmt.Sprintf("uid %d may not use the proxy of uid %d", uid, os.Getuid())
+		}
+		return ""
+	})
+}
+
+// admitsPeer says why the peer is not a user that a client's own listener is
+// for: one of its UIDs, the user that runs the proxy if there are none. Over a
+// network, where that cannot be told, its address has to be in the Networks.
+func admitsPeer(r *http.Request, c *policy.Client) string {
+	if len(c.Networks) > 0 && !c.ConnectsFrom(addressOf(r.RemoteAddr)) {
+		return "the listener of client " + c.Name + " is not for " + r.RemoteAddr
+	}
+	return checkPeer(r.Context(), func(uid uint32) string {
+		if slices.Contains(c.UIDs, uid) || len(c.UIDs) == 0 && int(uid) == os.Getuid() {
+			return ""
+		}
+		return fmt.Sprintf("uid %d may not use the listener of client %s", uid, c.Name)
+	})
+}
+
+// checkPeer lets judge say why a process of that user is refused. Peers on other
+// machines pass.
+func checkPeer(ctx context.Context, judge func(uid uint32) string) string {
 	p, ok := ctx.Value(peerKey{}).(*peer)
 	if !ok {
 		return "the connection's peer is not known"
 	}
-	if !canTellPeer(p.conn.RemoteAddr()) {
+	if !canTellPeer(p.conn.LocalAddr(), p.conn.RemoteAddr()) {
 		return ""
 	}
 	uid, err := p.owner()
 	if err != nil {
 		return "the user at the other end of the connection could not be found out: " + err.Error()
 	}
-	if int(uid) != os.Getuid() {
-		return fmt.Sprintf("uid %d may not use the proxy of uid %d", uid, os.Getuid())
-	}
-	return ""
+	return judge(uid)
 }
 
 // passwordMatches compares in constant time.
 func (a *Admission) passwordMatches(header string) bool {
-	scheme, encoded, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return false
-	}
-	credentials, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
-	if err != nil {
-		return false
-	}
-	_, password, _ := strings.Cut(string(credentials), ":")
+	_, password, ok := parseBasic(header)
 	got, want := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(a.Password))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }

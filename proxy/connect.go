@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"time"
 
 	"ghapp-proxy/rules"
 
@@ -21,12 +22,20 @@ import (
 type session struct {
 	host  rules.Host
 	plain bool // an http:// request in absolute form, not a CONNECT
+	caller
+	until time.Time // the connection is closed after a request that ends later; zero for never
 }
 
 // interceptedConn is a client's connection to a served host, after CONNECT.
 type interceptedConn struct {
 	net.Conn
 	session session
+}
+
+// Close implements net.Conn.
+func (c *interceptedConn) Close() error {
+	c.session.slot.release()
+	return c.Conn.Close()
 }
 
 type sessionKey struct{}
@@ -68,6 +77,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 		ctx.Resp = refused.response(ctx.Req) // and it has been logged
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
 	}
+	c := ctx.Req.Context().Value(callerKey{}).(caller)
 	name, port := rules.SplitHost(hostport)
 	host, served := p.hosts[name]
 	switch {
@@ -78,8 +88,11 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	case served && port != "443":
 		return p.reject(ctx, portRefusal(name, port)), hostport
 	case served:
+		if denial := c.client.DecideHost(name); denial != nil {
+			return p.reject(ctx, denied(denial)), hostport
+		}
 		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(_ *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
-			p.intercept(conn, session{host: host})
+			p.intercept(conn, session{host: host, caller: c})
 		}}, hostport
 	}
 	to, refused := p.mayTunnel(hostport)
@@ -87,12 +100,12 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 		return p.reject(ctx, refused), hostport
 	}
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(r *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
-		p.openTunnel(r, conn, to)
+		p.openTunnel(r, conn, to, c)
 	}}, hostport
 }
 
 func (p *Proxy) reject(ctx *goproxy.ProxyCtx, refused *refusal) *goproxy.ConnectAction {
-	p.opts.Log.Warn("refused", "client", ctx.Req.RemoteAddr, "method", "CONNECT", "host", ctx.Req.URL.Host, "status", refused.status, "error", refused.title)
+	p.noteRefused(ctx.Req, refused)
 	ctx.Resp = refused.response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }
@@ -102,11 +115,16 @@ const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 // intercept answers the CONNECT and hands the connection to the inner server,
 // which owns it from then on.
 func (p *Proxy) intercept(conn net.Conn, s session) {
-	if _, err := io.WriteString(conn, established); err != nil {
-		conn.Close()
+	s.slot.attach(conn)
+	if age := s.maxAge(); age > 0 {
+		s.until = time.Now().Add(age)
+	}
+	c := &interceptedConn{conn, s}
+	if _, err := io.WriteString(c, established); err != nil {
+		c.Close()
 		return
 	}
-	p.inside.give(&interceptedConn{conn, s})
+	p.inside.give(c)
 }
 
 // tlsConfig is what clients negotiate with inside an intercepted connection.

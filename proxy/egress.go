@@ -44,7 +44,7 @@ func destinationRefusal(err error) *refusal {
 // egressRefusal is the answer to somebody who may not go somewhere. It does
 // not tell the addresses of hosts, which may be secret.
 func egressRefusal(denial *policy.EgressDenial) *refusal {
-	f := &refusal{status: http.StatusForbidden, code: "http_request_denied", title: denial.Reason, remedy: denial.Remedy}
+	f := &refusal{status: http.StatusForbidden, code: "http_request_denied", title: denial.Reason, remedy: denial.Remedy, decidedBy: denial.Key}
 	if denial.Addr.IsValid() {
 		f.code = "destination_ip_prohibited"
 	}

@@ -25,6 +25,7 @@ func credentialRefusal(err error) *refusal {
 		client  *auth.ClientSecretError
 		issuer  *auth.UnknownIssuerError
 		signing *auth.SigningError
+		scope   *auth.ScopeError
 		refused *auth.Error
 		own     *refusal
 	)
@@ -35,6 +36,8 @@ func credentialRefusal(err error) *refusal {
 		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: missing.Remedy()}
 	case errors.As(err, &client):
 		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: client.Remedy()}
+	case errors.As(err, &scope):
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: scope.Hint}
 	case errors.As(err, &issuer):
 		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: issuer.Remedy()}
 	case errors.Is(err, auth.ErrBusy):

@@ -48,6 +48,7 @@ func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 			return
 		}
 	}
+	x.left = true
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 }
 
@@ -124,6 +125,7 @@ var errUnauthorized = errors.New("GitHub answered 401")
 // modifyResponse looks at the head of the answer.
 func modifyResponse(resp *http.Response) error {
 	x := exchangeOf(resp.Request)
+	x.githubRequestID = githubRequestID(resp.Header)
 	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}

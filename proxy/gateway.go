@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
@@ -17,8 +19,9 @@ import (
 // nothing of CONNECT.
 type gateway struct {
 	opts         Options
+	current      *atomic.Pointer[state]
 	forward      *forwarder
-	placeholders *placeholders // nil where none are given out
+	placeholders *placeholders
 }
 
 // ServeHTTP takes a request from inside an intercepted connection.
@@ -34,7 +37,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one request on its way, and what became of it.
 type exchange struct {
 	session session
-	client  string       // who sent it, "" where clients are not told apart
+	now     *state       // the policy when it came
 	source  *auth.Source // nil for a host that is not served
 	path    string       // of the request target, as sent
 	query   string       // with its "?", "" if there is none
@@ -53,18 +56,29 @@ type exchange struct {
 	pushReport       []byte     // what git is told of a push that is refused
 
 	answer *answer // where the request is not forwarded
+	left   bool    // the request was sent on, at least in part
 	err    error   // why there was no complete answer
+
+	githubRequestID string
+	refs            []string // that a push moves
 }
 
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
-	x := &exchange{session: s, source: g.opts.Credentials, decideRef: g.opts.decideRef}
+	x := &exchange{session: s, now: g.current.Load(), source: g.opts.Credentials}
 	x.path, x.query = target(r)
 	out := newRecorder(w)
 	defer g.logLine(r, x, out)()
+	x.route.Form = formFor(s.host)
+	refused := s.usage.begin()
+	if refused == nil {
+		defer s.usage.done()
+		r, refused = s.limit(w, r)
+	}
 	r = guardBody(w, r)
-
-	refused := g.prepare(r, x)
+	if refused == nil {
+		refused = g.prepare(r, x)
+	}
 	switch {
 	case refused != nil:
 		x.err = refused
@@ -83,7 +97,6 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 // prepare decides about a request: it fills in the route and the credential,
 // or says why the request is refused.
 func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
-	x.route.Form = formFor(x.session.host)
 	if refused := cmp.Or(checkHost(r, x.session), checkMethod(r)); refused != nil {
 		return refused
 	}
@@ -93,38 +106,82 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 			remedy: "GitHub needs none: leave the Upgrade field out",
 		}
 	}
-	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Client: x.client}
+	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Client: x.session.clientName()}
 	route, err := rules.Classify(req)
 	if err != nil {
 		return &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
 	}
 	x.route = route
-	if route.Operation == "graphql" && r.Method == http.MethodPost {
-		x.route.SetDocument(readDocument(r))
+	document, refused := x.readDocument(r)
+	if refused != nil {
+		return refused
 	}
-	if g.placeholders != nil {
+	if x.now.Rules.Exchange {
 		g.heedPlaceholder(r, x)
 	}
-	if g.opts.Rules.LookAtSubjects() {
+	if x.looksAtNames() {
 		g.nameSubjects(r.Context(), x)
 	}
-	g.opts.Rules.Decide(req, &x.route)
+	x.now.Rules.Decide(req, &x.route)
+	if refused := g.settleRefused(x); refused != nil || x.answer != nil {
+		return refused
+	}
+	client := x.session.client
+	if denial := client.Decide(req, &x.route, document); denial != nil {
+		return denied(denial)
+	}
+	if client.LimitsRefs() {
+		x.decideRef = func(u policy.RefUpdate) *refusal { return denied(client.DecideRef(u)) }
+	}
+	x.blankCloneTokens = client.Limited() && x.route.CloneToken && x.route.Credential == rules.Installation
 	return g.settle(r, x)
+}
+
+// readDocument reads a GraphQL document for the route; nil if there is none, or
+// none that can be read.
+func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
+	if x.route.Operation != "graphql" {
+		return nil, nil
+	}
+	denial := x.session.client.DecideGraphQLRequest(r.Method, strings.TrimPrefix(x.query, "?"), r.Header)
+	if denial != nil {
+		return nil, denied(denial)
+	}
+	if r.Method != http.MethodPost {
+		return nil, nil
+	}
+	document := readDocument(r)
+	x.route.SetDocument(document)
+	return document, nil
+}
+
+// looksAtNames reports whether anybody will look at whom the request names.
+func (x *exchange) looksAtNames() bool {
+	return x.now.Rules.LookAtSubjects() || x.session.client.LooksAtNames()
+}
+
+// settleRefused answers what the rules refuse.
+func (g *gateway) settleRefused(x *exchange) *refusal {
+	switch refused := x.route.Refused; {
+	case refused == rules.RefusedRevoke && x.now.Rules.Exchange:
+		return g.end(x)
+	case refused == rules.RefusedRevoke:
+		return revokeRefusal()
+	case refused != "":
+		f := &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(refused)}
+		if x.route.Rule != 0 {
+			f.decidedBy = fmt.Sprintf("rule[%d]", x.route.Rule)
+		}
+		return f
+	}
+	return nil
 }
 
 // settle does what was decided about a request: it finds the credential, or
 // the answer.
 func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
-	switch refused := x.route.Refused; {
-	case refused == rules.RefusedRevoke && g.placeholders != nil:
-		return g.end(x)
-	case refused == rules.RefusedRevoke:
-		return revokeRefusal()
-	case refused != "":
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(refused)}
-	}
 	switch {
-	case g.placeholders == nil:
+	case !x.now.Rules.Exchange:
 	case x.route.Credential == rules.JWT:
 		if refused := g.chooseApp(r, x); refused != nil {
 			return refused
@@ -162,70 +219,6 @@ func (g *gateway) nameSubjects(ctx context.Context, x *exchange) {
 	}
 }
 
-// checkHost refuses a request that means another host than its connection
-// (RFC 9110, section 15.5.20): the credential would follow it there.
-func checkHost(r *http.Request, s session) *refusal {
-	if r.TLS != nil && r.TLS.ServerName != "" {
-		if name, _ := rules.SplitHost(r.TLS.ServerName); name != s.host.Name {
-			return misdirected("TLS server name", r.TLS.ServerName, s)
-		}
-	}
-	name, port := rules.SplitHost(r.Host) // for absolute-form targets this is their host
-	plainPort := s.plain && port == defaultPort(r.URL.Scheme)
-	if name != s.host.Name || port != "" && port != "443" && !plainPort {
-		return misdirected("host", r.Host, s)
-	}
-	// HTTP/2 has room for three different hosts in one request.
-	if r.URL.IsAbs() && r.URL.Host != r.Host {
-		return misdirected("target's host", r.URL.Host, s)
-	}
-	for _, host := range r.Header["Host"] {
-		if name, _ := rules.SplitHost(host); name != s.host.Name {
-			return misdirected("Host field", host, s)
-		}
-	}
-	return nil
-}
-
-// RefusesMethod says why no request with a method is served, "" if some are.
-func RefusesMethod(method string) string {
-	if method == http.MethodConnect || strings.ToUpper(method) != method {
-		return fmt.Sprintf("the method %q is not served", method)
-	}
-	return ""
-}
-
-// overrides are fields by which some servers take one method for another.
-var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
-
-// checkMethod refuses requests that could be carried out as something else
-// than they were classified as.
-func checkMethod(r *http.Request) *refusal {
-	if reason := RefusesMethod(r.Method); reason != "" {
-		return &refusal{
-			status: http.StatusMethodNotAllowed, code: "http_request_error",
-			title: reason, remedy: "methods are written in capitals, and CONNECT goes to the proxy",
-		}
-	}
-	for _, name := range overrides {
-		if r.Header[name] != nil {
-			return &refusal{
-				status: http.StatusBadRequest, code: "http_request_error",
-				title: "the field " + name + " asks for another method than the request's", remedy: "send the request with that method",
-			}
-		}
-	}
-	return nil
-}
-
-func misdirected(what, got string, s session) *refusal {
-	return &refusal{
-		status: http.StatusMisdirectedRequest, code: "http_request_error",
-		title:  fmt.Sprintf("the request's %s is %q, but the connection is to %s", what, got, s.host.Name),
-		remedy: "open a connection of its own for each host",
-	}
-}
-
 // authorize finds the credential that the route needs.
 func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	route, host := &x.route, string(x.session.host.Instance)
@@ -249,6 +242,9 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	if err != nil || x.credential.Anonymous() {
 		return err
 	}
+	if denial := x.session.client.DecideApp(x.credential.App.Name); denial != nil {
+		return denied(denial)
+	}
 	if x.authorization = authorizationOf(route, x.credential); x.authorization == nil {
 		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
 	}
@@ -257,11 +253,15 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 
 // wantOf is what package auth is asked for a request.
 func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
-	if x.placeholder != nil {
-		return x.placeholder.want(&x.route)
+	if x.placeholder == nil {
+		ApplyDefaultOwner(&x.route, x.session.client.OwnerOr(x.now.DefaultOwner))
 	}
-	ApplyDefaultOwner(&x.route, g.opts.DefaultOwner)
-	return WantOf(&x.route)
+	want, err := WantOf(&x.route)
+	if x.placeholder != nil && err == nil {
+		err = x.placeholder.choose(&want, &x.route)
+	}
+	want.Within = x.session.scope()
+	return want, err
 }
 
 // authorizationOf is the credential in the form that the route needs, nil if
@@ -280,58 +280,6 @@ func authorizationOf(route *rules.Route, cred auth.Credential) []string {
 
 // firstValue is the field's first value: exactly one Authorization leaves.
 func firstValue(values []string) []string { return values[:min(len(values), 1)] }
-
-// ApplyDefaultOwner names the default owner where a route names nobody.
-func ApplyDefaultOwner(route *rules.Route, login string) {
-	nobody := !route.Named() || route.TeamID != 0 // GitHub tells an App nothing of a team by id
-	if login != "" && nobody && route.ForcedInstallation == 0 {
-		route.Subject, route.Source = rules.Subject{Owner: login}, "default owner"
-	}
-}
-
-// WantOf is what package auth is asked for a route that takes an installation
-// token. The error is a narrowing that GitHub would not take.
-func WantOf(route *rules.Route) (auth.Want, error) {
-	want := auth.Want{
-		Owner: owner(route.Subject), Read: route.Read,
-		App: route.App, Installation: auth.InstallationID(route.ForcedInstallation),
-		Resource: resourceOf(route),
-	}
-	for _, other := range route.Others {
-		want.Others = append(want.Others, owner(other))
-	}
-	var err error
-	if want.Narrow, err = narrowingOf(route); err != nil {
-		return auth.Want{}, err
-	}
-	return want, nil
-}
-
-// narrowingOf is what a rule narrows the route's token to, nil for nothing.
-func narrowingOf(route *rules.Route) (*auth.Narrowing, error) {
-	n := route.Narrow
-	if n.IsZero() {
-		return nil, nil
-	}
-	return auth.NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions)
-}
-
-// resourceOf is the limit that GitHub counts a route against: docs.github.com
-// "Rate limits for the REST API". git, archives and raw files have none of its.
-func resourceOf(route *rules.Route) auth.Resource {
-	switch {
-	case route.Scheme != rules.Bearer:
-		return auth.ResourceNone
-	case route.Operation == "graphql":
-		return auth.ResourceGraphQL
-	case route.Operation == "search/code":
-		return auth.ResourceCodeSearch
-	case strings.HasPrefix(route.Operation, "search/"):
-		return auth.ResourceSearch
-	default:
-		return auth.ResourceCore
-	}
-}
 
 // target splits the request target into path and query as they were sent. Of
 // an absolute form it drops scheme, userinfo and host.

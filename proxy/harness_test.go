@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
 	"ghapp-proxy/githubtest"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 )
@@ -77,6 +79,19 @@ func apps(t testing.TB, github *githubtest.Server) []*auth.App {
 	list[0].Installations = map[string]auth.InstallationID{"acme": 111}
 	list[1].Installations = map[string]auth.InstallationID{"globex": 222}
 	return list
+}
+
+// loopback are the networks of the tests' clients.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// clients makes a set of them.
+func clients(t testing.TB, list ...*policy.Client) *policy.Set {
+	t.Helper()
+	set, faults := policy.NewSet(list)
+	for _, f := range faults {
+		t.Errorf("client %s: %s", f.Client, f.Problem)
+	}
+	return set
 }
 
 // start starts a world. change, if not nil, may alter its parts first.

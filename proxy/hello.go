@@ -46,6 +46,12 @@ func (t *tunnel) checkHello(to policy.Destination) (net.Conn, error) {
 	return unread(t.client, read), nil
 }
 
+// helloError says why a tunnel is not used.
+type helloError struct{ error }
+
+// Unwrap returns the cause.
+func (e *helloError) Unwrap() error { return e.error }
+
 // accessDenied is the fatal alert access_denied in a record of its own
 // (RFC 8446, sections 5.1 and 6.2). Clients print its name.
 var accessDenied = []byte{21, 3, 3, 0, 2, 2, 49}

@@ -25,7 +25,7 @@ func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) {
 	if x.held == "" {
 		return
 	}
-	x.placeholder = g.placeholders.find(x.held, x.session.host.Instance, x.client)
+	x.placeholder = g.placeholders.find(x.held, x.session.host.Instance, x.session.clientName())
 	if x.placeholder != nil && x.route.Credential == rules.Installation && !x.route.Named() && x.placeholder.account.Named() {
 		x.route.Subject, x.route.Source = x.placeholder.account, "placeholder"
 	}
@@ -82,14 +82,18 @@ func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
 	}
 	host, installation := string(x.session.host.Instance), auth.InstallationID(x.route.InstallationID)
 	p := &placeholder{
-		instance: x.session.host.Instance, client: x.client, installation: installation, narrow: narrow,
+		instance: x.session.host.Instance, client: x.session.clientName(), installation: installation, narrow: narrow,
 		app: g.opts.Credentials.AppFor(host, x.route.App, installation, auth.Owner{}),
 	}
-	want, err := p.want(&x.route)
+	want, err := WantOf(&x.route)
 	if err == nil {
+		err = p.choose(&want, &x.route)
+	}
+	if err == nil {
+		want.Within = x.session.scope()
 		x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
 	}
-	if err == nil && g.opts.Rules.LookAtSubjects() {
+	if err == nil && x.looksAtNames() {
 		var account auth.Owner
 		account, err = g.opts.Credentials.AccountOf(r.Context(), x.credential)
 		p.account = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -70,7 +71,9 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		case x.err != nil:
 			level = slog.LevelWarn
 		}
-		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, time.Since(start))...)
+		took := time.Since(start)
+		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, took)...)
+		g.opts.audit(func() *AuditRecord { return x.audit(r, w, start, took) })
 		if aborted != nil {
 			panic(aborted) // net/http closes the connection
 		}
@@ -83,13 +86,10 @@ const maxLoggedPath = 1 << 10
 // describe is what the log says about a request. The path is logged without its
 // query, which may hold secrets.
 func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []slog.Attr {
-	path := x.path
-	if len(path) > maxLoggedPath {
-		path = path[:maxLoggedPath] + "…"
-	}
-	attrs := make([]slog.Attr, 0, 18)
+	path := loggedPath(x.path)
+	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
-		slog.String("client", r.RemoteAddr),
+		slog.String("client", cmp.Or(x.session.clientName(), r.RemoteAddr)),
 		slog.String("method", r.Method),
 		slog.String("host", x.session.host.Name),
 		slog.String("path", path),
@@ -121,10 +121,29 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 		attrs = append(attrs, slog.Int64("installation", int64(x.credential.Installation)))
 	}
 	attrs = append(attrs, slog.Int("status", w.status), slog.Duration("duration", took.Round(time.Microsecond)), slog.Int64("bytes", w.bytes))
+	if key := x.decidedBy(); key != "" {
+		attrs = append(attrs, slog.String("decided_by", key))
+	}
 	if x.err != nil {
 		attrs = append(attrs, slog.String("error", x.err.Error()))
 	}
 	return attrs
+}
+
+// loggedPath is as much of a path as is logged.
+func loggedPath(path string) string {
+	if len(path) > maxLoggedPath {
+		path = path[:maxLoggedPath] + "…"
+	}
+	return path
+}
+
+// decidedBy is the key of the configuration that refused a request, "" if none did.
+func (x *exchange) decidedBy() string {
+	if refused := (*refusal)(nil); errors.As(x.err, &refused) {
+		return refused.decidedBy
+	}
+	return ""
 }
 
 var errCutOff = errors.New("the answer was cut off")

@@ -11,16 +11,44 @@ import (
 )
 
 // canTellPeer reports whether the uid at the other end can be looked up.
-func canTellPeer(remote net.Addr) bool {
+func canTellPeer(local, remote net.Addr) bool {
+	if _, ok := local.(*net.UnixAddr); ok {
+		return true
+	}
 	tcp, ok := remote.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// peerUID asks the kernel who owns the socket at the other end of a loopback
+// peerUID returns the user at the other end of a connection that canTellPeer
+// is true of.
+func peerUID(conn net.Conn) (uint32, error) {
+	if local, ok := conn.(*net.UnixConn); ok {
+		return unixPeerUID(local)
+	}
+	return tcpPeerUID(conn.RemoteAddr(), conn.LocalAddr())
+}
+
+// unixPeerUID is who connected the socket: SO_PEERCRED in socket(7).
+func unixPeerUID(conn *net.UnixConn) (uid uint32, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var credErr error
+	err = raw.Control(func(fd uintptr) {
+		var cred *unix.Ucred
+		if cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); credErr == nil {
+			uid = cred.Uid
+		}
+	})
+	return uid, errors.Join(err, credErr)
+}
+
+// tcpPeerUID asks the kernel who owns the socket at the other end of a loopback
 // connection: sock_diag(7), for exactly that socket. Address and state of the
 // answer are checked, because the kernel takes a listener for an answer too, and
 // reports a socket that its process has closed as root's.
-func peerUID(remote, local net.Addr) (uint32, error) {
+func tcpPeerUID(remote, local net.Addr) (uint32, error) {
 	peer, here := addrPort(remote), addrPort(local) // as the peer sees it: it is the source
 	uid, err := diagnose(unix.AF_INET, peer, here)
 	if peer.Addr().Is6() || errors.Is(err, unix.ENOENT) {

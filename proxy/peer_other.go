@@ -8,8 +8,8 @@ import (
 )
 
 // canTellPeer reports whether the uid at the other end can be looked up.
-func canTellPeer(net.Addr) bool { return false }
+func canTellPeer(net.Addr, net.Addr) bool { return false }
 
-func peerUID(net.Addr, net.Addr) (uint32, error) {
+func peerUID(net.Conn) (uint32, error) {
 	return 0, errors.ErrUnsupported
 }

@@ -40,25 +40,22 @@ type placeholder struct {
 	expires      time.Time
 }
 
-// want is what a route needs that is requested with the placeholder. What a
-// rule chose for the route holds: the placeholder cannot choose otherwise.
-func (p *placeholder) want(route *rules.Route) (auth.Want, error) {
-	forced := auth.InstallationID(route.ForcedInstallation)
-	if route.App != "" && route.App != p.app || forced != 0 && forced != p.installation {
-		return auth.Want{}, &refusal{
+// choose makes a want that of the placeholder. What a rule chose for the route
+// holds: the placeholder cannot choose otherwise.
+func (p *placeholder) choose(want *auth.Want, route *rules.Route) error {
+	if want.App != "" && want.App != p.app || want.Installation != 0 && want.Installation != p.installation {
+		return &refusal{
 			status: 403, code: "http_request_denied",
 			title:  fmt.Sprintf("rule[%d] chooses another App or installation than this token's, installation %d of App %s", route.Rule, p.installation, p.app),
 			remedy: "ask for a token of that one, or change the rule",
 		}
 	}
-	narrow, err := narrowingOf(route)
-	if err == nil {
-		narrow, err = p.narrow.And(narrow)
-	}
+	narrow, err := p.narrow.And(want.Narrow)
 	if err != nil {
-		return auth.Want{}, &refusal{status: 403, code: "http_request_denied", title: err.Error(), remedy: "ask for a token of what the rule allows"}
+		return &refusal{status: 403, code: "http_request_denied", title: err.Error(), remedy: "ask for a token of what the rule allows"}
 	}
-	return auth.Want{App: p.app, Installation: p.installation, Narrow: narrow}, nil
+	want.App, want.Installation, want.Narrow = p.app, p.installation, narrow
+	return nil
 }
 
 // placeholders are those that are good now. They are forgotten when they

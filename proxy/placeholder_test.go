@@ -165,15 +165,18 @@ func TestPlaceholderWant(t *testing.T) {
 		{rules.Route{Narrow: &rules.Narrowing{Permissions: map[string]string{"contents": "read"}}}, `{"permissions":{"contents":"read"},"repositories":["widgets"]}`},
 		{rules.Route{Narrow: &rules.Narrowing{Repositories: []string{"rockets"}}}, ""},
 	} {
-		got, err := p.want(&test.route)
+		got, err := WantOf(&test.route)
+		if err == nil {
+			err = p.choose(&got, &test.route)
+		}
 		if test.want == "" {
 			if err == nil || credentialRefusal(err).status != http.StatusForbidden {
-				t.Errorf("want(%+v) = %+v, %v, want a refusal", test.route, got, err)
+				t.Errorf("choose(%+v) = %+v, %v, want a refusal", test.route, got, err)
 			}
 			continue
 		}
 		if err != nil || got.App != "ci-bot" || got.Installation != 111 || got.Narrow.String() != test.want {
-			t.Errorf("want(%+v) = %+v, %v, want installation 111 narrowed to %s", test.route, got, err, test.want)
+			t.Errorf("choose(%+v) = %+v, %v, want installation 111 narrowed to %s", test.route, got, err, test.want)
 		}
 	}
 }

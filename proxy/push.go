@@ -21,6 +21,8 @@ const (
 	maxDrain = 2 << 30
 	// maxRemedies is how many different remedies git prints.
 	maxRemedies = 3
+	// maxAuditedRefs is how many refs of a push the audit log names.
+	maxAuditedRefs = 100
 )
 
 // refDecider says why an update of a ref is refused, nil if it is not.
@@ -83,6 +85,9 @@ func (x *exchange) decidePush(push *policy.Push) (*refusal, []byte) {
 		remedies []string
 	)
 	for _, update := range push.Commands {
+		if len(x.refs) < maxAuditedRefs {
+			x.refs = append(x.refs, update.Ref)
+		}
 		refused := x.decideRef(update)
 		if refused == nil {
 			continue

@@ -18,15 +18,17 @@ import (
 	"ghapp-proxy/policy"
 )
 
-// onlyAgent lets pushes change branches below agent/, and delete none.
-func onlyAgent(u policy.RefUpdate) (reason, remedy string) {
-	if !strings.HasPrefix(u.Ref, "refs/heads/agent/") {
-		return "agent may not push to " + u.Ref, "push to agent/*"
+// onlyAgent makes everybody a client that may change branches below agent/, and
+// delete none.
+func onlyAgent(t *testing.T) func(*setup) {
+	t.Helper()
+	push, err := policy.ParseRefPattern("refs/heads/agent/**")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if u.Deletes() {
-		return "agent may not delete " + u.Ref, "ask a person"
+	return func(s *setup) {
+		s.options.Clients = clients(t, &policy.Client{Name: "agent", Networks: loopback, Push: []policy.RefPattern{push}})
 	}
-	return "", ""
 }
 
 // pusher is a clone of acme/widgets whose remote is behind a proxy that knows
@@ -43,7 +45,7 @@ func newPusher(t *testing.T) *pusher {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip(err)
 	}
-	w := start(t, func(s *setup) { s.options.DecideRefs(onlyAgent) })
+	w := start(t, onlyAgent(t))
 	conn := w.intercepted(t, "github.com", nil)
 	chain := conn.ConnectionState().VerifiedChains[0]
 	dir := t.TempDir()
@@ -123,28 +125,28 @@ func TestPushRefused(t *testing.T) {
 	p := newPusher(t)
 	p.git(p.dir, "push", "-q", "origin", "HEAD:agent/old")
 	p.git(p.dir, "tag", "v9")
-	const main = "! [remote rejected] HEAD -> main (ghapp-proxy: agent may not push to refs/heads/main)"
+	const main = "! [remote rejected] HEAD -> main (ghapp-proxy: client agent may not push to \"refs/heads/main\" (client.agent.push))"
 	const other = "(ghapp-proxy: not pushed, because another ref of the push is refused)"
 	for _, test := range []struct {
 		args string
 		want []string
 	}{
-		{"HEAD:main", []string{main, "nothing was pushed; push to agent/*"}},
+		{"HEAD:main", []string{main, "nothing was pushed; it may push to refs/heads/agent/**"}},
 		{"--force HEAD:main", []string{main}},
 		{"--atomic HEAD:main", []string{main}},
 		{"-o ci.skip HEAD:main", []string{main}},
 		{"--no-thin --quiet HEAD:main", []string{main}},
-		{"v9", []string{"v9 -> v9 (ghapp-proxy: agent may not push to refs/tags/v9)"}},
-		{":agent/old", []string{"agent/old (ghapp-proxy: agent may not delete refs/heads/agent/old)", "; ask a person"}},
-		{"--delete feature-1", []string{"feature-1 (ghapp-proxy: agent may not push"}},
+		{"v9", []string{"v9 -> v9 (ghapp-proxy: client agent may not push to \"refs/tags/v9\" (client.agent.push))"}},
+		{":agent/old", []string{"agent/old (ghapp-proxy: client agent may not delete \"refs/heads/agent/old\" (client.agent.delete_refs))", "client agent may not delete"}},
+		{"--delete feature-1", []string{"feature-1 (ghapp-proxy: client agent may not delete"}},
 		{"HEAD:main HEAD:agent/new", []string{main, "HEAD -> agent/new " + other}},
-		{"HEAD:agent/new HEAD:main :agent/old", []string{main, "HEAD -> agent/new " + other, "; ask a person; push to agent/*"}},
+		{"HEAD:agent/new HEAD:main :agent/old", []string{main, "HEAD -> agent/new " + other, "; it may push to "}},
 		{"--atomic HEAD:main HEAD:agent/new", []string{main, "HEAD -> agent/new " + other}},
-		{"--mirror", []string{"v9 -> v9 (ghapp-proxy: agent may not push to refs/tags/v9)"}},
+		{"--mirror", []string{"v9 -> v9 (ghapp-proxy: client agent may not push to \"refs/tags/v9\" (client.agent.push))"}},
 	} {
 		p.refused(test.want, strings.Fields(test.args)...)
 	}
-	if log := p.log.String(); !strings.Contains(log, `error="push to \"refs/heads/main\" refused: agent may not push to refs/heads/main"`) {
+	if log := p.log.String(); !strings.Contains(log, `error="push to \"refs/heads/main\" refused: client agent may not push to \"refs/heads/main\" (client.agent.push)"`) {
 		t.Errorf("the log does not say what was refused:\n%s", log)
 	}
 }
@@ -180,8 +182,8 @@ func TestPushLarge(t *testing.T) {
 	}
 	p.git(p.dir, "add", "noise")
 	p.git(p.dir, "commit", "-q", "-m", "noise")
-	p.refused([]string{"(ghapp-proxy: agent may not push to refs/heads/main)"}, "HEAD:main")
-	p.refused([]string{"(ghapp-proxy: agent may not push to refs/heads/main)"}, "HEAD:agent/noise", "HEAD:main")
+	p.refused([]string{"(ghapp-proxy: client agent may not push to \"refs/heads/main\" (client.agent.push))"}, "HEAD:main")
+	p.refused([]string{"(ghapp-proxy: client agent may not push to \"refs/heads/main\" (client.agent.push))"}, "HEAD:agent/noise", "HEAD:main")
 
 	p.github.Reset()
 	p.git(p.dir, "push", "-q", "origin", "HEAD:refs/heads/agent/noise")
@@ -229,7 +231,7 @@ func zip(t *testing.T, parts ...string) string {
 // The body that GitHub gets is the one that was sent, compressed or not, with
 // its length or without; what cannot be read does not leave.
 func TestPushBody(t *testing.T) {
-	w := start(t, func(s *setup) { s.options.DecideRefs(onlyAgent) })
+	w := start(t, onlyAgent(t))
 	pack := strings.Repeat("PACK", 100_000)
 	fine, bad := list("refs/heads/agent/a", "report-status", pack), list("refs/heads/main", "report-status", pack)
 	var got []byte // the body that arrived, nil for none
@@ -249,10 +251,10 @@ func TestPushBody(t *testing.T) {
 		{"head and pack compressed apart", "/acme/widgets/git-receive-pack", "gzip", zip(t, list("refs/heads/agent/a", "", ""), pack), 200, "fake"},
 		{"compressed probe", "/acme/widgets/git-receive-pack", "gzip", zip(t, "0000"), 200, "fake"},
 
-		{"refused", "/acme/widgets/git-receive-pack", "", bad, 200, "ng refs/heads/main ghapp-proxy: agent"},
-		{"refused gzip", "/acme/widgets/git-receive-pack", "gzip", zip(t, bad), 200, "ng refs/heads/main ghapp-proxy: agent"},
-		{"refused in the wiki", "/acme/widgets.wiki.git/git-receive-pack", "", bad, 200, "ng refs/heads/main ghapp-proxy: agent"},
-		{"refused by another spelling", "/acme/widgets/Git-Receive%2dPack", "", bad, 200, "ng refs/heads/main ghapp-proxy: agent"},
+		{"refused", "/acme/widgets/git-receive-pack", "", bad, 200, "ng refs/heads/main ghapp-proxy: client agent"},
+		{"refused gzip", "/acme/widgets/git-receive-pack", "gzip", zip(t, bad), 200, "ng refs/heads/main ghapp-proxy: client agent"},
+		{"refused in the wiki", "/acme/widgets.wiki.git/git-receive-pack", "", bad, 200, "ng refs/heads/main ghapp-proxy: client agent"},
+		{"refused by another spelling", "/acme/widgets/Git-Receive%2dPack", "", bad, 200, "ng refs/heads/main ghapp-proxy: client agent"},
 		{"refused without a report", "/acme/widgets/git-receive-pack", "", list("refs/heads/main", "", ""), 403, "ghapp-proxy: push to \"refs/heads/main\" refused"},
 		{"not understood", "/acme/widgets/git-receive-pack", "", "0010command=push0000", 400, "no command"},
 		{"nothing", "/acme/widgets/git-receive-pack", "", "", 400, "unexpected EOF"},
@@ -303,7 +305,7 @@ func TestPushBody(t *testing.T) {
 
 // The connection of a refused push is kept: its body was read to the end.
 func TestPushRefusedKeepsConnection(t *testing.T) {
-	w := start(t, func(s *setup) { s.options.DecideRefs(onlyAgent) })
+	w := start(t, onlyAgent(t))
 	conn := w.intercepted(t, "github.com", nil)
 	body := list("refs/heads/main", "report-status", strings.Repeat("x", 1<<20))
 	for range 2 {

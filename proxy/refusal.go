@@ -21,7 +21,9 @@ type refusal struct {
 	title  string // the cause, without a full stop
 	remedy string // what to do about it, "" if nothing is known
 
-	retryAt time.Time // when it may be tried again, zero if nothing is known
+	retryAt   time.Time // when it may be tried again, zero if nothing is known
+	decidedBy string    // the key of the configuration, "" if none did
+	quiet     bool      // there are many of the kind: it is logged at a lower level
 }
 
 // Error implements error, so that a refusal can be logged and returned.

@@ -1,10 +1,10 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -87,45 +87,81 @@ func (ts *tunnels) drain(ctx context.Context) {
 
 // openTunnel connects to the host of the CONNECT, answers, and copies until
 // both ends have finished. It owns client.
-func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destination) {
+func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destination, c caller) {
 	defer client.Close()
-	line := p.opts.Log.With("client", r.RemoteAddr, "method", "CONNECT", "host", r.URL.Host)
+	c.slot.attach(client)
+	defer c.slot.release()
+	start := time.Now()
+	record := &AuditRecord{
+		Time: start.UTC(), Kind: AuditTunnel, Client: c.clientName(), Address: r.RemoteAddr,
+		Method: r.Method, Host: r.URL.Host, Decision: AuditForwarded, Status: http.StatusOK,
+	}
+	line := p.opts.Log.With("client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", r.URL.Host)
+	defer p.opts.audit(func() *AuditRecord {
+		record.Milliseconds = milliseconds(time.Since(start))
+		return record
+	})
+
 	host, err := p.opts.Upstream.dialTunnel(r.Context(), to)
 	if err != nil {
 		refused := upstreamRefusal(err, r.URL.Host)
+		record.refuse(refused)
 		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
-			line = line.With("address", denial.Addr, "decided_by", denial.Key)
+			line, record.DecidedBy = line.With("address", denial.Addr, "decided_by", denial.Key), denial.Key
 		}
 		line.Warn("refused", "status", refused.status, "error", refused.title)
 		refused.response(r).Write(client)
 		return
 	}
 	defer host.Close()
-	if _, err := io.WriteString(client, established); err != nil {
-		line.Warn("tunnel", "error", err)
-		return
+	if age := c.maxAge(); age > 0 {
+		defer time.AfterFunc(age, func() { client.Close(); host.Close() }).Stop()
 	}
 	t := &tunnel{client: client, host: host}
-	t.patience.Store(int64(tunnelIdle))
-	if !p.tunnels.add(t) {
+	record.Sent, record.Received, err = p.carry(t, to)
+	if err != nil {
+		record.Reason, line = err.Error(), line.With("error", err)
+	}
+	if hello := (*helloError)(nil); errors.As(err, &hello) {
+		record.Decision = AuditRefused
+		line.Warn("refused")
 		return
 	}
+	line.Info("tunnel", "bytes_in", record.Sent, "bytes_out", record.Received, "duration", time.Since(start).Round(time.Microsecond))
+}
+
+// refuse makes the record that of a CONNECT that was refused.
+func (a *AuditRecord) refuse(refused *refusal) {
+	a.Kind, a.Decision, a.Status, a.Reason = AuditConnect, AuditRefused, refused.status, refused.title
+}
+
+// errClosing is for a tunnel that comes too late.
+var errClosing = errors.New("the proxy is closing")
+
+// carry answers the CONNECT and copies until the tunnel ends.
+func (p *Proxy) carry(t *tunnel, to policy.Destination) (sent, received int64, err error) {
+	if _, err := io.WriteString(t.client, established); err != nil {
+		return 0, 0, err
+	}
+	t.patience.Store(int64(tunnelIdle))
+	if !p.tunnels.add(t) {
+		return 0, 0, errClosing
+	}
 	defer p.tunnels.remove(t)
+	client := t.client
 	if p.opts.Upstream.opts.Egress.Limited() && to.Port == 443 {
 		if client, err = t.checkHello(to); err != nil {
-			line.Warn("refused", "error", err)
-			return
+			return 0, 0, &helloError{err}
 		}
 	}
-	t.copy(client, line)
+	return t.copy(client)
 }
 
 // copy copies between client, which is t's own with what was read of it already
 // put back, and the host, until both have finished or nothing passes for too
-// long.
-func (t *tunnel) copy(client net.Conn, line *slog.Logger) {
-	start := time.Now()
-	t.passed.Store(start.UnixNano())
+// long. It returns how many bytes the host and the client got.
+func (t *tunnel) copy(client net.Conn) (sent, received int64, err error) {
+	t.passed.Store(time.Now().UnixNano())
 	type result struct {
 		n   int64
 		err error
@@ -135,12 +171,9 @@ func (t *tunnel) copy(client net.Conn, line *slog.Logger) {
 		n, err := t.copyHalf(t.host, client)
 		up <- result{n, err}
 	}()
-	received, err := t.copyHalf(client, t.host)
-	sent := <-up
-	if err = errors.Join(err, sent.err); err != nil {
-		line = line.With("error", err)
-	}
-	line.Info("tunnel", "bytes_in", sent.n, "bytes_out", received, "duration", time.Since(start).Round(time.Microsecond))
+	received, err = t.copyHalf(client, t.host)
+	other := <-up
+	return other.n, received, errors.Join(err, other.err)
 }
 
 // hurry lowers the tunnel's patience, and makes both copies look up from their

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"ghapp-proxy/config"
+)
+
+// auditFile is the audit log, which can be opened anew after somebody has moved
+// it away. It is safe for concurrent use.
+type auditFile struct {
+	path string
+
+	mu   sync.Mutex
+	file *os.File
+}
+
+// openAudit opens the configured audit log; nil if there is none.
+func openAudit(cfg *config.Config) (io.WriteCloser, error) {
+	switch cfg.AuditLog {
+	case "":
+		return nil, nil
+	case "-":
+		return stderrAudit{os.Stderr}, nil
+	}
+	a := &auditFile{path: cfg.AuditLog}
+	if err := a.reopen(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// stderrAudit does not close standard error.
+type stderrAudit struct{ io.Writer }
+
+// Close implements io.Closer.
+func (stderrAudit) Close() error { return nil }
+
+// reopen opens the file at the path, and keeps the one before if that fails.
+func (a *auditFile) reopen() error {
+	file, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the audit log: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.file != nil {
+		a.file.Close() // everything is written: there is no buffer
+	}
+	a.file = file
+	return nil
+}
+
+// Write implements io.Writer.
+func (a *auditFile) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.file.Write(p)
+}
+
+// Close implements io.Closer.
+func (a *auditFile) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.file.Close()
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/config"
+	"ghapp-proxy/proxy"
+)
+
+// policyOf is what of a configuration can be replaced while the proxy runs.
+func policyOf(cfg *config.Config) proxy.Policy {
+	return proxy.Policy{Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous}
+}
+
+// reloader reads the configuration again when it is told to.
+type reloader struct {
+	load  func(context.Context) (*config.Config, error)
+	cfg   *config.Config // in force
+	proxy *proxy.Proxy
+	audit io.Writer
+	log   *slog.Logger
+}
+
+// run reloads at each signal until ctx ends.
+func (l *reloader) run(ctx context.Context) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, reloadSignals...)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			l.reload(ctx)
+		}
+	}
+}
+
+// reload opens the audit log anew, and puts into force what can be of the
+// configuration; one with faults changes nothing.
+func (l *reloader) reload(ctx context.Context) {
+	if file, ok := l.audit.(*auditFile); ok {
+		if err := file.reopen(); err != nil {
+			l.log.Error("the audit log goes on in the old file", "error", err)
+		}
+	}
+	cfg, err := l.load(ctx)
+	if err != nil {
+		l.log.Error("the configuration is not read again: it has faults", "error", err)
+		return
+	}
+	for _, warning := range cfg.Warnings {
+		l.log.Warn(warning)
+	}
+	if keys := needRestart(l.cfg, cfg); len(keys) > 0 {
+		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
+	}
+	l.proxy.Replace(policyOf(cfg))
+	l.cfg.Clients = cfg.Clients
+	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules))
+}
+
+// needRestart names the keys that have changed but are not replaced.
+func needRestart(old, now *config.Config) (keys []string) {
+	for _, part := range []struct {
+		key      string
+		old, now any
+	}{
+		{"listen", old.Listen, now.Listen},
+		{"state_dir", old.StateDir, now.StateDir},
+		{"plain_http", old.PlainHTTP, now.PlainHTTP},
+		{"fallback", old.Fallback, now.Fallback},
+		{"audit_log", old.AuditLog, now.AuditLog},
+		{"app", appsOf(old), appsOf(now)},
+		{"ca", old.CA, now.CA},
+		{"upstream", old.Upstream, now.Upstream},
+		{"egress", old.Egress, now.Egress},
+		{"client.*.listen", listensOf(old), listensOf(now)},
+	} {
+		if !reflect.DeepEqual(part.old, part.now) {
+			keys = append(keys, part.key)
+		}
+	}
+	return keys
+}
+
+// appsOf are the Apps without their keys and secrets, which the Apps read again
+// by themselves or cannot be compared.
+func appsOf(cfg *config.Config) (apps []auth.App) {
+	for _, app := range cfg.Apps {
+		plain := *app
+		plain.Signers, plain.ClientSecret = nil, ""
+		apps = append(apps, plain)
+	}
+	return apps
+}
+
+// listensOf are the clients with listeners of their own.
+func listensOf(cfg *config.Config) (listens []string) {
+	for _, c := range cfg.Clients.All() {
+		if c.Listen != "" {
+			listens = append(listens, c.Name+" "+c.Listen)
+		}
+	}
+	slices.Sort(listens)
+	return listens
+}

@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// AuditRecord is one line of the audit log: what one request or one tunnel was,
+// who sent it, and what was decided and why. audit.schema.json describes it.
+// It contains no secret: of a credential it has GitHub's fingerprint.
+type AuditRecord struct {
+	Time    time.Time `json:"time"` // when it began
+	ID      string    `json:"id"`   // of the request, random
+	Kind    AuditKind `json:"kind"`
+	Client  string    `json:"client,omitempty"`  // its name in the configuration
+	Address string    `json:"address,omitempty"` // where it connected from
+
+	Method string `json:"method"`
+	Host   string `json:"host"`
+	Path   string `json:"path,omitempty"` // without the query, and not beyond a length
+
+	Decision  AuditDecision `json:"decision"`
+	DecidedBy string        `json:"decided_by,omitempty"` // the key of the configuration: "client.agent.deny[1]", "rule[2]"
+	Reason    string        `json:"reason,omitempty"`     // of a refusal, or of an answer that is not complete
+
+	Operation    string   `json:"operation,omitempty"`
+	Subject      string   `json:"subject,omitempty"` // "owner/repository"
+	OtherOwners  int      `json:"other_owners,omitempty"`
+	Refs         []string `json:"refs,omitempty"` // that a push moves
+	App          string   `json:"app,omitempty"`
+	Installation int64    `json:"installation,omitempty"`
+	Credential   string   `json:"credential,omitempty"` // "installation", "jwt", "basic", "keep", "none"
+	Fingerprint  string   `json:"hashed_token,omitempty"`
+
+	Status          int     `json:"status,omitempty"`
+	GitHubRequestID string  `json:"github_request_id,omitempty"`
+	Milliseconds    float64 `json:"duration_ms"`
+	Sent            int64   `json:"bytes_sent,omitempty"`     // to the host, by a tunnel
+	Received        int64   `json:"bytes_received,omitempty"` // by the client
+}
+
+// AuditKind is what a record is about.
+type AuditKind string
+
+// What a record is about.
+const (
+	AuditRequest AuditKind = "request" // to a host that is served, or over http://
+	AuditTunnel  AuditKind = "tunnel"  // a CONNECT to another host
+	AuditConnect AuditKind = "connect" // one that was refused
+)
+
+// AuditDecision is what was decided.
+type AuditDecision string
+
+// What was decided.
+const (
+	AuditForwarded AuditDecision = "forwarded"
+	AuditRefused   AuditDecision = "refused"
+	AuditAnswered  AuditDecision = "answered" // by the proxy itself
+)
+
+// audit writes the record that make makes to the audit log, if there is one: one
+// line, in one Write. What cannot be written is logged as an error.
+func (o *Options) audit(make func() *AuditRecord) {
+	if o.Audit == nil {
+		return
+	}
+	record := make()
+	record.ID = rand.Text()
+	line, err := json.Marshal(record)
+	if err == nil {
+		_, err = o.Audit.Write(append(line, '\n'))
+	}
+	if err != nil {
+		o.Log.Error("the audit log could not be written", "error", err)
+	}
+}
+
+// audit is the record of a request.
+func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took time.Duration) *AuditRecord {
+	record := &AuditRecord{
+		Time: start.UTC(), Kind: AuditRequest, Client: x.session.clientName(), Address: r.RemoteAddr,
+		Method: r.Method, Host: x.session.host.Name, Path: loggedPath(x.path),
+		Decision: AuditForwarded, DecidedBy: x.decidedBy(),
+		Operation: x.route.Operation, OtherOwners: len(x.route.Others), Refs: x.refs,
+		Installation: int64(x.credential.Installation), Credential: credentialName(x), Fingerprint: x.credential.Fingerprint(),
+		Status: w.status, GitHubRequestID: x.githubRequestID, Milliseconds: milliseconds(took), Received: w.bytes,
+	}
+	if x.route.Named() {
+		record.Subject = owner(x.route.Subject).String()
+	}
+	if x.credential.App != nil {
+		record.App = x.credential.App.Name
+	}
+	if x.route.Rule != 0 && record.DecidedBy == "" {
+		record.DecidedBy = fmt.Sprintf("rule[%d]", x.route.Rule)
+	}
+	switch refused := (*refusal)(nil); {
+	case x.answer != nil:
+		record.Decision = AuditAnswered
+	case errors.As(x.err, &refused) && !x.left:
+		record.Decision = AuditRefused
+	}
+	if x.err != nil {
+		record.Reason = x.err.Error()
+	}
+	return record
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// githubRequestID is GitHub's id of an answer: docs.github.com,
+// "Troubleshooting the REST API".
+func githubRequestID(h http.Header) string {
+	id := h.Get("X-Github-Request-Id")
+	return id[:min(len(id), 100)]
+}

@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"ghapp-proxy/rules"
+)
+
+// checkHost refuses a request that means another host than its connection
+// (RFC 9110, section 15.5.20): the credential would follow it there.
+func checkHost(r *http.Request, s session) *refusal {
+	if r.TLS != nil && r.TLS.ServerName != "" {
+		if name, _ := rules.SplitHost(r.TLS.ServerName); name != s.host.Name {
+			return misdirected("TLS server name", r.TLS.ServerName, s)
+		}
+	}
+	name, port := rules.SplitHost(r.Host) // for absolute-form targets this is their host
+	plainPort := s.plain && port == defaultPort(r.URL.Scheme)
+	if name != s.host.Name || port != "" && port != "443" && !plainPort {
+		return misdirected("host", r.Host, s)
+	}
+	// HTTP/2 has room for three different hosts in one request.
+	if r.URL.IsAbs() && r.URL.Host != r.Host {
+		return misdirected("target's host", r.URL.Host, s)
+	}
+	for _, host := range r.Header["Host"] {
+		if name, _ := rules.SplitHost(host); name != s.host.Name {
+			return misdirected("Host field", host, s)
+		}
+	}
+	return nil
+}
+
+// RefusesMethod says why no request with a method is served, "" if some are.
+func RefusesMethod(method string) string {
+	if method == http.MethodConnect || strings.ToUpper(method) != method {
+		return fmt.Sprintf("the method %q is not served", method)
+	}
+	return ""
+}
+
+// overrides are fields by which some servers take one method for another.
+var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+// checkMethod refuses requests that could be carried out as something else
+// than they were classified as.
+func checkMethod(r *http.Request) *refusal {
+	if reason := RefusesMethod(r.Method); reason != "" {
+		return &refusal{
+			status: http.StatusMethodNotAllowed, code: "http_request_error",
+			title: reason, remedy: "methods are written in capitals, and CONNECT goes to the proxy",
+		}
+	}
+	for _, name := range overrides {
+		if r.Header[name] != nil {
+			return &refusal{
+				status: http.StatusBadRequest, code: "http_request_error",
+				title: "the field " + name + " asks for another method than the request's", remedy: "send the request with that method",
+			}
+		}
+	}
+	return nil
+}
+
+func misdirected(what, got string, s session) *refusal {
+	return &refusal{
+		status: http.StatusMisdirectedRequest, code: "http_request_error",
+		title:  fmt.Sprintf("the request's %s is %q, but the connection is to %s", what, got, s.host.Name),
+		remedy: "open a connection of its own for each host",
+	}
+}

@@ -1,0 +1,152 @@
+package proxy
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ghapp-proxy/policy"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+)
+
+// identify finds out who sends a request to the proxy: the client whose
+// listener it came in by, whose secret it has, or whose network it is from, in
+// this order.
+func (p *Proxy) identify(r *http.Request) (caller, *refusal) {
+	now := p.current.Load()
+	client, refused := p.clientOf(now, r)
+	if refused != nil {
+		return caller{}, refused
+	}
+	return now.caller(client)
+}
+
+// clientOf is the client that sends a request; nil is somebody without limits,
+// where that is allowed.
+func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal) {
+	admission := &p.opts.Admission
+	if admission.Private {
+		return admission.As, admission.admit(r)
+	}
+	if name := listenerOf(r.Context()); name != "" {
+		return now.byListener(r, name)
+	}
+	if len(now.Clients.All()) > 0 {
+		if header := r.Header.Get("Proxy-Authorization"); header != "" {
+			return p.byPassword(now, r, header)
+		}
+		if c, ok := now.Clients.ByAddress(addressOf(r.RemoteAddr)); ok {
+			return c, nil
+		}
+		if !now.servesAnybody() {
+			return nil, &refusal{
+				status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy serves only clients that it knows",
+				remedy: "put a client's name and secret into the proxy URL: http://NAME:SECRET@HOST:PORT (ghapp-proxy client add NAME makes one)",
+			}
+		}
+	}
+	return nil, admission.admit(r)
+}
+
+// byPassword is the client that a Proxy-Authorization field names.
+func (p *Proxy) byPassword(now *state, r *http.Request, header string) (*policy.Client, *refusal) {
+	if user, password, ok := parseBasic(header); ok {
+		if c, ok := now.Clients.ByPassword(user, password); ok {
+			return c, nil
+		}
+	}
+	return nil, p.guesses.count(r.RemoteAddr)
+}
+
+// byListener is the client whose own listener a request came in by. Whoever
+// reaches it is that client, in so far as the peer can be told.
+func (now *state) byListener(r *http.Request, name string) (*policy.Client, *refusal) {
+	c, ok := now.Clients.ByName(name)
+	if !ok || c.Listen == "" {
+		return nil, &refusal{status: http.StatusForbidden, code: "http_request_denied", title: "the client of this listener is not configured any more"}
+	}
+	if why := admitsPeer(r, c); why != "" {
+		return nil, &refusal{
+			status: http.StatusForbidden, code: "http_request_denied", title: why,
+			remedy: "name the user or the network in client." + name + ".uids or .networks",
+		}
+	}
+	return c, nil
+}
+
+// maxBasic bounds the header that is decoded, in bytes.
+const maxBasic = 1 << 10
+
+// parseBasic reads Proxy-Authorization: Basic (RFC 7617, section 2).
+func parseBasic(header string) (user, password string, ok bool) {
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") || len(encoded) > maxBasic {
+		return "", "", false
+	}
+	credentials, err := base64.StdEncoding.DecodeString(strings.Trim(encoded, " "))
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(credentials), ":")
+}
+
+// addressOf is the address in a RemoteAddr, the zero value if there is none.
+func addressOf(hostport string) netip.Addr {
+	at, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap().WithZone("")
+}
+
+const (
+	// maxGuesses is how many wrong secrets an address may send in a minute.
+	maxGuesses = 10
+	// maxGuessers bounds the addresses that are remembered.
+	maxGuessers = 10000
+)
+
+// guesses counts wrong secrets by address. It slows down who guesses, and
+// keeps the log short; a right secret is never refused, so that nobody can lock
+// out another one behind the same address.
+type guesses struct {
+	by *lru.Cache[netip.Prefix, *rate.Limiter]
+}
+
+func newGuesses() *guesses {
+	by, err := lru.New[netip.Prefix, *rate.Limiter](maxGuessers)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	return &guesses{by}
+}
+
+// count counts a wrong secret and says what to answer.
+func (g *guesses) count(remote string) *refusal {
+	addr := addressOf(remote)
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64 // one network has as many addresses as it likes
+	}
+	prefix, _ := addr.Prefix(bits) // without an address: the zero value
+	limiter, ok := g.by.Get(prefix)
+	if !ok {
+		limiter = perMinute(maxGuesses)
+		limiter.SetBurst(maxGuesses)
+		g.by.Add(prefix, limiter)
+	}
+	if !limiter.Allow() {
+		return &refusal{
+			status: http.StatusTooManyRequests, code: "http_request_denied", title: "too many wrong secrets from " + addr.String(),
+			remedy: "check the name and the secret in the proxy URL, and wait", retryAt: time.Now().Add(time.Minute / maxGuesses), quiet: true,
+		}
+	}
+	return &refusal{
+		status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "no client has this name and secret",
+		remedy: "check them in the proxy URL (ghapp-proxy client add NAME makes a new secret)",
+	}
+}

@@ -1,0 +1,236 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"ghapp-proxy/rules"
+)
+
+// serveOuter takes what a client sends to the proxy's own address.
+func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect && (!r.URL.IsAbs() || p.isOwnAddress(r)) {
+		p.serveOwn(w, r)
+		return
+	}
+	c, refused := p.identify(r)
+	if refused != nil {
+		p.refuseOuter(w, r, refused)
+		return
+	}
+	if r.Method != http.MethodConnect {
+		if refused := p.countPlain(r, c.usage); refused != nil {
+			p.refuseOuter(w, r, refused)
+			return
+		}
+		p.serveAbsolute(w, r, c)
+		return
+	}
+	if c.slot, refused = c.usage.open(); refused != nil {
+		p.refuseOuter(w, r, refused)
+		return
+	}
+	defer func() {
+		if c.slot.conn == nil { // else it is released when that ends
+			c.slot.release()
+		}
+	}()
+	p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+}
+
+type callerKey struct{}
+
+// countPlain counts the connection of a request in absolute form.
+func (p *Proxy) countPlain(r *http.Request, u *usage) *refusal {
+	at, ok := r.Context().Value(peerKey{}).(*peer)
+	if !ok {
+		return nil
+	}
+	if held, ok := p.plain.Load(at.conn); ok {
+		if held.(*slot).usage == u {
+			return nil
+		}
+		held.(*slot).release() // another client's turn, behind one more proxy
+	}
+	held, refused := u.open()
+	if refused != nil {
+		return refused
+	}
+	held.attach(at.conn)
+	p.plain.Store(at.conn, held)
+	return nil
+}
+
+// onState is the outer server's ConnState.
+func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
+	if state == http.StateClosed || state == http.StateHijacked {
+		if held, ok := p.plain.LoadAndDelete(conn); ok {
+			held.(*slot).release()
+		}
+	}
+}
+
+// refuseOuter answers a client that may not use the proxy. A CONNECT that is
+// refused for good is told why in the reason phrase; after a 407 the client
+// may try again on the same connection.
+func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, refused *refusal) {
+	p.noteRefused(r, refused)
+	if r.Method == http.MethodConnect && refused.status != http.StatusProxyAuthRequired {
+		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
+		return
+	}
+	host, _ := rules.SplitHost(r.URL.Host)
+	refused.write(w, formFor(p.hosts[host]))
+}
+
+// noteRefused logs a request that is refused before it is a gateway's.
+func (p *Proxy) noteRefused(r *http.Request, refused *refusal) {
+	level := slog.LevelWarn
+	if refused.quiet {
+		level = slog.LevelDebug
+	}
+	c, _ := r.Context().Value(callerKey{}).(caller) // nobody, before it is known
+	p.opts.Log.Log(r.Context(), level, "refused", "client", cmp.Or(c.clientName(), r.RemoteAddr), "method", r.Method, "host", r.URL.Host, "status", refused.status, "error", refused.title)
+	if refused.quiet {
+		return
+	}
+	p.opts.audit(func() *AuditRecord {
+		kind := AuditRequest
+		if r.Method == http.MethodConnect {
+			kind = AuditConnect
+		}
+		return &AuditRecord{
+			Time: time.Now().UTC(), Kind: kind, Client: c.clientName(), Address: r.RemoteAddr, Method: r.Method, Host: r.URL.Host,
+			Decision: AuditRefused, DecidedBy: refused.decidedBy, Reason: refused.title, Status: refused.status,
+		}
+	})
+}
+
+// isOwnAddress reports whether an absolute-form request asks the proxy for
+// itself, as a client does that uses the proxy for its own address too.
+func (p *Proxy) isOwnAddress(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || r.URL.Scheme != "http" || r.URL.Port() != strconv.Itoa(local.Port) {
+		return false
+	}
+	name := r.URL.Hostname()
+	return local.IP.Equal(net.ParseIP(name)) || name == "localhost" && local.IP.IsLoopback()
+}
+
+// serveOwn answers requests for the proxy itself.
+func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/ca.pem" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		w.Write(p.opts.CAPEM)
+		return
+	}
+	refused := &refusal{
+		status: http.StatusNotFound, code: "http_request_error", title: "this is the address of a proxy",
+		remedy: "set HTTPS_PROXY to it; the certificate to trust is at /ca.pem",
+	}
+	refused.write(w, rules.Text)
+}
+
+// serveAbsolute takes a request in absolute form: http://HOST/… sent to the
+// proxy without CONNECT.
+func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) {
+	name, port := rules.SplitHost(r.URL.Host)
+	host, served := p.hosts[name]
+	switch {
+	case !isASCII(r.URL.Host):
+		// It would be mapped, possibly to a served host.
+		p.refuseOuter(w, r, nameRefusal(name))
+	case served && !p.opts.PlainHTTP:
+		p.refuseOuter(w, r, &refusal{
+			status: http.StatusForbidden, code: "http_request_denied", title: "requests for " + name + " over http:// are not served",
+			remedy: "use https://, or set plain_http = true",
+		})
+	case served && port != "" && port != defaultPort(r.URL.Scheme):
+		p.refuseOuter(w, r, portRefusal(name, port))
+	case served:
+		if denial := c.client.DecideHost(host.Name); denial != nil {
+			p.refuseOuter(w, r, denied(denial))
+			return
+		}
+		p.gateway.serve(w, r, session{host: host, plain: true, caller: c})
+	case r.URL.Scheme != "http":
+		p.refuseOuter(w, r, &refusal{
+			status: http.StatusBadRequest, code: "http_request_error", title: "a " + r.URL.Scheme + " URL in absolute form",
+			remedy: "use CONNECT",
+		})
+	default:
+		if refused := p.mayRequest(r); refused != nil {
+			p.refuseOuter(w, r, refused)
+			return
+		}
+		p.serveElsewhere(w, r, c)
+	}
+}
+
+func isASCII(s string) bool {
+	for _, c := range []byte(s) {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func nameRefusal(name string) *refusal {
+	return &refusal{
+		status: http.StatusBadRequest, code: "http_request_error", title: fmt.Sprintf("the host name %q is not ASCII", name),
+		remedy: "write it in its xn-- form",
+	}
+}
+
+// serveElsewhere forwards an http:// request to a host that is not served,
+// with whatever credential it carries.
+func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
+	x := &exchange{keep: true, viaProxy: p.opts.Upstream.opts.Proxy != nil, route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
+	x.path, x.query = target(r)
+	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
+	out := newRecorder(w)
+	defer p.gateway.logLine(r, x, out)()
+	refused := c.usage.begin()
+	if refused == nil {
+		defer c.usage.done()
+		r, refused = x.session.limit(w, r)
+	}
+	if refused != nil {
+		x.err = refused
+		refused.write(out, x.route.Form)
+		return
+	}
+	r = guardBody(w, r)
+	p.elsewhere.serve(out, r, x)
+}
+
+func defaultPort(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+func portRefusal(name, port string) *refusal {
+	return &refusal{
+		status: http.StatusForbidden, code: "http_request_denied",
+		title: "port " + port + " of " + name + " is not served", remedy: "use 443",
+	}
+}
+
+// formFor is the form of errors before a request is classified.
+func formFor(host rules.Host) rules.Form {
+	switch host.Service {
+	case rules.API, rules.Uploads:
+		return rules.JSON
+	default:
+		return rules.Text
+	}
+}
