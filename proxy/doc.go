@@ -16,16 +16,17 @@
 //
 // # The path of a request
 //
-//	client ──CONNECT──► outer server ─► Admission ─► goproxy ─┬─► Egress ─► tunnel: bytes pass unread
-//	                                                          │
-//	                          session: the host, fixed here ──┤
-//	                                                          ▼
+//	client ──CONNECT──► outer server ─► identify ─► goproxy ─┬─► Egress ─► tunnel: bytes pass unread
+//	                                    (who is it?)         │
+//	                  session: host and client, fixed here ──┤
+//	                                                         ▼
 //	       ══TLS═══════════════════════► inner server ─► gateway ─► forwarder ─► GitHub
 //	                                     (h2, HTTP/1.1)    │ 421 for another host
 //	client ──GET http://api.github.com/──────────────────► │ rules: which credential?
-//	                                                       │ auth: here it is
+//	                                                       │ policy: may this client have it?
+//	                                                       │ auth: here it is, within the client's Scope
 //	                                                       ▼
-//	                                                    one log line
+//	                                                    one log line, one AuditRecord
 //
 // The outer server takes the CONNECT, and goproxy decides about it. The
 // connection of a served host is hijacked and handed to the inner server, an
@@ -34,6 +35,11 @@
 // inside can lead the credential to another host. From the gateway on it is
 // plain net/http.
 //
+// Who a client is decides what it may do. Limits hold from the first byte: a
+// caller's connections and requests are counted, its pushes are read before they
+// leave, and what GitHub answers to a client with limits loses clone tokens.
+// Replace puts another Policy into force while the proxy runs.
+//
 // Where GitHub refuses an installation token that should be good, the forwarder's
 // transport tries again: for six seconds where the token was just minted, else
 // once with a new one. A body of up to a mebibyte is kept for that.
@@ -41,9 +47,10 @@
 // The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
 // whom it names; it is sent on unchanged. So is the list of refs at the head of a
 // push, where pushes are limited; the rest of a push that is refused is read and
-// dropped, because git prints the reason only then. Of GitHub's answers only the
-// heads are read: Link teaches whose an id is, and a redirect that a repository
-// has moved.
+// dropped, because git prints the reason only then. Of GitHub's answers the heads
+// are read: Link teaches whose an id is, and a redirect that a repository has
+// moved. The first 64 KiB of their bodies are searched for the credential that
+// they were asked with, and the answer ends before it.
 //
 // Where Rules.Exchange is set, a program that authenticates as an App by itself
 // gets a placeholder when it asks for an installation token, after GitHub has
