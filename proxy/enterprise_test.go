@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -82,5 +83,44 @@ func TestEnterpriseInstances(t *testing.T) {
 	}
 	if n := len(w.github.Requests()); n != 1 {
 		t.Errorf("page two cost %d requests, want 1", n)
+	}
+}
+
+// Git LFS at a GHES stores objects on the same host, with a credential that the
+// batch call's answer contains. Nothing else of the client's passes.
+func TestEnterpriseStoredObjects(t *testing.T) {
+	const name, object = "ghe.example.com", "/storage/lfs/9001/objects/e3b0c442"
+	w := start(t, func(s *setup) {
+		s.options.Hosts = append(s.options.Hosts, rules.Instance(name).Hosts()...)
+		app := *s.apps[0]
+		app.Name, app.Host, app.API = "ci-bot of "+name, name, rules.Instance(name).APIURL()
+		app.Installations = map[string]auth.InstallationID{"acme": 111}
+		s.apps = append(s.apps, &app)
+	})
+	client := w.client(t, false)
+	for _, test := range []struct{ url, sent, want string }{
+		{"https://ghe.example.com" + object, "RemoteAuth gitauth-v1-x", "RemoteAuth gitauth-v1-x"},
+		{"https://ghe.example.com" + object, "Basic eDp5", ""},
+		{"https://ghe.example.com" + object, "token mine", ""},
+		{"https://github.com" + object, "RemoteAuth gitauth-v1-x", ""},
+		{"https://ghe.example.com/api/v3/repos/acme/widgets", "RemoteAuth gitauth-v1-x", "Bearer "},
+		{"https://ghe.example.com/acme/widgets.git/info/lfs/locks", "RemoteAuth gitauth-v1-x", "Basic "},
+	} {
+		w.github.Reset()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, test.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", test.sent)
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		got := w.last(t, req.URL.Path).Authorization()
+		if got != test.want && (!strings.HasSuffix(test.want, " ") || !strings.HasPrefix(got, test.want)) {
+			scheme, _, _ := strings.Cut(got, " ")
+			t.Errorf("GET %s with %q left with %q…, want %q", test.url, test.sent, scheme, test.want)
+		}
 	}
 }

@@ -202,6 +202,7 @@ func TestFidelity(t *testing.T) {
 		add(method, base+"main", "User-Agent: t/1\r\nAccept: */*\r\n", "")
 		add(method, base+"main", "Content-Length: 0\r\n", "")
 		add(method, base+"main", "Content-Length: 5\r\nContent-Type: text/plain\r\n", "12345")
+		add(method, base+"main", "Content-Length: 2\r\nContent-Encoding: gzip\r\n", "\x1f\x8b") // as git does when it negotiates
 		add(method, base+"main", "Transfer-Encoding: chunked\r\n", "5\r\n12345\r\n3\r\n678\r\n0\r\n\r\n")
 		add(method, base+"main", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n")
 		add(method, base+"main", "Transfer-Encoding: chunked\r\nTrailer: X-A, X-B\r\n", "1\r\nx\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n")

@@ -224,7 +224,11 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	route, host := &x.route, string(x.session.host.Instance)
 	switch route.Credential {
 	case rules.None:
-		return nil
+		if !isStoredObject(r, x) {
+			return nil
+		}
+		route.Credential = rules.Keep
+		fallthrough
 	case rules.Keep:
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
@@ -262,6 +266,15 @@ func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
 	}
 	want.Within = x.session.scope()
 	return want, err
+}
+
+// isStoredObject reports whether a request fetches or stores an object of Git
+// LFS at a GHES. Its batch call names the URL, on the instance's own host, and an
+// Authorization of the scheme RemoteAuth that is good for that object and that
+// nothing else could be put in place of.
+func isStoredObject(r *http.Request, x *exchange) bool {
+	return x.session.host.Service == rules.GHES && x.route.Operation == "web" && x.route.Rule == 0 &&
+		len(r.Header["Authorization"]) == 1 && scheme(r.Header["Authorization"][0]) == "remoteauth"
 }
 
 // authorizationOf is the credential in the form that the route needs, nil if
