@@ -3,9 +3,11 @@ package githubtest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -113,4 +115,21 @@ func defaultHistory(r Repo) string {
 		branch: defaultBranch, message: "Initial commit",
 		files: []file{{"README.md", "# " + r.Name + "\n"}},
 	}}, nil)
+}
+
+// Commit adds files, path → content, to the repository's default branch, and a
+// tag on that commit.
+func (s *Server) Commit(owner, name, tag string, files map[string]string) error {
+	s.mu.Lock()
+	r := s.world.repo(owner, name)
+	s.mu.Unlock()
+	if r == nil {
+		return fmt.Errorf("commit to %s/%s: no such repository", owner, name)
+	}
+	c := commit{branch: defaultBranch, from: defaultBranch + "^0", message: "Add files"}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		c.files = append(c.files, file{path, files[path]})
+	}
+	_, err := s.git(r.dir, fastImport([]commit{c}, map[string]string{tag: defaultBranch}), "fast-import", "--quiet")
+	return err
 }

@@ -13,10 +13,11 @@ import (
 
 // undocumented are the routes that GitHub has and does not describe.
 var undocumented = map[string]bool{
-	"POST /graphql":                      true,
-	"GET /repos/{owner}/{repo}/contents": true,
-	"GET /repos/{owner}/{repo}/tarball":  true,
-	"GET /repos/{owner}/{repo}/zipball":  true,
+	"POST /graphql":                            true,
+	"GET /repos/{owner}/{repo}/contents":       true,
+	"GET /repos/{owner}/{repo}/tarball":        true,
+	"GET /repos/{owner}/{repo}/zipball":        true,
+	"GET /repos/{owner}/{repo}/git/refs/{ref}": true,
 }
 
 // operation is the route as GitHub's description names it.

@@ -20,6 +20,8 @@ func gitRoutes() []route {
 		get("/repos/{owner}/{repo}/tags", "metadata=read", (*call).listTags),
 		get("/repos/{owner}/{repo}/git/ref/{ref...}", "contents=read", (*call).getRef),
 		get("/repos/{owner}/{repo}/git/matching-refs/{ref...}", "contents=read", (*call).matchingRefs),
+		// The form of before 2019, which Composer still asks for.
+		get("/repos/{owner}/{repo}/git/refs/{ref...}", "contents=read", (*call).matchingRefs),
 		post("/repos/{owner}/{repo}/git/refs", "contents=write", (*call).createRef),
 		del("/repos/{owner}/{repo}/git/refs/{ref...}", "contents=write", (*call).deleteRef),
 		get("/repos/{owner}/{repo}/tarball", "contents=read", (*call).archive),
