@@ -70,14 +70,16 @@ func TestScript(t *testing.T) {
 			}
 			return os.Getuid() == 0, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"arrived": arrived,
-			"mints":   mints,
-			"github":  changeGitHub,
-			"waitfor": waitFor,
-			"noleaks": noLeaks,
-		},
+		Cmds: storyCommands,
 	})
+}
+
+var storyCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"arrived": arrived,
+	"mints":   mints,
+	"github":  changeGitHub,
+	"waitfor": waitFor,
+	"noleaks": noLeaks,
 }
 
 type githubKey struct{}
