@@ -86,7 +86,7 @@ type githubKey struct{}
 
 // setUpStory starts the fake GitHub and writes keys and configuration.
 func setUpStory(env *testscript.Env) error {
-	github, err := githubtest.Demo(githubtest.Options{})
+	github, err := githubtest.Demo(githubtest.Options{Instances: []string{"ghe.example.com"}})
 	if err != nil {
 		return err
 	}

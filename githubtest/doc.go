@@ -37,7 +37,8 @@
 //     gh's feature detection needs. Mutations are those of gh issue and gh pr create.
 //   - All instances share one world, and signed URLs lead to the hosts of github.com.
 //     Enterprise Server has rate limits switched on, unlike a fresh one. The raw and
-//     codeload hosts of ghe.com are guesses.
+//     codeload hosts of ghe.com are guesses, and so are the paths of LFS objects on
+//     an Enterprise Server.
 //   - Bearer is not accepted for raw files and archives, because people report so;
 //     GitHub does not document it. git wants the user name x-access-token, where
 //     GitHub accepts others. Release assets have no download URL on github.com.

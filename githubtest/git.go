@@ -16,6 +16,10 @@ import (
 // serveWeb answers at the web host: git over smart HTTP, LFS, links to archives.
 // https://git-scm.com/docs/http-protocol
 func (c *call) serveWeb() {
+	if c.in.server && strings.HasPrefix(c.path, storedPath) {
+		c.serveStored()
+		return
+	}
 	parts := strings.SplitN(c.path, "/", 4) // "", owner, repo, rest
 	if len(parts) < 4 {
 		c.text(http.StatusNotFound, "Not Found")

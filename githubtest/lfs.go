@@ -83,19 +83,29 @@ func (c *call) lfsBatch(operation string, objects []lfsObject) obj {
 			j["error"] = obj{"code": http.StatusNotFound, "message": "Object does not exist on the server"}
 		case operation == "download":
 			j["authenticated"] = true
-			j["actions"] = obj{"download": obj{
-				"href":       c.s.sign(signature{oid: o.OID, contentType: "application/octet-stream"}),
-				"expires_in": 3600,
-			}}
+			j["actions"] = c.lfsDownload(o)
 		}
 		out = append(out, j)
 	}
 	return obj{"transfer": "basic", "hash_algo": "sha256", "objects": out}
 }
 
+func (c *call) lfsDownload(o lfsObject) obj {
+	if c.in.server {
+		return obj{"download": c.stored(o, "")}
+	}
+	return obj{"download": obj{
+		"href":       c.s.sign(signature{oid: o.OID, contentType: "application/octet-stream"}),
+		"expires_in": 3600,
+	}}
+}
+
 // lfsUpload is the actions of an upload: the content goes to a signed URL, and
 // the verification to a host with a credential of its own, which must survive.
 func (c *call) lfsUpload(o lfsObject) obj {
+	if c.in.server {
+		return obj{"upload": c.stored(o, ""), "verify": c.stored(o, "/verify")}
+	}
 	return obj{
 		"upload": obj{
 			"href":       c.s.sign(signature{oid: o.OID, upload: true}),
@@ -110,7 +120,49 @@ func (c *call) lfsUpload(o lfsObject) obj {
 	}
 }
 
-// remoteAuth makes a credential for lfsHost. s.mu is held.
+// storedPath is where an Enterprise Server keeps objects, on its own host.
+const storedPath = "/storage/lfs/"
+
+// stored is an action at an Enterprise Server. s.mu is held.
+func (c *call) stored(o lfsObject, action string) obj {
+	return obj{
+		"href":       fmt.Sprintf("%s%s%d/objects/%s%s", c.in.web, storedPath, c.repo.id, o.OID, action),
+		"header":     obj{"Authorization": c.s.remoteAuth()},
+		"expires_in": 3600,
+	}
+}
+
+// serveStored answers below storedPath.
+func (c *call) serveStored() {
+	if strings.HasSuffix(c.path, "/verify") {
+		c.serveLFSVerify()
+		return
+	}
+	_, oid, _ := strings.Cut(c.path, "/objects/")
+	c.s.mu.Lock()
+	known := c.hasRemoteAuth()
+	b := c.s.world.blobs[oid]
+	c.s.mu.Unlock()
+	switch {
+	case !known:
+		c.lfs(http.StatusUnauthorized, obj{"message": "Requires authentication"})
+	case c.r.Method == http.MethodPut:
+		c.putObject(&signature{oid: oid})
+	case b != nil:
+		c.getObject(&signature{oid: oid, contentType: "application/octet-stream"}, b)
+	default:
+		c.lfs(http.StatusNotFound, obj{"message": "Object does not exist on the server"})
+	}
+}
+
+// hasRemoteAuth reports whether the request has a credential that remoteAuth
+// made. s.mu is held.
+func (c *call) hasRemoteAuth() bool {
+	secret, ok := strings.CutPrefix(c.r.Header.Get("Authorization"), "RemoteAuth ")
+	return ok && c.s.world.remoteAuth[secret]
+}
+
+// remoteAuth makes a credential for an object. s.mu is held.
 func (s *Server) remoteAuth() string {
 	secret := "gitauth-v1-" + Canary + randomText(40, alphanumeric)
 	s.secret = append(s.secret, secret)
@@ -122,13 +174,12 @@ func (s *Server) remoteAuth() string {
 func (c *call) serveLFSVerify() {
 	var o lfsObject
 	err := json.NewDecoder(io.LimitReader(c.r.Body, maxAPIBody)).Decode(&o)
-	secret, isRemoteAuth := strings.CutPrefix(c.r.Header.Get("Authorization"), "RemoteAuth ")
 	c.s.mu.Lock()
-	known := c.s.world.remoteAuth[secret]
+	known := c.hasRemoteAuth()
 	b := c.s.world.blobs[o.OID]
 	c.s.mu.Unlock()
 	switch {
-	case !isRemoteAuth || !known:
+	case !known:
 		c.lfs(http.StatusUnauthorized, obj{"message": "Requires authentication"})
 	case err != nil || b == nil || b.size != o.Size:
 		c.lfs(http.StatusNotFound, obj{"message": "Object does not exist on the server"})

@@ -51,7 +51,7 @@ type world struct {
 	installations map[int64]*Installation // id → installation
 	blobs         map[string]*blob        // SHA-256 of the content → content
 	signed        map[string]*signature   // signature → what it allows
-	remoteAuth    map[string]bool         // credentials for lfsHost
+	remoteAuth    map[string]bool         // credentials for objects of LFS
 }
 
 // repository is the state behind a Repo.
