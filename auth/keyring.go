@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -282,11 +283,15 @@ func (k *keyring) settle(d *draft, signatures [][]byte, failed error) (*header, 
 	return k.keep(d, key, signatures[key]), nil
 }
 
-// isRefused reports whether GitHub refused a signature a moment ago.
+// isRefused reports whether GitHub refused a signature a moment ago, or so many
+// that a Signer must be making another one each time, as for RSASSA-PSS.
 func (k *keyring) isRefused(d *draft, signature []byte) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return time.Now().Before(d.refused[string(signature)])
+	now := time.Now()
+	maps.DeleteFunc(d.refused, func(_ string, until time.Time) bool { return !now.Before(until) })
+	_, refused := d.refused[string(signature)]
+	return refused || len(d.refused) > len(k.app.Signers)
 }
 
 // errNoKey is for an App without a Signer, which can be planned for only.

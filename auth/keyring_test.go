@@ -34,6 +34,8 @@ type fakeKey struct {
 	name string
 	wait time.Duration // each signature takes this long
 
+	random bool // each signature is another
+
 	mu   sync.Mutex
 	sig  string // the signature is this and the input
 	err  error
@@ -51,6 +53,9 @@ func (k *fakeKey) Sign(ctx context.Context, input []byte) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.runs++
+	if k.random {
+		return []byte(rand.Text()), nil
+	}
 	return []byte(k.sig + "|" + string(input)), k.err
 }
 
@@ -357,4 +362,35 @@ func TestRotation(t *testing.T) {
 	if refusals == 0 || refusals > clients {
 		t.Errorf("%d JWTs were refused, want one for each request under way at most", refusals)
 	}
+}
+
+// TestSignerAtRandom: RSASSA-PSS, which GitHub does not take, gives another
+// signature each time. GitHub locks out who fails to log in too often.
+func TestSignerAtRandom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		github, key := newKnowing("a"), newFakeKey("")
+		key.random = true
+		s := keyed(t, github, key)
+		calls := 0
+		for range 50 {
+			cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 4 { // as the proxy does
+				calls++
+				other, err := s.Replace(t.Context(), cred, auth.Want{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if other == cred {
+					break
+				}
+				cred = other
+			}
+		}
+		if calls > 60 {
+			t.Errorf("50 requests failed %d times, want hardly more than once each", calls)
+		}
+	})
 }
