@@ -97,12 +97,18 @@ func (s *Source) Token(ctx context.Context, host string, want Want) (Credential,
 // owner; its inst is nil if none does.
 func (s *Source) credentialOf(ctx context.Context, apps []*appState, want *Want) (Credential, error) {
 	cred, err := s.resolve(ctx, apps, want)
-	if cred.inst != nil && cred.inst.discovered && !cred.inst.again && isMissing(err) {
+	switch {
+	case cred.inst != nil && cred.inst.discovered && !cred.inst.again && isMissing(err):
 		// It was uninstalled since, and may be installed anew: ask once more.
 		cred.inst.vanish()
-		return s.resolve(ctx, apps, want)
+	case cred.inst != nil && want.Within != nil && isUngranted(err):
+		// A repository or a permission was taken away since. What is still
+		// asked for after that, GitHub has just refused, and is not asked again.
+		s.doubt(cred.inst)
+	default:
+		return cred, err
 	}
-	return cred, err
+	return s.resolve(ctx, apps, want)
 }
 
 // resolve finds the installation and gets its token.

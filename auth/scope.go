@@ -2,8 +2,10 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -37,8 +39,8 @@ type Scope struct {
 
 const (
 	// factsFor is how long an installation's account, permissions and
-	// repositories are remembered. A grant of GitHub's that ends in between
-	// makes the next mint fail with GitHub's own words.
+	// repositories are remembered. Where a grant of GitHub's that ends in
+	// between makes a mint fail, they are asked for anew.
 	factsFor = 5 * time.Minute
 	maxFacts = 1000 // installations of which they are remembered
 	// maxConfined bounds the narrowings that are remembered.
@@ -46,9 +48,9 @@ const (
 	// maxRepositoryPages bounds the walk through an installation's
 	// repositories, a hundred a page. It costs quota, every factsFor.
 	maxRepositoryPages = 20
-	// relistAfter is how old a list may be in which a repository is missed
-	// that the Scope allows: it may be new.
-	relistAfter = 10 * time.Second
+	// askAgainAfter is how old what GitHub said must be to be asked for anew
+	// where it seems to be wrong, for each page of it: it costs quota.
+	askAgainAfter = 10 * time.Second
 )
 
 // ScopeError says that no token is both the installation's and within a Scope.
@@ -73,6 +75,7 @@ type facts struct {
 	account     Owner
 	permissions map[string]string
 	of          *installation
+	made        time.Time
 }
 
 // repository is one of an installation's.
@@ -86,6 +89,14 @@ type listing struct {
 	all      []repository
 	complete bool // there are no more than that
 	made     time.Time
+}
+
+// confined is what a Scope came to, as long as the facts that it was made of
+// are remembered.
+type confined struct {
+	narrow *Narrowing
+	facts  *facts
+	list   *listing // nil if it was not looked at
 }
 
 // has reports whether a repository is listed.
@@ -103,8 +114,8 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 		return want.Narrow, nil
 	}
 	key := scope.Key + "|" + inst.tokenKey(want.Narrow)
-	if narrow, ok := s.confined.get(key); ok && !s.misses(inst, want) {
-		return narrow, nil
+	if c, ok := s.confined.get(key); ok && s.isCurrent(c) && !s.misses(inst, want) {
+		return c.narrow, nil
 	}
 	f, err := s.factsOf(ctx, inst)
 	if err != nil {
@@ -129,9 +140,36 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 		return nil, err
 	}
 	if !chosen.requested {
-		s.confined.set(key, narrow, factsFor)
+		s.confined.set(key, confined{narrow, f, chosen.list}, factsFor)
 	}
 	return narrow, nil
+}
+
+// isCurrent reports whether what a Scope came to is made of what is known now.
+func (s *Source) isCurrent(c confined) bool {
+	if f, _ := s.facts.get(c.facts.of.key); f != c.facts {
+		return false
+	}
+	list, _ := s.listings.get(c.facts.of.key)
+	return c.list == nil || list == c.list
+}
+
+// isUngranted reports whether GitHub refuses to mint for what an installation
+// does not have.
+func isUngranted(err error) bool {
+	refused, ok := errors.AsType[*Error](err)
+	return ok && refused.Status == http.StatusUnprocessableEntity
+}
+
+// doubt drops what is known about an installation for which GitHub does not
+// mint as that says, unless it is quite new.
+func (s *Source) doubt(inst *installation) {
+	if f, ok := s.facts.get(inst.key); ok && time.Since(f.made) >= askAgainAfter {
+		s.facts.delete(inst.key)
+	}
+	if list, ok := s.listings.get(inst.key); ok && list.mayBeOld() {
+		s.listings.delete(inst.key)
+	}
 }
 
 // onlyWritten are permissions without a level "read": docs.github.com,
@@ -180,7 +218,8 @@ func known(permissions map[string]string) map[string]string {
 type selection struct {
 	names     []string
 	ids       []int64
-	requested bool // it is what the request names, and another names others
+	list      *listing // where the ids are from
+	requested bool     // it is what the request names, and another names others
 }
 
 // repositories are what the scope, the installation and a rule's narrowing have
@@ -218,7 +257,7 @@ func (s *Source) repositories(ctx context.Context, f *facts, want *Want) (select
 		fault.Hint = "grant the App the repository in the installation's settings, or allow the client one that it has"
 		return selection{}, fault
 	}
-	return selection{ids: ids}, nil
+	return selection{ids: ids, list: list}, nil
 }
 
 // namedIn are the ids of the listed repositories that a want names and may have.
@@ -247,21 +286,27 @@ func namedBy(f *facts, want *Want) (names []string) {
 // owners are all whom a want names.
 func (w *Want) owners() []Owner { return append([]Owner{w.Owner}, w.Others...) }
 
-// misses reports whether a want names a repository that its scope allows and
-// that is not in the list, which is not quite new.
+// misses reports whether a want names a repository that it may have, or an id
+// that may be of one, and that is not in the list.
 func (s *Source) misses(inst *installation, want *Want) bool {
 	if want.Within.Repository == nil {
 		return false
 	}
 	list, ok := s.listings.get(inst.key)
-	if !ok || !list.complete || time.Since(list.made) < relistAfter {
+	if !ok || !list.mayBeOld() {
 		return false
 	}
-	missed := func(o Owner) bool { return (o.Repo != "" || o.RepositoryID != 0) && !list.has(o) }
-	if missed(want.Owner) {
-		return true
+	missed := func(o Owner) bool {
+		named := o.Repo != "" && want.Within.Repository(o.Login, o.Repo)
+		return (named || o.RepositoryID != 0) && !list.has(o)
 	}
-	return slices.ContainsFunc(want.Others, missed)
+	return missed(want.Owner) || slices.ContainsFunc(want.Others, missed)
+}
+
+// mayBeOld reports whether it is worth its quota to ask for the list anew.
+func (l *listing) mayBeOld() bool {
+	pages := 1 + len(l.all)/100
+	return l.complete && time.Since(l.made) >= askAgainAfter*time.Duration(pages)
 }
 
 // listingFor returns the repositories of an installation, asking again if the
@@ -395,7 +440,7 @@ func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, erro
 	if err := s.do(ctx, c, &answer); err != nil {
 		return nil, err
 	}
-	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: answer.Permissions}
+	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: answer.Permissions, made: time.Now()}
 	if f.account.Login == "" {
 		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
 	}

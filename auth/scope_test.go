@@ -262,3 +262,116 @@ func TestScopeYoungToken(t *testing.T) {
 		}
 	})
 }
+
+// refuse makes GitHub refuse mints whose body contains a text.
+func (g *scoped) refuse(text string) {
+	g.judge = func(r *http.Request) (reply, bool) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if r.Method == "POST" && len(g.bodies) > 0 && strings.Contains(g.bodies[len(g.bodies)-1], text) {
+			return reply{status: 422, body: `{"message":"There is at least one repository that does not exist or is not accessible to the parent installation."}`}, true
+		}
+		return reply{}, false
+	}
+}
+
+// TestScopeFactsEnd: what GitHub said of an installation was taken away since.
+func TestScopeFactsEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		scope   *auth.Scope
+		end     func(g *scoped)
+		refused string // of a mint, from now on
+		want    string // what is asked for then
+	}{
+		"a repository": {only("acme/widgets", "acme/docs"), func(g *scoped) { g.list("acme/widgets") }, "2", `{"repository_ids":[1]}`},
+		"a permission": {&auth.Scope{Key: "r", ReadOnly: true}, func(g *scoped) {
+			g.set(factsOf1, reply{status: 200, body: `{"id":1,"account":{"login":"Acme"},"permissions":{"contents":"read"}}`})
+		}, "issues", `{"permissions":{"contents":"read"}}`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newScoped(t, auth.FallbackRefuse, `{"contents":"write","issues":"write"}`, "acme/widgets", "acme/docs")
+			ask := func() error {
+				_, err := g.Token(context.Background(), "github.com", auth.Want{Owner: owner("acme/widgets"), Within: test.scope})
+				return err
+			}
+			// The listing is asked for, but its token is not used yet.
+			g.refuse(test.refused)
+			if err := ask(); err == nil {
+				t.Fatalf("%s: minted %q, want GitHub's refusal", name, g.minted())
+			}
+			if got := g.minted(); len(got) != 1 {
+				t.Errorf("%s: asked for %q, want one mint: what GitHub said is new", name, got)
+			}
+			test.end(g)
+			time.Sleep(11 * time.Second)
+			if err := ask(); err != nil {
+				t.Errorf("%s: %v, want a token for what is left", name, err)
+			}
+			if got := g.minted(); len(got) != 2 || got[1] != test.want {
+				t.Errorf("%s: asked for %q, want %q in the end", name, got, test.want)
+			}
+		})
+	}
+}
+
+// TestScopeRefusedAllTheSame: where GitHub does not mint for what it has just
+// said, it is not asked on and on.
+func TestScopeRefusedAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newScoped(t, auth.FallbackRefuse, `{}`, "acme/widgets")
+		g.refuse("1")
+		for range 3 {
+			g.take()
+			for range 50 {
+				if _, err := g.Token(t.Context(), "github.com", auth.Want{Owner: owner("acme"), Within: only("acme/widgets")}); err == nil {
+					t.Fatal("minted")
+				}
+			}
+			if calls := g.take(); len(calls) > 4 { // facts, a token to list with, the list, the mint
+				t.Errorf("GitHub was asked %d times: %q", len(calls), calls)
+			}
+			time.Sleep(11 * time.Second)
+		}
+	})
+}
+
+// TestScopeLastsAsLongAsFacts: what a Scope comes to is as old as what it was
+// made of.
+func TestScopeLastsAsLongAsFacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newScoped(t, auth.FallbackRefuse, `{}`, "acme/widgets")
+		ask := func(scope *auth.Scope) {
+			if _, err := g.Token(context.Background(), "github.com", auth.Want{Owner: owner("acme"), Within: scope}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ask(only("acme/widgets"))
+		time.Sleep(4*time.Minute + 50*time.Second)
+		scope := only("acme/widgets", "acme/docs")
+		ask(scope)
+		g.list("acme/widgets", "acme/docs")
+		g.minted()
+		time.Sleep(11 * time.Second)
+		ask(scope)
+		if got := g.minted(); !slices.Equal(got, []string{`{"repository_ids":[1,2]}`}) {
+			t.Errorf("after five minutes asked for %q, want both repositories", got)
+		}
+	})
+}
+
+// TestScopeForeignNames: names outside the scope are no reason to list anew.
+func TestScopeForeignNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newScoped(t, auth.FallbackRefuse, `{}`, "acme/widgets")
+		for i := range 3 {
+			want := auth.Want{Owner: owner(fmt.Sprintf("acme/guess%d", i)), Within: only("acme/widgets")}
+			if _, err := g.Token(context.Background(), "github.com", want); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(11 * time.Second)
+		}
+		if n := strings.Count(strings.Join(g.take(), "\n"), listOf1); n != 1 {
+			t.Errorf("the repositories were listed %d times, want once", n)
+		}
+	})
+}

@@ -43,9 +43,9 @@ type Source struct {
 	refusals *cache[error]    // key of a flight → what GitHub said a moment ago
 	replaced *cache[struct{}] // keys of tokens that were replaced of late
 
-	facts    *cache[*facts]     // installation.key → what GitHub says about it
-	listings *cache[*listing]   // installation.key → its repositories
-	confined *cache[*Narrowing] // what Scopes came to
+	facts    *cache[*facts]   // installation.key → what GitHub says about it
+	listings *cache[*listing] // installation.key → its repositories
+	confined *cache[confined] // what Scopes came to
 
 	flights    singleflight.Group
 	discarding sync.Mutex   // held while a refused token is taken out
@@ -84,7 +84,7 @@ func New(apps []*App, opts Options) *Source {
 		clocks:    make(map[string]*clock),
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
 		tokens: newCache[*minted](maxTokens), refusals: newCache[error](maxRefusals), replaced: newCache[struct{}](maxTokens),
-		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), confined: newCache[*Narrowing](maxConfined),
+		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), confined: newCache[confined](maxConfined),
 	}
 	if s.transport == nil {
 		s.transport = http.DefaultTransport
