@@ -145,10 +145,6 @@ func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner
 // repositoryName asks GitHub for the name of a repository, as the installation
 // that covers it.
 func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owner) (Owner, error) {
-	token, err := s.token(ctx, inst, nil)
-	if err != nil {
-		return Owner{}, err
-	}
 	flight := "name|" + inst.app.prefix + id.key()
 	if err := cmp.Or(s.refusal(flight), mayAsk(ctx)); err != nil {
 		return Owner{}, err
@@ -158,10 +154,10 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 			FullName string `json:"full_name"`
 		}
 		c := apiCall{
-			app: inst.app, as: Credential{header: token, inst: inst}, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
+			app: inst.app, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
 			action: "find the name of " + id.String(),
 		}
-		if err := s.doYoung(ctx, c, &answer); err != nil {
+		if err := s.doAs(ctx, c, inst, nil, &answer); err != nil {
 			s.remember(flight, err)
 			return Owner{}, err
 		}

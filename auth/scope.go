@@ -344,10 +344,6 @@ func mustNarrow(permissions map[string]string) *Narrowing {
 // walkRepositories lists what an installation covers: docs.github.com "List
 // repositories accessible to the app installation".
 func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
-	token, err := s.token(ctx, inst, metadataOnly)
-	if err != nil {
-		return nil, err
-	}
 	list := &listing{made: time.Now()}
 	for page := 1; page <= maxRepositoryPages; page++ {
 		var answer struct {
@@ -357,10 +353,10 @@ func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*lis
 			} `json:"repositories"`
 		}
 		c := apiCall{
-			app: inst.app, as: Credential{header: token, inst: inst}, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
+			app: inst.app, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
 			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
 		}
-		if err := s.doYoung(ctx, c, &answer); err != nil {
+		if err := s.doAs(ctx, c, inst, metadataOnly, &answer); err != nil {
 			return nil, err
 		}
 		for _, r := range answer.Repositories {
@@ -380,7 +376,24 @@ func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*lis
 // @octokit/auth-app waits as long.
 const youngToken = 5 * time.Second
 
-// doYoung is do for a call with an installation token, which GitHub may refuse
+// doAs is do for a call with an installation's token. One that was revoked is
+// replaced: it may be one that nobody else uses.
+func (s *Source) doAs(ctx context.Context, c apiCall, inst *installation, narrow *Narrowing, out any) error {
+	for attempt := 1; ; attempt++ {
+		token, err := s.token(ctx, inst, narrow)
+		if err != nil {
+			return err
+		}
+		c.as = Credential{App: inst.app.App, Installation: inst.id, header: token, inst: inst, narrow: narrow}
+		err = s.doYoung(ctx, c, out)
+		refused, _ := err.(*Error)
+		if refused == nil || refused.Status != http.StatusUnauthorized || attempt > 1 || !s.discard(c.as) {
+			return err
+		}
+	}
+}
+
+// doYoung is do for a call with an installation's token, which GitHub may refuse
 // for some seconds after the mint.
 func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
 	for attempt := time.Duration(1); ; attempt++ {

@@ -375,3 +375,23 @@ func TestScopeForeignNames(t *testing.T) {
 		}
 	})
 }
+
+// TestScopeListingTokenRevoked: nobody but the Source uses the token that lists
+// repositories, so that nobody else would replace it.
+func TestScopeListingTokenRevoked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newScoped(t, auth.FallbackRefuse, `{}`, "acme/widgets")
+		want := auth.Want{Owner: owner("acme"), Within: only("acme/widgets")}
+		if _, err := g.Token(t.Context(), "github.com", want); err != nil {
+			t.Fatal(err)
+		}
+		g.judge = func(r *http.Request) (reply, bool) {
+			bad := r.Header.Get("Authorization") == "Bearer ghs_1"
+			return reply{status: 401, body: `{"message":"Bad credentials"}`}, bad
+		}
+		time.Sleep(6 * time.Minute)
+		if _, err := g.Token(t.Context(), "github.com", want); err != nil {
+			t.Errorf("%v, want a token: another one can list the repositories", err)
+		}
+	})
+}
