@@ -206,10 +206,13 @@ func (scope *Scope) permissions(f *facts, narrow *Narrowing) (map[string]string,
 	return common, nil
 }
 
-// known are the permissions whose level is one that GitHub's documentation has.
+// known are the permissions whose name and level are such as GitHub's
+// documentation has: others could not be asked for.
 func known(permissions map[string]string) map[string]string {
 	permissions = maps.Clone(permissions)
-	maps.DeleteFunc(permissions, func(_, level string) bool { return !slices.Contains(levels, level) })
+	maps.DeleteFunc(permissions, func(name, level string) bool {
+		return !permissionName.MatchString(name) || !slices.Contains(levels, level)
+	})
 	return permissions
 }
 

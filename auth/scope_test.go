@@ -395,3 +395,15 @@ func TestScopeListingTokenRevoked(t *testing.T) {
 		}
 	})
 }
+
+// TestScopeOddPermission: what GitHub may call a permission one day takes no
+// others away.
+func TestScopeOddPermission(t *testing.T) {
+	g := newScoped(t, auth.FallbackRefuse, `{"contents":"write","copilot-2":"read"}`)
+	if _, err := g.Token(t.Context(), "github.com", auth.Want{Owner: owner("acme"), Within: &auth.Scope{ReadOnly: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.minted(); !slices.Equal(got, []string{`{"permissions":{"contents":"read"}}`}) {
+		t.Errorf("asked for %q, want contents", got)
+	}
+}
