@@ -75,7 +75,8 @@ func (s *Source) standIn(ctx context.Context, apps []*appState, first Credential
 		if other.inst == nil || other.inst.discovered != first.inst.discovered || other.Fallback != first.Fallback {
 			return Credential{}, false
 		}
-		if !other.spent(err, want.Resource) {
+		_, outside := errors.AsType[*ScopeError](err)
+		if !outside && !other.spent(err, want.Resource) {
 			return other, err == nil
 		}
 	}

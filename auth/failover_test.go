@@ -368,3 +368,23 @@ func TestPlanNamesReserves(t *testing.T) {
 		}
 	}
 }
+
+// TestFailoverWithinScope: an App whose installation is outside the scope is no
+// stand-in, and does not keep the next from being one.
+func TestFailoverWithinScope(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, githubs := reserves(t, true, auth.FallbackRefuse, nil)
+		for i, name := range []string{"a", "b", "c"} {
+			permissions := `{"contents":"read"}`
+			if name == "b" {
+				permissions = `{}`
+			}
+			githubs[name].set(fmt.Sprintf("GET /app/installations/%d", i+1), reply{status: 200, body: `{"account":{"login":"acme"},"permissions":` + permissions + `}`})
+		}
+		want := auth.Want{Owner: owner("acme"), Within: &auth.Scope{ReadOnly: true}}
+		exhaust(t, s, want, "core", time.Hour)
+		if got := answeredBy(t, s, want); got != "3 of c" {
+			t.Errorf("answered by %s, want 3 of c", got)
+		}
+	})
+}
