@@ -142,7 +142,7 @@ func readTokenRequest(body io.Reader) (*auth.Narrowing, *refusal) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&asked); err != nil {
-		return nil, badTokenRequest(http.StatusBadRequest, "Problems parsing JSON: "+err.Error())
+		return nil, badTokenRequest(http.StatusBadRequest, fmt.Sprintf("Problems parsing JSON: %.300v", err)) // it quotes the body
 	}
 	if _, err := in.Token(); err != io.EOF {
 		return nil, badTokenRequest(http.StatusBadRequest, "Problems parsing JSON: there is something behind it")

@@ -437,3 +437,22 @@ func TestExchangeConcurrently(t *testing.T) {
 		t.Errorf("%d tokens were minted, want 1", mints)
 	}
 }
+
+// What a program sends does not make its answer, or the log, as long.
+func TestTokenRequestIsNotQuotedAtLength(t *testing.T) {
+	w := exchanging(t, nil)
+	long := strings.Repeat("x", 100<<10)
+	for _, body := range []string{`{"` + long + `":1}`, `{"permissions":{"` + long + `":"read"}}`, `{"permissions":{"contents":"` + long + `"}}`} {
+		resp := with(t, w.client(t, false), "", "POST", "https://api.github.com"+fmt.Sprintf(mintPath, 111), body)
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode/100 != 4 || len(text) > 2<<10 || len(resp.Header.Get("Proxy-Status")) > 2<<10 {
+			t.Errorf("%.40s…: %s with %d bytes, want few", body, resp.Status, len(text))
+		}
+	}
+	if len(w.log.String()) > 10<<10 {
+		t.Errorf("the log has %d bytes, want few", len(w.log.String()))
+	}
+}
