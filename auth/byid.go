@@ -103,9 +103,11 @@ func (s *Source) findAccount(ctx context.Context, app *appState, key string) (fo
 // Learn remembers that an id is that of a named owner, and that cred's
 // installation covers it: GitHub said so, in an answer to a request that had
 // cred and named the owner. It remembers for ten minutes. A credential that is
-// a fallback, or no installation's, teaches nothing.
+// a fallback, or no installation's, teaches nothing; nor does one that GitHub
+// named while its App stands in for another, which would lose the id to it.
 func (s *Source) Learn(cred Credential, id, named Owner) {
-	if cred.inst != nil && !cred.Fallback && id.byID() {
+	passing := cred.standIn && cred.inst.discovered
+	if cred.inst != nil && !cred.Fallback && !passing && id.byID() {
 		cred.inst.app.known.set(id.key(), foundNamed(cred.inst, named), foundFor)
 	}
 }

@@ -18,9 +18,10 @@ type Credential struct {
 	// Fallback reports the default installation, for want of the owner's own.
 	Fallback bool
 
-	header *header
-	inst   *installation // nil for a JWT or a client secret
-	narrow *Narrowing    // nil if the token is not narrowed
+	header  *header
+	inst    *installation // nil for a JWT or a client secret
+	narrow  *Narrowing    // nil if the token is not narrowed
+	standIn bool          // of another App than the one that serves first
 }
 
 // header is a credential in the forms in which it can be sent, made once so

@@ -28,6 +28,7 @@ func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Cr
 		return first, err
 	}
 	s.notePassedOver(first, other, want.Resource, err)
+	other.standIn = true
 	return other, nil
 }
 

@@ -388,3 +388,23 @@ func TestFailoverWithinScope(t *testing.T) {
 		}
 	})
 }
+
+// TestDiscoveredStandInTeachesNothing: an id that was learned while another App served is
+// the first App's again after that.
+func TestDiscoveredStandInTeachesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := reserves(t, false, auth.FallbackRefuse, nil)
+		want := auth.Want{Owner: owner("acme/widgets")}
+		exhaust(t, s, want, "core", time.Minute)
+		cred, err := s.Token(t.Context(), "github.com", want)
+		if err != nil || cred.App.Name != "b" {
+			t.Fatalf("Token = %v, %v, want b's", cred, err)
+		}
+		id := auth.Owner{RepositoryID: 9}
+		s.Learn(cred, id, owner("acme/widgets"))
+		time.Sleep(2 * time.Minute)
+		if got := answeredBy(t, s, auth.Want{Owner: id}); got != "1 of a" {
+			t.Errorf("answered by %s, want 1 of a", got)
+		}
+	})
+}
