@@ -54,7 +54,9 @@ func (t *ownerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 // wherever that is.
 func (t *ownerTransport) isAPI(req *http.Request) bool {
 	for _, app := range t.source.apps[t.host] {
-		if req.URL.Scheme == app.API.Scheme && strings.EqualFold(req.URL.Host, app.API.Host) {
+		// Of an Enterprise Server it is /api/v3, /api/graphql and /api/uploads.
+		within := strings.TrimSuffix(app.API.Path, "v3")
+		if req.URL.Scheme == app.API.Scheme && strings.EqualFold(req.URL.Host, app.API.Host) && strings.HasPrefix(req.URL.Path, within) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -97,4 +98,24 @@ type closing struct {
 func (c *closing) Close() error {
 	c.closed = true
 	return nil
+}
+
+// TestClientOfServer: an Enterprise Server has all on one host.
+func TestClientOfServer(t *testing.T) {
+	got := map[string]bool{} // path → whether the token arrived
+	github := &api{before: func(r *http.Request) { got[r.URL.Path] = r.Header.Get("Authorization") == "Bearer ghs_1" }}
+	app := newApp("ci-bot", 1)
+	app.Host, app.API = "ghe.example.com", &url.URL{Scheme: "https", Host: "ghe.example.com", Path: "/api/v3"}
+	app.Installations = map[string]auth.InstallationID{"acme": 1}
+	client := newSource(t, github, 0, app).Client("ghe.example.com", owner("acme"))
+	for path, want := range map[string]bool{"/api/v3/user": true, "/api/graphql": true, "/pages/acme/docs": false, "/apiary/x": false} {
+		resp, err := client.Get("https://ghe.example.com" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got[path] != want {
+			t.Errorf("GET %s: the token arrived: %t, want %t", path, got[path], want)
+		}
+	}
 }
