@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -120,4 +121,49 @@ func (e *Error) rateLimited(h http.Header, now time.Time) time.Duration {
 		return time.Minute
 	}
 	return 0
+}
+
+// youngToken is for how long GitHub may not know a token everywhere.
+// @octokit/auth-app waits as long.
+const youngToken = 5 * time.Second
+
+// doAs is do for a call with an installation's token. One that was revoked is
+// replaced: it may be one that nobody else uses.
+func (s *Source) doAs(ctx context.Context, c apiCall, inst *installation, narrow *Narrowing, out any) error {
+	for attempt := 1; ; attempt++ {
+		token, err := s.token(ctx, inst, narrow)
+		if err != nil {
+			return err
+		}
+		c.as = Credential{App: inst.app.App, Installation: inst.id, header: token, inst: inst, narrow: narrow}
+		err = s.doYoung(ctx, c, out)
+		refused, _ := err.(*Error)
+		if refused == nil || refused.Status != http.StatusUnauthorized || attempt > 1 || !s.discard(c.as) {
+			return err
+		}
+	}
+}
+
+// doYoung is do for a call with an installation's token, which GitHub may refuse
+// for some seconds after the mint.
+func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
+	for attempt := time.Duration(1); ; attempt++ {
+		err := s.do(ctx, c, out)
+		refused, _ := err.(*Error)
+		young := c.as.Age() < youngToken
+		if refused == nil || !refused.blamesToken() || !young || attempt > 3 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(attempt * time.Second):
+		}
+	}
+}
+
+// blamesToken reports whether GitHub refused a token that it may not know yet,
+// or not with its permissions.
+func (e *Error) blamesToken() bool {
+	return e.Status == 401 || e.Status == 403 && strings.Contains(e.Message, "not accessible by integration")
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Scope confines the installation tokens that somebody may use, whichever
@@ -37,21 +36,8 @@ type Scope struct {
 	ReadOnly bool
 }
 
-const (
-	// factsFor is how long an installation's account, permissions and
-	// repositories are remembered. Where a grant of GitHub's that ends in
-	// between makes a mint fail, they are asked for anew.
-	factsFor = 5 * time.Minute
-	maxFacts = 1000 // installations of which they are remembered
-	// maxConfined bounds the narrowings that are remembered.
-	maxConfined = 10000
-	// maxRepositoryPages bounds the walk through an installation's
-	// repositories, a hundred a page. It costs quota, every factsFor.
-	maxRepositoryPages = 20
-	// askAgainAfter is how old what GitHub said must be to be asked for anew
-	// where it seems to be wrong, for each page of it: it costs quota.
-	askAgainAfter = 10 * time.Second
-)
+// maxConfined bounds the narrowings that are remembered.
+const maxConfined = 10000
 
 // ScopeError says that no token is both the installation's and within a Scope.
 type ScopeError struct {
@@ -70,40 +56,12 @@ func (e *ScopeError) Error() string {
 	return whose + " cannot be used within this client's limits: " + e.Reason
 }
 
-// facts are what GitHub says about an installation.
-type facts struct {
-	account     Owner
-	permissions map[string]string
-	of          *installation
-	made        time.Time
-}
-
-// repository is one of an installation's.
-type repository struct {
-	id          int64
-	login, name string
-}
-
-// listing is an installation's repositories.
-type listing struct {
-	all      []repository
-	complete bool // there are no more than that
-	made     time.Time
-}
-
 // confined is what a Scope came to, as long as the facts that it was made of
 // are remembered.
 type confined struct {
 	narrow *Narrowing
 	facts  *facts
 	list   *listing // nil if it was not looked at
-}
-
-// has reports whether a repository is listed.
-func (l *listing) has(owner Owner) bool {
-	return slices.ContainsFunc(l.all, func(r repository) bool {
-		return r.id == owner.RepositoryID || strings.EqualFold(r.name, owner.Repo) && strings.EqualFold(r.login, owner.Login)
-	})
 }
 
 // confine returns the narrowing of a token of inst for a want. The error is a
@@ -159,17 +117,6 @@ func (s *Source) isCurrent(c confined) bool {
 func isUngranted(err error) bool {
 	refused, ok := errors.AsType[*Error](err)
 	return ok && refused.Status == http.StatusUnprocessableEntity
-}
-
-// doubt drops what is known about an installation for which GitHub does not
-// mint as that says, unless it is quite new.
-func (s *Source) doubt(inst *installation) {
-	if f, ok := s.facts.get(inst.key); ok && time.Since(f.made) >= askAgainAfter {
-		s.facts.delete(inst.key)
-	}
-	if list, ok := s.listings.get(inst.key); ok && list.mayBeOld() {
-		s.listings.delete(inst.key)
-	}
 }
 
 // onlyWritten are permissions without a level "read": docs.github.com,
@@ -304,164 +251,4 @@ func (s *Source) misses(inst *installation, want *Want) bool {
 		return (named || o.RepositoryID != 0) && !list.has(o)
 	}
 	return missed(want.Owner) || slices.ContainsFunc(want.Others, missed)
-}
-
-// mayBeOld reports whether it is worth its quota to ask for the list anew.
-func (l *listing) mayBeOld() bool {
-	pages := 1 + len(l.all)/100
-	return l.complete && time.Since(l.made) >= askAgainAfter*time.Duration(pages)
-}
-
-// listingFor returns the repositories of an installation, asking again if the
-// want names one that is missing.
-func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want) (*listing, error) {
-	if list, ok := s.listings.get(inst.key); ok && !s.misses(inst, want) {
-		return list, nil
-	}
-	flight := "repositories|" + inst.key
-	if err := s.refusal(flight); err != nil {
-		return nil, err
-	}
-	return once(ctx, s, flight, func(ctx context.Context) (*listing, error) {
-		list, err := s.walkRepositories(ctx, inst)
-		if err != nil {
-			s.remember(flight, err)
-			return nil, err
-		}
-		s.listings.set(inst.key, list, factsFor)
-		return list, nil
-	})
-}
-
-// metadataOnly is what a token needs to list its repositories.
-var metadataOnly = mustNarrow(map[string]string{"metadata": "read"})
-
-func mustNarrow(permissions map[string]string) *Narrowing {
-	n, err := NewNarrowing(nil, nil, permissions)
-	if err != nil {
-		panic(err)
-	}
-	return n
-}
-
-// walkRepositories lists what an installation covers: docs.github.com "List
-// repositories accessible to the app installation".
-func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
-	list := &listing{made: time.Now()}
-	for page := 1; page <= maxRepositoryPages; page++ {
-		var answer struct {
-			Repositories []struct {
-				ID       int64  `json:"id"`
-				FullName string `json:"full_name"`
-			} `json:"repositories"`
-		}
-		c := apiCall{
-			app: inst.app, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
-			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
-		}
-		if err := s.doAs(ctx, c, inst, metadataOnly, &answer); err != nil {
-			return nil, err
-		}
-		for _, r := range answer.Repositories {
-			if login, name, ok := strings.Cut(r.FullName, "/"); ok && r.ID > 0 {
-				list.all = append(list.all, repository{r.ID, login, name})
-			}
-		}
-		if len(answer.Repositories) < 100 {
-			list.complete = true
-			break
-		}
-	}
-	return list, nil
-}
-
-// youngToken is for how long GitHub may not know a token everywhere.
-// @octokit/auth-app waits as long.
-const youngToken = 5 * time.Second
-
-// doAs is do for a call with an installation's token. One that was revoked is
-// replaced: it may be one that nobody else uses.
-func (s *Source) doAs(ctx context.Context, c apiCall, inst *installation, narrow *Narrowing, out any) error {
-	for attempt := 1; ; attempt++ {
-		token, err := s.token(ctx, inst, narrow)
-		if err != nil {
-			return err
-		}
-		c.as = Credential{App: inst.app.App, Installation: inst.id, header: token, inst: inst, narrow: narrow}
-		err = s.doYoung(ctx, c, out)
-		refused, _ := err.(*Error)
-		if refused == nil || refused.Status != http.StatusUnauthorized || attempt > 1 || !s.discard(c.as) {
-			return err
-		}
-	}
-}
-
-// doYoung is do for a call with an installation's token, which GitHub may refuse
-// for some seconds after the mint.
-func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
-	for attempt := time.Duration(1); ; attempt++ {
-		err := s.do(ctx, c, out)
-		refused, _ := err.(*Error)
-		young := c.as.Age() < youngToken
-		if refused == nil || !refused.blamesToken() || !young || attempt > 3 {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(attempt * time.Second):
-		}
-	}
-}
-
-// blamesToken reports whether GitHub refused a token that it may not know yet,
-// or not with its permissions.
-func (e *Error) blamesToken() bool {
-	return e.Status == 401 || e.Status == 403 && strings.Contains(e.Message, "not accessible by integration")
-}
-
-// factsOf asks GitHub about an installation.
-func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error) {
-	if f, ok := s.facts.get(inst.key); ok {
-		return f, nil
-	}
-	flight := "facts|" + inst.key
-	if err := s.refusal(flight); err != nil {
-		return nil, err
-	}
-	return once(ctx, s, flight, func(ctx context.Context) (*facts, error) {
-		f, err := s.askFacts(ctx, inst)
-		if err != nil {
-			s.remember(flight, err)
-			return nil, err
-		}
-		s.facts.set(inst.key, f, factsFor)
-		return f, nil
-	})
-}
-
-// askFacts is docs.github.com "Get an installation for the authenticated app".
-func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, error) {
-	var answer struct {
-		Account struct {
-			Login string `json:"login"`
-			Slug  string `json:"slug"` // of an enterprise, which has no login
-		} `json:"account"`
-		Permissions map[string]string `json:"permissions"`
-	}
-	c := apiCall{
-		app: inst.app, method: "GET", path: fmt.Sprintf("/app/installations/%d", inst.id),
-		action: fmt.Sprintf("look at installation %d", inst.id), inst: inst,
-	}
-	if err := s.do(ctx, c, &answer); err != nil {
-		return nil, err
-	}
-	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: answer.Permissions, made: time.Now()}
-	if f.account.Login == "" {
-		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
-	}
-	if !f.account.plausible() {
-		return nil, c.fail(errNoName)
-	}
-	return f, nil
 }

@@ -1,0 +1,177 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// factsFor is how long an installation's account, permissions and
+	// repositories are remembered. Where a grant of GitHub's that ends in
+	// between makes a mint fail, they are asked for anew.
+	factsFor = 5 * time.Minute
+	maxFacts = 1000 // installations of which they are remembered
+	// maxRepositoryPages bounds the walk through an installation's
+	// repositories, a hundred a page. It costs quota, every factsFor.
+	maxRepositoryPages = 20
+	// askAgainAfter is how old what GitHub said must be to be asked for anew
+	// where it seems to be wrong, for each page of it: it costs quota.
+	askAgainAfter = 10 * time.Second
+)
+
+// facts are what GitHub says about an installation.
+type facts struct {
+	account     Owner
+	permissions map[string]string
+	of          *installation
+	made        time.Time
+}
+
+// repository is one of an installation's.
+type repository struct {
+	id          int64
+	login, name string
+}
+
+// listing is an installation's repositories.
+type listing struct {
+	all      []repository
+	complete bool // there are no more than that
+	made     time.Time
+}
+
+// factsOf asks GitHub about an installation.
+func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error) {
+	if f, ok := s.facts.get(inst.key); ok {
+		return f, nil
+	}
+	flight := "facts|" + inst.key
+	if err := s.refusal(flight); err != nil {
+		return nil, err
+	}
+	return once(ctx, s, flight, func(ctx context.Context) (*facts, error) {
+		f, err := s.askFacts(ctx, inst)
+		if err != nil {
+			s.remember(flight, err)
+			return nil, err
+		}
+		s.facts.set(inst.key, f, factsFor)
+		return f, nil
+	})
+}
+
+// askFacts is docs.github.com "Get an installation for the authenticated app".
+func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, error) {
+	var answer struct {
+		Account struct {
+			Login string `json:"login"`
+			Slug  string `json:"slug"` // of an enterprise, which has no login
+		} `json:"account"`
+		Permissions map[string]string `json:"permissions"`
+	}
+	c := apiCall{
+		app: inst.app, method: "GET", path: fmt.Sprintf("/app/installations/%d", inst.id),
+		action: fmt.Sprintf("look at installation %d", inst.id), inst: inst,
+	}
+	if err := s.do(ctx, c, &answer); err != nil {
+		return nil, err
+	}
+	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: answer.Permissions, made: time.Now()}
+	if f.account.Login == "" {
+		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
+	}
+	if !f.account.plausible() {
+		return nil, c.fail(errNoName)
+	}
+	return f, nil
+}
+
+// doubt drops what is known about an installation for which GitHub does not
+// mint as that says, unless it is quite new.
+func (s *Source) doubt(inst *installation) {
+	if f, ok := s.facts.get(inst.key); ok && time.Since(f.made) >= askAgainAfter {
+		s.facts.delete(inst.key)
+	}
+	if list, ok := s.listings.get(inst.key); ok && list.mayBeOld() {
+		s.listings.delete(inst.key)
+	}
+}
+
+// has reports whether a repository is listed.
+func (l *listing) has(owner Owner) bool {
+	return slices.ContainsFunc(l.all, func(r repository) bool {
+		return r.id == owner.RepositoryID || strings.EqualFold(r.name, owner.Repo) && strings.EqualFold(r.login, owner.Login)
+	})
+}
+
+// mayBeOld reports whether it is worth its quota to ask for the list anew.
+func (l *listing) mayBeOld() bool {
+	pages := 1 + len(l.all)/100
+	return l.complete && time.Since(l.made) >= askAgainAfter*time.Duration(pages)
+}
+
+// listingFor returns the repositories of an installation, asking again if the
+// want names one that is missing.
+func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want) (*listing, error) {
+	if list, ok := s.listings.get(inst.key); ok && !s.misses(inst, want) {
+		return list, nil
+	}
+	flight := "repositories|" + inst.key
+	if err := s.refusal(flight); err != nil {
+		return nil, err
+	}
+	return once(ctx, s, flight, func(ctx context.Context) (*listing, error) {
+		list, err := s.walkRepositories(ctx, inst)
+		if err != nil {
+			s.remember(flight, err)
+			return nil, err
+		}
+		s.listings.set(inst.key, list, factsFor)
+		return list, nil
+	})
+}
+
+// metadataOnly is what a token needs to list its repositories.
+var metadataOnly = mustNarrow(map[string]string{"metadata": "read"})
+
+func mustNarrow(permissions map[string]string) *Narrowing {
+	n, err := NewNarrowing(nil, nil, permissions)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// walkRepositories lists what an installation covers: docs.github.com "List
+// repositories accessible to the app installation".
+func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
+	list := &listing{made: time.Now()}
+	for page := 1; page <= maxRepositoryPages; page++ {
+		var answer struct {
+			Repositories []struct {
+				ID       int64  `json:"id"`
+				FullName string `json:"full_name"`
+			} `json:"repositories"`
+		}
+		c := apiCall{
+			app: inst.app, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
+			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
+		}
+		if err := s.doAs(ctx, c, inst, metadataOnly, &answer); err != nil {
+			return nil, err
+		}
+		for _, r := range answer.Repositories {
+			if login, name, ok := strings.Cut(r.FullName, "/"); ok && r.ID > 0 {
+				list.all = append(list.all, repository{r.ID, login, name})
+			}
+		}
+		if len(answer.Repositories) < 100 {
+			list.complete = true
+			break
+		}
+	}
+	return list, nil
+}
