@@ -51,6 +51,13 @@
 // are tried in turn again after ten seconds. A Signer that fails is asked again
 // after as long, if no other can stand in.
 //
+// # Limits
+//
+// A Want may have a Scope, which confines the token to repositories and
+// permissions: GitHub is asked what the installation has, every five minutes, and
+// mints for what both have in common. A repository that is made since is noticed
+// when a request names it, after ten seconds for each hundred that there are.
+//
 // # Limitations
 //
 // A token is used until a minute before the end that GitHub gave it, for a day
@@ -68,7 +75,8 @@
 //
 // While GitHub or the network fails, rather than refuses, every request that
 // does not come while another one waits causes three attempts. An installation
-// that was unsuspended, or granted something, is noticed after ten seconds.
+// that was unsuspended, or granted something, is noticed after ten seconds; what
+// it was granted within a Scope, after five minutes.
 //
 // Nothing is revoked but by Revoke. It does not know tokens that GitHub minted
 // without our reading the answer, nor those in their last minute; they expire.
