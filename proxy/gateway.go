@@ -119,6 +119,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if x.now.Rules.Exchange {
 		g.heedPlaceholder(r, x)
 	}
+	asked := x.route
 	if x.looksAtNames() {
 		g.nameSubjects(r.Context(), x)
 	}
@@ -128,7 +129,10 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	}
 	client := x.session.client
 	if denial := client.Decide(req, &x.route, document); denial != nil {
-		return denied(denial)
+		// What GitHub calls an id is not for everybody who can count.
+		nameless := x.route
+		nameless.Subject, nameless.Others = asked.Subject, asked.Others
+		return denied(cmp.Or(client.Decide(req, &nameless, document), denial))
 	}
 	if client.LimitsRefs() {
 		x.decideRef = func(u policy.RefUpdate) *refusal { return denied(client.DecideRef(u)) }
