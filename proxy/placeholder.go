@@ -23,8 +23,8 @@ const (
 	// placeholderLife is as long as GitHub's tokens are good for.
 	placeholderLife = time.Hour
 
-	maxPlaceholders     = 10000    // kept
-	maxPlaceholderBytes = 32 << 20 // of their narrowings
+	maxPlaceholders     = 10000    // kept of each client
+	maxPlaceholderBytes = 32 << 20 // of the narrowings of each client's
 )
 
 // placeholder is an installation token to the program that holds it. To the
@@ -59,16 +59,21 @@ func (p *placeholder) choose(want *auth.Want, route *rules.Route) error {
 }
 
 // placeholders are those that are good now. They are forgotten when they
-// expire, or when there are too many, the first to expire first.
+// expire, or when a client has too many, its first to expire first.
 type placeholders struct {
 	mu    sync.RWMutex
-	byKey map[string]*list.Element // token → where it is in order
-	order list.List                // of *placeholder; all live as long, so it is that of expiry
+	byKey map[string]*list.Element // token → where it is in its client's order
+	of    map[string]*held         // client → its own
+}
+
+// held are the placeholders of one client.
+type held struct {
+	order list.List // of *placeholder; all live as long, so it is that of expiry
 	bytes int
 }
 
 func newPlaceholders() *placeholders {
-	return &placeholders{byKey: make(map[string]*list.Element)}
+	return &placeholders{byKey: make(map[string]*list.Element), of: make(map[string]*held)}
 }
 
 // add gives p a token and a time to expire, and keeps it.
@@ -77,11 +82,16 @@ func (s *placeholders) add(p *placeholder) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	p.token, p.expires = newPlaceholderToken(), now.Add(placeholderLife)
-	s.byKey[p.token] = s.order.PushBack(p)
-	s.bytes += len(p.narrow.String())
-	for first := s.order.Front(); ; first = s.order.Front() {
+	of := s.of[p.client]
+	if of == nil {
+		of = &held{}
+		s.of[p.client] = of
+	}
+	s.byKey[p.token] = of.order.PushBack(p)
+	of.bytes += len(p.narrow.String())
+	for first := of.order.Front(); ; first = of.order.Front() {
 		expired := !now.Before(first.Value.(*placeholder).expires)
-		if !expired && len(s.byKey) <= maxPlaceholders && s.bytes <= maxPlaceholderBytes {
+		if !expired && of.order.Len() <= maxPlaceholders && of.bytes <= maxPlaceholderBytes {
 			return
 		}
 		s.drop(first)
@@ -90,9 +100,11 @@ func (s *placeholders) add(p *placeholder) {
 
 // drop forgets a placeholder. s.mu is held.
 func (s *placeholders) drop(at *list.Element) {
-	p := s.order.Remove(at).(*placeholder)
+	p := at.Value.(*placeholder)
+	of := s.of[p.client]
+	of.order.Remove(at)
+	of.bytes -= len(p.narrow.String())
 	delete(s.byKey, p.token)
-	s.bytes -= len(p.narrow.String())
 }
 
 // find returns the placeholder of that token if it is good for the client and

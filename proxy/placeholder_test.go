@@ -101,8 +101,8 @@ func TestPlaceholdersExpire(t *testing.T) {
 		if s.find(p.token, rules.GitHubCom, "agent") != nil {
 			t.Error("at its end it is still found")
 		}
-		s.add(&placeholder{})
-		if len(s.byKey) != 1 || s.order.Len() != 1 {
+		s.add(&placeholder{client: "agent"})
+		if len(s.byKey) != 1 || s.of["agent"].order.Len() != 1 {
 			t.Errorf("%d are kept, want the expired one dropped", len(s.byKey))
 		}
 	})
@@ -110,14 +110,21 @@ func TestPlaceholdersExpire(t *testing.T) {
 
 func TestPlaceholdersAreBounded(t *testing.T) {
 	s := newPlaceholders()
+	others := &placeholder{client: "other"}
+	s.add(others)
 	first := &placeholder{}
 	s.add(first)
+	mine := s.of[""]
 	for range maxPlaceholders {
 		s.add(&placeholder{})
 	}
-	if len(s.byKey) != maxPlaceholders || s.order.Len() != maxPlaceholders || s.find(first.token, "", "") != nil {
-		t.Errorf("%d are kept, want %d, without the first", len(s.byKey), maxPlaceholders)
+	if len(s.byKey) != maxPlaceholders+1 || mine.order.Len() != maxPlaceholders || s.find(first.token, "", "") != nil {
+		t.Errorf("%d are kept, want %d, without the first", mine.order.Len(), maxPlaceholders)
 	}
+	if s.find(others.token, "", "other") != others {
+		t.Error("one client's placeholders displaced another's")
+	}
+	s.end(others)
 
 	names := make([]string, 500)
 	for i := range names {
@@ -132,18 +139,18 @@ func TestPlaceholdersAreBounded(t *testing.T) {
 		last = &placeholder{narrow: narrow}
 		s.add(last)
 	}
-	if want := maxPlaceholderBytes / len(narrow.String()); len(s.byKey) != want || s.bytes > maxPlaceholderBytes {
-		t.Errorf("%d with %d bytes are kept, want %d", len(s.byKey), s.bytes, want)
+	if want := maxPlaceholderBytes / len(narrow.String()); len(s.byKey) != want || mine.bytes > maxPlaceholderBytes {
+		t.Errorf("%d with %d bytes are kept, want %d", len(s.byKey), mine.bytes, want)
 	}
 	if s.find(last.token, "", "") != last {
 		t.Error("the last one is not found")
 	}
-	for at := s.order.Front(); at != nil; at = s.order.Front() {
+	for at := mine.order.Front(); at != nil; at = mine.order.Front() {
 		s.end(at.Value.(*placeholder))
 	}
 	s.end(last) // which has ended
-	if len(s.byKey) != 0 || s.bytes != 0 {
-		t.Errorf("after all ended, %d with %d bytes are kept", len(s.byKey), s.bytes)
+	if len(s.byKey) != 0 || mine.bytes != 0 {
+		t.Errorf("after all ended, %d with %d bytes are kept", len(s.byKey), mine.bytes)
 	}
 }
 
