@@ -1,12 +1,19 @@
 package cli
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	"ghapp-proxy/auth"
+	"ghapp-proxy/config"
 	"ghapp-proxy/rules"
 )
 
@@ -214,7 +221,7 @@ func TestWithholdAndOverride(t *testing.T) {
 	kept, withheld := withhold([]string{
 		"A=1", "KEY=x", "HTTPS_PROXY=old", "SAME=s", "GH_PAT=short", "NODE_OPTIONS=--x",
 		"GIT_CONFIG_VALUE_0=ghp_0123456789012345678901234567890123456789",
-	}, []string{"KEY"})
+	}, []string{"KEY"}, nil)
 	if want := []string{"KEY", "GH_PAT", "GIT_CONFIG_VALUE_0"}; !slices.Equal(withheld, want) {
 		t.Errorf("withheld %q, want %q", withheld, want)
 	}
@@ -224,5 +231,31 @@ func TestWithholdAndOverride(t *testing.T) {
 	}
 	if want := []string{"HTTPS_PROXY"}; !slices.Equal(overridden, want) {
 		t.Errorf("overridden %q, want %q", overridden, want)
+	}
+}
+
+// TestMadeUpKey: with exchange, a program gets the key that was made up for it,
+// and none of the Apps'.
+func TestMadeUpKey(t *testing.T) {
+	newKey := func() (key *rsa.PrivateKey, text string) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	}
+	own, ownText := newKey()
+	_, madeUp := newKey()
+	cfg := &config.Config{Apps: []*auth.App{{Name: "ci-bot", Signers: []auth.Signer{auth.NewKey(own)}}}}
+	inherited := []string{"PRIVATE_KEY=" + madeUp, "APP_KEY=" + strings.ReplaceAll(ownText, "\n", `\n`), "KEY=" + base64.StdEncoding.EncodeToString([]byte(madeUp+ownText))}
+	secretEnv := []string{"PRIVATE_KEY"}
+
+	if env, _ := withhold(inherited, secretEnv, madeUpKey(cfg)); len(env) != 0 {
+		t.Errorf("without exchange %d keys are left", len(env))
+	}
+	cfg.Exchange = config.ExchangePlaceholder
+	env, withheld := withhold(inherited, secretEnv, madeUpKey(cfg))
+	if len(env) != 1 || env[0] != inherited[0] || !slices.Equal(withheld, []string{"APP_KEY", "KEY"}) {
+		t.Errorf("%d variables are left, and withheld are %q, want APP_KEY and KEY", len(env), withheld)
 	}
 }

@@ -154,7 +154,7 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 // The files that it names are written to dir. What is done to the user's own
 // settings goes to the log.
 func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, dir string, log *slog.Logger) ([]string, error) {
-	kept, withheld := withhold(os.Environ(), cfg.SecretEnv)
+	kept, withheld := withhold(os.Environ(), cfg.SecretEnv, madeUpKey(cfg))
 	files := &trustFiles{ca: cas.pem(), dir: dir, mode: 0o600, has: lookupIn(kept), earlier: envDir(cfg)}
 	files.home, _ = os.UserHomeDir() // without one there is no ~/.wgetrc
 	found, notes, err := files.write()

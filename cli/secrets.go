@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/config"
 )
 
 // tokenEnv are variables that tools read GitHub's tokens from. Tokens made
@@ -36,12 +39,42 @@ func holdsSecret(value string) bool {
 	return false
 }
 
+// madeUpKey returns what reports whether a value is a private key that a program
+// can be given, because it is none of the Apps': with exchange, programs need one
+// that was made up for them. nil if there is no such key, or if it cannot be told.
+func madeUpKey(cfg *config.Config) func(value string) bool {
+	if cfg.Exchange != config.ExchangePlaceholder {
+		return nil
+	}
+	var known []string
+	for _, app := range cfg.Apps {
+		for _, signer := range app.Signers {
+			name := signer.String()
+			if !strings.HasPrefix(name, "SHA256:") {
+				return nil // a signer_command does not say what its key is
+			}
+			known = append(known, name)
+		}
+	}
+	return func(value string) bool {
+		key, err := auth.ParseKey([]byte(value))
+		if err != nil || strings.Count(value, "-----BEGIN") != 1 { // ParseKey looks at the first
+			return false
+		}
+		fingerprint := auth.NewKey(key).String()
+		return !slices.ContainsFunc(known, func(name string) bool { return strings.HasPrefix(name, fingerprint) })
+	}
+}
+
 // withhold is inherited without every variable that a secret was or could be
-// read from. It also returns their names.
-func withhold(inherited []string, secretEnv []string) (env, withheld []string) {
+// read from, but for what madeUp, if it is not nil, reports to be none. It also
+// returns their names.
+func withhold(inherited []string, secretEnv []string, madeUp func(value string) bool) (env, withheld []string) {
 	for _, entry := range inherited {
 		name, value, _ := strings.Cut(entry, "=")
 		switch {
+		case madeUp != nil && strings.Contains(name, "KEY") && madeUp(value):
+			env = append(env, entry)
 		case slices.Contains(secretEnv, name), slices.Contains(tokenEnv, name), holdsSecret(value):
 			withheld = append(withheld, name)
 			if strings.HasPrefix(name, "GIT_CONFIG_VALUE_") {
