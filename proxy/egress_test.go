@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -406,6 +407,41 @@ func TestProxyIsUnreachableThroughItself(t *testing.T) {
 	for _, host := range hosts {
 		if _, resp := w.connect(t, host+":"+port); !strings.HasPrefix(resp.Status, "403 ghapp-proxy: the proxy does not connect to itself") {
 			t.Errorf("CONNECT %s:%s: %s", host, port, resp.Status)
+		}
+	}
+}
+
+// Both logs name the client that was refused, however it asked.
+func TestRefusalNamesTheClient(t *testing.T) {
+	audit := new(logBuffer)
+	w := start(t, func(s *setup) {
+		s.options.Audit = audit
+		s.options.Clients = clients(t, &policy.Client{Name: "agent", Networks: loopback, Limits: policy.Limits{MaxConnections: 1}})
+	})
+	answered := func(resp *http.Response, want int) {
+		t.Helper()
+		if resp.StatusCode != want {
+			t.Errorf("answered %s, want %d", resp.Status, want)
+		}
+	}
+	_, resp := w.connect(t, "api.github.com:443") // stays open
+	answered(resp, http.StatusOK)
+	_, resp = w.connect(t, "a.example.com:443")
+	answered(resp, http.StatusTooManyRequests)
+	resp, err := w.client(t, false).Get("http://b.example.com/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answered(resp, http.StatusTooManyRequests)
+
+	for host, method := range map[string]string{"a.example.com:443": "CONNECT", "b.example.com": "GET"} {
+		record := regexp.MustCompile(`"client":"agent","address":"127.0.0.1:\d+","method":"` + method + `","host":"` + host + `","decision":"refused"`)
+		if !record.MatchString(audit.String()) {
+			t.Errorf("the audit log does not say that agent was refused %s:\n%s", host, audit)
+		}
+		if line := "msg=refused client=agent method=" + method + " host=" + host; !strings.Contains(w.log.String(), line) {
+			t.Errorf("the log lacks %s:\n%s", line, w.log)
 		}
 	}
 }

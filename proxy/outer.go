@@ -24,6 +24,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		p.refuseOuter(w, r, refused)
 		return
 	}
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c)) // whom a refusal is logged with
 	if r.Method != http.MethodConnect {
 		if refused := p.countPlain(r, c.usage); refused != nil {
 			p.refuseOuter(w, r, refused)
