@@ -27,22 +27,39 @@ type served struct {
 	env    []string // for clients
 }
 
-// serveProcess builds the program as it is shipped and starts it.
+// serveProcess builds the program and starts it.
 func serveProcess(t *testing.T) *served {
 	t.Helper()
 	s := &served{github: githubtest.Start(t, githubtest.Options{}), dir: t.TempDir()}
 	if err := writeConfig(s.dir, s.github); err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(s.dir, "ghapp-proxy")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := buildProgram(t, s.dir)
 	config := filepath.Join(s.dir, "config.toml")
 	environ := append(os.Environ(), "HOME="+s.dir, "XDG_STATE_HOME="+filepath.Join(s.dir, "state"), "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
 	proxy := exec.Command(program, "serve", "--config", config)
 	proxy.Env = environ
+	address := startProxy(t, proxy)
+	s.pid = proxy.Process.Pid
+	s.env = s.environment(t, program, config, "http://"+address, environ)
+	return s
+}
+
+// buildProgram builds the program as it is shipped.
+func buildProgram(t *testing.T, dir string) (path string) {
+	t.Helper()
+	path = filepath.Join(dir, "ghapp-proxy")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// startProxy starts `ghapp-proxy serve`, which is interrupted when the test
+// ends, and returns the address that it listens on.
+func startProxy(t *testing.T, proxy *exec.Cmd) (address string) {
+	t.Helper()
 	stderr, err := proxy.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,20 +73,19 @@ func serveProcess(t *testing.T) *served {
 			t.Errorf("ghapp-proxy serve: %v", err)
 		}
 	})
-	s.pid = proxy.Process.Pid
-	address := regexp.MustCompile(`msg=listening address=(\S+)`)
+	listening := regexp.MustCompile(`msg=listening address=(\S+)`)
 	r := bufio.NewReader(stderr)
-	for said := ""; s.env == nil; {
+	for said := ""; address == ""; {
 		line, err := r.ReadString('\n')
 		if said += line; err != nil {
 			t.Fatalf("ghapp-proxy serve ended: %v\n%s", err, said)
 		}
-		if match := address.FindStringSubmatch(line); match != nil {
-			s.env = s.environment(t, program, config, "http://"+match[1], environ)
+		if match := listening.FindStringSubmatch(line); match != nil {
+			address = match[1]
 		}
 	}
 	go io.Copy(io.Discard, r) // ends with the process
-	return s
+	return address
 }
 
 // environment is what `ghapp-proxy env` prints, for exec.
