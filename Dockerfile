@@ -4,9 +4,11 @@
 #   docker run --rm -p 127.0.0.1:8080:8080 -v "$PWD/config:/etc/ghapp-proxy:ro" -v ghapp-state:/var/lib/ghapp-proxy ghapp-proxy
 #
 # Inside, the configuration is /etc/ghapp-proxy/config.toml. It needs
-# listen = "0.0.0.0:8080" and allow_anonymous = true: publish the port to those
-# only who may use the App. The key must be readable for uid 65532, as which the
-# image runs; --user makes it another one.
+# listen = "0.0.0.0:8080", and a [client.NAME] for each who may use the proxy:
+# docs/sandbox.md has an example. (With allow_anonymous = true instead, publish the
+# port to those only who may use the App.) Key and configuration must be readable
+# for uid 65532, as which the image runs; --user makes it another one. What it
+# writes, an audit_log say, goes to /var/lib/ghapp-proxy, or is "-".
 
 FROM golang:1.26 AS build
 WORKDIR /src
