@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"reflect"
@@ -23,6 +24,7 @@ func policyOf(cfg *config.Config) proxy.Policy {
 type reloader struct {
 	load  func(context.Context) (*config.Config, error)
 	cfg   *config.Config // in force
+	addr  net.Addr       // that the proxy listens on
 	proxy *proxy.Proxy
 	audit io.Writer
 	log   *slog.Logger
@@ -52,6 +54,9 @@ func (l *reloader) reload(ctx context.Context) {
 		}
 	}
 	cfg, err := l.load(ctx)
+	if err == nil {
+		err = checkExposure(cfg, l.addr)
+	}
 	if err != nil {
 		l.log.Error("the configuration is not read again: it has faults", "error", err)
 		return

@@ -89,7 +89,7 @@ func serve(ctx context.Context, load func(context.Context) (*config.Config, erro
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous}, audit, false, log)
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, log)
 	if err != nil {
 		closeAll(ln, own)
 		return err
@@ -100,7 +100,7 @@ func serve(ctx context.Context, load func(context.Context) (*config.Config, erro
 	go func() { failed <- srv.Serve(ln, own...) }()
 	reloads, stopReloads := context.WithCancel(ctx)
 	var reloading sync.WaitGroup
-	reloading.Go(func() { (&reloader{load, cfg, srv.Proxy, audit, log}).run(reloads) })
+	reloading.Go(func() { (&reloader{load, cfg, ln.Addr(), srv.Proxy, audit, log}).run(reloads) })
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -125,11 +125,9 @@ func listenAll(ctx context.Context, cfg *config.Config) (ln net.Listener, own []
 	if ln, err = listen(ctx, "tcp", cfg.Listen); err != nil {
 		return nil, nil, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
 	}
-	tcp, ok := ln.Addr().(*net.TCPAddr)
-	if known := cfg.AllowAnonymous || len(cfg.Clients.All()) > 0; !known && (!ok || !tcp.IP.IsLoopback()) {
+	if err := checkExposure(cfg, ln.Addr()); err != nil {
 		ln.Close()
-		return nil, nil, &statusError{exitConfig, fmt.Errorf(
-			"listen = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, configure clients, or set allow_anonymous = true", cfg.Listen)}
+		return nil, nil, &statusError{exitConfig, err}
 	}
 	for _, c := range cfg.Clients.All() {
 		if c.Listen == "" {
@@ -143,6 +141,17 @@ func listenAll(ctx context.Context, cfg *config.Config) (ln net.Listener, own []
 		own = append(own, &proxy.Listener{Listener: theirs, Client: c.Name})
 	}
 	return ln, own, nil
+}
+
+// checkExposure refuses a configuration that would serve whoever can reach an
+// address over a network, unless it says so.
+func checkExposure(cfg *config.Config, addr net.Addr) error {
+	tcp, ok := addr.(*net.TCPAddr)
+	if cfg.AllowAnonymous || len(cfg.Clients.All()) > 0 || ok && tcp.IP.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf(
+		"listen = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, configure clients, or set allow_anonymous = true", addr)
 }
 
 // listenFor opens the listener of a client's own. Whoever may connect to a

@@ -17,8 +17,9 @@ import (
 // Admission says who may use the proxy. The zero value admits everybody that
 // can connect.
 type Admission struct {
-	// SameUser admits only processes of the user that runs the proxy. It can
-	// be told on Linux and for loopback connections; elsewhere it is ignored.
+	// SameUser admits only processes of the user that runs the proxy, unless
+	// the Policy has Anonymous. It can be told on Linux and for loopback
+	// connections; elsewhere it is ignored.
 	SameUser bool
 	// Password, if set, must be sent as Proxy-Authorization: Basic, with any
 	// user name.

@@ -49,7 +49,9 @@ func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal)
 			}
 		}
 	}
-	return nil, admission.admit(r)
+	anybody := *admission
+	anybody.SameUser = anybody.SameUser && !now.Anonymous
+	return nil, anybody.admit(r)
 }
 
 // byPassword is the client that a Proxy-Authorization field names.

@@ -19,8 +19,8 @@ type Policy struct {
 	DefaultOwner string
 	// Clients are those whom the proxy can tell apart; nil for none.
 	Clients *policy.Set
-	// Anonymous serves, without limits, whoever is none of the Clients but
-	// admitted by the Admission. Without Clients everybody is.
+	// Anonymous serves, without limits, whoever is none of the Clients. Without
+	// it, whoever the Admission admits is, and only where there are no Clients.
 	Anonymous bool
 }
 
@@ -48,7 +48,8 @@ func newState(p Policy, before *state) (now *state, ended []*usage) {
 		}
 		keep(c.Name, old.Equal(c), c.Limits.WithDefaults(), scopeOf(c))
 	}
-	keep("", before != nil && p.servesAnybody() == before.servesAnybody(), policy.Limits{}, nil)
+	asBefore := before != nil && p.Anonymous == before.Anonymous && p.servesAnybody() == before.servesAnybody()
+	keep("", asBefore, policy.Limits{}, nil)
 	if before != nil {
 		for name, u := range before.usages {
 			if now.usages[name] != u {
