@@ -42,7 +42,7 @@ const maxConfined = 10000
 // ScopeError says that no token is both the installation's and within a Scope.
 type ScopeError struct {
 	Installation InstallationID
-	Account      string // whom the installation is on, "" if that was not asked
+	Account      string // whom the installation is on, "" if that is outside the Scope
 	Reason       string // "none of its repositories is allowed"
 	Hint         string // what can be done, "" if nothing is known
 }
@@ -80,7 +80,7 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 		return nil, err
 	}
 	if scope.Account != nil && !scope.Account(f.account) {
-		return nil, &ScopeError{Installation: inst.id, Account: f.account.String(), Reason: "the account is not allowed"}
+		return nil, &ScopeError{Installation: inst.id, Reason: "the account is not allowed"} // nor to be told
 	}
 	permissions, err := scope.permissions(f, want.Narrow)
 	if err != nil {

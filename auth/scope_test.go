@@ -130,6 +130,9 @@ func TestScope(t *testing.T) {
 					if !errors.As(err, &fault) || fault.Reason != reason || !cred.Anonymous() {
 						t.Fatalf("Token = %v, %v, want %q", cred, err, reason)
 					}
+					if outside := reason == "the account is not allowed"; strings.Contains(err.Error(), "Acme") == outside {
+						t.Errorf("Token = %v, which names an account: want that only within the scope", err)
+					}
 				} else if err != nil || cred.Anonymous() {
 					t.Fatalf("Token = %v, %v", cred, err)
 				}
