@@ -15,12 +15,13 @@ const (
 	elsewhere  refMove = iota + 1 // in the body, or nowhere in the request
 	inPath                        // after git/refs/
 	inPathGone                    // so, and the operation deletes it
+	byOthers                      // it lets somebody push past the proxy
 )
 
 // refMoves are the REST operations that create, move or delete a ref, or say
-// which branch is the default: docs.github.com "REST API endpoints" for each.
-// Those that only start something which might (workflows, comments to bots) are
-// not among them.
+// which branch is the default, and those that give a key or a user the right to
+// push: docs.github.com "REST API endpoints" for each. Those that only start
+// something which might (workflows, comments to bots) are not among them.
 var refMoves = map[string]refMove{
 	"git/update-ref": inPath,
 	"git/delete-ref": inPathGone,
@@ -57,6 +58,37 @@ var refMoves = map[string]refMove{
 	"repos/update":                              elsewhere, // default_branch, delete_branch_on_merge
 	"repos/update-release":                      elsewhere, // publishing a draft makes the tag
 	"security-advisories/create-fork":           elsewhere,
+
+	"enterprise-admin/assign-enterprise-role-to-user":     byOthers,
+	"enterprise-admin/assign-team-to-enterprise-role":     byOthers,
+	"enterprise-team-memberships/add":                     byOthers,
+	"enterprise-team-memberships/bulk-add":                byOthers,
+	"orgs/assign-team-to-org-role":                        byOthers,
+	"orgs/assign-user-to-org-role":                        byOthers,
+	"orgs/create-custom-organization-role":                byOthers,
+	"orgs/create-custom-repo-role":                        byOthers,
+	"orgs/create-invitation":                              byOthers,
+	"orgs/patch-custom-organization-role":                 byOthers,
+	"orgs/review-pat-grant-request":                       byOthers,
+	"orgs/review-pat-grant-requests-in-bulk":              byOthers,
+	"orgs/set-membership-for-user":                        byOthers,
+	"orgs/update":                                         byOthers, // default_repository_permission
+	"orgs/update-custom-repo-role":                        byOthers,
+	"repos/add-collaborator":                              byOthers,
+	"repos/create-deploy-key":                             byOthers,
+	"repos/update-invitation":                             byOthers,
+	"scim/provision-and-invite-user":                      byOthers,
+	"teams/add-member-legacy":                             byOthers,
+	"teams/add-or-update-membership-for-user-in-org":      byOthers,
+	"teams/add-or-update-membership-for-user-legacy":      byOthers,
+	"teams/add-or-update-repo-permissions-in-org":         byOthers,
+	"teams/add-or-update-repo-permissions-legacy":         byOthers,
+	"teams/create":                                        byOthers, // repo_names
+	"teams/create-or-update-idp-group-connections-in-org": byOthers,
+	"teams/create-or-update-idp-group-connections-legacy": byOthers,
+	"teams/link-external-idp-group-to-team-for-org":       byOthers,
+	"teams/update-in-org":                                 byOthers, // parent_team_id: the child has its rights
+	"teams/update-legacy":                                 byOthers,
 }
 
 // mergeWords are parts of the names of the GraphQL mutations that move refs:
@@ -90,6 +122,8 @@ func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document 
 		return c.deny(key, remedy, "may not use an operation that GitHub's descriptions do not have: it might move refs")
 	case move == elsewhere:
 		return c.deny(key, remedy, "may not use %q: it moves refs that cannot be told from the path", route.Operation)
+	case move == byOthers:
+		return c.deny(key, "", "may not use %q: it may let somebody push whom these limits do not bind", route.Operation)
 	case move == inPath, move == inPathGone:
 		update := RefUpdate{Ref: refInPath(req), New: "1"}
 		if update.Ref == "" {

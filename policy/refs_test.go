@@ -125,6 +125,16 @@ var refMovers = []string{
 	"migrations/start-import", "migrations/update-import", "migrations/cancel-import", "migrations/map-commit-author", "migrations/set-lfs-preference",
 	"codespaces/export-for-authenticated-user", "codespaces/publish-for-authenticated-user", "agent-tasks/create-task-in-repo",
 	"pull-request-stacks/create", "pull-request-stacks/add", "pull-request-stacks/unstack",
+	// They let others.
+	"repos/create-deploy-key", "repos/add-collaborator", "repos/update-invitation", "orgs/create-invitation", "orgs/set-membership-for-user", "orgs/update",
+	"orgs/assign-team-to-org-role", "orgs/assign-user-to-org-role", "orgs/create-custom-organization-role", "orgs/patch-custom-organization-role",
+	"orgs/create-custom-repo-role", "orgs/update-custom-repo-role", "orgs/review-pat-grant-request", "orgs/review-pat-grant-requests-in-bulk",
+	"teams/create", "teams/update-in-org", "teams/update-legacy", "teams/add-member-legacy", "teams/link-external-idp-group-to-team-for-org",
+	"teams/add-or-update-membership-for-user-in-org", "teams/add-or-update-membership-for-user-legacy",
+	"teams/add-or-update-repo-permissions-in-org", "teams/add-or-update-repo-permissions-legacy",
+	"teams/create-or-update-idp-group-connections-in-org", "teams/create-or-update-idp-group-connections-legacy",
+	"scim/provision-and-invite-user", "enterprise-team-memberships/add", "enterprise-team-memberships/bulk-add",
+	"enterprise-admin/assign-enterprise-role-to-user", "enterprise-admin/assign-team-to-enterprise-role",
 }
 
 // notRefMovers have the words of those that do.
