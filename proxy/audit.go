@@ -10,8 +10,8 @@ import (
 )
 
 // AuditRecord is one line of the audit log: what one request or one tunnel was,
-// who sent it, and what was decided and why. audit.schema.json describes it.
-// It contains no secret: of a credential it has GitHub's fingerprint.
+// who sent it, and what was decided and why. It contains no secret: of a
+// credential it has GitHub's fingerprint. Long texts are cut off.
 type AuditRecord struct {
 	Time    time.Time `json:"time"` // when it began
 	ID      string    `json:"id"`   // of the request, random
@@ -21,7 +21,7 @@ type AuditRecord struct {
 
 	Method string `json:"method"`
 	Host   string `json:"host"`
-	Path   string `json:"path,omitempty"` // without the query, and not beyond a length
+	Path   string `json:"path,omitempty"` // without the query
 
 	Decision  AuditDecision `json:"decision"`
 	DecidedBy string        `json:"decided_by,omitempty"` // the key of the configuration: "client.agent.deny[1]", "rule[2]"
@@ -84,14 +84,14 @@ func (o *Options) audit(make func() *AuditRecord) {
 func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took time.Duration) *AuditRecord {
 	record := &AuditRecord{
 		Time: start.UTC(), Kind: AuditRequest, Client: x.session.clientName(), Address: r.RemoteAddr,
-		Method: r.Method, Host: x.session.host.Name, Path: loggedPath(x.path),
+		Method: logged(r.Method), Host: logged(x.session.host.Name), Path: logged(x.path),
 		Decision: AuditForwarded, DecidedBy: x.decidedBy(),
 		Operation: x.route.Operation, OtherOwners: len(x.route.Others), Refs: x.refs,
 		Installation: int64(x.credential.Installation), Credential: credentialName(x), Fingerprint: x.credential.Fingerprint(),
 		Status: w.status, GitHubRequestID: x.githubRequestID, Milliseconds: milliseconds(took), Received: w.bytes,
 	}
 	if x.route.Named() {
-		record.Subject = owner(x.route.Subject).String()
+		record.Subject = logged(owner(x.route.Subject).String())
 	}
 	if x.credential.App != nil {
 		record.App = x.credential.App.Name
@@ -106,7 +106,7 @@ func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took tim
 		record.Decision = AuditRefused
 	}
 	if x.err != nil {
-		record.Reason = x.err.Error()
+		record.Reason = logged(x.err.Error())
 	}
 	return record
 }

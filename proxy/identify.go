@@ -61,7 +61,7 @@ func (p *Proxy) byPassword(now *state, r *http.Request, header string) (*policy.
 			return c, nil
 		}
 	}
-	return nil, p.guesses.count(r.RemoteAddr)
+	return nil, p.wrongSecret(r.RemoteAddr)
 }
 
 // byListener is the client whose own listener a request came in by. Whoever
@@ -108,42 +108,52 @@ func addressOf(hostport string) netip.Addr {
 const (
 	// maxGuesses is how many wrong secrets an address may send in a minute.
 	maxGuesses = 10
-	// maxGuessers bounds the addresses that are remembered.
-	maxGuessers = 10000
+	// maxStrangers is how many refusals of somebody who is not known are
+	// logged of an address in a minute.
+	maxStrangers = 60
+	// maxAddresses bounds the addresses that are remembered.
+	maxAddresses = 10000
 )
 
-// guesses counts wrong secrets by address. It slows down who guesses, and
-// keeps the log short; a right secret is never refused, so that nobody can lock
-// out another one behind the same address.
-type guesses struct {
-	by *lru.Cache[netip.Prefix, *rate.Limiter]
+// perAddress allows so much a minute to each address.
+type perAddress struct {
+	most int
+	by   *lru.Cache[netip.Prefix, *rate.Limiter]
 }
 
-func newGuesses() *guesses {
-	by, err := lru.New[netip.Prefix, *rate.Limiter](maxGuessers)
+func newPerAddress(most int) *perAddress {
+	by, err := lru.New[netip.Prefix, *rate.Limiter](maxAddresses)
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &guesses{by}
+	return &perAddress{most, by}
 }
 
-// count counts a wrong secret and says what to answer.
-func (g *guesses) count(remote string) *refusal {
+// allow counts one and reports whether it is not too much. Clients of Unix
+// sockets have one address, which is none.
+func (a *perAddress) allow(remote string) bool {
 	addr := addressOf(remote)
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64 // one network has as many addresses as it likes
 	}
 	prefix, _ := addr.Prefix(bits) // without an address: the zero value
-	limiter, ok := g.by.Get(prefix)
+	limiter, ok := a.by.Get(prefix)
 	if !ok {
-		limiter = perMinute(maxGuesses)
-		limiter.SetBurst(maxGuesses)
-		g.by.Add(prefix, limiter)
+		limiter = perMinute(a.most)
+		limiter.SetBurst(a.most)
+		a.by.Add(prefix, limiter)
 	}
-	if !limiter.Allow() {
+	return limiter.Allow()
+}
+
+// wrongSecret counts a wrong secret and says what to answer. That slows down
+// who guesses; a right secret is never refused, so that nobody can lock out
+// another one behind the same address.
+func (p *Proxy) wrongSecret(remote string) *refusal {
+	if !p.guesses.allow(remote) {
 		return &refusal{
-			status: http.StatusTooManyRequests, code: "http_request_denied", title: "too many wrong secrets from " + addr.String(),
+			status: http.StatusTooManyRequests, code: "http_request_denied", title: "too many wrong secrets from " + addressOf(remote).String(),
 			remedy: "check the name and the secret in the proxy URL, and wait", retryAt: time.Now().Add(time.Minute / maxGuesses), quiet: true,
 		}
 	}

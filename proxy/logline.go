@@ -80,19 +80,18 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 	}
 }
 
-// maxLoggedPath is how much of a path is logged, in bytes.
-const maxLoggedPath = 1 << 10
+// maxLogged is how much is logged of a text that a client chooses, in bytes.
+const maxLogged = 1 << 10
 
 // describe is what the log says about a request. The path is logged without its
 // query, which may hold secrets.
 func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []slog.Attr {
-	path := loggedPath(x.path)
 	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
 		slog.String("client", cmp.Or(x.session.clientName(), r.RemoteAddr)),
-		slog.String("method", r.Method),
-		slog.String("host", x.session.host.Name),
-		slog.String("path", path),
+		slog.String("method", logged(r.Method)),
+		slog.String("host", logged(x.session.host.Name)),
+		slog.String("path", logged(x.path)),
 		slog.String("route", x.route.Operation),
 		slog.String("credential", credentialName(x)),
 	)
@@ -100,7 +99,7 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 		attrs = append(attrs, slog.String("replaced", scheme(own))) // what the tool sent did not leave
 	}
 	if x.route.Named() {
-		attrs = append(attrs, slog.String("owner", owner(x.route.Subject).String()))
+		attrs = append(attrs, slog.String("owner", logged(owner(x.route.Subject).String())))
 	}
 	if n := len(x.route.Others); n > 0 {
 		attrs = append(attrs, slog.Int("other_owners", n))
@@ -125,17 +124,17 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 		attrs = append(attrs, slog.String("decided_by", key))
 	}
 	if x.err != nil {
-		attrs = append(attrs, slog.String("error", x.err.Error()))
+		attrs = append(attrs, slog.String("error", logged(x.err.Error())))
 	}
 	return attrs
 }
 
-// loggedPath is as much of a path as is logged.
-func loggedPath(path string) string {
-	if len(path) > maxLoggedPath {
-		path = path[:maxLoggedPath] + "…"
+// logged is as much of a text as is logged.
+func logged(text string) string {
+	if len(text) > maxLogged {
+		text = strings.ToValidUTF8(text[:maxLogged], "") + "…"
 	}
-	return path
+	return text
 }
 
 // decidedBy is the key of the configuration that refused a request, "" if none did.

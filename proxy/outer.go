@@ -21,6 +21,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	}
 	c, refused := p.identify(r)
 	if refused != nil {
+		refused.quiet = !p.strangers.allow(r.RemoteAddr) || refused.quiet
 		p.refuseOuter(w, r, refused)
 		return
 	}
@@ -97,7 +98,8 @@ func (p *Proxy) noteRefused(r *http.Request, refused *refusal) {
 		level = slog.LevelDebug
 	}
 	c, _ := r.Context().Value(callerKey{}).(caller) // nobody, before it is known
-	p.opts.Log.Log(r.Context(), level, "refused", "client", cmp.Or(c.clientName(), r.RemoteAddr), "method", r.Method, "host", r.URL.Host, "status", refused.status, "error", refused.title)
+	method, host, title := logged(r.Method), logged(r.URL.Host), logged(refused.title)
+	p.opts.Log.Log(r.Context(), level, "refused", "client", cmp.Or(c.clientName(), r.RemoteAddr), "method", method, "host", host, "status", refused.status, "error", title)
 	if refused.quiet {
 		return
 	}
@@ -107,8 +109,8 @@ func (p *Proxy) noteRefused(r *http.Request, refused *refusal) {
 			kind = AuditConnect
 		}
 		return &AuditRecord{
-			Time: time.Now().UTC(), Kind: kind, Client: c.clientName(), Address: r.RemoteAddr, Method: r.Method, Host: r.URL.Host,
-			Decision: AuditRefused, DecidedBy: refused.decidedBy, Reason: refused.title, Status: refused.status,
+			Time: time.Now().UTC(), Kind: kind, Client: c.clientName(), Address: r.RemoteAddr, Method: method, Host: host,
+			Decision: AuditRefused, DecidedBy: refused.decidedBy, Reason: title, Status: refused.status,
 		}
 	})
 }

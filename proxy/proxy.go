@@ -64,14 +64,14 @@ type Proxy struct {
 	inside    *handover   // where the outer hands connections to the inner
 	tunnels   tunnels
 
-	current atomic.Pointer[state]
-	guesses *guesses
-	plain   sync.Map // net.Conn that sent a request in absolute form → its *slot
+	current            atomic.Pointer[state]
+	guesses, strangers *perAddress // wrong secrets, and those that are not known
+	plain              sync.Map    // net.Conn that sent a request in absolute form → its *slot
 }
 
 // New returns a Proxy. It does no I/O and starts no goroutine before Serve.
 func New(opts Options) *Proxy {
-	p := &Proxy{opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(), guesses: newGuesses()}
+	p := &Proxy{opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(), guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers)}
 	p.Replace(opts.Policy)
 	for _, host := range opts.Hosts {
 		p.hosts[host.Name] = host

@@ -94,9 +94,9 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	start := time.Now()
 	record := &AuditRecord{
 		Time: start.UTC(), Kind: AuditTunnel, Client: c.clientName(), Address: r.RemoteAddr,
-		Method: r.Method, Host: r.URL.Host, Decision: AuditForwarded, Status: http.StatusOK,
+		Method: r.Method, Host: to.String(), Decision: AuditForwarded, Status: http.StatusOK,
 	}
-	line := p.opts.Log.With("client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", r.URL.Host)
+	line := p.opts.Log.With("client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", to.String())
 	defer p.opts.audit(func() *AuditRecord {
 		record.Milliseconds = milliseconds(time.Since(start))
 		return record
@@ -104,7 +104,7 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 
 	host, err := p.opts.Upstream.dialTunnel(r.Context(), to)
 	if err != nil {
-		refused := upstreamRefusal(err, r.URL.Host)
+		refused := upstreamRefusal(err, to.String())
 		record.refuse(refused)
 		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
 			line, record.DecidedBy = line.With("address", denial.Addr, "decided_by", denial.Key), denial.Key
@@ -132,7 +132,7 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 
 // refuse makes the record that of a CONNECT that was refused.
 func (a *AuditRecord) refuse(refused *refusal) {
-	a.Kind, a.Decision, a.Status, a.Reason = AuditConnect, AuditRefused, refused.status, refused.title
+	a.Kind, a.Decision, a.Status, a.Reason = AuditConnect, AuditRefused, refused.status, logged(refused.title)
 }
 
 // errClosing is for a tunnel that comes too late.
