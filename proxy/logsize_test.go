@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/policy"
+	"ghapp-proxy/proxy"
 )
 
 // audited is a client of the loopback network with an audit log.
@@ -45,6 +47,18 @@ func TestLongNamesInLogs(t *testing.T) {
 				t.Errorf("a line of %d bytes: %.200s", len(line), line)
 			}
 		}
+	}
+}
+
+// A refusal of somebody who is known says so.
+func TestRefusalsNameTheClient(t *testing.T) {
+	w, audit := audited(t, &policy.Client{Name: "agent", Networks: loopback, Hosts: []string{"github.com"}})
+	if status, _ := get(t, w.client(t, false), "http://api.github.com/zen"); status != 403 {
+		t.Errorf("a host that is not the client's: %d", status)
+	}
+	var record proxy.AuditRecord
+	if err := json.Unmarshal([]byte(audit.String()), &record); err != nil || record.Client != "agent" || record.DecidedBy != "client.agent.hosts" {
+		t.Errorf("the audit log has %s (%v)", audit, err)
 	}
 }
 
