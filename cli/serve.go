@@ -164,15 +164,7 @@ func listenFor(ctx context.Context, c *policy.Client) (net.Listener, error) {
 	if err := removeSocket(path); err != nil {
 		return nil, err
 	}
-	ln, err := listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o666); err != nil {
-		ln.Close()
-		return nil, err
-	}
-	return ln, nil
+	return listenSocket(ctx, path)
 }
 
 // removeSocket removes what a proxy that was killed has left behind: a socket
