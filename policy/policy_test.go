@@ -254,7 +254,8 @@ func TestGraphQL(t *testing.T) {
 	read, comment := graphql(`{ viewer { login } }`), graphql(`mutation { addComment(input: {}) { clientMutationId } }`)
 	both := graphql(`mutation { __typename addComment(input: {}) { clientMutationId } mergePullRequest(input: {}) { clientMutationId } }`)
 	t.Run("deny", func(t *testing.T) {
-		of(t, policy.Client{GraphQL: policy.GraphQLDeny}).deny("graphql", read, comment, "POST /graphql nonsense", "GET /graphql", "POST https://ghe.example.com/api/graphql")
+		of(t, policy.Client{GraphQL: policy.GraphQLDeny}).deny("graphql", read, comment, "POST /graphql nonsense", "GET /graphql", "POST https://ghe.example.com/api/graphql",
+			"POST /graphql.json", "POST /graphql;x=1", "POST /graphql%20", "POST /%2567raphQL", "POST https://ghe.example.com/api/v3/graphql.json")
 	})
 	t.Run("read", func(t *testing.T) {
 		j := of(t, policy.Client{GraphQL: policy.GraphQLRead})

@@ -1,5 +1,7 @@
 package rules
 
+import "strings"
+
 // api classifies a REST or GraphQL path: by GitHub's table of operations, and
 // what the table does not know by the structure of its path, since operations
 // that GitHub adds later follow it.
@@ -61,7 +63,7 @@ func (route *Route) byStructure(path *segments) {
 		if path.is(1, "installations") {
 			route.InstallationID = number(path, 2)
 		}
-	case path.is(0, "graphql"):
+	case path.is(0, "graphql"), strings.EqualFold(undisguised(path.path), "/graphql"):
 		route.Operation = "graphql"
 	}
 }
