@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"ghapp-proxy/auth"
@@ -46,7 +47,7 @@ func credentialRefusal(err error) *refusal {
 		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error(), remedy: signing.Remedy()}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
-		f.title = refused.Error()
+		f.setCause(refused)
 		return f
 	case errors.As(err, &refused):
 		return &refusal{status: mintStatus(refused), code: "destination_unavailable", title: err.Error(), remedy: refused.Remedy, retryAt: refused.RetryAt}
@@ -74,7 +75,8 @@ func mintStatus(refused *auth.Error) int {
 // upstreamRefusal maps why a host could not be reached to an answer.
 // The codes are those of RFC 9209, section 2.3.
 func upstreamRefusal(err error, host string) *refusal {
-	f := &refusal{status: http.StatusBadGateway, code: "destination_unavailable", title: fmt.Sprintf("%s could not be reached: %v", host, err)}
+	f := &refusal{status: http.StatusBadGateway, code: "destination_unavailable"}
+	f.setCause(fmt.Errorf("%s could not be reached: %w", host, err))
 	var (
 		denial  *policy.EgressDenial
 		dns     *net.DNSError
@@ -86,7 +88,7 @@ func upstreamRefusal(err error, host string) *refusal {
 	)
 	switch {
 	case errors.Is(err, errSelf):
-		f.status, f.code, f.title = http.StatusForbidden, "http_request_denied", errSelf.Error()
+		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: errSelf.Error()}
 	case errors.As(err, &denial):
 		return egressRefusal(denial)
 	case errors.As(err, &dns):
@@ -101,6 +103,23 @@ func upstreamRefusal(err error, host string) *refusal {
 		f.status, f.code = http.StatusGatewayTimeout, "connection_timeout"
 	}
 	return f
+}
+
+// setCause says why a connection failed: to the log all of it, to the client
+// without the addresses of hosts, resolvers and proxies, which may be secret.
+func (f *refusal) setCause(err error) {
+	f.inside, f.title = err.Error(), err.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		if op.Source != nil {
+			f.title = strings.ReplaceAll(f.title, op.Source.String(), "")
+		}
+		if op.Addr != nil {
+			f.title = strings.NewReplacer(" ->"+op.Addr.String(), "", " "+op.Addr.String(), "").Replace(f.title)
+		}
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.Server != "" {
+		f.title = strings.ReplaceAll(f.title, " on "+dns.Server, "")
+	}
 }
 
 // unauthorizedRefusal stands in for a 401 of GitHub to git or Git LFS.

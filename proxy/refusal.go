@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,13 +22,14 @@ type refusal struct {
 	title  string // the cause, without a full stop
 	remedy string // what to do about it, "" if nothing is known
 
+	inside    string    // the cause as the log has it, "" for title
 	retryAt   time.Time // when it may be tried again, zero if nothing is known
 	decidedBy string    // the key of the configuration, "" if none did
 	quiet     bool      // there are many of the kind: it is logged at a lower level
 }
 
 // Error implements error, so that a refusal can be logged and returned.
-func (f *refusal) Error() string { return f.title }
+func (f *refusal) Error() string { return cmp.Or(f.inside, f.title) }
 
 // revokeRefusal keeps a token that is shared. To the client it has ended, as it
 // asked; it never had it.

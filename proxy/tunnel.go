@@ -109,7 +109,7 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
 			line, record.DecidedBy = line.With("address", denial.Addr, "decided_by", denial.Key), denial.Key
 		}
-		line.Warn("refused", "status", refused.status, "error", refused.title)
+		line.Warn("refused", "status", refused.status, "error", logged(refused.Error()))
 		refused.response(r).Write(client)
 		return
 	}
@@ -132,7 +132,7 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 
 // refuse makes the record that of a CONNECT that was refused.
 func (a *AuditRecord) refuse(refused *refusal) {
-	a.Kind, a.Decision, a.Status, a.Reason = AuditConnect, AuditRefused, refused.status, logged(refused.title)
+	a.Kind, a.Decision, a.Status, a.Reason = AuditConnect, AuditRefused, refused.status, logged(refused.Error())
 }
 
 // errClosing is for a tunnel that comes too late.
