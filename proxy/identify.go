@@ -105,6 +105,18 @@ func addressOf(hostport string) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
+// networkOf is the address in a RemoteAddr, or its network where one has as
+// many addresses as it likes; the zero value if there is none.
+func networkOf(remote string) netip.Prefix {
+	addr := addressOf(remote)
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix
+}
+
 const (
 	// maxGuesses is how many wrong secrets an address may send in a minute.
 	maxGuesses = 10
@@ -132,12 +144,7 @@ func newPerAddress(most int) *perAddress {
 // allow counts one and reports whether it is not too much. Clients of Unix
 // sockets have one address, which is none.
 func (a *perAddress) allow(remote string) bool {
-	addr := addressOf(remote)
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64 // one network has as many addresses as it likes
-	}
-	prefix, _ := addr.Prefix(bits) // without an address: the zero value
+	prefix := networkOf(remote)
 	limiter, ok := a.by.Get(prefix)
 	if !ok {
 		limiter = perMinute(a.most)

@@ -71,6 +71,7 @@ func (p *Proxy) countPlain(r *http.Request, u *usage) *refusal {
 
 // onState is the outer server's ConnState.
 func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
+	p.arrivals.note(conn, state)
 	if state == http.StateClosed || state == http.StateHijacked {
 		if held, ok := p.plain.LoadAndDelete(conn); ok {
 			held.(*slot).release()

@@ -66,7 +66,8 @@ type Proxy struct {
 
 	current            atomic.Pointer[state]
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
-	plain              sync.Map    // net.Conn that sent a request in absolute form → its *slot
+	arrivals           arrivals
+	plain              sync.Map // net.Conn that sent a request in absolute form → its *slot
 }
 
 // New returns a Proxy. It does no I/O and starts no goroutine before Serve.
