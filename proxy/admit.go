@@ -18,8 +18,8 @@ import (
 // can connect.
 type Admission struct {
 	// SameUser admits only processes of the user that runs the proxy, unless
-	// the Policy has Anonymous. It can be told on Linux and for loopback
-	// connections; elsewhere it is ignored.
+	// the Policy has Anonymous. It can be told on Linux and for
+	// connections on one machine; elsewhere it is ignored.
 	SameUser bool
 	// Password, if set, must be sent as Proxy-Authorization: Basic, with any
 	// user name.

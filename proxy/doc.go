@@ -75,7 +75,7 @@
 // answer to a client that closes its half before it is lost. Placeholders end
 // with the proxy, and what is said of repositories with them is less than GitHub
 // says. The user at the other end of a
-// connection is known only on Linux and for loopback connections.
+// connection is known only on Linux and on the same machine.
 //
 // Of a tunnel only the first ClientHello is read, and of that the outer one: what
 // Encrypted Client Hello, or what follows in TLS, asks of the host's servers is not

@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canTellPeer reports whether the uid at the other end can be looked up.
+// canTellPeer reports whether the uid at the other end can be looked up: it is
+// on this machine.
 func canTellPeer(local, remote net.Addr) bool {
 	if _, ok := local.(*net.UnixAddr); ok {
 		return true
 	}
-	tcp, ok := remote.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
+	_, ok := remote.(*net.TCPAddr)
+	return ok && isThisMachine(addrPort(remote).Addr().WithZone(""))
 }
 
 // peerUID returns the user at the other end of a connection that canTellPeer

@@ -3,9 +3,11 @@ package proxy_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 )
 
@@ -136,6 +140,58 @@ func TestDualStackPeer(t *testing.T) {
 	if got := askAs(conn); !strings.HasPrefix(got, "200") {
 		t.Errorf("an IPv6 socket is answered %s", got)
 	}
+}
+
+// Who connects on this machine is told by any of its addresses.
+func TestOwnAddressPeer(t *testing.T) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range addrs {
+		own, ok := addr.(*net.IPNet)
+		if !ok || !own.IP.IsGlobalUnicast() || own.IP.To4() == nil {
+			continue
+		}
+		for uid, want := range map[int]string{os.Getuid(): "200", os.Getuid() + 1: "403"} {
+			client := &policy.Client{Name: "agent", Listen: "its own", UIDs: []uint32{uint32(uid)}, Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}}
+			addr := serveOwn(t, net.JoinHostPort(own.IP.String(), "0"), client)
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if got := askAs(conn); !strings.HasPrefix(got, want) {
+				t.Errorf("by %s, uids = [%d]: answered %s, want %s", own.IP, uid, got, want)
+			}
+		}
+		return
+	}
+	t.Skip("the loopback address is the only one")
+}
+
+// serveOwn serves a client's own listener, and returns where that is.
+func serveOwn(t *testing.T, listen string, client *policy.Client) (addr string) {
+	t.Helper()
+	var p *proxy.Proxy
+	start(t, func(s *setup) {
+		s.options.Clients = clients(t, client)
+		options := s.options
+		options.Upstream = proxy.NewUpstream(s.upstream)
+		options.Credentials = auth.New(s.apps, auth.Options{Transport: options.Upstream.Transport(), Log: options.Log})
+		p = proxy.New(options)
+	})
+	main, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go p.Serve(main, &proxy.Listener{Listener: ln, Client: client.Name})
+	t.Cleanup(func() { p.Shutdown(context.Background()) })
+	return ln.Addr().String()
 }
 
 func TestIPv6Peer(t *testing.T) {

@@ -147,7 +147,13 @@ func reaches(to, own netip.Addr) bool {
 		return own.IsLoopback() || own.IsUnspecified()
 	case !own.IsUnspecified():
 		return false
-	case to.IsLoopback():
+	}
+	return isThisMachine(to)
+}
+
+// isThisMachine reports whether an address is one of the machine's own.
+func isThisMachine(to netip.Addr) bool {
+	if to.IsLoopback() {
 		return true
 	}
 	addrs, err := net.InterfaceAddrs()
