@@ -194,6 +194,8 @@ func TestRepositories(t *testing.T) {
 	j.deny("repositories",
 		"GET /repos/acme/secret", "GET /orgs/acme", "GET /orgs/acme/members", "GET /orgs/acme/actions/secrets", "POST /orgs/acme/repos",
 		"GET /orgs/acme/packages", "GET /orgs/evil/repos", "GET /search/issues?q=repo:acme/secret", "GET /orgs/acme/teams/x/repos/acme/widgets",
+		"POST /repos/acme/widgets/forks", "POST /repos/acme/widgets/generate", "POST /repos/acme/widgets/transfer",
+		"POST /repos/acme/widgets/security-advisories/GHSA-1/forks",
 		"GET /orgs/acme/never-heard-of", "GET /installation/repositories", "GET https://github.com/acme/widgets",
 		"GET https://github.com/acme/secret.git/info/refs?service=git-upload-pack",
 		graphql(`mutation { createRepository(input: {ownerId: "x", name: "n"}) { clientMutationId } }`),

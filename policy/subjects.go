@@ -46,6 +46,11 @@ var ownerReads = []string{
 	"users/get-by-username",
 }
 
+// bodyNames are the operations on a repository that make or take another one,
+// whose owner and name stand in the body: docs.github.com "REST API endpoints
+// for repositories", for forks and for security advisories.
+var bodyNames = []string{"repos/create-fork", "repos/create-using-template", "repos/transfer", "security-advisories/create-fork"}
+
 // decideSubjects is about owners and repositories: all whom the request is
 // about must be granted, and it must be certain who they are.
 func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
@@ -86,6 +91,10 @@ func (c *Client) decideSubject(s *rules.Subject, req *rules.Request, route *rule
 	case s.Repo != "":
 		if !c.grantsRepository(s) {
 			return c.deny(key, c.granted(), "is not granted the repository %s/%s", s.Owner, s.Repo)
+		}
+		if c.Repositories != nil && slices.Contains(bodyNames, route.Operation) {
+			return c.deny(key, "for all of the account the client needs owners instead of repositories",
+				"is granted repositories, and %q makes one or moves one, whose name is not in the path", route.Operation)
 		}
 	case !c.grantsAccount(s):
 		return c.deny(key, c.granted(), "is not granted %s", s.Owner)
