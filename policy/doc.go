@@ -38,5 +38,7 @@
 // searches and through GraphQL, as everybody does. Lists of operations are about
 // REST: a GraphQL mutation that does the same is named by mutations, or by
 // graphql = "read". Whoever may comment or start workflows moves refs by way of
-// those who act on it; push and deny_push do not see that.
+// those who act on it; push and deny_push do not see that. Nor do they see a
+// mutation that GitHub adds later, unless its name has one of the words that
+// those of today have: mutations lists the ones that may run.
 package policy
