@@ -78,20 +78,21 @@ func (c *Client) scopeKey() string {
 // A client that is limited to repositories gets no others, unless it is given
 // permissions by name: what an organization has (its members, teams, projects)
 // is not confined by the repositories of a token, and GraphQL leads there from
-// each of them. "admin" is the highest level of any.
+// each of them. Left out as well is what outlives the client or shows secrets:
+// administration, webhooks, secrets, and the alerts that contain some. "admin" is
+// the highest level of any.
 //
 // Sources: docs.github.com "Permissions required for GitHub Apps" (the
 // repository permissions), and "Create an installation access token for an app".
 var repositoryPermissions = func() map[string]string {
 	all := map[string]string{}
 	for _, name := range strings.Fields(`
-		actions actions_variables administration artifact_metadata attestations checks
-		code_quality codespaces codespaces_lifecycle_admin codespaces_metadata codespaces_secrets
-		contents dependabot_secrets deployments discussions environments issues merge_queues
+		actions actions_variables artifact_metadata attestations checks code_quality
+		codespaces codespaces_lifecycle_admin codespaces_metadata
+		contents deployments discussions environments issues merge_queues
 		metadata packages pages pull_requests repository_advisories
-		repository_custom_properties repository_hooks repository_projects
-		secret_scanning_alerts secrets security_events single_file statuses
-		vulnerability_alerts workflows`) {
+		repository_custom_properties repository_projects
+		security_events single_file statuses vulnerability_alerts workflows`) {
 		all[name] = "admin"
 	}
 	return all
