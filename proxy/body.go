@@ -1,8 +1,12 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -41,16 +45,47 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.setDeadline(time.Time{}) // or it would end the wait for a slow answer
 		b.dropTrailers()
 	}
+	if err != nil && err != io.EOF {
+		err = &bodyError{err}
+	}
 	return n, err
+}
+
+// bodyError is why a client's body could not be read: nobody else is to blame.
+type bodyError struct{ error }
+
+// Unwrap returns the cause.
+func (e *bodyError) Unwrap() error { return e.error }
+
+// refusal is the answer to the client; u is what it uses.
+func (e *bodyError) refusal(u *usage) *refusal {
+	if _, ok := errors.AsType[*http.MaxBytesError](e); ok {
+		return u.bodyTooLarge()
+	}
+	f := &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the request's body could not be read: " + e.Error()}
+	if errors.Is(e, os.ErrDeadlineExceeded) {
+		f.status = http.StatusRequestTimeout
+	}
+	return f
 }
 
 // setDeadline is best effort: a connection that has none is closed already.
 func (b *requestBody) setDeadline(t time.Time) { _ = b.control.SetReadDeadline(t) }
 
-// dropTrailers drops what RFC 9110, section 6.5.1, does not allow in trailers:
-// credentials, routing and framing.
+// outOfTrailers are fields that do not belong into trailers (RFC 9110, section
+// 6.5.1): credentials, routing, framing and what says how a body is to be read.
+// A server might merge them with the fields of the head.
+var outOfTrailers = [...]string{
+	"Authorization", "Proxy-Authorization", "Host", "Content-Length", "Transfer-Encoding", "Trailer",
+	"Content-Encoding", "Content-Type", "Content-Range", "Connection", "Upgrade",
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
+}
+
+// dropTrailers drops trailers that would mean something else as fields.
 func (b *requestBody) dropTrailers() {
-	for _, name := range [...]string{"Authorization", "Proxy-Authorization", "Host", "Content-Length", "Transfer-Encoding", "Trailer"} {
-		delete(b.trailer, name)
+	for name := range b.trailer {
+		if slices.Contains(outOfTrailers[:], http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+			delete(b.trailer, name)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"ghapp-proxy/rules"
@@ -35,7 +36,8 @@ func checkHost(r *http.Request, s session) *refusal {
 
 // RefusesMethod says why no request with a method is served, "" if some are.
 func RefusesMethod(method string) string {
-	if method == http.MethodConnect || strings.ToUpper(method) != method {
+	// HTTP/2 has room for more than a token.
+	if method == http.MethodConnect || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
 		return fmt.Sprintf("the method %q is not served", method)
 	}
 	return ""
@@ -50,7 +52,7 @@ func checkMethod(r *http.Request) *refusal {
 	if reason := RefusesMethod(r.Method); reason != "" {
 		return &refusal{
 			status: http.StatusMethodNotAllowed, code: "http_request_error",
-			title: reason, remedy: "methods are written in capitals, and CONNECT goes to the proxy",
+			title: reason, remedy: "methods are words in capitals, and CONNECT goes to the proxy",
 		}
 	}
 	for _, name := range overrides {
@@ -61,7 +63,46 @@ func checkMethod(r *http.Request) *refusal {
 			}
 		}
 	}
+	return checkFields(r.Header)
+}
+
+// decisive are fields that say how a body is to be read.
+var decisive = [...]string{"Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding"}
+
+// checkFields refuses fields by which GitHub might read a body in another way
+// than we do.
+func checkFields(h http.Header) *refusal {
+	for _, name := range decisive {
+		if nominated(h, name) { // it would not leave
+			return &refusal{
+				status: http.StatusBadRequest, code: "http_request_error",
+				title: "Connection must not name " + name, remedy: "it is not for one connection only (RFC 9110, section 7.6.1)",
+			}
+		}
+	}
+	for name := range h {
+		if meant := lookalike(name); meant != "" {
+			return &refusal{
+				status: http.StatusBadRequest, code: "http_request_error",
+				title: "the field " + name + " can be taken for " + meant, remedy: "leave it out",
+			}
+		}
+	}
 	return nil
+}
+
+// lookalike returns the field that a name with underscores is to servers that
+// make a variable of either (RFC 3875, section 4.1.18), where that decides
+// something; else "".
+func lookalike(name string) string {
+	if strings.IndexByte(name, '_') < 0 {
+		return ""
+	}
+	meant := http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	if slices.Contains(decisive[:], meant) || slices.Contains(overrides[:], meant) {
+		return meant
+	}
+	return ""
 }
 
 func misdirected(what, got string, s session) *refusal {

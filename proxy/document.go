@@ -11,27 +11,29 @@ import (
 
 // readDocument reads the GraphQL document of a request, and puts the body back
 // as it was. It returns nil for a body that is larger than rules.MaxGraphQL,
-// compressed, or not understood.
-func readDocument(r *http.Request) *rules.Document {
+// compressed, or not understood. The error is that of reading the body.
+func readDocument(r *http.Request) (*rules.Document, error) {
 	if r.Header.Get("Content-Encoding") != "" || r.ContentLength > rules.MaxGraphQL {
-		return nil
+		return nil, nil
 	}
-	// An error is met again by whoever reads on.
-	text, _ := io.ReadAll(io.LimitReader(r.Body, rules.MaxGraphQL+1))
+	text, err := io.ReadAll(io.LimitReader(r.Body, rules.MaxGraphQL+1))
+	if err != nil {
+		return nil, err
+	}
 	r.Body = replayed{io.MultiReader(bytes.NewReader(text), r.Body), r.Body}
 	if len(text) > rules.MaxGraphQL {
-		return nil
+		return nil, nil
 	}
 	document, err := rules.GraphQL(text)
 	if err != nil {
-		return nil
+		return nil, nil // it is for GitHub to say
 	}
 	// A query string, or a form, might be merged with what was read here.
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.URL.RawQuery != "" || media != "application/json" {
 		document.Unclear = true
 	}
-	return &document
+	return &document, nil
 }
 
 // replayed is a body of which a part was read and put back.

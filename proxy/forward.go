@@ -7,7 +7,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httputil"
-	"net/textproto"
 	"net/url"
 	"strings"
 	"sync"
@@ -111,7 +110,7 @@ func setTarget(u *url.URL, path, query string) {
 func nominated(h http.Header, name string) bool {
 	for _, value := range h["Connection"] {
 		for token := range strings.SplitSeq(value, ",") {
-			if textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(token)) == name {
+			if strings.EqualFold(strings.TrimSpace(token), name) {
 				return true
 			}
 		}
@@ -151,7 +150,13 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	refused := upstreamRefusal(err, r.URL.Host)
 	var lost credentialError
+	var unread *bodyError
 	switch {
+	case errors.As(err, &unread):
+		refused = unread.refusal(x.session.usage)
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // where the next request begins cannot be told
+		}
 	case errors.Is(err, errUnauthorized):
 		refused = unauthorizedRefusal(x)
 	case errors.As(err, &lost):

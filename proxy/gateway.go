@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -154,7 +155,10 @@ func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
 	if r.Method != http.MethodPost {
 		return nil, nil
 	}
-	document := readDocument(r)
+	document, err := readDocument(r)
+	if unread, ok := errors.AsType[*bodyError](err); ok {
+		return nil, unread.refusal(x.session.usage)
+	}
 	x.route.SetDocument(document)
 	return document, nil
 }

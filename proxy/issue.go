@@ -76,7 +76,7 @@ func endedRefusal(route *rules.Route) *refusal {
 // is asked for the token that will stand in for it, so that what GitHub refuses
 // the program is told now, and what it was granted as well.
 func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
-	narrow, refused := readTokenRequest(r.Body)
+	narrow, refused := readTokenRequest(r.Body, x.session.usage)
 	if refused != nil {
 		return refused
 	}
@@ -124,9 +124,12 @@ func (g *gateway) end(x *exchange) *refusal {
 // readTokenRequest reads the body of a request for a token: docs.github.com
 // "Create an installation access token for an app". What is not understood is
 // refused: it may have been meant to narrow the token.
-func readTokenRequest(body io.Reader) (*auth.Narrowing, *refusal) {
+func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *refusal) {
 	text, err := io.ReadAll(io.LimitReader(body, maxTokenRequest+1))
+	var unread *bodyError
 	switch {
+	case errors.As(err, &unread):
+		return nil, unread.refusal(u)
 	case err != nil:
 		return nil, badTokenRequest(http.StatusBadRequest, "the body could not be read: "+err.Error())
 	case len(text) > maxTokenRequest:

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,10 +36,16 @@ func (x *exchange) checkPush(r *http.Request) *refusal {
 		return nil
 	}
 	list, zipped, err := plainPush(r)
+	if unread, ok := errors.AsType[*bodyError](err); ok {
+		return unread.refusal(x.session.usage)
+	}
 	if err != nil {
 		return &refusal{status: http.StatusUnsupportedMediaType, code: "http_request_error", title: err.Error()}
 	}
 	push, err := policy.ReadPush(list)
+	if unread, ok := errors.AsType[*bodyError](err); ok {
+		return unread.refusal(x.session.usage)
+	}
 	if err != nil {
 		refused := &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
 		x.refusePush(r, push.Fail("ghapp-proxy: "+refused.title))

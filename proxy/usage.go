@@ -137,6 +137,10 @@ func (u *usage) tooLarge(r *http.Request) *refusal {
 	if u.limits.MaxBody == 0 || r.ContentLength <= u.limits.MaxBody {
 		return nil
 	}
+	return u.bodyTooLarge()
+}
+
+func (u *usage) bodyTooLarge() *refusal {
 	return &refusal{
 		status: http.StatusRequestEntityTooLarge, code: "http_request_denied",
 		title:  fmt.Sprintf("client %s may send bodies of %d bytes at most", u.name, u.limits.MaxBody),
