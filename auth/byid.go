@@ -123,29 +123,30 @@ func foundNamed(inst *installation, named Owner) found {
 
 // NameOf returns the name of an account or a repository of which only the id
 // is known: what was learned, else what GitHub says to the App's installation
-// there. ok is false if that is not known.
-func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner, ok bool) {
+// there. It is nobody's if no App is there; the error is why that could not be
+// found out.
+func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner, err error) {
 	if !id.byID() {
-		return Owner{}, false
+		return Owner{}, nil
 	}
 	inst, err := s.installationByID(ctx, s.apps[host], id)
 	if inst == nil || err != nil {
-		return Owner{}, false
+		return Owner{}, err
 	}
 	for _, app := range s.apps[host] {
 		if f, ok := app.remembered(id.key()); ok && f.named.plausible() {
-			return f.named, true
+			return f.named, nil
 		}
 	}
 	if id.RepositoryID == 0 {
-		return Owner{}, false
+		return Owner{}, nil
 	}
-	named, err = s.repositoryName(ctx, inst, id)
-	return named, err == nil
+	return s.repositoryName(ctx, inst, id)
 }
 
 // repositoryName asks GitHub for the name of a repository, as the installation
-// that covers it.
+// that covers it. Who wants to know may not be allowed there: the token is good
+// for nothing else.
 func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owner) (Owner, error) {
 	flight := "name|" + inst.app.prefix + id.key()
 	if err := cmp.Or(s.refusal(flight), mayAsk(ctx)); err != nil {
@@ -159,7 +160,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 			app: inst.app, method: "GET", path: fmt.Sprintf("/repositories/%d", id.RepositoryID),
 			action: "find the name of " + id.String(),
 		}
-		if err := s.doAs(ctx, c, inst, nil, &answer); err != nil {
+		if err := s.doAs(ctx, c, inst, metadataOnly, &answer); err != nil {
 			s.remember(flight, err)
 			return Owner{}, err
 		}

@@ -134,7 +134,7 @@ func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want)
 	})
 }
 
-// metadataOnly is what a token needs to list its repositories.
+// metadataOnly is what a token needs to list its repositories, or to name one.
 var metadataOnly = mustNarrow(map[string]string{"metadata": "read"})
 
 func mustNarrow(permissions map[string]string) *Narrowing {

@@ -267,8 +267,8 @@ func TestNameRefused(t *testing.T) {
 		}}
 		s := acmeSource(t, github)
 		for range 30 {
-			if named, ok := s.NameOf(t.Context(), "github.com", auth.Owner{RepositoryID: 9}); ok {
-				t.Fatalf("NameOf = %v", named)
+			if named, err := s.NameOf(t.Context(), "github.com", auth.Owner{RepositoryID: 9}); err == nil {
+				t.Fatalf("NameOf = %v, want an error", named)
 			}
 			time.Sleep(time.Second)
 		}

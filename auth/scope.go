@@ -71,7 +71,7 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 	if scope == nil {
 		return want.Narrow, nil
 	}
-	key := scope.Key + "|" + inst.tokenKey(want.Narrow)
+	key := scope.key(inst, want.Narrow)
 	if c, ok := s.confined.get(key); ok && s.isCurrent(c) && !s.misses(inst, want) {
 		return c.narrow, nil
 	}
@@ -101,6 +101,11 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 		s.confined.set(key, confined{narrow, f, chosen.list}, factsFor)
 	}
 	return narrow, nil
+}
+
+// key is what the narrowing that the scope comes to is filed under.
+func (scope *Scope) key(inst *installation, narrow *Narrowing) string {
+	return scope.Key + "|" + inst.tokenKey(narrow)
 }
 
 // isCurrent reports whether what a Scope came to is made of what is known now.

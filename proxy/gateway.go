@@ -122,7 +122,9 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	}
 	asked := x.route
 	if x.looksAtNames() {
-		g.nameSubjects(r.Context(), x)
+		if refused := g.nameSubjects(r.Context(), x); refused != nil {
+			return refused
+		}
 	}
 	x.now.Rules.Decide(req, &x.route)
 	if refused := g.settleRefused(x); refused != nil || x.answer != nil {
@@ -210,21 +212,33 @@ func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
 }
 
 // nameSubjects finds the names of what a request names by id only, for the
-// rules that look at names. What cannot be named stays as it is.
-func (g *gateway) nameSubjects(ctx context.Context, x *exchange) {
-	name := func(s *rules.Subject) {
-		if s.Owner != "" || !s.Named() {
-			return
-		}
-		if named, ok := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), owner(*s)); ok {
-			*s = rules.Subject{Owner: named.Login, Repo: named.Repo}
-		}
-	}
-	name(&x.route.Subject)
+// rules that look at names. What cannot be named stays as it is, unless GitHub
+// may not be asked.
+func (g *gateway) nameSubjects(ctx context.Context, x *exchange) *refusal {
 	x.route.Others = slices.Clone(x.route.Others)
-	for i := range x.route.Others {
-		name(&x.route.Others[i])
+	if refused := g.nameSubject(ctx, x, &x.route.Subject); refused != nil {
+		return refused
 	}
+	for i := range x.route.Others {
+		if refused := g.nameSubject(ctx, x, &x.route.Others[i]); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *rules.Subject) *refusal {
+	if s.Owner != "" || !s.Named() {
+		return nil
+	}
+	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), owner(*s))
+	if limited, ok := errors.AsType[*refusal](err); ok {
+		return limited
+	}
+	if err == nil && named.Login != "" {
+		*s = rules.Subject{Owner: named.Login, Repo: named.Repo}
+	}
+	return nil
 }
 
 // authorize finds the credential that the route needs.
