@@ -83,6 +83,12 @@ func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document
 	return nil
 }
 
+// IsGranted reports whether the client is granted all whom a request is about,
+// for who has found their names: those of others are not to be told.
+func (c *Client) IsGranted(req rules.Request, route *rules.Route, document *rules.Document) bool {
+	return c.decideSubjects(&req, route, document) == nil
+}
+
 func (c *Client) decideSubject(s *rules.Subject, req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
 	key := c.subjectKey()
 	switch {

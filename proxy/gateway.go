@@ -132,6 +132,9 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	}
 	client := x.session.client
 	if denial := client.Decide(req, &x.route, document); denial != nil {
+		if client.IsGranted(req, &x.route, document) {
+			return denied(denial)
+		}
 		// What GitHub calls an id is not for everybody who can count.
 		nameless := x.route
 		nameless.Subject, nameless.Others = asked.Subject, asked.Others
