@@ -59,6 +59,8 @@ func (p *Proxy) countPlain(r *http.Request, u *usage) *refusal {
 			return nil
 		}
 		held.(*slot).release() // another client's turn, behind one more proxy
+		p.plain.Delete(at.conn)
+		p.arrivals.note(at.conn, http.StateNew)
 	}
 	held, refused := u.open()
 	if refused != nil {
@@ -66,6 +68,7 @@ func (p *Proxy) countPlain(r *http.Request, u *usage) *refusal {
 	}
 	held.attach(at.conn)
 	p.plain.Store(at.conn, held)
+	p.arrivals.remove(at.conn)
 	return nil
 }
 
