@@ -70,12 +70,13 @@
 // The order of fields with different names, the spelling of their names' case
 // and the reason phrase are net/http's, not what was sent. TRACE, CONNECT,
 // methods with small letters, Upgrade, "OPTIONS *" and X-HTTP-Method-Override
-// are refused on served hosts. Trailers lose what may not stand in them. A body
-// of which nothing moves for two minutes is cut off, a tunnel after thirty. The
-// answer to a client that closes its half before it is lost. Placeholders end
-// with the proxy, and what is said of repositories with them is less than GitHub
-// says. The user at the other end of a
-// connection is known only on Linux and on the same machine.
+// are refused on served hosts; so are names with underscores that can be taken
+// for Content-Type and the like, and a Connection that names one of these.
+// Trailers lose what may not stand in them. A body of which nothing moves for two
+// minutes is cut off, a tunnel after thirty. The answer to a client that closes
+// its half before it is lost. Placeholders end with the proxy, and what is said
+// of repositories with them is less than GitHub says. The user at the other end
+// of a connection is known only on Linux and on the same machine.
 //
 // Of a tunnel only the first ClientHello is read, and of that the outer one: what
 // Encrypted Client Hello, or what follows in TLS, asks of the host's servers is not

@@ -59,6 +59,7 @@ type setup struct {
 	upstream proxy.UpstreamOptions
 	options  proxy.Options
 	fallback auth.Fallback
+	own      []*proxy.Listener
 }
 
 // apps are the two Apps of the demo world: ci-bot maps acme and discovers the
@@ -143,7 +144,7 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 	}
 	w.addr = ln.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- p.Serve(ln) }()
+	go func() { served <- p.Serve(ln, s.own...) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

@@ -147,8 +147,7 @@ func (a *perAddress) allow(remote string) bool {
 	prefix := networkOf(remote)
 	limiter, ok := a.by.Get(prefix)
 	if !ok {
-		limiter = perMinute(a.most)
-		limiter.SetBurst(a.most)
+		limiter = rate.NewLimiter(rate.Limit(float64(a.most)/60), a.most)
 		a.by.Add(prefix, limiter)
 	}
 	return limiter.Allow()

@@ -86,10 +86,7 @@ func (f *refusal) write(w http.ResponseWriter, form rules.Form) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Proxy-Status", f.proxyStatus())
-	if !f.retryAt.IsZero() {
-		// RFC 9110, section 10.2.3: seconds, here at least one.
-		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(time.Until(f.retryAt).Seconds())))))
-	}
+	f.setRetryAfter(h)
 	if f.status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", `Basic realm="ghapp-proxy"`)
 	}
@@ -97,13 +94,23 @@ func (f *refusal) write(w http.ResponseWriter, form rules.Form) {
 	w.Write(body) // a client that is gone is noticed by the server
 }
 
+// setRetryAfter says when it may be tried again: RFC 9110, section 10.2.3, in
+// seconds, at least one.
+func (f *refusal) setRetryAfter(h http.Header) {
+	if !f.retryAt.IsZero() {
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(time.Until(f.retryAt).Seconds())))))
+	}
+}
+
 // response renders the refusal of a CONNECT. Clients print only its reason phrase.
 func (f *refusal) response(r *http.Request) *http.Response {
 	_, body := f.body(rules.Text)
+	h := http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Proxy-Status": {f.proxyStatus()}}
+	f.setRetryAfter(h)
 	return &http.Response{
 		Status:     fmt.Sprintf("%d %s", f.status, printable(f.message())),
 		StatusCode: f.status, ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header:        http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Proxy-Status": {f.proxyStatus()}},
+		Header:        h,
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)),
 		Close:         true,
