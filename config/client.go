@@ -159,12 +159,26 @@ func (r *clientReader) readSubjects(t *table, c *policy.Client) {
 	c.DefaultOwner = readDefaultOwner(t)
 	switch {
 	case c.DefaultOwner == "" && !t.has("default_owner"):
-		if c.Grants(r.defaultOwner) {
+		if c.DefaultOwner = onlyOwner(c); c.Grants(r.defaultOwner) {
 			c.DefaultOwner = r.defaultOwner
 		}
 	case c.DefaultOwner != "" && !c.Grants(c.DefaultOwner):
 		t.fault("default_owner", withHint("add it there, or choose one that is", "not among the client's owners or repositories"))
 	}
+}
+
+// onlyOwner is the login of all that the client is granted, "" if that is nobody
+// or several.
+func onlyOwner(c *policy.Client) string {
+	var logins []string
+	for _, g := range slices.Concat(c.Owners, c.Repositories) {
+		owner, _, _ := strings.Cut(string(g), "/") // "enterprises", of an enterprise, is nobody's login
+		logins = append(logins, strings.ToLower(owner))
+	}
+	if logins = slices.Compact(logins); len(logins) != 1 || !login.MatchString(logins[0]) || !c.Grants(logins[0]) {
+		return ""
+	}
+	return logins[0]
 }
 
 // readApps reads the names of Apps, all of which must be defined.

@@ -73,7 +73,7 @@ auth = "keep"
 				MaxConnections: 1, MaxRequests: 2, RequestsPerMinute: 3, MaxBody: 10 << 20, MaxConnectionAge: 90 * time.Minute, LookupsPerMinute: 4,
 			},
 		},
-		{Name: "ci", Listen: "127.0.0.1:8081", Owners: []rules.Glob{"octo"}, ReadOnly: true, JWT: true, Limits: policy.Limits{MaxBody: 4096}},
+		{Name: "ci", Listen: "127.0.0.1:8081", Owners: []rules.Glob{"octo"}, DefaultOwner: "octo", ReadOnly: true, JWT: true, Limits: policy.Limits{MaxBody: 4096}},
 	}
 	diff := cmp.Diff(want, cfg.Clients.All(), cmpopts.IgnoreUnexported(policy.Client{}), cmpopts.EquateComparable(netip.Prefix{}),
 		cmp.Comparer(func(a, b policy.Operation) bool { return a.String() == b.String() }),
@@ -234,5 +234,32 @@ func TestClientListenOverridden(t *testing.T) {
 	_, errText := loadIn(t, dir, Source{Path: filepath.Join(dir, "config.toml"), Listen: "127.0.0.1:9999"})
 	if !strings.Contains(errText, "client.x.listen: the proxy itself listens there") {
 		t.Errorf("Load = %q", errText)
+	}
+}
+
+// TestClientDefaultOwner: whoever is granted one owner only means that one.
+func TestClientDefaultOwner(t *testing.T) {
+	for granted, want := range map[string]string{
+		`owners = ["Octo"]`:                             "octo",
+		`repositories = ["octo/a", "Octo/b-*"]`:         "octo",
+		`repositories = ["octo/a", "acme/b"]`:           "acme", // the proxy's
+		`repositories = ["octo/a", "mega/b"]`:           "",
+		`repositories = ["octo-*/a"]`:                   "",
+		`owners = ["enterprises/mega"]`:                 "",
+		`owners = ["enterprises/mega", "octo"]`:         "",
+		`read_only = true`:                              "acme",
+		"owners = [\"octo\"]\ndefault_owner = \"octo\"": "octo",
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "app.pem"), testPEM())
+		path := filepath.Join(dir, "config.toml")
+		write(t, path, "default_owner = \"acme\"\n"+minimal+"\n[client.c]\nsecret_hash = \""+someHash+"\"\n"+granted+"\n")
+		cfg, errText := loadIn(t, dir, Source{Path: path, HomeDir: dir})
+		if errText != "" {
+			t.Fatal(errText)
+		}
+		if got := cfg.Clients.All()[0].DefaultOwner; got != want {
+			t.Errorf("%s: the default owner is %q, want %q", granted, got, want)
+		}
 	}
 }
