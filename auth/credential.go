@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"log/slog"
-	"strings"
 	"time"
 )
 
@@ -83,12 +81,14 @@ func (c Credential) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) 
 // access token". It is "" for what is no installation token.
 func (c Credential) Fingerprint() string { return c.forms().fingerprint }
 
-// Marks are what gives the credential away where it is read: the token, and
-// the base64 of it that git is sent. The caller must not change them.
+// Marks are what gives the credential away where it is read, or what can make
+// others: the token, the base64 of it that git is sent, and lines of the private
+// keys that the App's Signers had when it was made, as GitHub hands them out and
+// in PKCS#8. The caller must not change them.
 func (c Credential) Marks() []Mark { return c.forms().marks }
 
-// newTokenHeader makes the forms in which an installation token is sent.
-func newTokenHeader(token string) *header {
+// newTokenHeader makes the forms in which an App's installation token is sent.
+func newTokenHeader(app *App, token string) *header {
 	sum := sha256.Sum256([]byte(token))
 	encoded := basic("x-access-token", token)
 	return &header{
@@ -97,42 +97,23 @@ func newTokenHeader(token string) *header {
 		bearer:      []string{"Bearer " + token},
 		token:       []string{"token " + token},
 		basic:       []string{encoded},
-		marks:       []Mark{newMark(token), newMark(encoded[len("Basic "):])},
+		marks:       app.marks(token, encoded[len("Basic "):]),
 	}
 }
 
-// newJWTHeader makes the form in which a JWT is sent.
-func newJWTHeader(jwt string) *header {
-	return &header{bearer: []string{"Bearer " + jwt}, marks: []Mark{newMark(jwt)}}
+// newJWTHeader makes the form in which an App's JWT is sent.
+func newJWTHeader(app *App, jwt string) *header {
+	return &header{bearer: []string{"Bearer " + jwt}, marks: app.marks(jwt)}
 }
 
-// newClientHeader makes the form in which a client id and secret are sent.
-func newClientHeader(id string, secret Secret) *header {
-	encoded := basic(id, string(secret))
-	return &header{basic: []string{encoded}, marks: []Mark{newMark(string(secret)), newMark(encoded[len("Basic "):])}}
+// newClientHeader makes the form in which an App's client id and secret are sent.
+func newClientHeader(app *App) *header {
+	secret := string(app.ClientSecret)
+	encoded := basic(app.ClientID, secret)
+	return &header{basic: []string{encoded}, marks: app.marks(secret, encoded[len("Basic "):])}
 }
 
 // basic is RFC 7617's credential.
 func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
-
-// Mark is a secret to look for. It prints as a redaction.
-type Mark struct {
-	text   string
-	octets []byte
-}
-
-func newMark(text string) Mark { return Mark{text, []byte(text)} }
-
-// In reports whether a text contains the secret.
-func (m Mark) In(text string) bool { return strings.Contains(text, m.text) }
-
-// Bytes returns the secret, which the caller must not change.
-func (m Mark) Bytes() []byte { return m.octets }
-
-// Format implements fmt.Formatter with a redaction, whatever the verb.
-func (Mark) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
-
-// LogValue implements slog.LogValuer with a redaction.
-func (Mark) LogValue() slog.Value { return slog.StringValue(redacted) }

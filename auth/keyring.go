@@ -247,7 +247,7 @@ func newDraft(app *App, clock *clock) (*draft, error) {
 // keep makes a JWT the current one.
 func (k *keyring) keep(d *draft, key int, signature []byte) *header {
 	text := string(d.input) + "." + base64.RawURLEncoding.EncodeToString(signature)
-	j := &signed{header: newJWTHeader(text), draft: d, key: key, signature: signature}
+	j := &signed{header: newJWTHeader(k.app, text), draft: d, key: key, signature: signature}
 	k.mu.Lock()
 	k.current.Store(j)
 	k.failure = nil

@@ -28,11 +28,12 @@ type Signer interface {
 type Key struct {
 	private     *rsa.PrivateKey
 	fingerprint string
+	marks       []Mark
 }
 
 // NewKey returns the Signer that has the key, which must not be changed afterwards.
 func NewKey(private *rsa.PrivateKey) *Key {
-	return &Key{private: private, fingerprint: fingerprint(&private.PublicKey)}
+	return &Key{private: private, fingerprint: fingerprint(&private.PublicKey), marks: keyMarks(private)}
 }
 
 // fingerprint is what GitHub shows for a key on the App's page: docs.github.com
@@ -56,6 +57,10 @@ func (k *Key) String() string { return k.fingerprint }
 
 // Format implements fmt.Formatter with the fingerprint, whatever the verb.
 func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.fingerprint) }
+
+// Marks are some lines of the key's PEM: see Credential.Marks. The caller must not
+// change them.
+func (k *Key) Marks() []Mark { return k.marks }
 
 // Equal reports whether both are the same key.
 func (k *Key) Equal(other *Key) bool { return k.private.Equal(other.private) }

@@ -117,7 +117,7 @@ func newAppState(app *App, clock *clock, log *slog.Logger) *appState {
 	a.clock = clock
 	a.keyring.app, a.keyring.clock, a.keyring.log = app, clock, log
 	if app.ClientID != "" && app.ClientSecret != "" {
-		a.client = newClientHeader(app.ClientID, app.ClientSecret)
+		a.client = newClientHeader(app)
 	}
 	for login, id := range app.Installations {
 		a.mapped[Owner{Login: login}.key()] = a.configured(id, "installations."+bareKey(login))

@@ -142,7 +142,7 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 		return nil, time.Time{}, c.fail(errNoToken)
 	}
 	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.ExpiresAt)
-	h := newTokenHeader(answer.Token)
+	h := newTokenHeader(inst.app.App, answer.Token)
 	h.grant = answer.grant()
 	return h, answer.ExpiresAt, nil
 }

@@ -71,6 +71,13 @@ func (f *keyFile) current() *auth.Key {
 	return f.key
 }
 
+// Marks are those of the key that was in the file when it was read last.
+func (f *keyFile) Marks() []auth.Mark {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.key.Marks()
+}
+
 // String returns the fingerprint and the path.
 func (f *keyFile) String() string {
 	f.mu.Lock()

@@ -24,10 +24,14 @@ var errLeak = errors.New("GitHub's answer contains the credential that it was as
 // guardAnswer refuses an answer whose head contains one of the secrets, and
 // makes the body fail where it does, within its first guardedBytes. Some
 // services echo what they are sent: debug pages, error reports, a misconfigured
-// proxy in front of an Enterprise Server.
+// proxy in front of an Enterprise Server. Of an App's key, which somebody may have
+// committed, some lines of its PEM are looked for.
 //
 // Limitations: it looks for the secrets as they are sent and written. It does
-// not see into compressed bodies, nor secrets in another encoding.
+// not see into compressed bodies, as clones and archives are, nor secrets in
+// another encoding, as the API has files in base64, nor keys whose lines are not
+// those of PEM, nor beyond the first guardedBytes. It looks for the keys of the
+// App whose credential left, and for none where none did.
 func guardAnswer(x *exchange, resp *http.Response) error {
 	secrets := x.credential.Marks()
 	if len(secrets) == 0 || resp.StatusCode == http.StatusSwitchingProtocols {

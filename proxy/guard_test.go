@@ -1,6 +1,10 @@
 package proxy_test
 
 import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"strings"
@@ -91,5 +95,64 @@ func TestGuardFingerprint(t *testing.T) {
 	}
 	if got := cred.Fingerprint(); len(got) != 44 || len(w.github.Leaks([]byte(got))) > 0 {
 		t.Errorf("Fingerprint = %q, want the base64 of 32 octets", got)
+	}
+}
+
+// TestGuardFindsKeys: a key that somebody has committed does not reach the
+// client, as GitHub hands it out or in PKCS#8.
+func TestGuardFindsKeys(t *testing.T) {
+	const url, path = "https://raw.githubusercontent.com/acme/widgets/main/app.pem", "/acme/widgets/main/app.pem"
+	w := start(t, nil)
+	pkcs1 := w.github.App("ci-bot").PrivateKeyPEM()
+	key, err := auth.ParseKey(pkcs1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8 := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	var file []byte
+	w.github.Handle("raw.githubusercontent.com", path, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(file) }))
+	for name, test := range map[string]struct {
+		file  []byte
+		found bool
+	}{
+		"PKCS#1":             {pkcs1, true},
+		"PKCS#8":             {pkcs8, true},
+		"in a .env file":     {[]byte(`KEY="` + strings.ReplaceAll(string(pkcs1), "\n", `\n`) + `"`), true},
+		"its end":            {pkcs1[len(pkcs1)/2:], true},
+		"with other lines":   {bytes.ReplaceAll(pkcs1, []byte("\n"), []byte("\r\n")), true},
+		"the public key":     {pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), false},
+		"another App's":      {w.github.App("release-bot").PrivateKeyPEM(), false}, // whose credential did not leave
+		"behind much else":   {append(bytes.Repeat([]byte("x"), 60<<10), pkcs1...), true},
+		"what looks alike":   {bytes.ToUpper(pkcs1), false},
+		"its first quarter":  {pkcs1[:len(pkcs1)/4], false},
+		"in base64, as text": {[]byte(base64.StdEncoding.EncodeToString(pkcs1)), false},
+	} {
+		file = test.file
+		for _, h2 := range []bool{false, true} {
+			resp, err := w.client(t, h2).Get(url)
+			if err != nil {
+				if !test.found {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue // it ended before anything had left
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			whole := err == nil && bytes.Equal(body, test.file)
+			if whole == test.found || test.found && bytes.Contains(body, test.file[len(test.file)-200:]) {
+				t.Errorf("%s, h2 %v: the client got %d of %d octets, %v; want it to be found: %v", name, h2, len(body), len(test.file), err, test.found)
+			}
+		}
+	}
+	if !strings.Contains(w.log.String(), "level=ERROR") {
+		t.Errorf("the log does not tell:\n%s", w.log)
 	}
 }
