@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"reflect"
 	"slices"
 
@@ -31,10 +30,7 @@ type reloader struct {
 }
 
 // run reloads at each signal until ctx ends.
-func (l *reloader) run(ctx context.Context) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, reloadSignals...)
-	defer signal.Stop(signals)
+func (l *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -58,7 +54,7 @@ func (l *reloader) reload(ctx context.Context) {
 		err = checkExposure(cfg, l.addr)
 	}
 	if err != nil {
-		l.log.Error("the configuration is not read again: it has faults", "error", err)
+		l.log.Error("the configuration has faults: the one before stays in force", "error", err)
 		return
 	}
 	for _, warning := range cfg.Warnings {

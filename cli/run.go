@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -134,7 +133,7 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	if audit != nil {
 		defer audit.Close() // when the proxy has stopped
 	}
-	private, err := servePrivately(ctx, cfg, cas, proxy.Admission{SameUser: !cfg.AllowAnonymous, Private: true, As: client}, audit, log)
+	private, err := servePrivately(ctx, cfg, cas, client, audit, log)
 	if err != nil {
 		return fail(err)
 	}
@@ -177,51 +176,40 @@ type privateProxy struct {
 	stop    func()   // must be called
 }
 
-// servePrivately starts a proxy on random ports, with a password.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, log *slog.Logger) (*privateProxy, error) {
-	admission.Password = policy.NewSecret()
+// servePrivately starts a proxy for a client alone, nil for one without limits:
+// on random ports, with a password.
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, log *slog.Logger) (*privateProxy, error) {
+	admission := proxy.Admission{SameUser: !cfg.AllowAnonymous, Private: true, As: client, Password: policy.NewSecret()}
 	srv, err := newServer(cfg, cas, admission, audit, true, log)
 	if err != nil {
 		return nil, err
 	}
-	private := &privateProxy{}
-	proxies := []*proxy.Proxy{srv.Proxy}
-	private.stop = func() {
+	private := &privateProxy{stop: func() {
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()
-		var err error
-		for _, p := range proxies[1:] {
-			err = errors.Join(err, p.Shutdown(end))
-		}
-		if err = errors.Join(err, srv.stop(end)); err != nil {
+		if err := srv.stop(end); err != nil {
 			log.Info("the end was not clean", "error", err)
 		}
-	}
-	if private.address, err = serveOn(ctx, srv.Proxy); err != nil {
+	}}
+	ln, err := listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
 		private.stop()
 		return nil, err
 	}
-	private.address.User = url.UserPassword("run", admission.Password)
+	private.address = &url.URL{Scheme: "http", User: url.UserPassword("run", admission.Password), Host: ln.Addr().String()}
+	var others []*proxy.Listener
 	if tellsUsers {
-		options := srv.options
-		options.Admission.SameUser, options.Admission.Password = true, ""
-		proxies = append(proxies, proxy.New(options))
-		if private.open, err = serveOn(ctx, proxies[1]); err != nil {
+		second, err := listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			ln.Close()
 			private.stop()
 			return nil, err
 		}
+		others = append(others, &proxy.Listener{Listener: second, Admission: proxy.Admission{SameUser: true, Private: true, As: client}})
+		private.open = &url.URL{Scheme: "http", Host: second.Addr().String()}
 	}
+	go srv.Serve(ln, others...)
 	return private, nil
-}
-
-// serveOn serves on a random port until the proxy's Shutdown.
-func serveOn(ctx context.Context, p *proxy.Proxy) (*url.URL, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	go p.Serve(ln)
-	return &url.URL{Scheme: "http", Host: ln.Addr().String()}, nil
 }
 
 // runChild runs a command to its end and passes signals on to it.

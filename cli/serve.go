@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,6 +68,9 @@ func servedEgress(cfg *config.Config) *policy.Egress { return cmp.Or(cfg.Egress,
 
 // serve runs the proxy until ctx ends.
 func serve(ctx context.Context, load func(context.Context) (*config.Config, error), log *slog.Logger) error {
+	hup := make(chan os.Signal, 1) // from now on it does not end the process
+	signal.Notify(hup, reloadSignals...)
+	defer signal.Stop(hup)
 	cfg, err := load(ctx)
 	if err != nil {
 		return err
@@ -100,7 +104,7 @@ func serve(ctx context.Context, load func(context.Context) (*config.Config, erro
 	go func() { failed <- srv.Serve(ln, own...) }()
 	reloads, stopReloads := context.WithCancel(ctx)
 	var reloading sync.WaitGroup
-	reloading.Go(func() { (&reloader{load, cfg, ln.Addr(), srv.Proxy, audit, log}).run(reloads) })
+	reloading.Go(func() { (&reloader{load, cfg, ln.Addr(), srv.Proxy, audit, log}).run(reloads, hup) })
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

@@ -143,7 +143,6 @@ func (a *authorities) certificate(host string) (*tls.Certificate, error) {
 // server is a proxy and what it is made of.
 type server struct {
 	*proxy.Proxy
-	options  proxy.Options
 	source   *auth.Source
 	upstream *proxy.Upstream
 	revoke   bool // the tokens, at the end
@@ -171,12 +170,12 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	if cfg.RevokeOnExit != nil {
 		revoke = *cfg.RevokeOnExit
 	}
-	options := proxy.Options{
+	p := proxy.New(proxy.Options{
 		Hosts: servedHosts(cfg), Policy: policyOf(cfg), Credentials: source,
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
 		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit,
-	}
-	return &server{Proxy: proxy.New(options), options: options, source: source, upstream: upstream, revoke: revoke}, nil
+	})
+	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke}, nil
 }
 
 // stop ends the server: what is under way may finish until ctx ends.

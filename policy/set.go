@@ -123,6 +123,18 @@ func (s *Set) ByAddress(addr netip.Addr) (*Client, bool) {
 	return nil, false
 }
 
+// SameNetworks reports whether both tell the same clients by the same addresses.
+func (s *Set) SameNetworks(other *Set) bool {
+	var a, b []network
+	if s != nil {
+		a = s.networks
+	}
+	if other != nil {
+		b = other.networks
+	}
+	return slices.EqualFunc(a, b, func(a, b network) bool { return a.prefix == b.prefix && a.client.Name == b.client.Name })
+}
+
 // ByListener returns the client that has a listener of its own, as Client.Listen
 // spells it.
 func (s *Set) ByListener(listen string) (*Client, bool) {

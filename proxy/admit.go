@@ -63,10 +63,10 @@ func (a *Admission) admit(r *http.Request) *refusal {
 			}
 		}
 	}
-	if a.Password != "" && !a.passwordMatches(r.Header.Get("Proxy-Authorization")) {
+	if sent := r.Header.Get("Proxy-Authorization"); a.Password != "" && !a.passwordMatches(sent) {
 		return &refusal{
 			status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy asks for a password",
-			remedy: "put it into the proxy URL: http://USER:PASSWORD@HOST:PORT",
+			remedy: "put it into the proxy URL: http://USER:PASSWORD@HOST:PORT", challenge: sent == "",
 		}
 	}
 	return nil
@@ -84,11 +84,13 @@ func sameUser(ctx context.Context) string {
 }
 
 // admitsPeer says why the peer is not a user that a client's own listener is
-// for: one of its UIDs, the user that runs the proxy if there are none. Over a
-// network, where that cannot be told, its address has to be in the Networks.
+// for, "" if it is: one of its UIDs, the user that runs the proxy if there are
+// none. On another machine, where that cannot be told, its address has to be in
+// the Networks.
 func admitsPeer(r *http.Request, c *policy.Client) string {
-	if len(c.Networks) > 0 && !c.ConnectsFrom(addressOf(r.RemoteAddr)) {
-		return "the listener of client " + c.Name + " is not for " + r.RemoteAddr
+	addr := addressOf(r.RemoteAddr)
+	if addr.IsValid() && !addr.IsLoopback() && !c.ConnectsFrom(addr) && !tellsPeer(r.Context()) {
+		return "the listener of client " + c.Name + " is not for " + addr.String()
 	}
 	return checkPeer(r.Context(), func(uid uint32) string {
 		if slices.Contains(c.UIDs, uid) || len(c.UIDs) == 0 && int(uid) == os.Getuid() {
@@ -96,6 +98,12 @@ func admitsPeer(r *http.Request, c *policy.Client) string {
 		}
 		return fmt.Sprintf("uid %d may not use the listener of client %s", uid, c.Name)
 	})
+}
+
+// tellsPeer reports whether the user at the other end can be found out.
+func tellsPeer(ctx context.Context) bool {
+	p, ok := ctx.Value(peerKey{}).(*peer)
+	return ok && canTellPeer(p.conn.LocalAddr(), p.conn.RemoteAddr())
 }
 
 // checkPeer lets judge say why a process of that user is refused. Peers on other

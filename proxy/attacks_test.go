@@ -1163,7 +1163,7 @@ func TestAttackServerNames(t *testing.T) {
 func (w *world) as(t *testing.T, name, secret string) *http.Client {
 	t.Helper()
 	client := w.client(t, false)
-	transport := client.Transport.(noLeaks).next.(*http.Transport)
+	transport := client.Transport.(noLeaks).next
 	transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword(name, secret)})
 	return client
 }

@@ -1,17 +1,19 @@
 package proxy
 
 import (
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 )
 
-// AuditRecord is one line of the audit log: what one request or one tunnel was,
-// who sent it, and what was decided and why. It contains no secret: of a
-// credential it has GitHub's fingerprint. Long texts are cut off.
+// AuditRecord is one line of the audit log: what one request or one CONNECT was,
+// who sent it, and what was decided and why. audit.schema.json describes it. A
+// CONNECT to a served host has none of its own, only the requests inside. Nor has
+// a client that is asked for its secret, and one that keeps sending a wrong one.
+//
+// It contains no secret: of a credential it has GitHub's fingerprint. Long texts
+// are cut off.
 type AuditRecord struct {
 	Time    time.Time `json:"time"` // when it began
 	ID      string    `json:"id"`   // of the request, random
@@ -20,7 +22,7 @@ type AuditRecord struct {
 	Address string    `json:"address,omitempty"` // where it connected from
 
 	Method string `json:"method"`
-	Host   string `json:"host"`
+	Host   string `json:"host"`           // of a CONNECT, and over http://, with the port
 	Path   string `json:"path,omitempty"` // without the query
 
 	Decision  AuditDecision `json:"decision"`
@@ -30,11 +32,11 @@ type AuditRecord struct {
 	Operation    string   `json:"operation,omitempty"`
 	Subject      string   `json:"subject,omitempty"` // "owner/repository"
 	OtherOwners  int      `json:"other_owners,omitempty"`
-	Refs         []string `json:"refs,omitempty"` // that a push moves
+	Refs         []string `json:"refs,omitempty"` // that a push moves, where pushes are limited
 	App          string   `json:"app,omitempty"`
 	Installation int64    `json:"installation,omitempty"`
-	Credential   string   `json:"credential,omitempty"` // "installation", "jwt", "basic", "keep", "none"
-	Fingerprint  string   `json:"hashed_token,omitempty"`
+	Credential   string   `json:"credential,omitempty"`   // what left: "installation", "jwt", "basic", "keep", "none"
+	Fingerprint  string   `json:"hashed_token,omitempty"` // of the installation token that left
 
 	Status          int     `json:"status,omitempty"`
 	GitHubRequestID string  `json:"github_request_id,omitempty"`
@@ -49,8 +51,8 @@ type AuditKind string
 // What a record is about.
 const (
 	AuditRequest AuditKind = "request" // to a host that is served, or over http://
-	AuditTunnel  AuditKind = "tunnel"  // a CONNECT to another host
-	AuditConnect AuditKind = "connect" // one that was refused
+	AuditTunnel  AuditKind = "tunnel"  // a CONNECT to another host that was established
+	AuditConnect AuditKind = "connect" // a CONNECT, to whatever host, that came to nothing
 )
 
 // AuditDecision is what was decided.
@@ -58,27 +60,11 @@ type AuditDecision string
 
 // What was decided.
 const (
-	AuditForwarded AuditDecision = "forwarded"
-	AuditRefused   AuditDecision = "refused"
-	AuditAnswered  AuditDecision = "answered" // by the proxy itself
+	AuditForwarded AuditDecision = "forwarded" // it left, at least in part
+	AuditRefused   AuditDecision = "refused"   // it is not allowed, or not understood
+	AuditAnswered  AuditDecision = "answered"  // by the proxy itself
+	AuditFailed    AuditDecision = "failed"    // there was no credential for it, or no host
 )
-
-// audit writes the record that make makes to the audit log, if there is one: one
-// line, in one Write. What cannot be written is logged as an error.
-func (o *Options) audit(make func() *AuditRecord) {
-	if o.Audit == nil {
-		return
-	}
-	record := make()
-	record.ID = rand.Text()
-	line, err := json.Marshal(record)
-	if err == nil {
-		_, err = o.Audit.Write(append(line, '\n'))
-	}
-	if err != nil {
-		o.Log.Error("the audit log could not be written", "error", err)
-	}
-}
 
 // audit is the record of a request.
 func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took time.Duration) *AuditRecord {
@@ -87,7 +73,7 @@ func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took tim
 		Method: logged(r.Method), Host: logged(x.session.host.Name), Path: logged(x.path),
 		Decision: AuditForwarded, DecidedBy: x.decidedBy(),
 		Operation: x.route.Operation, OtherOwners: len(x.route.Others), Refs: x.refs,
-		Installation: int64(x.credential.Installation), Credential: credentialName(x), Fingerprint: x.credential.Fingerprint(),
+		Installation: int64(x.credential.Installation), Credential: credentialName(x),
 		Status: w.status, GitHubRequestID: x.githubRequestID, Milliseconds: milliseconds(took), Received: w.bytes,
 	}
 	if x.route.Named() {
@@ -103,12 +89,37 @@ func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took tim
 	case x.answer != nil:
 		record.Decision = AuditAnswered
 	case errors.As(x.err, &refused) && !x.left:
-		record.Decision = AuditRefused
+		record.Decision = refused.decision()
+	case x.authorization != nil:
+		record.Fingerprint = x.credential.Fingerprint()
 	}
 	if x.err != nil {
-		record.Reason = logged(x.err.Error())
+		record.Reason = x.err.Error()
 	}
 	return record
+}
+
+// refusedRecord is the record of what is refused before it is a gateway's.
+func refusedRecord(r *http.Request, c caller, refused *refusal) *AuditRecord {
+	record := &AuditRecord{
+		Time: time.Now().UTC(), Kind: AuditConnect, Client: c.clientName(), Address: r.RemoteAddr,
+		Method: logged(r.Method), Host: logged(r.URL.Host),
+		Decision: refused.decision(), DecidedBy: refused.decidedBy, Reason: refused.Error(), Status: refused.status,
+	}
+	if r.Method != http.MethodConnect {
+		path, _ := target(r)
+		record.Kind, record.Path = AuditRequest, logged(path)
+	}
+	return record
+}
+
+// decision tells what is not allowed from what does not work: a server's fault
+// by its status, save for what the proxy does not implement.
+func (f *refusal) decision() AuditDecision {
+	if f.status >= http.StatusInternalServerError && f.status != http.StatusNotImplemented {
+		return AuditFailed
+	}
+	return AuditRefused
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -9,8 +9,8 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 
 	"github.com/elazarl/goproxy"
@@ -23,7 +23,6 @@ type session struct {
 	host  rules.Host
 	plain bool // an http:// request in absolute form, not a CONNECT
 	caller
-	until time.Time // the connection is closed after a request that ends later; zero for never
 }
 
 // interceptedConn is a client's connection to a served host, after CONNECT.
@@ -45,7 +44,11 @@ type sessionKey struct{}
 func withSession(ctx context.Context, conn net.Conn) context.Context {
 	if secure, ok := conn.(*tls.Conn); ok {
 		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
-			return context.WithValue(ctx, sessionKey{}, intercepted.session)
+			s := intercepted.session
+			if s.usage.asking != nil {
+				ctx = auth.LimitLookUps(ctx, s.usage.ask)
+			}
+			return context.WithValue(ctx, sessionKey{}, s)
 		}
 	}
 	return ctx
@@ -82,14 +85,14 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	host, served := p.hosts[name]
 	switch {
 	case name == "" || port == "":
-		return p.reject(ctx, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "CONNECT needs HOST:PORT"}), hostport
+		return p.reject(ctx, c, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "CONNECT needs HOST:PORT"}), hostport
 	case !isASCII(hostport): // not the name, whose lower case may be ASCII
-		return p.reject(ctx, nameRefusal(name)), hostport
+		return p.reject(ctx, c, nameRefusal(name)), hostport
 	case served && port != "443":
-		return p.reject(ctx, portRefusal(name, port)), hostport
+		return p.reject(ctx, c, portRefusal(name, port)), hostport
 	case served:
 		if denial := c.client.DecideHost(name); denial != nil {
-			return p.reject(ctx, denied(denial)), hostport
+			return p.reject(ctx, c, denied(denial)), hostport
 		}
 		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(_ *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
 			p.intercept(conn, session{host: host, caller: c})
@@ -97,15 +100,15 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	}
 	to, refused := p.mayTunnel(hostport)
 	if refused != nil {
-		return p.reject(ctx, refused), hostport
+		return p.reject(ctx, c, refused), hostport
 	}
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(r *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
 		p.openTunnel(r, conn, to, c)
 	}}, hostport
 }
 
-func (p *Proxy) reject(ctx *goproxy.ProxyCtx, refused *refusal) *goproxy.ConnectAction {
-	p.noteRefused(ctx.Req, refused)
+func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *refusal) *goproxy.ConnectAction {
+	p.noteRefused(ctx.Req, c, refused)
 	ctx.Resp = refused.response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }
@@ -116,9 +119,6 @@ const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 // which owns it from then on.
 func (p *Proxy) intercept(conn net.Conn, s session) {
 	s.slot.attach(conn)
-	if age := s.maxAge(); age > 0 {
-		s.until = time.Now().Add(age)
-	}
 	c := &interceptedConn{conn, s}
 	if _, err := io.WriteString(c, established); err != nil {
 		c.Close()

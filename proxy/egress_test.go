@@ -436,7 +436,7 @@ func TestRefusalNamesTheClient(t *testing.T) {
 	answered(resp, http.StatusTooManyRequests)
 
 	for host, method := range map[string]string{"a.example.com:443": "CONNECT", "b.example.com": "GET"} {
-		record := regexp.MustCompile(`"client":"agent","address":"127.0.0.1:\d+","method":"` + method + `","host":"` + host + `","decision":"refused"`)
+		record := regexp.MustCompile(`"client":"agent","address":"127.0.0.1:\d+","method":"` + method + `","host":"` + host + `",("path":"/",)?"decision":"refused"`)
 		if !record.MatchString(audit.String()) {
 			t.Errorf("the audit log does not say that agent was refused %s:\n%s", host, audit)
 		}

@@ -20,6 +20,7 @@ import (
 // nothing of CONNECT.
 type gateway struct {
 	opts         Options
+	audit        *auditLog
 	current      *atomic.Pointer[state]
 	forward      *forwarder
 	placeholders *placeholders
@@ -140,7 +141,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 		nameless.Subject, nameless.Others = asked.Subject, asked.Others
 		return denied(cmp.Or(client.Decide(req, &nameless, document), denial))
 	}
-	if client.LimitsRefs() {
+	if client.LimitsRefs() && route.Operation == "git-receive-pack" {
 		x.decideRef = func(u policy.RefUpdate) *refusal { return denied(client.DecideRef(u)) }
 	}
 	x.blankCloneTokens = client.Limited() && x.route.CloneToken && x.route.Credential == rules.Installation

@@ -26,9 +26,11 @@ import (
 // world is a fake GitHub, a proxy in front of it, and what the proxy logged.
 type world struct {
 	github *githubtest.Server
+	proxy  *proxy.Proxy
 	addr   string // of the proxy
 	roots  *x509.CertPool
 	log    *logBuffer
+	audit  *logBuffer // what the audit log got
 }
 
 // logBuffer collects a log that many goroutines write.
@@ -104,8 +106,13 @@ func start(t testing.TB, change func(*setup)) *world {
 // startOn is start for a proxy that listens on another address.
 func startOn(t testing.TB, listen string, change func(*setup)) *world {
 	t.Helper()
-	github := githubtest.Start(t, githubtest.Options{Instances: enterprises})
-	w := &world{github: github, log: &logBuffer{}, roots: x509.NewCertPool()}
+	return startBefore(t, githubtest.Start(t, githubtest.Options{Instances: enterprises}), listen, change)
+}
+
+// startBefore starts a proxy in front of a fake GitHub.
+func startBefore(t testing.TB, github *githubtest.Server, listen string, change func(*setup)) *world {
+	t.Helper()
+	w := &world{github: github, log: &logBuffer{}, audit: &logBuffer{}, roots: x509.NewCertPool()}
 	upstreamRoots := x509.NewCertPool()
 	upstreamRoots.AppendCertsFromPEM(github.CAPEM())
 
@@ -127,7 +134,8 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 		upstream: proxy.UpstreamOptions{ConnectTo: github.ConnectTo(), RootCAs: upstreamRoots},
 		options: proxy.Options{
 			Hosts: rules.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true,
-			Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Audit: w.audit,
+			Log:   slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}
 	if change != nil {
@@ -137,6 +145,7 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 	source := auth.New(s.apps, auth.Options{Transport: upstream.Transport(), Log: s.options.Log, Fallback: s.fallback})
 	s.options.Upstream, s.options.Credentials = upstream, source
 	p := proxy.New(s.options)
+	w.proxy = p
 
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -156,11 +165,27 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 		}
 		source.Close()
 		upstream.Close()
-		if leaks := github.Leaks([]byte(w.log.String())); len(leaks) > 0 {
-			t.Errorf("the log contains %d secrets:\n%s", len(leaks), w.log)
+		for name, text := range map[string]string{"log": w.log.String(), "audit log": w.audit.String()} {
+			if leaks := github.Leaks([]byte(text)); len(leaks) > 0 {
+				t.Errorf("the %s contains %d secrets:\n%s", name, len(leaks), text)
+			}
 		}
+		checkRecords(t, w.audit.String())
 	})
 	return w
+}
+
+// clientAs is client for one that sends the proxy a name and a secret.
+func (w *world) clientAs(t testing.TB, name, secret string, h2 bool) *http.Client {
+	client := w.client(t, h2)
+	client.Transport = noLeaks{t, w.github, w.transportAs(t, name, secret, h2)}
+	return client
+}
+
+func (w *world) transportAs(t testing.TB, name, secret string, h2 bool) *http.Transport {
+	transport := w.transport(t, h2)
+	transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", User: url.UserPassword(name, secret), Host: w.addr})
+	return transport
 }
 
 // client returns a client that uses the proxy, with HTTP/2 if h2 is set, and
@@ -187,8 +212,10 @@ func (w *world) transport(t testing.TB, h2 bool) *http.Transport {
 type noLeaks struct {
 	tb     testing.TB
 	github *githubtest.Server
-	next   http.RoundTripper
+	next   *http.Transport
 }
+
+func (n noLeaks) CloseIdleConnections() { n.next.CloseIdleConnections() }
 
 func (n noLeaks) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := n.next.RoundTrip(req)

@@ -29,11 +29,14 @@ func (p *Proxy) identify(r *http.Request) (caller, *refusal) {
 // where that is allowed.
 func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal) {
 	admission := &p.opts.Admission
+	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok {
+		if other.Client != "" {
+			return now.byListener(r, other.Client)
+		}
+		admission = &other.Admission
+	}
 	if admission.Private {
 		return admission.As, admission.admit(r)
-	}
-	if name := listenerOf(r.Context()); name != "" {
-		return now.byListener(r, name)
 	}
 	if len(now.Clients.All()) > 0 {
 		if header := r.Header.Get("Proxy-Authorization"); header != "" {
@@ -43,15 +46,24 @@ func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal)
 			return c, nil
 		}
 		if !now.servesAnybody() {
-			return nil, &refusal{
-				status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy serves only clients that it knows",
-				remedy: "put a client's name and secret into the proxy URL: http://NAME:SECRET@HOST:PORT (ghapp-proxy client add NAME makes one)",
-			}
+			return nil, p.challenge(r)
 		}
 	}
 	anybody := *admission
 	anybody.SameUser = anybody.SameUser && !now.Anonymous
 	return nil, anybody.admit(r)
+}
+
+type listenerKey struct{}
+
+// challenge asks for a name and a secret. Clients that know theirs may wait for
+// that (RFC 9110, section 15.5.8), and git does.
+func (p *Proxy) challenge(r *http.Request) *refusal {
+	return &refusal{
+		status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy serves only clients that it knows",
+		remedy:    "put a client's name and secret into the proxy URL: http://NAME:SECRET@HOST:PORT (ghapp-proxy client add NAME makes one)",
+		challenge: true,
+	}
 }
 
 // byPassword is the client that a Proxy-Authorization field names.

@@ -73,7 +73,7 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		}
 		took := time.Since(start)
 		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, took)...)
-		g.opts.audit(func() *AuditRecord { return x.audit(r, w, start, took) })
+		g.audit.write(func() *AuditRecord { return x.audit(r, w, start, took) })
 		if aborted != nil {
 			panic(aborted) // net/http closes the connection
 		}
@@ -139,7 +139,7 @@ func logged(text string) string {
 
 // decidedBy is the key of the configuration that refused a request, "" if none did.
 func (x *exchange) decidedBy() string {
-	if refused := (*refusal)(nil); errors.As(x.err, &refused) {
+	if refused, ok := errors.AsType[*refusal](x.err); ok {
 		return refused.decidedBy
 	}
 	return ""

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 
 	"ghapp-proxy/rules"
 )
@@ -22,54 +21,48 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	c, refused := p.identify(r)
 	if refused != nil {
 		refused.quiet = !p.strangers.allow(r.RemoteAddr) || refused.quiet
-		p.refuseOuter(w, r, refused)
+		p.refuseOuter(w, r, c, refused)
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c)) // whom a refusal is logged with
 	if r.Method != http.MethodConnect {
-		if refused := p.countPlain(r, c.usage); refused != nil {
-			p.refuseOuter(w, r, refused)
+		if c.slot, refused = p.countPlain(r, c.usage); refused != nil {
+			p.refuseOuter(w, r, c, refused)
 			return
 		}
 		p.serveAbsolute(w, r, c)
 		return
 	}
 	if c.slot, refused = c.usage.open(); refused != nil {
-		p.refuseOuter(w, r, refused)
+		p.refuseOuter(w, r, c, refused)
 		return
 	}
-	defer func() {
-		if c.slot.conn == nil { // else it is released when that ends
-			c.slot.release()
-		}
-	}()
+	defer c.slot.releaseUnused() // if goproxy did not hijack the connection
 	p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 }
 
 type callerKey struct{}
 
-// countPlain counts the connection of a request in absolute form.
-func (p *Proxy) countPlain(r *http.Request, u *usage) *refusal {
-	at, ok := r.Context().Value(peerKey{}).(*peer)
-	if !ok {
-		return nil
-	}
-	if held, ok := p.plain.Load(at.conn); ok {
-		if held.(*slot).usage == u {
-			return nil
+// countPlain counts the connection of a request in absolute form, until it
+// closes or another client uses it, as behind one more proxy.
+func (p *Proxy) countPlain(r *http.Request, u *usage) (*slot, *refusal) {
+	conn := r.Context().Value(peerKey{}).(*peer).conn
+	if held, ok := p.plain.Load(conn); ok {
+		held := held.(*slot)
+		if held.usage == u {
+			return held, nil
 		}
-		held.(*slot).release() // another client's turn, behind one more proxy
-		p.plain.Delete(at.conn)
-		p.arrivals.note(at.conn, http.StateNew)
+		p.plain.Delete(conn)
+		held.release()
+		p.arrivals.note(conn, http.StateNew)
 	}
 	held, refused := u.open()
 	if refused != nil {
-		return refused
+		return nil, refused
 	}
-	held.attach(at.conn)
-	p.plain.Store(at.conn, held)
-	p.arrivals.remove(at.conn)
-	return nil
+	held.attach(conn)
+	p.plain.Store(conn, held)
+	p.arrivals.remove(conn)
+	return held, nil
 }
 
 // onState is the outer server's ConnState.
@@ -85,8 +78,8 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 // refuseOuter answers a client that may not use the proxy. A CONNECT that is
 // refused for good is told why in the reason phrase; after a 407 the client
 // may try again on the same connection.
-func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, refused *refusal) {
-	p.noteRefused(r, refused)
+func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, refused *refusal) {
+	p.noteRefused(r, c, refused)
 	if r.Method == http.MethodConnect && refused.status != http.StatusProxyAuthRequired {
 		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
 		return
@@ -95,28 +88,20 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, refused *ref
 	refused.write(w, formFor(p.hosts[host]))
 }
 
-// noteRefused logs a request that is refused before it is a gateway's.
-func (p *Proxy) noteRefused(r *http.Request, refused *refusal) {
+// noteRefused logs a request that is refused before it is a gateway's. The
+// caller is the zero value if it is not known.
+func (p *Proxy) noteRefused(r *http.Request, c caller, refused *refusal) {
 	level := slog.LevelWarn
-	if refused.quiet {
+	switch {
+	case refused.quiet:
 		level = slog.LevelDebug
+	case refused.challenge:
+		level = slog.LevelInfo
+	default:
+		p.audit.write(func() *AuditRecord { return refusedRecord(r, c, refused) })
 	}
-	c, _ := r.Context().Value(callerKey{}).(caller) // nobody, before it is known
-	method, host, title := logged(r.Method), logged(r.URL.Host), logged(refused.title)
-	p.opts.Log.Log(r.Context(), level, "refused", "client", cmp.Or(c.clientName(), r.RemoteAddr), "method", method, "host", host, "status", refused.status, "error", title)
-	if refused.quiet {
-		return
-	}
-	p.opts.audit(func() *AuditRecord {
-		kind := AuditRequest
-		if r.Method == http.MethodConnect {
-			kind = AuditConnect
-		}
-		return &AuditRecord{
-			Time: time.Now().UTC(), Kind: kind, Client: c.clientName(), Address: r.RemoteAddr, Method: method, Host: host,
-			Decision: AuditRefused, DecidedBy: refused.decidedBy, Reason: title, Status: refused.status,
-		}
-	})
+	p.opts.Log.Log(r.Context(), level, "refused", "client", cmp.Or(c.clientName(), r.RemoteAddr),
+		"method", logged(r.Method), "host", logged(r.URL.Host), "status", refused.status, "error", logged(refused.Error()))
 }
 
 // isOwnAddress reports whether an absolute-form request asks the proxy for
@@ -152,28 +137,28 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 	switch {
 	case !isASCII(r.URL.Host):
 		// It would be mapped, possibly to a served host.
-		p.refuseOuter(w, r, nameRefusal(name))
+		p.refuseOuter(w, r, c, nameRefusal(name))
 	case served && !p.opts.PlainHTTP:
-		p.refuseOuter(w, r, &refusal{
+		p.refuseOuter(w, r, c, &refusal{
 			status: http.StatusForbidden, code: "http_request_denied", title: "requests for " + name + " over http:// are not served",
 			remedy: "use https://, or set plain_http = true",
 		})
 	case served && port != "" && port != defaultPort(r.URL.Scheme):
-		p.refuseOuter(w, r, portRefusal(name, port))
+		p.refuseOuter(w, r, c, portRefusal(name, port))
 	case served:
 		if denial := c.client.DecideHost(host.Name); denial != nil {
-			p.refuseOuter(w, r, denied(denial))
+			p.refuseOuter(w, r, c, denied(denial))
 			return
 		}
 		p.gateway.serve(w, r, session{host: host, plain: true, caller: c})
 	case r.URL.Scheme != "http":
-		p.refuseOuter(w, r, &refusal{
+		p.refuseOuter(w, r, c, &refusal{
 			status: http.StatusBadRequest, code: "http_request_error", title: "a " + r.URL.Scheme + " URL in absolute form",
 			remedy: "use CONNECT",
 		})
 	default:
 		if refused := p.mayRequest(r); refused != nil {
-			p.refuseOuter(w, r, refused)
+			p.refuseOuter(w, r, c, refused)
 			return
 		}
 		p.serveElsewhere(w, r, c)

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -33,28 +32,25 @@ type state struct {
 // newState is the state for a Policy after another, nil for the first. Clients
 // that are as before keep their connections; ended are the others of before.
 func newState(p Policy, before *state) (now *state, ended []*usage) {
+	if before == nil {
+		before = &state{}
+	}
 	now = &state{Policy: p, usages: make(map[string]*usage)}
-	keep := func(name string, same bool, limits policy.Limits, scope *auth.Scope) {
-		if before != nil && same && before.usages[name] != nil {
-			now.usages[name] = before.usages[name]
-			return
-		}
-		now.usages[name] = newUsage(name, limits, scope)
-	}
+	// A connection that was told by its address may be another client's now.
+	sameNetworks := p.Clients.SameNetworks(before.Clients)
 	for _, c := range p.Clients.All() {
-		old := (*policy.Client)(nil)
-		if before != nil {
-			old, _ = before.Clients.ByName(c.Name)
+		old, _ := before.Clients.ByName(c.Name)
+		if now.usages[c.Name] = before.usages[c.Name]; !old.Equal(c) || len(c.Networks) > 0 && !sameNetworks {
+			now.usages[c.Name] = newUsage(c.Name, c.Limits.WithDefaults(), scopeOf(c))
 		}
-		keep(c.Name, old.Equal(c), c.Limits.WithDefaults(), scopeOf(c))
 	}
-	asBefore := before != nil && p.Anonymous == before.Anonymous && p.servesAnybody() == before.servesAnybody()
-	keep("", asBefore, policy.Limits{}, nil)
-	if before != nil {
-		for name, u := range before.usages {
-			if now.usages[name] != u {
-				ended = append(ended, u)
-			}
+	asBefore := p.Anonymous == before.Anonymous && p.servesAnybody() == before.servesAnybody()
+	if now.usages[""] = before.usages[""]; before.usages == nil || !sameNetworks || !asBefore {
+		now.usages[""] = newUsage("", policy.Limits{}, nil)
+	}
+	for name, u := range before.usages {
+		if now.usages[name] != u {
+			ended = append(ended, u)
 		}
 	}
 	return now, ended
@@ -92,7 +88,7 @@ func (now *state) caller(c *policy.Client) (caller, *refusal) {
 type caller struct {
 	client *policy.Client // nil for somebody without limits
 	usage  *usage
-	slot   *slot // of the connection, nil for a request in absolute form
+	slot   *slot // of the connection
 }
 
 // scope confines the caller's tokens, nil does not.
@@ -101,7 +97,7 @@ func (c *caller) scope() *auth.Scope { return c.usage.scope }
 // maxAge is for how long a connection may be open, 0 for any time.
 func (c *caller) maxAge() time.Duration { return c.usage.limits.MaxConnectionAge }
 
-// name is the client's, "" for somebody without limits.
+// clientName is "" for somebody without limits.
 func (c *caller) clientName() string {
 	if c.client == nil {
 		return ""
@@ -137,10 +133,10 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	if refused := u.tooLarge(r); refused != nil {
 		return r, refused
 	}
-	if !s.until.IsZero() && time.Now().After(s.until) {
+	if age := s.maxAge(); age > 0 && time.Since(s.slot.opened) > age {
 		w.Header().Set("Connection", "close") // after this request, also in HTTP/2
 	}
-	if u.asking != nil {
+	if s.plain && u.asking != nil { // else withSession has done it
 		r = r.WithContext(auth.LimitLookUps(r.Context(), u.ask))
 	}
 	if u.limits.MaxBody > 0 && r.ContentLength != 0 {
@@ -149,13 +145,4 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		r = &copied
 	}
 	return r, nil
-}
-
-type listenerKey struct{}
-
-// listenerOf is the client whose own listener a request came in by, "" for the
-// proxy's.
-func listenerOf(ctx context.Context) string {
-	name, _ := ctx.Value(listenerKey{}).(string)
-	return name
 }

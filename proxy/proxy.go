@@ -67,18 +67,22 @@ type Proxy struct {
 	current            atomic.Pointer[state]
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
 	arrivals           arrivals
+	audit              *auditLog
 	plain              sync.Map // net.Conn that sent a request in absolute form → its *slot
 }
 
 // New returns a Proxy. It does no I/O and starts no goroutine before Serve.
 func New(opts Options) *Proxy {
-	p := &Proxy{opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(), guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers)}
+	p := &Proxy{
+		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
+		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), audit: newAuditLog(opts.Audit, opts.Log),
+	}
 	p.Replace(opts.Policy)
 	for _, host := range opts.Hosts {
 		p.hosts[host.Name] = host
 	}
 	p.elsewhere = newForwarder(opts.Upstream.elsewhere)
-	p.gateway = &gateway{opts: opts, current: &p.current, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
+	p.gateway = &gateway{opts: opts, audit: p.audit, current: &p.current, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
@@ -95,20 +99,24 @@ func New(opts Options) *Proxy {
 	return p
 }
 
-// Listener is a listener of a client's own: whoever connects to it is that one.
+// Listener is another listener, whose clients are told otherwise.
 type Listener struct {
 	net.Listener
-	Client string // its name
+	// Client is the name of the client that whoever connects here is; "" for
+	// none in particular.
+	Client string
+	// Admission is in place of the Options' where Client is "".
+	Admission Admission
 }
 
-// Serve accepts clients on ln, and on the listeners of their own, until
-// Shutdown is called, then returns http.ErrServerClosed. It may be called once.
-func (p *Proxy) Serve(ln net.Listener, own ...*Listener) error {
-	failed := make(chan error, 2+len(own))
+// Serve accepts clients on ln, and on others, until Shutdown is called, then
+// returns http.ErrServerClosed. It may be called once.
+func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
+	failed := make(chan error, 2+len(others))
 	p.opts.Upstream.Forbid(ln.Addr())
 	go func() { failed <- p.inner.ServeTLS(p.inside, "", "") }()
 	go func() { failed <- p.outer.Serve(ln) }()
-	for _, l := range own {
+	for _, l := range others {
 		p.opts.Upstream.Forbid(l.Addr())
 		go func() { failed <- p.outer.Serve(l) }()
 	}
@@ -127,8 +135,8 @@ func (p *Proxy) Serve(ln net.Listener, own ...*Listener) error {
 
 // withListener is the outer server's BaseContext.
 func withListener(ln net.Listener) context.Context {
-	if own, ok := ln.(*Listener); ok {
-		return context.WithValue(context.Background(), listenerKey{}, own.Client)
+	if other, ok := ln.(*Listener); ok {
+		return context.WithValue(context.Background(), listenerKey{}, other)
 	}
 	return context.Background()
 }

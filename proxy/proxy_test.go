@@ -431,6 +431,9 @@ func TestPassword(t *testing.T) {
 			t.Errorf("Proxy-Authenticate: %q", resp.Header.Get("Proxy-Authenticate"))
 		}
 	}
+	if n := strings.Count(w.log.String(), "level=WARN"); n != 3 {
+		t.Errorf("%d warnings, want one for each wrong password", n)
+	}
 	// The certificate is no secret.
 	if status, body := get(t, http.DefaultClient, "http://"+w.addr+"/ca.pem"); status != 200 || !strings.Contains(body, "BEGIN CERTIFICATE") {
 		t.Errorf("/ca.pem: %d %q", status, body)

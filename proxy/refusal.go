@@ -25,7 +25,8 @@ type refusal struct {
 	inside    string    // the cause as the log has it, "" for title
 	retryAt   time.Time // when it may be tried again, zero if nothing is known
 	decidedBy string    // the key of the configuration, "" if none did
-	quiet     bool      // there are many of the kind: it is logged at a lower level
+	quiet     bool      // there are many of the kind: it is in the log at the lowest level only
+	challenge bool      // the client may know the secret that it is asked for: nobody has to look
 }
 
 // Error implements error, so that a refusal can be logged and returned.

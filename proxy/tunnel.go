@@ -97,7 +97,7 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 		Method: r.Method, Host: to.String(), Decision: AuditForwarded, Status: http.StatusOK,
 	}
 	line := p.opts.Log.With("client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", to.String())
-	defer p.opts.audit(func() *AuditRecord {
+	defer p.audit.write(func() *AuditRecord {
 		record.Milliseconds = milliseconds(time.Since(start))
 		return record
 	})
@@ -132,7 +132,8 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 
 // refuse makes the record that of a CONNECT that was refused.
 func (a *AuditRecord) refuse(refused *refusal) {
-	a.Kind, a.Decision, a.Status, a.Reason = AuditConnect, AuditRefused, refused.status, logged(refused.Error())
+	a.Kind, a.Decision, a.DecidedBy = AuditConnect, refused.decision(), refused.decidedBy
+	a.Status, a.Reason = refused.status, refused.Error()
 }
 
 // errClosing is for a tunnel that comes too late.

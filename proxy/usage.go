@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/auth"
@@ -22,10 +23,11 @@ type usage struct {
 	pace   *rate.Limiter // of requests, nil for any
 	asking *rate.Limiter // of look-ups, nil for any
 
-	mu       sync.Mutex
-	slots    map[*slot]struct{} // of open connections
-	requests int                // under way
-	ended    bool               // the client is no longer known as it was
+	requests atomic.Int64 // under way
+
+	mu    sync.Mutex
+	slots map[*slot]struct{} // of open connections
+	ended bool               // the client is no longer known as it was
 }
 
 // newUsage returns a usage of nothing yet. Limits that are zero do not bound it.
@@ -53,13 +55,13 @@ func (u *usage) open() (*slot, *refusal) {
 	switch {
 	case u.ended:
 		return nil, &refusal{
-			status: http.StatusForbidden, code: "http_request_denied",
-			title: "client " + u.name + " was changed", remedy: "connect again",
+			status: http.StatusServiceUnavailable, code: "http_request_denied",
+			title: "the configuration was changed at this moment", remedy: "connect again", retryAt: time.Now(),
 		}
 	case u.limits.MaxConnections > 0 && len(u.slots) >= u.limits.MaxConnections:
 		return nil, u.tooMuch(fmt.Sprintf("%d connections", u.limits.MaxConnections), "max_connections", time.Second)
 	}
-	s := &slot{usage: u}
+	s := &slot{usage: u, opened: time.Now()}
 	u.slots[s] = struct{}{}
 	return s, nil
 }
@@ -78,8 +80,9 @@ func (u *usage) end() {
 
 // slot is a connection that counts for a client.
 type slot struct {
-	usage *usage
-	conn  net.Conn // nil before attach
+	usage  *usage
+	opened time.Time
+	conn   net.Conn // nil before attach
 }
 
 // attach says which connection it is. One of a client that has ended is closed.
@@ -98,38 +101,44 @@ func (s *slot) release() {
 	delete(s.usage.slots, s)
 }
 
+// releaseUnused releases a slot without a connection.
+func (s *slot) releaseUnused() {
+	s.usage.mu.Lock()
+	defer s.usage.mu.Unlock()
+	if s.conn == nil {
+		delete(s.usage.slots, s)
+	}
+}
+
 // begin counts a request, until done is called if it is not refused.
 func (u *usage) begin() *refusal {
-	if u.pace != nil {
-		now := time.Now()
-		r := u.pace.ReserveN(now, 1)
-		if wait := r.DelayFrom(now); wait > 0 {
-			r.CancelAt(now)
-			return u.tooMuch(fmt.Sprintf("%d requests a minute", u.limits.RequestsPerMinute), "requests_per_minute", wait)
-		}
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.limits.MaxRequests > 0 && u.requests >= u.limits.MaxRequests {
+	if n := u.requests.Add(1); u.limits.MaxRequests > 0 && n > int64(u.limits.MaxRequests) {
+		u.requests.Add(-1)
 		return u.tooMuch(fmt.Sprintf("%d requests at once", u.limits.MaxRequests), "max_requests", time.Second)
 	}
-	u.requests++
+	if u.pace == nil {
+		return nil
+	}
+	now := time.Now()
+	r := u.pace.ReserveN(now, 1)
+	if wait := r.DelayFrom(now); wait > 0 {
+		r.CancelAt(now)
+		u.requests.Add(-1)
+		return u.tooMuch(fmt.Sprintf("%d requests a minute", u.limits.RequestsPerMinute), "requests_per_minute", wait)
+	}
 	return nil
 }
 
 // done ends what begin began.
-func (u *usage) done() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.requests--
-}
+func (u *usage) done() { u.requests.Add(-1) }
 
 // ask reports whether GitHub may be asked about an owner that is not known.
 func (u *usage) ask() error {
 	if u.asking == nil || u.asking.Allow() {
 		return nil
 	}
-	return u.tooMuch(fmt.Sprintf("%d look-ups a minute", u.limits.LookupsPerMinute), "lookups_per_minute", time.Minute)
+	wait := time.Minute / time.Duration(u.limits.LookupsPerMinute)
+	return u.tooMuch(fmt.Sprintf("%d look-ups a minute", u.limits.LookupsPerMinute), "lookups_per_minute", wait)
 }
 
 // tooLarge refuses a body by its stated length.
@@ -144,7 +153,7 @@ func (u *usage) bodyTooLarge() *refusal {
 	return &refusal{
 		status: http.StatusRequestEntityTooLarge, code: "http_request_denied",
 		title:  fmt.Sprintf("client %s may send bodies of %d bytes at most", u.name, u.limits.MaxBody),
-		remedy: "send less, or raise client." + u.name + ".max_body",
+		remedy: "send less, or raise client." + u.name + ".max_body", decidedBy: "client." + u.name + ".max_body",
 	}
 }
 
@@ -152,6 +161,6 @@ func (u *usage) tooMuch(what, key string, wait time.Duration) *refusal {
 	return &refusal{
 		status: http.StatusTooManyRequests, code: "connection_limit_reached", // RFC 9209, section 2.3.12
 		title:  fmt.Sprintf("client %s is limited to %s", u.name, what),
-		remedy: fmt.Sprintf("wait, or raise client.%s.%s", u.name, key), retryAt: time.Now().Add(wait),
+		remedy: fmt.Sprintf("wait, or raise client.%s.%s", u.name, key), decidedBy: "client." + u.name + "." + key, retryAt: time.Now().Add(wait),
 	}
 }

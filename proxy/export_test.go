@@ -1,0 +1,14 @@
+package proxy
+
+// Connections is how many connections count for a client.
+func (p *Proxy) Connections(client string) int {
+	u := p.current.Load().usages[client]
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.slots)
+}
+
+// Requests is how many requests count for a client.
+func (p *Proxy) Requests(client string) int {
+	return int(p.current.Load().usages[client].requests.Load())
+}

@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+
+	"ghapp-proxy/policy"
+)
+
+// another returns a request that another user's process sends over conn.
+func another(t *testing.T, conn net.Conn) *http.Request {
+	t.Helper()
+	from := &peer{conn: conn, uid: uint32(os.Getuid()) + 1}
+	from.once.Do(func() {}) // it has been looked up
+	r, err := http.NewRequestWithContext(context.WithValue(context.Background(), peerKey{}, from), "GET", "http://api.github.com/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Who else is served follows the policy in force, and not the first one.
+func TestReplaceAnonymous(t *testing.T) {
+	if !canTellPeer(&net.TCPAddr{}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}) {
+		t.Skip("nobody can tell the user of a connection")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	clients, _ := policy.NewSet([]*policy.Client{{Name: "agent"}})
+	p := New(Options{
+		Upstream: NewUpstream(UpstreamOptions{}), Log: slog.New(slog.DiscardHandler),
+		Policy: Policy{Anonymous: true}, Admission: Admission{SameUser: true},
+	})
+	for _, step := range []struct {
+		policy Policy
+		want   int  // 0 for served
+		kept   bool // whoever was served stays connected
+	}{
+		{Policy{Anonymous: true}, 0, true},
+		{Policy{}, http.StatusForbidden, false},
+		{Policy{Clients: clients}, http.StatusProxyAuthRequired, false},
+		{Policy{Clients: clients, Anonymous: true}, 0, false},
+	} {
+		before := p.current.Load().usages[""]
+		p.Replace(step.policy)
+		status := 0
+		if _, refused := p.identify(another(t, conn)); refused != nil {
+			status = refused.status
+		}
+		if status != step.want {
+			t.Errorf("another user is answered %d by %+v, want %d", status, step.policy, step.want)
+		}
+		if kept := p.current.Load().usages[""] == before; kept != step.kept {
+			t.Errorf("connections of another user are kept by %+v: %v, want %v", step.policy, kept, step.kept)
+		}
+	}
+}
