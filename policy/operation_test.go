@@ -177,3 +177,15 @@ func FuzzParseOperation(f *testing.F) {
 		}
 	})
 }
+
+// TestTagsSpareTheExchange: a placeholder is neither a credential nor an act of
+// administration.
+func TestTagsSpareTheExchange(t *testing.T) {
+	const issue = "POST /app/installations/111/access_tokens"
+	tagged := of(t, policy.Client{Deny: ops(t, "admin", "credentials")})
+	tagged.rules.Exchange = true
+	tagged.allow(issue)
+	named := of(t, policy.Client{Deny: ops(t, "apps/create-installation-access-token")})
+	named.rules.Exchange = true
+	named.deny("deny[1]", issue)
+}
