@@ -2,7 +2,9 @@ package auth_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -151,6 +153,62 @@ func TestObserveDate(t *testing.T) {
 		if off := time.Until(time.Unix(iat, 0)) + time.Minute - test.want; off.Abs() > 5*time.Second {
 			t.Errorf("%+v: iat is %v off", test, off)
 		}
+	}
+}
+
+// TestClockOfEveryCall: a look-up is made again by the other clock, and so is a
+// mint with its body.
+func TestClockOfEveryCall(t *testing.T) {
+	const look, mint = "GET /users/globex/installation", "POST /app/installations/111/access_tokens"
+	narrow := mustNarrow(t, []string{"widgets"}, nil, nil)
+	for _, test := range []struct {
+		want  auth.Want
+		calls []string // with their bodies
+	}{
+		{auth.Want{Owner: owner("globex")}, []string{look, look, "POST /app/installations/5/access_tokens"}},
+		{auth.Want{Owner: owner("acme"), Narrow: narrow}, []string{mint + narrow.String(), mint + narrow.String()}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls []string
+			github := ahead(t, -time.Hour)
+			github.set(look, installed(5, "globex", "all"))
+			github.before = func(r *http.Request) {
+				call := r.Method + " " + r.URL.RequestURI()
+				if r.Body != nil {
+					body, _ := io.ReadAll(r.Body)
+					call += string(body)
+				}
+				calls = append(calls, call)
+			}
+			if _, err := acmeSource(t, github).Token(t.Context(), "github.com", test.want); err != nil {
+				t.Errorf("Token(%v): %v", test.want.Owner, err)
+			}
+			if !slices.Equal(calls, test.calls) {
+				t.Errorf("Token(%v) asked %q, want %q", test.want.Owner, calls, test.calls)
+			}
+		})
+	}
+}
+
+// TestClockOfEachInstance: a clock that is wrong is wrong about its own instance.
+func TestClockOfEachInstance(t *testing.T) {
+	ghe := newApp("ghe-bot", 1)
+	ghe.Host = "ghe.example.com"
+	s := newSource(t, nil, 0, newApp("ci-bot", 1), ghe)
+	of := func(host string) string {
+		cred, err := s.ForApp(t.Context(), host, "", 0, auth.Owner{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cred.Bearer()[0]
+	}
+	first, second := of("github.com"), of("ghe.example.com")
+	s.ObserveDate("ghe.example.com", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), "")
+	if of("github.com") != first {
+		t.Error("the clock of ghe.example.com dates the JWTs for github.com")
+	}
+	if of("ghe.example.com") == second {
+		t.Error("the JWT for ghe.example.com is the same, want one by its clock")
 	}
 }
 
