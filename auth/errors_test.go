@@ -165,6 +165,10 @@ func TestErrorsOfAnswers(t *testing.T) {
 			"quoted credentials", reply{status: 400, body: `{"message":"bad eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.c2ln-_ or ghs_` + strings.Repeat("a", 36) + `!"}`},
 			`GitHub answered 400 "bad [redacted] or [redacted]!"`, "",
 		},
+		{
+			"a quoted stateless token", reply{status: 400, body: `{"message":"bad ghs_12345_eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.` + strings.Repeat("c2ln-_", 50) + `!"}`},
+			`GitHub answered 400 "bad [redacted]!"`, "",
+		},
 		{"unreachable", reply{err: refused}, "dial tcp: connection refused", ""},
 	}
 	for _, test := range tests {
