@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -223,9 +224,10 @@ func TestNarrowing(t *testing.T) {
 		seen[token] = n.String()
 	}
 	before := github.minted()
+	ids := []int64{10, 9, 2, 9}
 	for _, same := range []*auth.Narrowing{
 		narrow([]string{"Contents", "contents"}, nil, nil),
-		narrow(nil, []int64{10, 9, 2, 9}, nil),
+		narrow(nil, ids, nil),
 	} {
 		if _, err := s.Token(t.Context(), "github.com", auth.Want{Owner: auth.Owner{Login: "acme"}, Narrow: same}); err != nil {
 			t.Fatal(err)
@@ -233,6 +235,9 @@ func TestNarrowing(t *testing.T) {
 	}
 	if got := github.minted(); got != before {
 		t.Errorf("%d tokens were minted for narrowings that are the same", got-before)
+	}
+	if !slices.Equal(ids, []int64{10, 9, 2, 9}) {
+		t.Errorf("the caller's ids became %v", ids)
 	}
 }
 

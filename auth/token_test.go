@@ -142,6 +142,19 @@ func TestInstallationsMintInParallel(t *testing.T) {
 	})
 }
 
+// TestTokensArePerApp: where a configuration gives two Apps an installation of
+// the same id, none gets the token of the other.
+func TestTokensArePerApp(t *testing.T) {
+	first, second := newApp("first", 1), newApp("second", 2)
+	first.Installations = map[string]auth.InstallationID{"acme": 1}
+	second.Installations = map[string]auth.InstallationID{"globex": 1}
+	github := &api{}
+	s := newSource(t, github, 0, first, second)
+	if mustToken(t, s, "acme") == mustToken(t, s, "globex") || github.minted() != 2 {
+		t.Errorf("two Apps share a token after %d mints", github.minted())
+	}
+}
+
 func TestWaiterLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		github := &api{before: func(*http.Request) { time.Sleep(time.Minute / 6) }}
