@@ -157,6 +157,7 @@ func TestRoute(t *testing.T) {
 		"GET github.com/acme/widgets":              page,
 		"GET github.com/acme/widgets/releases":     page,
 		"POST github.com/login/oauth/access_token": with(page, write),
+		"POST github.com/login/device/code":        with(page, write),
 
 		"GET raw.githubusercontent.com/acme/widgets/main/README.md":             file("raw"),
 		"GET codeload.github.com/acme/widgets/legacy.tar.gz/refs/heads/main":    file("archive"),
