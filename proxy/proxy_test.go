@@ -71,6 +71,63 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// One token does for all that is asked of an installation, in whatever form.
+func TestOneTokenForAll(t *testing.T) {
+	w := start(t, nil)
+	client := w.client(t, true)
+	for _, url := range []string{
+		"https://api.github.com/repos/acme/widgets",
+		"https://raw.githubusercontent.com/acme/widgets/main/README.md",
+		"https://codeload.github.com/acme/widgets/tar.gz/main",
+		"https://github.com/acme/rockets.git/info/refs?service=git-upload-pack",
+	} {
+		if status, body := get(t, client, url); status != 200 {
+			t.Errorf("GET %s: %d %.200s", url, status, body)
+		}
+	}
+	if status, body := post(t, client, "https://api.github.com/graphql", `{"query":"{ organization(login: \"acme\") { login } }"}`); status != 200 {
+		t.Errorf("GraphQL: %d %s", status, body)
+	}
+	if n := w.github.Mints(); n != 1 {
+		t.Errorf("%d mints, want 1", n)
+	}
+}
+
+// The client secret goes where the path has its client id, and nowhere else.
+func TestClientSecret(t *testing.T) {
+	w := start(t, func(s *setup) {
+		fake := s.github.App("ci-bot")
+		s.apps[0].ClientID, s.apps[0].ClientSecret = fake.ClientID, auth.Secret(fake.ClientSecret)
+	})
+	for path, want := range map[string]githubtest.CredentialKind{
+		"/applications/" + githubtest.CIBotClientID + "/token":                             githubtest.CredentialBasicClient,
+		"/applications/" + githubtest.CIBotClientID + "/grant":                             githubtest.CredentialBasicClient,
+		"/repos/acme/widgets/contents/applications/" + githubtest.CIBotClientID + "/token": githubtest.CredentialInstallation,
+		"/applications/" + githubtest.ReleaseBotClientID + "/token":                        "", // does not leave
+	} {
+		w.github.Reset()
+		req, err := http.NewRequest("DELETE", "https://api.github.com"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := w.client(t, false).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			refused(t, resp, 403, "client_secret_file")
+			if n := len(w.github.Requests()); n > 0 {
+				t.Errorf("DELETE %s: %d requests left", path, n)
+			}
+			continue
+		}
+		resp.Body.Close()
+		if got := w.last(t, path); got.Credential != want {
+			t.Errorf("DELETE %s left with %s, want %s", path, got.Credential, want)
+		}
+	}
+}
+
 // A tool's own credential never reaches a served host.
 func TestClientCredentialIsReplaced(t *testing.T) {
 	w := start(t, nil)
