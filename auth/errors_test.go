@@ -146,6 +146,11 @@ func TestErrorsOfAnswers(t *testing.T) {
 			`GitHub answered 422 "There is at least one repository that does not exist or is not accessible to the parent installation."`,
 			"grant the App the repository or the permission, and accept it in the installation",
 		},
+		{
+			"a JWT of another time", jwtRefused("'Expiration time' claim ('exp') is too far in the future"),
+			`GitHub answered 401 "'Expiration time' claim ('exp') is too far in the future"`,
+			"set the clock of the machine that runs the proxy: it differs from GitHub's",
+		},
 		{"500 with HTML", reply{status: 500, body: "<html>Unicorn!</html>"}, "GitHub answered 500", "try again later; see https://www.githubstatus.com"},
 		{"502 without a body", reply{status: 502}, "GitHub answered 502", "try again later; see https://www.githubstatus.com"},
 		{"a larger error", reply{status: 500, body: strings.Repeat("x", 2<<20)}, "GitHub answered 500", "try again later; see https://www.githubstatus.com"},
