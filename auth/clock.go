@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -99,15 +101,32 @@ var clockComplaints = []string{
 	"'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
 }
 
+// BlamesClock reports whether the text of GitHub's 401 says that a JWT is refused
+// because of its times.
+func BlamesClock(text string) bool {
+	return slices.ContainsFunc(clockComplaints, func(complaint string) bool { return strings.Contains(text, complaint) })
+}
+
 // blamesClock reports whether GitHub refused a JWT because of its times.
 func (e *Error) blamesClock() bool {
-	if e.Status != http.StatusUnauthorized {
-		return false
+	return e.Status == http.StatusUnauthorized && BlamesClock(e.Message)
+}
+
+// Redate returns the JWT to use instead of one that GitHub refuses because of its
+// times: one that is dated by the Date of that answer, whose Age is "" if it has
+// none. It is refused itself where that changes nothing. The error is a
+// *SigningError or about ctx.
+func (s *Source) Redate(ctx context.Context, refused Credential, date, age string) (Credential, error) {
+	if !refused.JWT() {
+		return refused, nil
 	}
-	for _, complaint := range clockComplaints {
-		if strings.Contains(e.Message, complaint) {
-			return true
+	for _, app := range s.candidates(refused.App.Host, refused.App.Name) {
+		app.clock.observe(date, age)
+		h, err := s.jwt(ctx, app)
+		if err != nil {
+			return refused, err
 		}
+		refused.header = h
 	}
-	return false
+	return refused, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ const (
 // healer is the transport to GitHub. Where GitHub refuses an installation
 // token that should be good, it tries again: with the same token if that was
 // just minted and may not be known everywhere, else with a new one. Where it
-// does not know the key of an App's JWT, another key has its turn. It is safe
+// does not know the key of an App's JWT, another key has its turn; where it does
+// not agree with its times, one by GitHub's clock. It is safe
 // because a refused request was not carried out, and never a loop: GitHub locks
 // out who fails to log in too often.
 type healer struct {
@@ -41,10 +43,14 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := spoolBody(req)
 	for attempt := 1; ; attempt++ {
 		resp, err := h.next.RoundTrip(req)
-		if err != nil || attempt > 3 || !body.replayable() || !isRefused(x, resp) {
+		if err != nil || attempt > 3 || !body.replayable() {
 			return resp, err
 		}
-		again, err := mend(req.Context(), x, resp.StatusCode, attempt)
+		why := complaintOf(x, resp)
+		if why == noComplaint {
+			return resp, nil
+		}
+		again, err := mend(req.Context(), x, resp, why, attempt)
 		if err != nil {
 			resp.Body.Close()
 			return nil, err
@@ -70,7 +76,7 @@ func (e credentialError) Unwrap() error { return e.error }
 
 // mend waits, or replaces the credential, and reports whether to try again. The
 // error is a credentialError.
-func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, err error) {
+func mend(ctx context.Context, x *exchange, resp *http.Response, why complaint, attempt int) (again bool, err error) {
 	if x.credential.Age() < youngToken+time.Duration(attempt*(attempt-1)/2)*time.Second {
 		select {
 		case <-time.After(time.Duration(attempt) * time.Second): // 1 + 2 + 3 seconds in all
@@ -79,10 +85,15 @@ func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, er
 			return false, nil // nobody reads the answer
 		}
 	}
-	if status != http.StatusUnauthorized || attempt > 1 && !x.credential.JWT() {
+	if resp.StatusCode != http.StatusUnauthorized || attempt > 1 && why != aboutKey {
 		return false, nil
 	}
-	fresh, err := x.source.Replace(ctx, x.credential, x.want)
+	fresh := x.credential
+	if why == aboutClock {
+		fresh, err = x.source.Redate(ctx, x.credential, resp.Header.Get("Date"), resp.Header.Get("Age"))
+	} else {
+		fresh, err = x.source.Replace(ctx, x.credential, x.want)
+	}
 	if err != nil {
 		return false, credentialError{err}
 	}
@@ -94,40 +105,63 @@ func mend(ctx context.Context, x *exchange, status, attempt int) (again bool, er
 	return true, nil
 }
 
-// isRefused reports whether GitHub's answer may be about the credential rather
+// complaint is what GitHub's refusal may be about.
+type complaint uint8
+
+const (
+	noComplaint complaint = iota // it is about what is asked, or is no refusal
+	aboutToken
+	aboutKey
+	aboutClock
+)
+
+// complaintOf looks whether GitHub's answer may be about the credential rather
 // than about what it is allowed. The answer stays readable.
 //
 // The messages are those that docs.github.com names in "Troubleshooting the
 // REST API".
-func isRefused(x *exchange, resp *http.Response) bool {
+func complaintOf(x *exchange, resp *http.Response) complaint {
 	// What the owner's own installation may do can become known late.
 	late := !x.credential.Fallback && x.credential.Age() < youngToken
-	switch {
+	about := noComplaint
+	switch unauthorized := resp.StatusCode == http.StatusUnauthorized; {
 	case x.credential.JWT():
-		return resp.StatusCode == http.StatusUnauthorized && says(resp, auth.KeyComplaint)
+		if !unauthorized {
+			return noComplaint
+		}
+		switch text := peek(resp); {
+		case strings.Contains(text, auth.KeyComplaint):
+			about = aboutKey
+		case auth.BlamesClock(text):
+			about = aboutClock
+		}
 	case x.route.GitAuth:
-		return resp.StatusCode == http.StatusUnauthorized || late && resp.StatusCode == http.StatusNotFound
-	case resp.StatusCode == http.StatusUnauthorized:
-		return says(resp, "Bad credentials")
-	case resp.StatusCode == http.StatusForbidden:
-		return late && !x.route.UserOnly && says(resp, "Resource not accessible by integration")
+		if unauthorized || late && resp.StatusCode == http.StatusNotFound {
+			about = aboutToken
+		}
+	case unauthorized && strings.Contains(peek(resp), "Bad credentials"):
+		about = aboutToken
+	case resp.StatusCode == http.StatusForbidden && late && !x.route.UserOnly:
+		if strings.Contains(peek(resp), "Resource not accessible by integration") {
+			about = aboutToken
+		}
 	}
-	return false
+	return about
 }
 
-// says reports whether the beginning of an answer's body contains a text, also
+// peek returns the beginning of an answer's body, which stays readable; also
 // where it is compressed as most clients ask for.
-func says(resp *http.Response, text string) bool {
+func peek(resp *http.Response) string {
 	beginning, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error is met again
 	resp.Body = replayed{io.MultiReader(bytes.NewReader(beginning), resp.Body), resp.Body}
 	if resp.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(bytes.NewReader(beginning))
 		if err != nil {
-			return false
+			return ""
 		}
 		beginning, _ = io.ReadAll(io.LimitReader(unzipped, maxPeek)) // what there is of it
 	}
-	return bytes.Contains(beginning, []byte(text))
+	return string(beginning)
 }
 
 // spooledBody keeps what was read of a request's body, as long as it is small.

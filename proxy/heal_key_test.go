@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
@@ -113,4 +114,50 @@ func TestHealKeyIsForJWTs(t *testing.T) {
 			t.Errorf("%d with %d mints, asked %q; want 401 at once", status, g.mints, g.asked)
 		}
 	})
+}
+
+// TestHealClock: a client's own request as the App, the first one, where our
+// clock is wrong.
+func TestHealClock(t *testing.T) {
+	for skew, tries := range map[time.Duration]int{0: 1, 20 * time.Minute: 2, -20 * time.Minute: 2, 48 * time.Hour: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			got := 0
+			g := &refuser{answer: func(jwt, _ string) (int, string) {
+				got++
+				if now := time.Now().Add(skew); !goodAt(t, jwt, now) {
+					return 401, `{"message":"'Expiration time' claim ('exp') is too far in the future"}`
+				}
+				return 200, "ok"
+			}, skew: skew}
+			source := newSource(g, "a")
+			defer source.Close()
+			cred, err := source.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, took := healWith(t, g, source, cred, rules.Route{Credential: rules.JWT, Scheme: rules.Bearer}, strings.NewReader("body"))
+			want := 200
+			if skew > 24*time.Hour { // nobody believes that
+				want = 401
+			}
+			if status != want || got != tries || took != 0 {
+				t.Errorf("GitHub ahead by %v: %d after %d tries and %v, want %d after %d at once", skew, status, got, took, want, tries)
+			}
+		})
+	}
+}
+
+// goodAt reports whether GitHub would accept a JWT's times.
+func goodAt(t *testing.T, bearer string, now time.Time) bool {
+	t.Helper()
+	parts := strings.Split(bearer, ".")
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct{ Iat, Exp int64 }
+	if err == nil {
+		err = json.Unmarshal(text, &claims)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims.Iat <= now.Unix() && now.Unix() < claims.Exp && claims.Exp <= now.Unix()+600
 }
