@@ -59,6 +59,7 @@ type exchange struct {
 
 	answer *answer // where the request is not forwarded
 	left   bool    // the request was sent on, at least in part
+	tries  int     // how often, with different credentials or after a wait
 	err    error   // why there was no complete answer
 
 	githubRequestID string

@@ -42,6 +42,7 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	body := spoolBody(req)
 	for attempt := 1; ; attempt++ {
+		x.tries = attempt
 		resp, err := h.next.RoundTrip(req)
 		if err != nil || attempt > 3 || !body.replayable() {
 			return resp, err

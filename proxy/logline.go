@@ -86,7 +86,7 @@ const maxLogged = 1 << 10
 // describe is what the log says about a request. The path is logged without its
 // query, which may hold secrets.
 func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 20)
+	attrs := make([]slog.Attr, 0, 22)
 	attrs = append(attrs,
 		slog.String("client", cmp.Or(x.session.clientName(), r.RemoteAddr)),
 		slog.String("method", logged(r.Method)),
@@ -118,6 +118,9 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 	}
 	if x.credential.Installation != 0 {
 		attrs = append(attrs, slog.Int64("installation", int64(x.credential.Installation)))
+	}
+	if x.tries > 1 {
+		attrs = append(attrs, slog.Int("tries", x.tries)) // GitHub did not take the credential at once
 	}
 	attrs = append(attrs, slog.Int("status", w.status), slog.Duration("duration", took.Round(time.Microsecond)), slog.Int64("bytes", w.bytes))
 	if key := x.decidedBy(); key != "" {
