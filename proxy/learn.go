@@ -96,11 +96,16 @@ func owner(s rules.Subject) auth.Owner {
 	}
 }
 
-// hint tells the client why GitHub refuses what only users may do. The answer
-// stays GitHub's: the field says so (RFC 9209, section 2.1.4).
+// hint tells the client what it cannot see from GitHub's answer, which stays
+// GitHub's (RFC 9209, section 2.1.4): why GitHub refuses what only users may do,
+// and whose rate limits those are.
 func hint(x *exchange, resp *http.Response) {
-	if x.route.UserOnly && x.credential.Installation != 0 && resp.StatusCode == http.StatusForbidden {
+	switch {
+	case x.credential.Installation == 0:
+	case x.route.UserOnly && resp.StatusCode == http.StatusForbidden:
 		resp.Header.Add("Proxy-Status", "ghapp-proxy; received-status=403; details="+quoteSF(fmt.Sprintf(
 			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation)))
+	case x.route.Operation == "rate-limit/get":
+		resp.Header.Add("Proxy-Status", "ghapp-proxy; details="+quoteSF("the limits of "+x.credential.String()))
 	}
 }

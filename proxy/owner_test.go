@@ -228,6 +228,20 @@ func TestUserOnly(t *testing.T) {
 	}
 }
 
+// TestRateLimitSaysWhose: several installations may serve one client.
+func TestRateLimitSaysWhose(t *testing.T) {
+	w := start(t, func(s *setup) { s.options.DefaultOwner = "globex" })
+	resp, err := w.client(t, false).Get("https://api.github.com/rate_limit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	const want = `ghapp-proxy; details="the limits of installation 222 of App release-bot"`
+	if got := resp.Header.Get("Proxy-Status"); resp.StatusCode != 200 || got != want {
+		t.Errorf("%s with Proxy-Status %s, want %s", resp.Status, got, want)
+	}
+}
+
 func TestOwnRules(t *testing.T) {
 	issues, err := rules.ParsePattern("/repos/{owner}/{repo}/issues/**")
 	if err != nil {
