@@ -174,6 +174,24 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 	})
 }
 
+// Doubt drops what GitHub said about a repository which it now does not find for
+// the installation that it had named: the repository may have been taken out of
+// it, and be another App's. That is done once in a minute, for most of what GitHub
+// does not find was never there.
+func (s *Source) Doubt(cred Credential, repository Owner) {
+	if cred.inst == nil || !cred.inst.discovered || repository.Repo == "" {
+		return
+	}
+	app, key := cred.inst.app, repository.key()
+	if f, ok := app.remembered(key); !ok || f.all {
+		return
+	}
+	if _, ok := app.doubted.get(key); !ok {
+		app.doubted.set(key, struct{}{}, missingFor)
+		app.known.delete(key)
+	}
+}
+
 // Forget drops what GitHub said about an owner: it has moved.
 func (s *Source) Forget(host string, owner Owner) {
 	for _, app := range s.apps[host] {

@@ -358,3 +358,51 @@ func TestSeveralInstances(t *testing.T) {
 		t.Error("two hosts got the same token")
 	}
 }
+
+// TestDoubt: a repository is taken out of an installation, and is another App's.
+func TestDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, first, second := twoApps(t)
+		const look = "GET /repos/acme/widgets/installation"
+		first.set(look, installed(1, "acme", "selected"))
+		cred, err := s.ForOwner(t.Context(), "github.com", owner("acme/widgets"), true)
+		if err != nil || cred.Installation != 1 {
+			t.Fatalf("ForOwner = %v, %v", cred, err)
+		}
+		first.set(look, reply{})
+		second.set(look, installed(2, "acme", "selected"))
+		s.Doubt(cred, owner("acme/rockets")) // of which nothing is known
+		if got := whose(t, s, "acme/widgets", true); got != "1 of first" {
+			t.Errorf("before GitHub misses it, it is answered by %s, want 1 of first", got)
+		}
+		s.Doubt(cred, owner("acme/widgets"))
+		if got := whose(t, s, "acme/widgets", true); got != "2 of second" {
+			t.Errorf("then it is answered by %s, want 2 of second", got)
+		}
+		second.take()
+		for range 3 { // a file that is not there, say
+			cred, _ = s.ForOwner(t.Context(), "github.com", owner("acme/widgets"), true)
+			s.Doubt(cred, owner("acme/widgets"))
+		}
+		wantCalls(t, second, look) // once in a minute
+		time.Sleep(time.Minute + time.Second)
+		s.Doubt(cred, owner("acme/widgets"))
+		whose(t, s, "acme/widgets", true)
+		wantCalls(t, second, look)
+	})
+}
+
+// TestDoubtOfAll: an installation for all of an account is not doubted.
+func TestDoubtOfAll(t *testing.T) {
+	github := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(1, "acme", "all")}}
+	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+	cred, err := s.ForOwner(t.Context(), "github.com", owner("acme/widgets"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	github.take()
+	s.Doubt(cred, owner("acme/widgets"))
+	s.Doubt(auth.Credential{}, owner("acme/widgets"))
+	whose(t, s, "acme/widgets", true)
+	wantCalls(t, github)
+}

@@ -74,6 +74,7 @@ type appState struct {
 	keyring  keyring
 	known    *cache[found]    // Owner.key → where GitHub says the App is installed
 	vanished *cache[struct{}] // installation.key of those that GitHub no longer knows
+	doubted  *cache[struct{}] // Owner.key of repositories that GitHub did not find of late
 }
 
 // New returns a Source for apps, which come in order of precedence and must
@@ -113,6 +114,7 @@ func newAppState(app *App, clock *clock, log *slog.Logger) *appState {
 		ids:      make(map[InstallationID]*installation),
 		known:    newCache[found](maxDiscovered),
 		vanished: newCache[struct{}](maxDiscovered),
+		doubted:  newCache[struct{}](maxDiscovered),
 	}
 	a.clock = clock
 	a.keyring.app, a.keyring.clock, a.keyring.log = app, clock, log

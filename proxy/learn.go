@@ -29,6 +29,8 @@ func learn(x *exchange, resp *http.Response) {
 		host := string(x.session.host.Instance)
 		x.source.Forget(host, owner(x.route.Subject))
 		x.source.Forget(host, owner(x.idIn(resp.Header.Get("Location")))) // it may have a new owner
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
+		x.source.Doubt(x.credential, owner(x.route.Subject))
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299 && x.teaches():
 		for _, field := range resp.Header["Link"] {
 			for link := range links(field) {
