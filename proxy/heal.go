@@ -89,7 +89,7 @@ func mend(ctx context.Context, x *exchange, resp *http.Response, why complaint, 
 	if resp.StatusCode != http.StatusUnauthorized || attempt > 1 && why != aboutKey {
 		return false, nil
 	}
-	fresh := x.credential
+	var fresh auth.Credential
 	if why == aboutClock {
 		fresh, err = x.source.Redate(ctx, x.credential, resp.Header.Get("Date"), resp.Header.Get("Age"))
 	} else {
