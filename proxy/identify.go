@@ -46,7 +46,7 @@ func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal)
 			return c, nil
 		}
 		if !now.servesAnybody() {
-			return nil, p.challenge(r)
+			return nil, challenge()
 		}
 	}
 	anybody := *admission
@@ -58,7 +58,7 @@ type listenerKey struct{}
 
 // challenge asks for a name and a secret. Clients that know theirs may wait for
 // that (RFC 9110, section 15.5.8), and git does.
-func (p *Proxy) challenge(r *http.Request) *refusal {
+func challenge() *refusal {
 	return &refusal{
 		status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy serves only clients that it knows",
 		remedy:    "put a client's name and secret into the proxy URL: http://NAME:SECRET@HOST:PORT (ghapp-proxy client add NAME makes one)",
