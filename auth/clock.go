@@ -114,7 +114,7 @@ func (e *Error) blamesClock() bool {
 
 // Redate returns the JWT to use instead of one that GitHub refuses because of its
 // times: one that is dated by the Date of that answer, whose Age is "" if it has
-// none. It is refused itself where that changes nothing. The error is a
+// none. Where that changes nothing, refused itself is returned. The error is a
 // *SigningError or about ctx.
 func (s *Source) Redate(ctx context.Context, refused Credential, date, age string) (Credential, error) {
 	if !refused.JWT() {

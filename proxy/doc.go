@@ -42,15 +42,18 @@
 //
 // Where GitHub refuses an installation token that should be good, the forwarder's
 // transport tries again: for six seconds where the token was just minted, else
-// once with a new one. A body of up to a mebibyte is kept for that.
+// once with a new one. The App's JWT has another chance where GitHub does not know
+// its key, or does not agree with its times: by another key, or by GitHub's clock. A body
+// of up to a mebibyte is kept for that.
 //
 // The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
 // whom it names; it is sent on unchanged. So is the list of refs at the head of a
 // push, where pushes are limited; the rest of a push that is refused is read and
 // dropped, because git prints the reason only then. Of GitHub's answers the heads
-// are read: Link teaches whose an id is, and a redirect that a repository has
-// moved. The first 64 KiB of their bodies are searched for the credential that
-// they were asked with, and the answer ends before it.
+// are read: Link teaches whose an id is, a redirect that a repository has moved,
+// Date what time it is there, and the fields about rate limits what is left of
+// them. The first 64 KiB of their bodies are searched for the credential that they
+// were asked with and for its App's key, and the answer ends before it.
 //
 // Where Rules.Exchange is set, a program that authenticates as an App by itself
 // gets a placeholder when it asks for an installation token, after GitHub has

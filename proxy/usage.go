@@ -132,7 +132,7 @@ func (u *usage) begin() *refusal {
 // done ends what begin began.
 func (u *usage) done() { u.requests.Add(-1) }
 
-// ask reports whether GitHub may be asked about an owner that is not known.
+// ask is what auth.LimitLookUps calls: its error says that GitHub may not be asked.
 func (u *usage) ask() error {
 	if u.asking == nil || u.asking.Allow() {
 		return nil
