@@ -73,16 +73,6 @@ func Stall(d time.Duration) Middleware {
 	})
 }
 
-// Delay waits d before the server answers.
-func Delay(d time.Duration) Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			wait(r.Context(), max(d, 1))
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
 // wait waits for d, for ever if it is 0, or until ctx is done.
 func wait(ctx context.Context, d time.Duration) {
 	var timeout <-chan time.Time

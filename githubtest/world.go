@@ -228,12 +228,3 @@ func (s *Server) RenameAccount(login, newLogin string) error {
 	s.world.accounts[strings.ToLower(newLogin)] = a
 	return nil
 }
-
-// DeleteRepo removes the repository.
-func (s *Server) DeleteRepo(owner, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.world.repo(owner, name); r != nil {
-		delete(s.world.repos, r.id)
-	}
-}

@@ -14,7 +14,6 @@ import (
 type Set struct {
 	clients  []*Client
 	byName   map[string]*Client
-	byListen map[string]*Client
 	networks []network // the most specific first
 }
 
@@ -32,7 +31,7 @@ type Fault struct {
 // NewSet makes a Set. Names are expected to be different; networks and listen
 // addresses that are not are reported, the later client's.
 func NewSet(clients []*Client) (*Set, []Fault) {
-	s := &Set{clients: clients, byName: make(map[string]*Client), byListen: make(map[string]*Client)}
+	s := &Set{clients: clients, byName: make(map[string]*Client)}
 	var faults []Fault
 	for _, c := range clients {
 		c.scope = c.makeScope()
@@ -56,7 +55,6 @@ func (s *Set) addListen(c *Client) []Fault {
 			return []Fault{{c.Name, "listen", fmt.Sprintf("[client.%s] listens there", other.Name), "give each client a port or a path of its own"}}
 		}
 	}
-	s.byListen[c.Listen] = c
 	return nil
 }
 
@@ -133,16 +131,6 @@ func (s *Set) SameNetworks(other *Set) bool {
 		b = other.networks
 	}
 	return slices.EqualFunc(a, b, func(a, b network) bool { return a.prefix == b.prefix && a.client.Name == b.client.Name })
-}
-
-// ByListener returns the client that has a listener of its own, as Client.Listen
-// spells it.
-func (s *Set) ByListener(listen string) (*Client, bool) {
-	if s == nil {
-		return nil, false
-	}
-	c, ok := s.byListen[listen]
-	return c, ok
 }
 
 // unixPrefix precedes the path of a Unix socket.

@@ -9,10 +9,10 @@ import (
 	"ghapp-proxy/rules"
 )
 
-// readDocument reads the GraphQL document of a request, and puts the body back
+// parseDocument reads the GraphQL document of a request, and puts the body back
 // as it was. It returns nil for a body that is larger than rules.MaxGraphQL,
 // compressed, or not understood. The error is that of reading the body.
-func readDocument(r *http.Request) (*rules.Document, error) {
+func parseDocument(r *http.Request) (*rules.Document, error) {
 	if r.Header.Get("Content-Encoding") != "" || r.ContentLength > rules.MaxGraphQL {
 		return nil, nil
 	}

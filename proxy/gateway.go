@@ -162,9 +162,12 @@ func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
 	if r.Method != http.MethodPost {
 		return nil, nil
 	}
-	document, err := readDocument(r)
+	document, err := parseDocument(r)
 	if unread, ok := errors.AsType[*bodyError](err); ok {
 		return nil, unread.refusal(x.session.usage)
+	}
+	if err != nil {
+		return nil, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the document could not be read: " + err.Error()}
 	}
 	x.route.SetDocument(document)
 	return document, nil
