@@ -88,7 +88,8 @@ func parseHost(s string) (string, netip.Addr, error) {
 
 // endsInNumber reports whether some resolvers read a name as an IPv4 address:
 // inet_aton(3) takes 127.1, 0x7f.0.0.1 and 2130706433, and no top level domain
-// is a number (WHATWG URL Standard, "ends in a number checker").
+// is a number (WHATWG URL Standard, "ends in a number checker"). Where it is made
+// of strtoul(3), that of C23 takes 0b1 too.
 func endsInNumber(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	if last == "" {
@@ -96,6 +97,9 @@ func endsInNumber(name string) bool {
 	}
 	if hex, ok := strings.CutPrefix(last, "0x"); ok {
 		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	if binary, ok := strings.CutPrefix(last, "0b"); ok {
+		return strings.Trim(binary, "01") == ""
 	}
 	return strings.Trim(last, "0123456789") == ""
 }

@@ -37,6 +37,7 @@ func TestParseDestination(t *testing.T) {
 		{"my_bucket.s3.example.com:0443", "my_bucket.s3.example.com:443", ""},
 		{"xn--bcher-kva.example:443", "xn--bcher-kva.example:443", ""},
 		{"localhost:8080", "localhost:8080", ""},
+		{"0b2:443", "0b2:443", ""},
 		{"127.0.0.1.:443", "127.0.0.1:443", ""},
 		{"[::1]:443", "[::1]:443", ""},
 		{"[2606:4700:0:0::1111]:443", "[2606:4700::1111]:443", ""},
@@ -50,6 +51,8 @@ func TestParseDestination(t *testing.T) {
 		{"0x7f000001:443", "", "is not an address in the form"},
 		{"0X7F000001:443", "", "is not an address in the form"},
 		{"0x:443", "", "is not an address in the form"},
+		{"0b1111111000000000000000000000001:443", "", "is not an address in the form"},
+		{"127.0.0.0B1:443", "", "is not an address in the form"},
 		{"2130706433:443", "", "is not an address in the form"},
 		{"127.1:443", "", "is not an address in the form"},
 		{"256.0.0.1:443", "", "is not an address in the form"},
@@ -364,7 +367,7 @@ func TestLimited(t *testing.T) {
 // What is decided about is what is connected to: the one spelling of a
 // destination stands for itself, and never for an address in disguise.
 func FuzzParseDestination(f *testing.F) {
-	for _, seed := range []string{"example.com:443", "[::ffff:7f00:1]:443", "0x7f.1:80", "127.0.0.1.:443", "[fe80::1%25lo]:1", "a..b:443"} {
+	for _, seed := range []string{"example.com:443", "[::ffff:7f00:1]:443", "0x7f.1:80", "0b1:80", "0o1:80", "127.0.0.1.:443", "[fe80::1%25lo]:1", "a..b:443"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -389,10 +392,11 @@ func FuzzParseDestination(f *testing.F) {
 	})
 }
 
-// isNumeric reports whether every part of a name is a number as C writes them.
+// isNumeric reports whether every part of a name is a number as C writes them,
+// which Go also writes as 0o17 and 1_000.
 func isNumeric(name string) bool {
 	for part := range strings.SplitSeq(name, ".") {
-		if _, err := strconv.ParseUint(part, 0, 64); err != nil {
+		if _, err := strconv.ParseUint(part, 0, 64); err != nil || strings.ContainsAny(part, "_o") {
 			return false
 		}
 	}
