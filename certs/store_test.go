@@ -106,7 +106,7 @@ func TestMismatch(t *testing.T) {
 		stored, wanted Spec
 		text           string
 	}{
-		"more":            {github, Spec{Hosts: append([]string{"ghcr.io"}, github.Hosts...)}, "is for github.com, raw.githubusercontent.com, and the configuration serves ghcr.io, github.com,"},
+		"more":            {github, Spec{Hosts: append([]string{"git.example"}, github.Hosts...)}, "is for github.com, raw.githubusercontent.com, and the configuration serves git.example, github.com,"},
 		"fewer":           {github, Spec{Hosts: github.Hosts[:1]}, "and the configuration serves github.com"},
 		"no constraints":  {Spec{Hosts: github.Hosts, Unconstrained: true}, github, "has no name constraints"},
 		"has constraints": {github, Spec{Hosts: github.Hosts, Unconstrained: true}, "has name constraints"},

@@ -24,7 +24,7 @@ func readEgress(root *table, apps []*auth.App) *policy.Egress {
 }
 
 func readPatterns(t *table, key string) []policy.HostPattern {
-	const hint = `for example "pypi.org", "*.example.com", "example.com:8443" or "10.0.0.0/8"`
+	const hint = `for example "packages.example.org", "*.example.com", "example.com:8443" or "10.0.0.0/8"`
 	words, _ := t.words(key)
 	var list []policy.HostPattern
 	for i, word := range words {

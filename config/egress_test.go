@@ -18,14 +18,14 @@ func TestEgress(t *testing.T) {
 	}
 	cfg, errText = load(t, minimal+`[egress]
 default = "deny"
-allow = ["PyPI.org", "*.example.com", "*:9418", "10.0.0.0/8:8443"]
+allow = ["Packages.Example.org", "*.example.com", "*:9418", "10.0.0.0/8:8443"]
 deny = ["secret.example.com", "[::1]"]
 `, nil)
 	if errText != "" || len(cfg.Warnings) > 0 {
 		t.Fatal(errText, cfg.Warnings)
 	}
 	for target, want := range map[string]string{
-		"pypi.org:443": "", "a.example.com:80": "", "10.1.2.3:8443": "", "10.1.2.3:443": "egress.default", "other.example.net:443": "egress.default",
+		"packages.example.org:443": "", "a.example.com:80": "", "10.1.2.3:8443": "", "10.1.2.3:443": "egress.default", "other.example.net:443": "egress.default",
 		"secret.example.com:443": "egress.deny[1]", "[::1]:9418": "egress.deny[2]", "git.example.net:9418": "",
 	} {
 		d, err := policy.ParseDestination(target, 0)
@@ -43,7 +43,7 @@ deny = ["secret.example.com", "[::1]"]
 }
 
 func TestEgressFaults(t *testing.T) {
-	const hint = `	hint: for example "pypi.org", "*.example.com", "example.com:8443" or "10.0.0.0/8"`
+	const hint = `	hint: for example "packages.example.org", "*.example.com", "example.com:8443" or "10.0.0.0/8"`
 	testFaults(t, []faultTest{
 		{name: "everything", text: minimal + `[egress]
 default = "allow"

@@ -140,7 +140,7 @@ func TestParseHostPattern(t *testing.T) {
 func TestDecide(t *testing.T) {
 	closed := &policy.Egress{
 		DenyUnlisted: true,
-		Allow:        patterns(t, "pypi.org", "*.example.com", "git.example.net:8443", "*:9418", "[2606:4700::1111]", "198.51.100.0/24", "ws.example.net:80"),
+		Allow:        patterns(t, "packages.example.org", "*.example.com", "git.example.net:8443", "*:9418", "[2606:4700::1111]", "198.51.100.0/24", "ws.example.net:80"),
 		Deny:         patterns(t, "secret.example.com", "*.bad.example.com:443", "198.51.100.7"),
 	}
 	open := &policy.Egress{Deny: patterns(t, "*.bad.example.com", "8.8.8.0/24")}
@@ -150,11 +150,11 @@ func TestDecide(t *testing.T) {
 		to     string
 		key    string // of the denial, "" if it passes
 	}{
-		{"closed", closed, "pypi.org:443", ""},
-		{"closed", closed, "PyPI.org.:80", ""},
-		{"closed", closed, "pypi.org:22", "egress.default"},
-		{"closed", closed, "www.pypi.org:443", "egress.default"},
-		{"closed", closed, "pypi.org.evil.com:443", "egress.default"},
+		{"closed", closed, "packages.example.org:443", ""},
+		{"closed", closed, "Packages.Example.org.:80", ""},
+		{"closed", closed, "packages.example.org:22", "egress.default"},
+		{"closed", closed, "www.packages.example.org:443", "egress.default"},
+		{"closed", closed, "packages.example.org.evil.com:443", "egress.default"},
 		{"closed", closed, "a.b.example.com:443", ""},
 		{"closed", closed, "example.com:443", "egress.default"},
 		{"closed", closed, "evilexample.com:443", "egress.default"},
@@ -197,7 +197,7 @@ func TestDecide(t *testing.T) {
 			t.Errorf("%s: Decide(%q) = %q, want %q", test.name, test.to, key, test.key)
 		}
 	}
-	for to, want := range map[string]bool{"pypi.org:443": true, "pypi.org:80": false, "ws.example.net:80": true, "other.example:80": false} {
+	for to, want := range map[string]bool{"packages.example.org:443": true, "packages.example.org:80": false, "ws.example.net:80": true, "other.example:80": false} {
 		if denial := closed.DecideTunnel(destination(t, to)); (denial == nil) != want {
 			t.Errorf("DecideTunnel(%q) = %v, want allowed %v", to, denial, want)
 		}
