@@ -43,7 +43,7 @@ func (stderrAudit) Close() error { return nil }
 func (a *auditFile) reopen() error {
 	file, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the audit log: %w", err)
+		return fmt.Errorf("open the audit log: %w: make its directory, or change audit_log", err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -86,6 +86,9 @@ func newClientList(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(cfg.Clients.All()) == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), "ghapp-proxy: no clients are configured (ghapp-proxy client add NAME makes one)")
+			}
 			for _, c := range cfg.Clients.All() {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\t%s\n", c.Name, identityOf(c), limitsOf(c)); err != nil {
 					return err
@@ -174,13 +177,13 @@ func clientNamed(cfg *config.Config, name string) (*policy.Client, error) {
 	if c, ok := cfg.Clients.ByName(name); ok {
 		return c, nil
 	}
-	names := "there are none"
+	names := "none is configured (ghapp-proxy client add NAME makes one)"
 	if all := cfg.Clients.All(); len(all) > 0 {
 		var defined []string
 		for _, c := range all {
 			defined = append(defined, c.Name)
 		}
-		names = "there are " + strings.Join(defined, ", ")
+		names = "the configuration has " + strings.Join(defined, ", ")
 	}
 	return nil, &statusError{exitConfig, fmt.Errorf("no client is named %q: %s", name, names)}
 }
