@@ -1,0 +1,193 @@
+package proxy_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAttackOtherNames(t *testing.T) {
+	w := compromise(t, nil)
+	w.attempts(t, []attack{
+		{request: "GET /repos/acme/rockets", want: notRockets},
+		{request: "GET /repos/globex/tools", want: notTools},
+		{request: "GET /repos/GLOBEX/Tools/contents/README.md", want: "403 client agent is not granted the repository GLOBEX/Tools"},
+		{request: "GET /repos/initech/paper/issues", want: "403 client agent is not granted the repository initech/paper"},
+		{request: "GET /repos/nobody/nothing", want: "403 client agent is not granted the repository nobody/nothing"},
+		{request: "GET /repos/octocat/hello-world", want: "403 client agent is not granted the repository octocat/hello-world"},
+		{request: "PUT /repos/acme/rockets/contents/x\n\n{}", want: notRockets},
+		{request: "GET /orgs/globex/repos", want: notGlobex},
+		{request: "GET /users/globex/repos", want: notGlobex},
+		{request: "GET /users/globex", want: notGlobex},
+		{request: "GET /networks/globex/tools/events", want: notTools},
+		{request: "GET /enterprises/acme/audit-log", want: "403 client agent may not use \"enterprise-admin/get-audit-log\", which \"admin\" denies"},
+		{request: "GET /orgs/acme/members", want: "403 client agent is granted repositories, and \"orgs/list-members\" is about the account acme as a whole"},
+		{request: "GET /user/repos", want: "403 client agent is granted repositories, and \"repos/list-for-authenticated-user\" is about the account acme as a whole"},
+		{request: "GET /notifications", want: "403 client agent is granted repositories"},
+		{request: "GET /orgs/acme/repos", want: "confined 200"},
+		{request: "GET /installation/repositories", want: "confined 200"},
+
+		// Spellings.
+		{request: "GET /repos/ACME/Widgets", want: "confined 200"},
+		{request: "GET /repos/acme/%77idgets", want: "confined"},
+		{request: "GET /repos/acme/%72ockets", want: notRockets},
+		{request: "GET /repos/acme/%2572ockets", want: "403 client agent is not granted the repository acme/%72ockets"},
+		{request: "GET /repos/acme%2Frockets", want: "400 an escaped slash, backslash or control character in \"acme%2Frockets\""},
+		{request: "GET /repos/acme/widgets%2F..%2Frockets", want: "400 a dot segment"},
+		{request: "GET /repos/acme/widgets/../rockets", want: "400 a dot segment (\"..\") in the path"},
+		{request: "GET /repos/acme/widgets/%2e%2E/rockets", want: "400 a dot segment"},
+		{request: "GET /repos/acme/widgets/issues/..%2f..%2f..%2frockets", want: "400 a dot segment"},
+		{request: "GET /repos/acme/widgets/.%2e/rockets", want: "400 a dot segment"},
+		{request: "GET /repos/acme/widgets/%252e%252e/rockets", want: unknown},
+		{request: "GET /repos/acme/widgets;/../rockets", want: "400 a dot segment"},
+		{request: "GET /repos/acme/widgets;x=1/issues", want: "403 client agent is not granted the repository acme/widgets;x=1"},
+		{request: "GET /repos/acme;x/widgets", want: "403 client agent is not granted the repository acme;x/widgets"},
+		{request: "GET /repos/acme/widgets.", want: "403 client agent is not granted the repository acme/widgets."},
+		{request: "GET /repos/acme/widgets.git", want: "403 client agent is not granted the repository acme/widgets.git"},
+		{request: "GET /repos/acme./widgets", want: "403 client agent is not granted the repository acme./widgets"},
+		{request: "GET /repos/acme/rockets/", want: notRockets},
+		{request: "GET /repos/acme/widgets%00", want: "400 an escaped slash, backslash or control character"},
+		{request: "GET /repos/acme/widgets%00/../rockets", want: "400 a dot segment"},
+		{request: "GET /repos/acme/widgets%20", want: "403 client agent is not granted the repository acme/widgets "},
+		{request: "GET /repos/acme/widgets%0d%0aAuthorization:x", want: "400 an escaped slash, backslash or control character"},
+		{request: "GET /repos/acme/widget\u017f", want: "403 client agent is not granted the repository acme/widget\u017f"},
+		{request: "GET /repos/acme/widget%C5%BF", want: "403 client agent is not granted the repository acme/widget\u017f"},
+		{request: "GET /repos/acme/wi\uff44gets", want: "403 client agent is not granted the repository"},
+		{request: "GET /repos//acme/rockets", want: "400 an empty segment"},
+		{request: "GET //repos/acme/rockets", want: "400 an empty segment"},
+		{request: "GET /repos/acme//rockets", want: "400 an empty segment"},
+		{request: "GET /repos\\acme\\rockets", want: "400 a backslash in the path"},
+		{request: "GET /repos/acme/widgets#/../rockets", want: "400 a fragment in the request target"},
+		{request: "GET /REPOS/acme/rockets", want: "403 client agent"},
+		{request: "GET /%72epos/acme/rockets", want: "403 client agent"},
+		{request: "GET /api/v3/repos/acme/rockets", want: unknown},
+		{request: "GET repos/acme/rockets", want: "400"},
+		{request: "GET ?/repos/acme/rockets", want: "400"},
+		{request: "GET /repos/acme/widgets?/../../globex/tools", want: "confined"},
+		{request: "GET /repos/acme/widgets/hooks", want: "403 client agent may not use \"repos/list-webhooks\", which \"admin\" denies (client.agent.deny[1])"},
+		{request: "GET /repos/acme/widgets//hooks", want: "403 client agent may not use \"repos/list-webhooks\", which \"admin\" denies"},
+		{request: "GET /repos/acme/widgets/hooks.json", want: "403 client agent may not use \"repos/list-webhooks\", which \"admin\" denies"},
+		{request: "GET /repos/acme/widgets/%2568ooks", want: "403 client agent may not use \"repos/list-webhooks\", which \"admin\" denies"},
+		{request: "GET /repos/acme/widgets/new-thing", want: unknown},
+	})
+}
+
+func TestAttackNumbers(t *testing.T) {
+	w := compromise(t, nil)
+	w.attempts(t, []attack{
+		{request: "GET /repositories/9002", want: byNumber, asks: true},
+		{request: "GET /repositories/9003", want: byNumber, asks: true},
+		{request: "GET /repositories/9003/issues", want: byNumber, asks: true},
+		{request: "GET /repositories/%39003", want: byNumber, asks: true},
+		{request: "GET /repositories/9005", want: byNumber, asks: true},
+		{request: "GET /repositories/77777", want: byNumber, asks: true},
+		{request: "GET /repositories/09003", want: "403 client agent"},
+		{request: "GET /repositories/9003;x", want: "403 client agent"},
+		{request: "GET /repositories/9003.0", want: "403 client agent"},
+		{request: "GET /repositories/9223372036854784811", want: "403 client agent"},
+		{request: "GET /organizations/5002/repos", want: "403 client agent", asks: true},
+		{request: "GET /organizations/5002/members", want: "403 client agent", asks: true},
+		{request: "GET /user/5002/repos", want: "403 client agent", asks: true},
+		{request: "GET /user/5002", want: "403 client agent", asks: true},
+		{request: "GET /teams/1/repos", want: "403 client agent"},
+		{request: "PUT /repositories/9001/contents/x\n\n{}", want: "403 client agent may not use \"repos/create-or-update-file-contents\": it moves refs", asks: true},
+		{request: "GET /repositories/9001/hooks", want: "403 client agent may not use", asks: true},
+		{request: "GET /repositories/9001/issues", want: "confined 200", asks: true},
+	})
+}
+
+// A client follows the redirect of a repository that has moved.
+func TestAttackMovedRepository(t *testing.T) {
+	w := compromise(t, nil)
+	for _, to := range [][2]string{{"acme", "gears"}, {"globex", "gears"}} {
+		if err := w.github.Rename("acme", "rockets", to[0], to[1]); err != nil {
+			t.Fatal(err)
+		}
+		w.attempts(t, []attack{
+			{request: "GET /repos/acme/rockets", want: notRockets},
+			{request: "GET /repositories/9002", want: "403 client agent", asks: true},
+			{request: "GET /repos/" + to[0] + "/" + to[1], want: "403 client agent is not granted the repository " + to[0] + "/gears"},
+		})
+		if err := w.github.Rename(to[0], to[1], "acme", "rockets"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What is granted has left: its former name leads to what is not.
+	if err := w.github.Rename("acme", "widgets", "globex", "gadgets"); err != nil {
+		t.Fatal(err)
+	}
+	w.attempts(t, []attack{
+		{request: "GET /repositories/9001", want: byNumber, asks: true},
+		{request: "GET /repos/globex/gadgets", want: "403 client agent is not granted the repository globex/gadgets"},
+	})
+}
+
+func TestAttackSearch(t *testing.T) {
+	w := compromise(t, nil)
+	w.attempts(t, []attack{
+		{request: "GET /search/code?q=x+repo:globex/tools", want: notTools},
+		{request: "GET /search/code?q=x+org:globex", want: notGlobex},
+		{request: "GET /search/code?q=x+user:globex", want: notGlobex},
+		{request: "GET /search/code?q=x+repo:acme/widgets+repo:globex/tools", want: notTools},
+		{request: "GET /search/code?q=x+repo:acme/widgets+OR+repo:globex/tools", want: notTools},
+		{request: "GET /search/code?q=x+REPO:globex/tools", want: notTools},
+		{request: "GET /search/code?q=x+%72epo%3Aglobex%2Ftools", want: notTools},
+		{request: "GET /search/code?%71=x+repo:globex/tools", want: notTools},
+		{request: "GET /search/code?q=x+repo:%22globex/tools%22", want: notTools},
+		{request: "GET /search/code?q=x%09repo:globex/tools", want: notTools},
+		{request: "GET /search/code?q=(repo:globex/tools)", want: notTools},
+		{request: "GET /search/code?q=repo:acme/widgets&q=repo:globex/tools", want: unclear},
+		{request: "GET /search/code?q=repo:acme/widgets&%71=repo:globex/tools", want: unclear},
+		{request: "GET /search/code?q=" + strings.Repeat("a", 9000) + "+repo:globex/tools", want: unclear},
+		{request: "GET /search/repositories?q=org:globex", want: notGlobex},
+		{request: "GET /search/users?q=globex", want: "403 client agent is granted repositories, and \"search/users\" is about the account acme as a whole"},
+		// What hides a qualifier from the proxy does not widen the token.
+		{request: "GET /search/code?q=x+NOT+-repo:globex/tools", want: "confined"},
+		{request: "GET /search/code?q=x+%22repo:globex/tools%22", want: "confined"},
+		{request: "GET /search/code?q=x+%22+repo:globex/tools", want: "confined"},
+		{request: "GET /search/code?q=x+repo%00:globex/tools", want: "confined"},
+		{request: "GET /search/code?Q=x+repo:globex/tools", want: "confined"},
+		{request: "GET /search/code?q%5B%5D=repo:globex/tools", want: "confined"},
+		{request: "GET /search/code?x;q=repo:globex/tools", want: "confined"},
+	})
+}
+
+func TestAttackOtherServices(t *testing.T) {
+	w := compromise(t, nil)
+	const raw, uploads = "raw.githubusercontent.com", "uploads.github.com"
+	batch := func(repo, operation string) string {
+		return "POST /" + repo + "/info/lfs/objects/batch\n\n" + `{"operation":"` + operation + `","objects":[]}`
+	}
+	w.attempts(t, []attack{
+		{host: "github.com", request: "GET /globex/tools.git/info/refs?service=git-upload-pack", want: notTools},
+		{host: "github.com", request: "GET /acme/rockets/info/refs?service=git-upload-pack", want: notRockets},
+		{host: "github.com", request: "GET /acme/rockets.wiki.git/info/refs?service=git-upload-pack", want: notRockets},
+		{host: "github.com", request: "GET /ACME/ROCKETS.git/info/refs?service=git-receive-pack", want: "403 client agent is not granted the repository ACME/ROCKETS"},
+		{host: "github.com", request: "POST /globex/tools/git-upload-pack\n\n0000", want: notTools},
+		{host: "github.com", request: "GET /acme/widgets/info/refs?service=git-upload-pack&service=git-receive-pack", want: "confined"},
+		{host: "github.com", request: "GET /acme/widgets/info/refs?service=git%2Dreceive-pack", want: "confined"},
+		{host: "github.com", request: "GET /acme/widgets/info/refs", want: "confined"},
+		{host: "github.com", request: batch("globex/tools", "download"), want: notTools},
+		{host: "github.com", request: batch("acme/rockets.git", "upload"), want: notRockets},
+		{host: "github.com", request: "POST /acme/rockets/info/lfs/locks\n\n{}", want: notRockets},
+		{host: "github.com", request: "GET /acme/rockets/info/lfs/locks", want: notRockets},
+		{host: "github.com", request: "GET /acme/rockets/archive/main.zip", want: notRockets},
+		{host: "github.com", request: "GET /globex/tools/tarball/main", want: notTools},
+		{host: "github.com", request: "GET /globex/tools", want: nobody},
+		{host: "github.com", request: "GET /globex/tools/raw/main/README.md", want: nobody},
+		{host: "github.com", request: "POST /login/oauth/access_token\n\n{}", want: nobody},
+		{host: "github.com", request: "POST /session\n\n{}", want: nobody},
+		{host: codeload, request: "GET /globex/tools/zip/main", want: notTools},
+		{host: codeload, request: "GET /acme/rockets/legacy.tar.gz/main", want: notRockets},
+		{host: codeload, request: "GET /acme/%72ockets/legacy.tar.gz/main", want: notRockets},
+		{host: codeload, request: "GET /acme/rockets", want: nobody},
+		{host: raw, request: "GET /globex/tools/main/README.md", want: notTools},
+		{host: raw, request: "GET /acme/widgets/../rockets/main/README.md", want: "400 a dot segment"},
+		{host: raw, request: "GET /acme/widgets/main/..%2f..%2f..%2frockets/main/README.md", want: "400 a dot segment"},
+		{host: raw, request: "GET /acme/widgets/main/README.md?token=x", want: "confined"},
+		{host: uploads, request: "POST /repos/globex/tools/releases/1/assets?name=x\n\nx", want: notTools},
+		{host: uploads, request: "POST /repos/acme/rockets/releases/1/assets?name=x\n\nx", want: notRockets},
+		{host: uploads, request: "POST /repositories/9002/releases/1/assets?name=x\n\nx", want: "403 client agent"},
+		{host: uploads, request: "POST /graphql\n\n{}", want: "403 client agent"},
+		{host: uploads, request: "GET /app", want: "403 client agent"},
+	})
+}
