@@ -97,6 +97,8 @@ func upstreamRefusal(err error, host string) *refusal {
 		f.code, f.remedy = "tls_certificate_error", "if the host's certificate is private, name its root in upstream.ca_file"
 	case errors.As(err, &alert), errors.As(err, &record):
 		f.code = "tls_protocol_error"
+	case isLargeHead(err):
+		f.code, f.remedy = "http_response_header_section_size", fmt.Sprintf("the fields of its answer are more than %d KiB: ask for less", maxAnswerHead>>10)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.code, f.remedy = "connection_refused", "check upstream.connect_to and upstream.proxy, and that the host is up"
 	case errors.As(err, &timeout) && timeout.Timeout():

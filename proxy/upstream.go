@@ -56,18 +56,20 @@ func NewUpstream(opts UpstreamOptions) *Upstream {
 	u := &Upstream{opts: opts}
 	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control}
 	u.transport = &http.Transport{
-		Proxy:                 u.proxyFor,
-		DialContext:           u.dialPooled,
-		ForceAttemptHTTP2:     opts.HTTP2,
-		DisableCompression:    true, // what the client asked for is what it gets
-		MaxIdleConns:          1024,
-		MaxIdleConnsPerHost:   256, // the default of 2 re-dials under load
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: 10 * time.Minute, // git and archives think for long
-		ExpectContinueTimeout: time.Second,
-		WriteBufferSize:       32 << 10,
-		ReadBufferSize:        32 << 10,
+		Proxy:                  u.proxyFor,
+		DialContext:            u.dialPooled,
+		ForceAttemptHTTP2:      opts.HTTP2,
+		DisableCompression:     true, // what the client asked for is what it gets
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    256, // the default of 2 re-dials under load
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    15 * time.Second,
+		ResponseHeaderTimeout:  10 * time.Minute, // git and archives think for long
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxAnswerHead,
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: 128 * maxUnread},
+		WriteBufferSize:        32 << 10,
+		ReadBufferSize:         32 << 10,
 		TLSClientConfig: &tls.Config{
 			RootCAs:            opts.RootCAs,
 			MinVersion:         tls.VersionTLS12,
