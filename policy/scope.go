@@ -49,7 +49,7 @@ func (c *Client) makeScope() *Scope {
 			return c.grantsRepository(&rules.Subject{Owner: owner, Repo: repo})
 		}
 		if c.Permissions == nil {
-			scope.Permissions = repositoryPermissions
+			scope.Permissions = defaultPermissions
 		}
 	}
 	return scope
@@ -73,27 +73,3 @@ func (c *Client) scopeKey() string {
 	}
 	return string(text)
 }
-
-// repositoryPermissions are those that say what may be done with a repository.
-// A client that is limited to repositories gets no others, unless it is given
-// permissions by name: what an organization has (its members, teams, projects)
-// is not confined by the repositories of a token, and GraphQL leads there from
-// each of them. Left out as well is what outlives the client or shows secrets:
-// administration, webhooks, secrets, and the alerts that contain some. "admin" is
-// the highest level of any.
-//
-// Sources: docs.github.com "Permissions required for GitHub Apps" (the
-// repository permissions), and "Create an installation access token for an app".
-var repositoryPermissions = func() map[string]string {
-	all := map[string]string{}
-	for _, name := range strings.Fields(`
-		actions actions_variables artifact_metadata attestations checks code_quality
-		codespaces codespaces_lifecycle_admin codespaces_metadata
-		contents deployments discussions environments issues merge_queues
-		metadata packages pages pull_requests repository_advisories
-		repository_custom_properties repository_projects
-		security_events single_file statuses vulnerability_alerts workflows`) {
-		all[name] = "admin"
-	}
-	return all
-}()

@@ -122,16 +122,6 @@ func TestScope(t *testing.T) {
 	if !repos.Repository("Acme", "widgets") || repos.Repository("acme", "docs") || !repos.Account("acme", false) || repos.Account("evil", false) || !repos.ReadOnly {
 		t.Errorf("the scope of repositories is %+v", repos)
 	}
-	// What an organization has is not confined by repositories, and what lets
-	// others in would outlive the client.
-	for name, given := range map[string]bool{
-		"contents": true, "metadata": true, "pull_requests": true, "members": false, "organization_projects": false,
-		"administration": false, "repository_hooks": false, "secrets": false, "secret_scanning_alerts": false,
-	} {
-		if _, ok := repos.Permissions[name]; ok != given {
-			t.Errorf("the permission %s of repositories is given: %v, want %v", name, ok, given)
-		}
-	}
 	given := map[string]string{"members": "read"}
 	if p := (&policy.Client{Repositories: []rules.Glob{"acme/*"}, Permissions: given}).Scope().Permissions; p["members"] != "read" || len(p) != 1 {
 		t.Errorf("Permissions = %v, want those given", p)

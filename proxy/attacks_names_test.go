@@ -1,8 +1,11 @@
 package proxy_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
+
+	"ghapp-proxy/githubtest"
 )
 
 func TestAttackOtherNames(t *testing.T) {
@@ -190,4 +193,24 @@ func TestAttackOtherServices(t *testing.T) {
 		{host: uploads, request: "POST /graphql\n\n{}", want: "403 client agent"},
 		{host: uploads, request: "GET /app", want: "403 client agent"},
 	})
+}
+
+// Repositories without permissions do not give what leads past the other limits.
+func TestAttackDefaultPermissions(t *testing.T) {
+	w := start(t, func(s *setup) {
+		client := agent(t)
+		client.Permissions = nil
+		s.options.Clients = clients(t, client)
+	})
+	for _, permission := range []string{"workflows", "environments", "actions_variables", "repository_advisories", "pages", "packages", "actions", "checks", "statuses", "deployments", "new_power"} {
+		w.github.Grant(githubtest.AcmeInstallation, permission, "write")
+	}
+	want := map[string]string{
+		"metadata": "read", "contents": "write", "issues": "write", "pull_requests": "write",
+		"actions": "read", "checks": "read", "deployments": "read", "statuses": "read",
+	}
+	w.outcomeOf(t, w.client(t, false), "", "GET", "api.github.com/repos/acme/widgets", "")
+	if got := w.last(t, "/repos/acme/widgets"); got.Scope == nil || !maps.Equal(got.Scope.Permissions, want) {
+		t.Errorf("it arrived with a token for %+v, want %v", got.Scope, want)
+	}
 }
