@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
@@ -147,12 +148,19 @@ func (p *Proxy) tlsConfig() *tls.Config {
 	bulk.NextProtos = []string{"http/1.1"}
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		// Bulk data costs 1.7 times the CPU in HTTP/2 (golang/go issue 47840).
-		if intercepted, ok := hello.Conn.(*interceptedConn); ok && isBulk(intercepted.session.host) {
+		// A client that offers HTTP/2 alone has it all the same.
+		if intercepted, ok := hello.Conn.(*interceptedConn); ok && isBulk(intercepted.session.host) && !offersHTTP2Alone(hello) {
 			return bulk, nil
 		}
 		return nil, nil
 	}
 	return base
+}
+
+// offersHTTP2Alone reports whether a client takes HTTP/2 and no HTTP/1.1, as
+// node:http2 does.
+func offersHTTP2Alone(hello *tls.ClientHelloInfo) bool {
+	return slices.Contains(hello.SupportedProtos, "h2") && !slices.Contains(hello.SupportedProtos, "http/1.1")
 }
 
 // isBulk reports whether a host mostly serves clones and archives.

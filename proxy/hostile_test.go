@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/rules"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -252,9 +254,11 @@ func TestSchemelessCredentialIsNotLogged(t *testing.T) {
 	}
 }
 
-// Bulk hosts speak HTTP/1.1 only, the API speaks HTTP/2 as well.
+// Bulk hosts speak HTTP/1.1 to whoever can, the API speaks HTTP/2 as well.
 func TestALPN(t *testing.T) {
-	w := start(t, nil)
+	w := start(t, func(s *setup) {
+		s.options.Hosts = append(s.options.Hosts, rules.Instance("ghe.example.com").Hosts()...)
+	})
 	for host, want := range map[string]string{
 		"api.github.com": "h2", "uploads.github.com": "h2", "github.com": "http/1.1", codeload: "http/1.1",
 	} {
@@ -262,6 +266,23 @@ func TestALPN(t *testing.T) {
 		if got := conn.ConnectionState().NegotiatedProtocol; got != want {
 			t.Errorf("%s: %s, want %s", host, got, want)
 		}
+	}
+	for _, host := range []string{"api.github.com", "github.com", codeload, "ghe.example.com"} {
+		conn := w.intercepted(t, host, &tls.Config{NextProtos: []string{"h2"}})
+		client, err := new(http2.Transport).NewClientConn(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest("GET", "https://"+host+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.RoundTrip(req)
+		if err != nil {
+			t.Errorf("%s: a client that speaks HTTP/2 alone: %v", host, err)
+			continue
+		}
+		resp.Body.Close()
 	}
 	conn := w.intercepted(t, "api.github.com", &tls.Config{MaxVersion: tls.VersionTLS12})
 	if state := conn.ConnectionState(); state.NegotiatedProtocol != "" || state.Version != tls.VersionTLS12 {
