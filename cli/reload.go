@@ -63,9 +63,9 @@ func (l *reloader) reload(ctx context.Context) {
 	if keys := needRestart(l.cfg, cfg); len(keys) > 0 {
 		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
 	}
-	l.proxy.Replace(policyOf(cfg))
+	ended := l.proxy.Replace(policyOf(cfg))
 	l.cfg.Clients = cfg.Clients
-	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules))
+	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules), "connections_ended", ended)
 }
 
 // needRestart names the keys that have changed but are not replaced.

@@ -37,8 +37,10 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 "ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.
 
 SIGHUP makes it open the audit log anew, and read the clients, the rules,
-default_owner, jwt_writes, exchange and allow_anonymous again. Connections of
-clients that have changed are closed. All else needs a restart.`,
+default_owner, jwt_writes, exchange and allow_anonymous again. What is under way
+finishes, save for clients that are gone, that are told by something else now, or
+that something was withdrawn from: their connections are closed. All else needs a
+restart.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := s.logger(cmd.ErrOrStderr(), slog.LevelInfo)

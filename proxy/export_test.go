@@ -2,7 +2,7 @@ package proxy
 
 // Connections is how many connections count for a client.
 func (p *Proxy) Connections(client string) int {
-	u := p.current.Load().usages[client]
+	u := p.current.Load().callers[client].usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.slots)
@@ -10,5 +10,5 @@ func (p *Proxy) Connections(client string) int {
 
 // Requests is how many requests count for a client.
 func (p *Proxy) Requests(client string) int {
-	return int(p.current.Load().usages[client].requests.Load())
+	return int(p.current.Load().callers[client].usage.requests.Load())
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
@@ -21,7 +20,7 @@ import (
 type gateway struct {
 	opts         Options
 	audit        *auditLog
-	current      *atomic.Pointer[state]
+	again        func(caller) (caller, *refusal) // by the policy in force
 	forward      *forwarder
 	placeholders *placeholders
 }
@@ -33,6 +32,13 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ghapp-proxy: a request without a session", http.StatusInternalServerError)
 		return
 	}
+	caller, refused := g.again(s.caller)
+	if refused != nil {
+		w.Header().Set("Connection", "close")
+		refused.write(w, formFor(s.host))
+		return
+	}
+	s.caller = caller
 	g.serve(w, r, s)
 }
 
@@ -68,7 +74,7 @@ type exchange struct {
 
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
-	x := &exchange{session: s, now: g.current.Load(), source: g.opts.Credentials}
+	x := &exchange{session: s, now: s.now, source: g.opts.Credentials}
 	x.path, x.query = target(r)
 	out := newRecorder(w)
 	defer g.logLine(r, x, out)()
@@ -294,7 +300,7 @@ func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
 	if x.placeholder != nil && err == nil {
 		err = x.placeholder.choose(&want, &x.route)
 	}
-	want.Within = x.session.scope()
+	want.Within = x.session.scope
 	return want, err
 }
 

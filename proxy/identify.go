@@ -19,11 +19,17 @@ import (
 func (p *Proxy) identify(r *http.Request) (caller, *refusal) {
 	now := p.current.Load()
 	client, refused := p.clientOf(now, r)
+	if refused == errWrongSecret {
+		refused = p.wrongSecret(r.RemoteAddr)
+	}
 	if refused != nil {
 		return caller{}, refused
 	}
 	return now.caller(client)
 }
+
+// errWrongSecret stands for what wrongSecret says: that counts whom it tells.
+var errWrongSecret = &refusal{}
 
 // clientOf is the client that sends a request; nil is somebody without limits,
 // where that is allowed.
@@ -40,7 +46,7 @@ func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal)
 	}
 	if len(now.Clients.All()) > 0 {
 		if header := r.Header.Get("Proxy-Authorization"); header != "" {
-			return p.byPassword(now, r, header)
+			return now.byPassword(header)
 		}
 		if c, ok := now.Clients.ByAddress(addressOf(r.RemoteAddr)); ok {
 			return c, nil
@@ -67,13 +73,13 @@ func challenge() *refusal {
 }
 
 // byPassword is the client that a Proxy-Authorization field names.
-func (p *Proxy) byPassword(now *state, r *http.Request, header string) (*policy.Client, *refusal) {
+func (now *state) byPassword(header string) (*policy.Client, *refusal) {
 	if user, password, ok := parseBasic(header); ok {
 		if c, ok := now.Clients.ByPassword(user, password); ok {
 			return c, nil
 		}
 	}
-	return nil, p.wrongSecret(r.RemoteAddr)
+	return nil, errWrongSecret
 }
 
 // byListener is the client whose own listener a request came in by. Whoever

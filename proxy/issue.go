@@ -90,7 +90,7 @@ func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
 		err = p.choose(&want, &x.route)
 	}
 	if err == nil {
-		want.Within = x.session.scope()
+		want.Within = x.session.scope
 		x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
 	}
 	if err == nil && x.looksAtNames() {

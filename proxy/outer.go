@@ -25,14 +25,14 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method != http.MethodConnect {
-		if c.slot, refused = p.countPlain(r, c.usage); refused != nil {
+		if refused = p.countPlain(r, &c); refused != nil {
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
 		p.serveAbsolute(w, r, c)
 		return
 	}
-	if c.slot, refused = c.usage.open(); refused != nil {
+	if refused = p.count(r, &c); refused != nil {
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
@@ -44,25 +44,28 @@ type callerKey struct{}
 
 // countPlain counts the connection of a request in absolute form, until it
 // closes or another client uses it, as behind one more proxy.
-func (p *Proxy) countPlain(r *http.Request, u *usage) (*slot, *refusal) {
+func (p *Proxy) countPlain(r *http.Request, c *caller) *refusal {
 	conn := r.Context().Value(peerKey{}).(*peer).conn
 	if held, ok := p.plain.Load(conn); ok {
 		held := held.(*slot)
-		if held.usage == u {
-			return held, nil
+		if held.usage == c.usage {
+			if held.told.Load().differs(c, r) {
+				held.told.Store(c.identity(r))
+			}
+			c.slot = held
+			return nil
 		}
 		p.plain.Delete(conn)
 		held.release()
 		p.arrivals.note(conn, http.StateNew)
 	}
-	held, refused := u.open()
-	if refused != nil {
-		return nil, refused
+	if refused := p.count(r, c); refused != nil {
+		return refused
 	}
-	held.attach(conn)
-	p.plain.Store(conn, held)
+	c.slot.attach(conn)
+	p.plain.Store(conn, c.slot)
 	p.arrivals.remove(conn)
-	return held, nil
+	return nil
 }
 
 // onState is the outer server's ConnState.

@@ -23,86 +23,65 @@ type Policy struct {
 	Anonymous bool
 }
 
-// state is the Policy in force, and what its clients use.
+// state is the Policy in force, and who may use the proxy by it.
 type state struct {
 	Policy
-	usages map[string]*usage // client's name, "" for who has none → what it uses
+	callers map[string]caller // client's name, "" for who has none → who that is
 }
 
-// newState is the state for a Policy after another, nil for the first. Clients
-// that are as before keep their connections; ended are the others of before.
-func newState(p Policy, before *state) (now *state, ended []*usage) {
-	if before == nil {
-		before = &state{}
+// newState is the state for a Policy after another, nil for the first. What a
+// client uses counts on, by its limits of now.
+func newState(p Policy, before *state) *state {
+	now := &state{Policy: p, callers: make(map[string]caller)}
+	add := func(c *policy.Client, name string, limits policy.Limits) {
+		who := caller{now: now, client: c, usage: newUsage(name), scope: scopeOf(c)}
+		if before != nil && before.callers[name].usage != nil {
+			who.usage = before.callers[name].usage
+		}
+		who.usage.bound(limits)
+		now.callers[name] = who
 	}
-	now = &state{Policy: p, usages: make(map[string]*usage)}
-	// A connection that was told by its address may be another client's now.
-	sameNetworks := p.Clients.SameNetworks(before.Clients)
+	add(nil, "", policy.Limits{})
 	for _, c := range p.Clients.All() {
-		old, _ := before.Clients.ByName(c.Name)
-		if now.usages[c.Name] = before.usages[c.Name]; !old.Equal(c) || len(c.Networks) > 0 && !sameNetworks {
-			now.usages[c.Name] = newUsage(c.Name, c.Limits.WithDefaults(), scopeOf(c))
-		}
+		add(c, c.Name, c.Limits.WithDefaults())
 	}
-	asBefore := p.Anonymous == before.Anonymous && p.servesAnybody() == before.servesAnybody()
-	if now.usages[""] = before.usages[""]; before.usages == nil || !sameNetworks || !asBefore {
-		now.usages[""] = newUsage("", policy.Limits{}, nil)
-	}
-	for name, u := range before.usages {
-		if now.usages[name] != u {
-			ended = append(ended, u)
-		}
-	}
-	return now, ended
+	return now
 }
 
 // servesAnybody reports whether somebody who is no client may be served.
 func (p *Policy) servesAnybody() bool { return p.Anonymous || len(p.Clients.All()) == 0 }
 
-// Replace puts another Policy in force. Connections of clients that are not as
-// they were are closed, with the requests under way. It may be called at any
-// time, by one goroutine at a time.
-func (p *Proxy) Replace(next Policy) {
-	now, ended := newState(next, p.current.Load())
-	p.current.Store(now)
-	for _, u := range ended {
-		u.end()
-	}
-}
-
-// caller is who the client is, with what counts for it. nil is somebody without
+// caller is who the client is by the policy in force. nil is somebody without
 // limits. The refusal is for a client that is not among the Clients.
 func (now *state) caller(c *policy.Client) (caller, *refusal) {
-	name := ""
-	if c != nil {
-		name = c.Name
+	who, ok := now.callers[nameOf(c)]
+	if !ok {
+		return caller{}, &refusal{status: http.StatusForbidden, code: "http_request_denied", title: "client " + nameOf(c) + " is not configured any more"}
 	}
-	u := now.usages[name]
-	if u == nil {
-		return caller{}, &refusal{status: http.StatusForbidden, code: "http_request_denied", title: "client " + name + " is not configured any more"}
-	}
-	return caller{client: c, usage: u}, nil
+	who.client = c
+	return who, nil
 }
 
 // caller is who sent a request to the proxy's own address.
 type caller struct {
+	now    *state         // by which it is that
 	client *policy.Client // nil for somebody without limits
 	usage  *usage
-	slot   *slot // of the connection
+	scope  *auth.Scope // confines its tokens, nil does not
+	slot   *slot       // of the connection
 }
 
-// scope confines the caller's tokens, nil does not.
-func (c *caller) scope() *auth.Scope { return c.usage.scope }
-
 // maxAge is for how long a connection may be open, 0 for any time.
-func (c *caller) maxAge() time.Duration { return c.usage.limits.MaxConnectionAge }
+func (c *caller) maxAge() time.Duration { return c.usage.bounds().MaxConnectionAge }
 
 // clientName is "" for somebody without limits.
-func (c *caller) clientName() string {
-	if c.client == nil {
+func (c *caller) clientName() string { return nameOf(c.client) }
+
+func nameOf(c *policy.Client) string {
+	if c == nil {
 		return ""
 	}
-	return c.client.Name
+	return c.Name
 }
 
 // scopeOf is a client's Scope for package auth, nil if there is none.
@@ -129,19 +108,19 @@ func denied(d *policy.Denial) *refusal {
 // limit bounds a request by what the client may use. The request that it
 // returns is to be used instead.
 func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, *refusal) {
-	u := s.usage
+	u, limits := s.usage, s.usage.bounds()
 	if refused := u.tooLarge(r); refused != nil {
 		return r, refused
 	}
 	if age := s.maxAge(); age > 0 && time.Since(s.slot.opened) > age {
 		w.Header().Set("Connection", "close") // after this request, also in HTTP/2
 	}
-	if s.plain && u.asking != nil { // else withSession has done it
+	if s.plain && u.name != "" { // else withSession has done it
 		r = r.WithContext(auth.LimitLookUps(r.Context(), u.ask))
 	}
-	if u.limits.MaxBody > 0 && r.ContentLength != 0 {
+	if limits.MaxBody > 0 && r.ContentLength != 0 {
 		copied := *r
-		copied.Body = http.MaxBytesReader(w, r.Body, u.limits.MaxBody)
+		copied.Body = http.MaxBytesReader(w, r.Body, limits.MaxBody)
 		r = &copied
 	}
 	return r, nil

@@ -82,7 +82,7 @@ func New(opts Options) *Proxy {
 		p.hosts[host.Name] = host
 	}
 	p.elsewhere = newForwarder(opts.Upstream.elsewhere)
-	p.gateway = &gateway{opts: opts, audit: p.audit, current: &p.current, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
+	p.gateway = &gateway{opts: opts, audit: p.audit, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{

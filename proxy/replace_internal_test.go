@@ -51,9 +51,11 @@ func TestReplaceAnonymous(t *testing.T) {
 		{Policy{Anonymous: true}, 0, true},
 		{Policy{}, http.StatusForbidden, false},
 		{Policy{Clients: clients}, http.StatusProxyAuthRequired, false},
-		{Policy{Clients: clients, Anonymous: true}, 0, false},
+		{Policy{Clients: clients, Anonymous: true}, 0, true},
 	} {
-		before := p.current.Load().usages[""]
+		before := p.current.Load().callers[""]
+		held := &slot{usage: before.usage}
+		held.told.Store(before.identity(another(t, conn)))
 		p.Replace(step.policy)
 		status := 0
 		if _, refused := p.identify(another(t, conn)); refused != nil {
@@ -62,7 +64,7 @@ func TestReplaceAnonymous(t *testing.T) {
 		if status != step.want {
 			t.Errorf("another user is answered %d by %+v, want %d", status, step.policy, step.want)
 		}
-		if kept := p.current.Load().usages[""] == before; kept != step.kept {
+		if kept := p.isStill(held, p.current.Load()); kept != step.kept {
 			t.Errorf("connections of another user are kept by %+v: %v, want %v", step.policy, kept, step.kept)
 		}
 	}

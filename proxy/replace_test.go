@@ -102,7 +102,21 @@ func TestReplace(t *testing.T) {
 		"only the rules": {func() proxy.Policy {
 			return proxy.Policy{Clients: clients(t, withSecret(), second(), local()), Rules: rules.Set{Exchange: true}, DefaultOwner: "globex"}
 		}, all, all, all},
-		"a limit": {func() proxy.Policy {
+		"limits": {func() proxy.Policy {
+			c := withSecret()
+			c.Limits = policy.Limits{MaxRequests: 1, MaxConnections: 1, RequestsPerMinute: 1, LookupsPerMinute: 1, MaxBody: 1}
+			return proxy.Policy{Clients: clients(t, c, second(), local())}
+		}, all, all, all},
+		"one is added with networks": {func() proxy.Policy {
+			third := &policy.Client{Name: "third", Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+			return proxy.Policy{Clients: clients(t, withSecret(), second(), local(), third)}
+		}, all, all, all},
+		"a network is added": {func() proxy.Policy {
+			c := local()
+			c.Networks = append(c.Networks[:len(c.Networks):len(c.Networks)], netip.MustParsePrefix("10.0.0.0/8"))
+			return proxy.Policy{Clients: clients(t, withSecret(), second(), c)}
+		}, all, all, all},
+		"something is withdrawn": {func() proxy.Policy {
 			c := withSecret()
 			c.ReadOnly = true
 			return proxy.Policy{Clients: clients(t, c, second(), local())}
@@ -142,7 +156,15 @@ func TestReplace(t *testing.T) {
 			for range held {
 				<-arrived
 			}
-			w.proxy.Replace(test.next())
+			ended := w.proxy.Replace(test.next())
+			for _, want := range []string{test.agent, test.local, test.another} {
+				if want == none {
+					ended -= 4
+				}
+			}
+			if ended != 0 {
+				t.Errorf("it says that %d connections more have ended than did", ended)
+			}
 			for who, want := range map[string]string{"agent": test.agent, "local": test.local, "second": test.another} {
 				if got := fmt.Sprint(held[who].open(t)); got != want {
 					t.Errorf("of %s these are open: %s, want %s", who, got, want)
@@ -171,7 +193,7 @@ func TestReplaceWhoIsNobody(t *testing.T) {
 		"a client with a secret":     {proxy.Policy{Anonymous: true}, proxy.Policy{Anonymous: true, Clients: clients(t, withSecret())}, true},
 		"a client with this network": {proxy.Policy{Anonymous: true}, proxy.Policy{Anonymous: true, Clients: clients(t, &policy.Client{Name: "a", Networks: loopback})}, false},
 		"clients only":               {proxy.Policy{}, proxy.Policy{Clients: clients(t, withSecret())}, false},
-		"the same user only":         {proxy.Policy{Anonymous: true}, proxy.Policy{}, false},
+		"the same user only":         {proxy.Policy{Anonymous: true}, proxy.Policy{}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -211,6 +233,52 @@ func TestReplaceIsInForce(t *testing.T) {
 			}
 			if conns != 1 {
 				t.Errorf("%s, h2 %v: %d connections, want the same one", url, h2, conns)
+			}
+		}
+	}
+}
+
+// TestReplaceOfAKeptConnection: its next request is one of the client as it is
+// configured now, and what was used counts on.
+func TestReplaceOfAKeptConnection(t *testing.T) {
+	agent := func(change func(*policy.Client)) proxy.Policy {
+		c := withSecret()
+		change(c)
+		return proxy.Policy{Clients: clients(t, c)}
+	}
+	only := func(repository rules.Glob, more ...rules.Glob) func(*policy.Client) {
+		return func(c *policy.Client) { c.Repositories = append([]rules.Glob{repository}, more...) }
+	}
+	for _, url := range throughAll {
+		for _, h2 := range []bool{false, true} {
+			w := start(t, func(s *setup) { s.options.Policy = agent(only("acme/gadgets")) })
+			client := w.clientAs(t, "agent", agentSecret, h2)
+			conns := 0
+			client.Transport.(noLeaks).next.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conns++
+				return new(net.Dialer).DialContext(ctx, network, addr)
+			}
+			step := func(what string, want int, wantText string) {
+				t.Helper()
+				if status, text := get(t, client, url); status != want || !strings.Contains(text, wantText) || conns != 1 {
+					t.Errorf("%s, h2 %v, %s: %d %s over %d connections, want %d %q over the first", url, h2, what, status, text, conns, want, wantText)
+				}
+			}
+			step("before", 403, "client.agent.repositories")
+			w.proxy.Replace(agent(only("acme/gadgets", "acme/widgets")))
+			step("with the repository granted", 200, "acme/widgets")
+			if n := w.proxy.Connections("agent"); n != 1 {
+				t.Errorf("%s, h2 %v: %d connections count, want 1", url, h2, n)
+			}
+			w.proxy.Replace(agent(func(c *policy.Client) { c.Limits.RequestsPerMinute = 1 }))
+			step("the one of a minute", 200, "acme/widgets")
+			step("the second of a minute", 429, "client.agent.requests_per_minute")
+			w.proxy.Replace(agent(func(c *policy.Client) { c.Limits.RequestsPerMinute, c.DefaultOwner = 1, "acme" }))
+			step("the third, with the limit read again", 429, "client.agent.requests_per_minute")
+			w.proxy.Replace(agent(func(c *policy.Client) {}))
+			step("without the limit", 200, "acme/widgets")
+			if t.Failed() {
+				return
 			}
 		}
 	}

@@ -2,13 +2,14 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
 
 	"golang.org/x/time/rate"
@@ -17,80 +18,112 @@ import (
 // usage is what one client uses of the proxy, and bounds it. It is safe for
 // concurrent use.
 type usage struct {
-	name   string // of the client
-	limits policy.Limits
-	scope  *auth.Scope   // of its tokens, nil for no limits
-	pace   *rate.Limiter // of requests, nil for any
-	asking *rate.Limiter // of look-ups, nil for any
+	name string                 // of the client
+	by   atomic.Pointer[bounds] // in force
 
 	requests atomic.Int64 // under way
 
 	mu    sync.Mutex
 	slots map[*slot]struct{} // of open connections
-	ended bool               // the client is no longer known as it was
 }
 
-// newUsage returns a usage of nothing yet. Limits that are zero do not bound it.
-func newUsage(name string, limits policy.Limits, scope *auth.Scope) *usage {
-	u := &usage{name: name, limits: limits, scope: scope, slots: make(map[*slot]struct{})}
-	if n := limits.RequestsPerMinute; n > 0 {
-		u.pace = perMinute(n)
-	}
-	if n := limits.LookupsPerMinute; n > 0 {
-		u.asking = perMinute(n)
-	}
+// bounds are what a usage may come to. What is zero does not bound it.
+type bounds struct {
+	policy.Limits
+	pace   *rate.Limiter // of requests, nil for any
+	asking *rate.Limiter // of look-ups, nil for any
+}
+
+// newUsage returns a usage of nothing yet, without bounds.
+func newUsage(name string) *usage {
+	u := &usage{name: name, slots: make(map[*slot]struct{})}
+	u.by.Store(&bounds{})
 	return u
 }
 
-// perMinute allows n in a minute, and ten seconds' worth at once.
-func perMinute(n int) *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(n)/60), max(1, n/6))
+// bound puts limits in force. What has been used counts on. It is called by one
+// goroutine at a time.
+func (u *usage) bound(limits policy.Limits) {
+	before := u.bounds()
+	u.by.Store(&bounds{
+		Limits: limits,
+		pace:   perMinute(before.pace, limits.RequestsPerMinute),
+		asking: perMinute(before.asking, limits.LookupsPerMinute),
+	})
+}
+
+// bounds are those in force.
+func (u *usage) bounds() *bounds { return u.by.Load() }
+
+// perMinute allows n in a minute, and ten seconds' worth at once; nil if n is 0.
+// It goes on with the limiter of before, if there was one.
+func perMinute(before *rate.Limiter, n int) *rate.Limiter {
+	each, burst := rate.Limit(float64(n)/60), max(1, n/6)
+	switch {
+	case n == 0:
+		return nil
+	case before == nil:
+		return rate.NewLimiter(each, burst)
+	}
+	before.SetLimit(each)
+	before.SetBurst(burst)
+	return before
 }
 
 // open counts a connection until its release. It is refused if there are too
 // many.
-func (u *usage) open() (*slot, *refusal) {
+func (u *usage) open(told *identity) (*slot, *refusal) {
+	most := u.bounds().MaxConnections
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch {
-	case u.ended:
-		return nil, &refusal{
-			status: http.StatusServiceUnavailable, code: "http_request_denied",
-			title: "the configuration was changed at this moment", remedy: "connect again", retryAt: time.Now(),
-		}
-	case u.limits.MaxConnections > 0 && len(u.slots) >= u.limits.MaxConnections:
-		return nil, u.tooMuch(fmt.Sprintf("%d connections", u.limits.MaxConnections), "max_connections", time.Second)
+	if most > 0 && len(u.slots) >= most {
+		return nil, u.tooMuch(fmt.Sprintf("%d connections", most), "max_connections", time.Second)
 	}
 	s := &slot{usage: u, opened: time.Now()}
+	s.told.Store(told)
 	u.slots[s] = struct{}{}
 	return s, nil
 }
 
-// end closes all connections, and refuses others.
-func (u *usage) end() {
+// end closes the connections that which reports true of, and returns how many.
+func (u *usage) end(which func(*slot) bool) (ended int) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ended = true
-	for s := range u.slots {
-		if s.conn != nil {
-			s.conn.Close() // whoever uses it reports that
+	open := slices.Collect(maps.Keys(u.slots))
+	u.mu.Unlock()
+	for _, s := range open {
+		if which(s) { // it may take a moment
+			s.end()
+			ended++
 		}
 	}
+	return ended
 }
 
 // slot is a connection that counts for a client.
 type slot struct {
 	usage  *usage
 	opened time.Time
-	conn   net.Conn // nil before attach
+	told   atomic.Pointer[identity] // how the client was told
+
+	conn  net.Conn // nil before attach
+	ended bool     // the client is no longer who it was
 }
 
-// attach says which connection it is. One of a client that has ended is closed.
+// attach says which connection it is. One that has ended is closed.
 func (s *slot) attach(conn net.Conn) {
 	s.usage.mu.Lock()
 	defer s.usage.mu.Unlock()
-	if s.conn = conn; s.usage.ended {
+	if s.conn = conn; s.ended {
 		conn.Close()
+	}
+}
+
+// end closes the connection, now or when it is attached.
+func (s *slot) end() {
+	s.usage.mu.Lock()
+	defer s.usage.mu.Unlock()
+	if s.ended = true; s.conn != nil {
+		s.conn.Close() // whoever uses it reports that
 	}
 }
 
@@ -112,19 +145,20 @@ func (s *slot) releaseUnused() {
 
 // begin counts a request, until done is called if it is not refused.
 func (u *usage) begin() *refusal {
-	if n := u.requests.Add(1); u.limits.MaxRequests > 0 && n > int64(u.limits.MaxRequests) {
+	by := u.bounds()
+	if n := u.requests.Add(1); by.MaxRequests > 0 && n > int64(by.MaxRequests) {
 		u.requests.Add(-1)
-		return u.tooMuch(fmt.Sprintf("%d requests at once", u.limits.MaxRequests), "max_requests", time.Second)
+		return u.tooMuch(fmt.Sprintf("%d requests at once", by.MaxRequests), "max_requests", time.Second)
 	}
-	if u.pace == nil {
+	if by.pace == nil {
 		return nil
 	}
 	now := time.Now()
-	r := u.pace.ReserveN(now, 1)
+	r := by.pace.ReserveN(now, 1)
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		u.requests.Add(-1)
-		return u.tooMuch(fmt.Sprintf("%d requests a minute", u.limits.RequestsPerMinute), "requests_per_minute", wait)
+		return u.tooMuch(fmt.Sprintf("%d requests a minute", by.RequestsPerMinute), "requests_per_minute", wait)
 	}
 	return nil
 }
@@ -134,16 +168,17 @@ func (u *usage) done() { u.requests.Add(-1) }
 
 // ask is what auth.LimitLookUps calls: its error says that GitHub may not be asked.
 func (u *usage) ask() error {
-	if u.asking == nil || u.asking.Allow() {
+	by := u.bounds()
+	if by.asking == nil || by.asking.Allow() {
 		return nil
 	}
-	wait := time.Minute / time.Duration(u.limits.LookupsPerMinute)
-	return u.tooMuch(fmt.Sprintf("%d look-ups a minute", u.limits.LookupsPerMinute), "lookups_per_minute", wait)
+	wait := time.Minute / time.Duration(by.LookupsPerMinute)
+	return u.tooMuch(fmt.Sprintf("%d look-ups a minute", by.LookupsPerMinute), "lookups_per_minute", wait)
 }
 
 // tooLarge refuses a body by its stated length.
 func (u *usage) tooLarge(r *http.Request) *refusal {
-	if u.limits.MaxBody == 0 || r.ContentLength <= u.limits.MaxBody {
+	if most := u.bounds().MaxBody; most == 0 || r.ContentLength <= most {
 		return nil
 	}
 	return u.bodyTooLarge()
@@ -152,7 +187,7 @@ func (u *usage) tooLarge(r *http.Request) *refusal {
 func (u *usage) bodyTooLarge() *refusal {
 	return &refusal{
 		status: http.StatusRequestEntityTooLarge, code: "http_request_denied",
-		title:  fmt.Sprintf("client %s may send bodies of %d bytes at most", u.name, u.limits.MaxBody),
+		title:  fmt.Sprintf("client %s may send bodies of %d bytes at most", u.name, u.bounds().MaxBody),
 		remedy: "send less, or raise client." + u.name + ".max_body", decidedBy: "client." + u.name + ".max_body",
 	}
 }

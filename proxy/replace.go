@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"net/http"
+	"time"
+)
+
+// Replace puts another Policy in force, and returns how many connections that
+// ended. Requests under way finish by the one before; the next of a connection
+// meets the new one. Closed at once, with the requests under way, are the
+// connections of a client that is gone, that is told otherwise now, or that
+// something was withdrawn from. Limits are replaced in place: what is used
+// counts on. Replace may be called at any time, by one goroutine at a time.
+func (p *Proxy) Replace(next Policy) (ended int) {
+	before := p.current.Load()
+	now := newState(next, before)
+	p.current.Store(now)
+	if before == nil {
+		return 0
+	}
+	for name, old := range before.callers {
+		who, configured := now.callers[name]
+		why, ends := "", func(s *slot) bool { return true }
+		switch {
+		case !configured:
+			why = "the client is not configured any more"
+		case old.client != nil && who.client.Withdraws(old.client):
+			why = "something is not granted to the client any more"
+		default:
+			why, ends = "the connection is not the client's any more", func(s *slot) bool { return !p.isStill(s, now) }
+		}
+		if n := old.usage.end(ends); n > 0 {
+			p.opts.Log.Info("connections ended with the policy of before", "client", name, "reason", why, "connections", n)
+			ended += n
+		}
+	}
+	return ended
+}
+
+// identity is by what the client of a connection was told, and when. It is not
+// changed once it is in use.
+type identity struct {
+	now *state // by which
+	r   *http.Request
+}
+
+const tellsWho = "Proxy-Authorization"
+
+// identity is by what the client of a request is told. Nothing else is kept.
+func (c *caller) identity(r *http.Request) *identity {
+	bare := (&http.Request{RemoteAddr: r.RemoteAddr, Header: http.Header{}}).WithContext(r.Context())
+	if sent := r.Header.Get(tellsWho); sent != "" {
+		bare.Header.Set(tellsWho, sent)
+	}
+	return &identity{c.now, bare}
+}
+
+// differs reports whether a later request of the connection tells its client by
+// something else.
+func (id *identity) differs(c *caller, r *http.Request) bool {
+	return id.now != c.now || id.r.Header.Get(tellsWho) != r.Header.Get(tellsWho)
+}
+
+// count counts the connection of a request for the caller, until its release.
+func (p *Proxy) count(r *http.Request, c *caller) *refusal {
+	s, refused := c.usage.open(c.identity(r))
+	if refused != nil {
+		return refused
+	}
+	if !p.isStill(s, p.current.Load()) { // Replace may have come before it was counted
+		s.release()
+		return changed()
+	}
+	c.slot = s
+	return nil
+}
+
+// isStill reports whether a connection is by another policy that of the client
+// that it was of.
+func (p *Proxy) isStill(s *slot, now *state) bool {
+	told := s.told.Load()
+	if told.now == now {
+		return true
+	}
+	client, refused := p.clientOf(now, told.r)
+	if refused != nil || now.callers[nameOf(client)].usage != s.usage {
+		return false
+	}
+	s.told.CompareAndSwap(told, &identity{now, told.r})
+	return true
+}
+
+// again is the caller of a connection by the policy in force, for its next
+// request.
+func (p *Proxy) again(c caller) (caller, *refusal) {
+	now := p.current.Load()
+	if c.now == now {
+		return c, nil
+	}
+	if !p.isStill(c.slot, now) {
+		return c, changed()
+	}
+	who := now.callers[c.usage.name]
+	who.slot = c.slot
+	return who, nil
+}
+
+// changed refuses what the policy was replaced under.
+func changed() *refusal {
+	return &refusal{
+		status: http.StatusServiceUnavailable, code: "http_request_denied",
+		title: "the configuration was changed at this moment", remedy: "connect again", retryAt: time.Now(),
+	}
+}
