@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// maxAnswer bounds what is read of an answer. The largest lists the 500
-	// repositories that a token may be narrowed to, at some 6 KB each.
-	maxAnswer = 8 << 20
 	// maxRefusal bounds what is read of an answer that is only worth its message.
 	maxRefusal = 64 << 10
 	// maxMessage bounds what of GitHub's words is passed on, in bytes.
@@ -34,11 +31,9 @@ const (
 var ErrBusy = fmt.Errorf("%d requests to GitHub's API are under way already", maxCalls)
 
 var (
-	errTooLarge = fmt.Errorf("GitHub's answer is larger than %d bytes", maxAnswer)
-	errNotJSON  = errors.New("GitHub's answer is not the JSON that was expected")
-	errNoID     = errors.New("GitHub's answer contains no installation id")
-	errNoName   = errors.New("GitHub's answer contains no name")
-	errNoToken  = errors.New("GitHub's answer contains no usable token")
+	errNoID    = errors.New("GitHub's answer contains no installation id")
+	errNoName  = errors.New("GitHub's answer contains no name")
+	errNoToken = errors.New("GitHub's answer contains no usable token")
 )
 
 // apiCall is a request to the API of an App's instance.
@@ -84,16 +79,16 @@ func (s *Source) try(ctx context.Context, c apiCall, out any) *Error {
 	defer resp.Body.Close()
 	c.app.clock.observe(resp.Header.Get("Date"), resp.Header.Get("Age"))
 	s.ObserveQuota(c.as, resp.Header)
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	switch {
-	case resp.StatusCode < 200 || resp.StatusCode > 299:
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what there is of it
 		return c.refused(resp, text)
-	case err != nil:
-		return c.unreached(fmt.Errorf("read GitHub's answer: %w", err))
-	case len(text) > maxAnswer:
-		return c.fail(errTooLarge)
-	case json.Unmarshal(text, out) != nil:
-		return c.fail(errNotJSON)
+	}
+	err = readAnswer(resp, out)
+	if cut, ok := errors.AsType[*readError](err); ok {
+		return c.unreached(fmt.Errorf("read GitHub's answer: %w", cut))
+	}
+	if err != nil {
+		return c.fail(err)
 	}
 	return nil
 }

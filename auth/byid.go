@@ -67,7 +67,7 @@ func (s *Source) findRepository(ctx context.Context, app *appState, owner Owner)
 // foundByID is what an installation answers for an id. Its account's name is
 // known then, but not that of one of its repositories.
 func foundByID(app *appState, answer installationAnswer) found {
-	return found{inst: discovered(app, answer.ID), login: strings.ToLower(answer.Account.Login)}
+	return found{inst: discovered(app, answer.ID), login: strings.ToLower(answer.Account.login())}
 }
 
 // findAccount walks an App's installations, and remembers whose each is. One
@@ -75,9 +75,9 @@ func foundByID(app *appState, answer installationAnswer) found {
 func (s *Source) findAccount(ctx context.Context, app *appState, key string) (found, error) {
 	_, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
 		for page := 1; page <= maxPages; page++ {
-			var list []installationAnswer
+			var list installationsAnswer
 			c := apiCall{
-				app: app, method: "GET", path: fmt.Sprintf("/app/installations?per_page=100&page=%d", page),
+				app: app, method: "GET", path: fmt.Sprintf("/app/installations?per_page=%d&page=%d", maxPage, page),
 				action: "list its installations",
 			}
 			if err := s.do(ctx, c, &list); err != nil {
@@ -86,11 +86,11 @@ func (s *Source) findAccount(ctx context.Context, app *appState, key string) (fo
 			for _, answer := range list {
 				if answer.ID > 0 && answer.Account.ID > 0 {
 					f := foundByID(app, answer)
-					f.named = Owner{Login: answer.Account.Login}
+					f.named = Owner{Login: answer.Account.login()}
 					app.known.set(Owner{AccountID: answer.Account.ID}.key(), f, foundFor)
 				}
 			}
-			if len(list) < 100 {
+			if len(list) < maxPage {
 				break
 			}
 		}

@@ -39,12 +39,37 @@ func (f found) ttl() time.Duration {
 
 // installationAnswer is what is read of GitHub's installation object.
 type installationAnswer struct {
-	ID      InstallationID `json:"id"`
-	Account struct {
-		ID    int64  `json:"id"`
-		Login string `json:"login"`
-	} `json:"account"`
-	RepositorySelection string `json:"repository_selection"`
+	ID                  InstallationID `json:"id"`
+	Account             accountAnswer  `json:"account"`
+	RepositorySelection string         `json:"repository_selection"`
+}
+
+// accountAnswer is whom an installation is on.
+type accountAnswer struct {
+	ID    int64  `json:"id"`
+	Login string `json:"login"`
+}
+
+// login is the Login if it can be one: it is kept.
+func (a *accountAnswer) login() string {
+	if !plausibleName(a.Login) {
+		return "" // as for an enterprise
+	}
+	return a.Login
+}
+
+// installationsAnswer is a page of them.
+type installationsAnswer []installationAnswer
+
+// read implements listed.
+func (a *installationsAnswer) read(in *items) error {
+	*a = nil // of an attempt before
+	return in.list(func() error {
+		var one installationAnswer
+		err := in.next(&one)
+		*a = append(*a, one)
+		return err
+	})
 }
 
 // discover asks GitHub which installation of app covers owner; nil if none.
@@ -105,7 +130,7 @@ func (s *Source) only(ctx context.Context, app *appState) (*installation, error)
 		return f.inst, nil
 	}
 	f, err := s.ask(ctx, app, key, func(ctx context.Context) (found, error) {
-		var list []installationAnswer
+		var list installationsAnswer
 		c := apiCall{app: app, method: "GET", path: "/app/installations?per_page=2", action: "list its installations"}
 		if err := s.do(ctx, c, &list); err != nil || len(list) != 1 {
 			return found{}, err

@@ -79,7 +79,7 @@ func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, erro
 	if err := s.do(ctx, c, &answer); err != nil {
 		return nil, err
 	}
-	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: answer.Permissions, made: time.Now()}
+	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: known(answer.Permissions), made: time.Now()}
 	if f.account.Login == "" {
 		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
 	}
@@ -150,28 +150,50 @@ func mustNarrow(permissions map[string]string) *Narrowing {
 func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
 	list := &listing{made: time.Now()}
 	for page := 1; page <= maxRepositoryPages; page++ {
-		var answer struct {
-			Repositories []struct {
-				ID       int64  `json:"id"`
-				FullName string `json:"full_name"`
-			} `json:"repositories"`
-		}
+		var answer repositoriesAnswer
 		c := apiCall{
-			app: inst.app, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=100&page=%d", page),
+			app: inst.app, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=%d&page=%d", maxPage, page),
 			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
 		}
 		if err := s.doAs(ctx, c, inst, metadataOnly, &answer); err != nil {
 			return nil, err
 		}
-		for _, r := range answer.Repositories {
-			if login, name, ok := strings.Cut(r.FullName, "/"); ok && r.ID > 0 {
-				list.all = append(list.all, repository{r.ID, login, name})
-			}
-		}
-		if len(answer.Repositories) < 100 {
+		list.all = append(list.all, answer.usable...)
+		if answer.listed < maxPage {
 			list.complete = true
 			break
 		}
 	}
 	return list, nil
+}
+
+// repositoriesAnswer is a page of them.
+type repositoriesAnswer struct {
+	listed int
+	usable []repository
+}
+
+// read implements listed.
+func (a *repositoriesAnswer) read(in *items) error {
+	*a = repositoriesAnswer{} // not of an attempt before
+	return in.fields(func(name string) error {
+		if name != "repositories" {
+			return in.skip()
+		}
+		return in.list(func() error {
+			var r struct {
+				ID       int64  `json:"id"`
+				FullName string `json:"full_name"`
+			}
+			if err := in.next(&r); err != nil {
+				return err
+			}
+			a.listed++
+			login, name, _ := strings.Cut(r.FullName, "/")
+			if r.ID > 0 && plausibleName(login) && plausibleName(name) {
+				a.usable = append(a.usable, repository{r.ID, login, name})
+			}
+			return nil
+		})
+	})
 }

@@ -32,19 +32,33 @@ func (c Credential) Grant() *Grant { return c.forms().grant }
 // "Create an installation access token for an app". It is raw because a token
 // is of use also where this is not understood.
 type grantAnswer struct {
-	Permissions  json.RawMessage `json:"permissions"`
-	Selection    json.RawMessage `json:"repository_selection"`
-	Repositories json.RawMessage `json:"repositories"`
+	permissions  json.RawMessage
+	selection    json.RawMessage
+	repositories []GrantedRepository
 }
 
-// grant reads the answer, and keeps of it what is small.
+// read reads a field of the answer, which may be one of another part.
+func (a *grantAnswer) read(in *items, name string) error {
+	switch name {
+	case "permissions":
+		return in.next(&a.permissions)
+	case "repository_selection":
+		return in.next(&a.selection)
+	case "repositories":
+		return a.readRepositories(in)
+	default:
+		return in.skip()
+	}
+}
+
+// grant keeps of the answer what is small.
 func (a *grantAnswer) grant() *Grant {
-	g := &Grant{Repositories: readGranted(a.Repositories)}
-	if json.Unmarshal(a.Selection, &g.Selection) != nil || len(g.Selection) > maxWord {
+	g := &Grant{Repositories: a.repositories}
+	if json.Unmarshal(a.selection, &g.Selection) != nil || len(g.Selection) > maxWord {
 		g.Selection = ""
 	}
 	var permissions map[string]any
-	_ = json.Unmarshal(a.Permissions, &permissions) // none are understood then
+	_ = json.Unmarshal(a.permissions, &permissions) // none are understood then
 	if len(permissions) > maxPermissions {
 		return g
 	}
@@ -59,9 +73,29 @@ func (a *grantAnswer) grant() *Grant {
 	return g
 }
 
-// readGranted reads a list of repositories: all of it, or none.
-func readGranted(text json.RawMessage) []GrantedRepository {
-	var answer []struct {
+// readRepositories reads a list of repositories: all of it, or none.
+func (a *grantAnswer) readRepositories(in *items) error {
+	if isList, err := in.isList(); !isList || err != nil {
+		return err
+	}
+	for in.More() {
+		var item json.RawMessage
+		if err := in.next(&item); err != nil {
+			return err
+		}
+		r, understood := readGranted(item)
+		if !understood || len(a.repositories) == maxRepositories {
+			a.repositories = nil
+			return in.rest()
+		}
+		a.repositories = append(a.repositories, r)
+	}
+	return in.end()
+}
+
+// readGranted reads one of these repositories, and reports whether it is understood.
+func readGranted(text json.RawMessage) (GrantedRepository, bool) {
+	var r struct {
 		ID      int64  `json:"id"`
 		NodeID  string `json:"node_id"`
 		Name    string `json:"name"`
@@ -70,15 +104,8 @@ func readGranted(text json.RawMessage) []GrantedRepository {
 			Login string `json:"login"`
 		} `json:"owner"`
 	}
-	if text == nil || json.Unmarshal(text, &answer) != nil || len(answer) > maxRepositories {
-		return nil
+	if json.Unmarshal(text, &r) != nil || !plausibleName(r.Name) || !plausibleName(r.Owner.Login) || len(r.NodeID) > maxWord {
+		return GrantedRepository{}, false
 	}
-	var list []GrantedRepository
-	for _, r := range answer {
-		if !plausibleName(r.Name) || !plausibleName(r.Owner.Login) || len(r.NodeID) > maxWord {
-			return nil
-		}
-		list = append(list, GrantedRepository{ID: r.ID, NodeID: r.NodeID, Owner: r.Owner.Login, Name: r.Name, Private: r.Private})
-	}
-	return list
+	return GrantedRepository{ID: r.ID, NodeID: r.NodeID, Owner: r.Owner.Login, Name: r.Name, Private: r.Private}, true
 }

@@ -122,11 +122,7 @@ func (s *Source) mintAndKeep(ctx context.Context, key string, inst *installation
 // mint creates an installation token: docs.github.com "Generating an
 // installation access token for a GitHub App".
 func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing) (*header, time.Time, error) {
-	var answer struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
-		grantAnswer
-	}
+	var answer mintAnswer
 	c := apiCall{
 		app: inst.app, method: "POST", path: fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
 		action: fmt.Sprintf("mint a token for installation %d", inst.id), inst: inst,
@@ -138,11 +134,33 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 	if err := s.do(ctx, c, &answer); err != nil {
 		return nil, time.Time{}, err
 	}
-	if len(answer.Token) > maxTokenSize || !tokenPattern.MatchString(answer.Token) {
+	if len(answer.token) > maxTokenSize || !tokenPattern.MatchString(answer.token) {
 		return nil, time.Time{}, c.fail(errNoToken)
 	}
-	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.ExpiresAt)
-	h := newTokenHeader(inst.app.App, answer.Token)
+	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.expires)
+	h := newTokenHeader(inst.app.App, answer.token)
 	h.grant = answer.grant()
-	return h, answer.ExpiresAt, nil
+	return h, answer.expires, nil
+}
+
+// mintAnswer is GitHub's answer to a mint.
+type mintAnswer struct {
+	token   string
+	expires time.Time
+	grantAnswer
+}
+
+// read implements listed.
+func (a *mintAnswer) read(in *items) error {
+	*a = mintAnswer{} // not of an attempt before
+	return in.fields(func(name string) error {
+		switch name {
+		case "token":
+			return in.next(&a.token)
+		case "expires_at":
+			return in.next(&a.expires)
+		default:
+			return a.grantAnswer.read(in, name)
+		}
+	})
 }

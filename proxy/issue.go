@@ -14,9 +14,9 @@ import (
 	"ghapp-proxy/rules"
 )
 
-// maxTokenRequest bounds the body of a request for a token. The largest that
-// GitHub grants names 500 repositories.
-const maxTokenRequest = 1 << 20
+// maxTokenRequest bounds the body of a request for a token, in bytes. The largest
+// that GitHub grants names 500 repositories, of a hundred characters each.
+const maxTokenRequest = 64 << 10
 
 // heedPlaceholder looks for a placeholder in what the client sent. A request
 // that names nobody is about the account whose installation it chooses.
