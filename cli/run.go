@@ -109,6 +109,10 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			err = fmt.Errorf("%s: command not found: install it, or name it by its path", args[0])
+			return &statusError{exitNotFound, err}
+		}
 		return &statusError{startStatus(err), err}
 	}
 	cas, err := openAuthorities(cfg, inMemory(cfg))

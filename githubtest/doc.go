@@ -24,8 +24,8 @@
 //
 // See Seed for the world that Start and Demo create, Fault for misbehaviour, and
 // Handle to answer a path in some other way. Answers of the REST API are validated
-// against GitHub's OpenAPI description by the package's tests; git is served by
-// git http-backend, so that git must be installed.
+// against GitHub's OpenAPI description by the package's tests. git is served by git
+// http-backend: where git is not installed, repositories exist, but are empty.
 //
 // # Limitations
 //

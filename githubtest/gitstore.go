@@ -72,8 +72,18 @@ func (s *Server) createGit(id int64, history string) (string, error) {
 			return "", err
 		}
 	}
+	if !HasGit() {
+		return dir, nil
+	}
 	_, err := s.git(dir, history, "fast-import", "--quiet", "--force")
 	return dir, err
+}
+
+// HasGit reports whether git is installed. Without it every repository is empty,
+// and clones of it are refused.
+func HasGit() bool {
+	_, err := exec.LookPath("git")
+	return err == nil
 }
 
 // commit is one commit of a history: files written, path → content.
