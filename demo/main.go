@@ -2,11 +2,13 @@
 // tried offline in one command:
 //
 //	go run ./demo                               a short tour, then it stays up
+//	go run ./demo -once                         the tour alone
 //	go run ./demo -- gh repo view acme/widgets  one command of your own
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,14 +25,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	command := os.Args[1:]
-	if len(command) > 0 && command[0] == "--" {
-		command = command[1:]
-	} else if len(command) > 0 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./demo [-- COMMAND [ARG…]]")
-		os.Exit(2)
+	once := flag.Bool("once", false, "end after the tour")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: go run ./demo [-once | -- COMMAND [ARG…]]")
+		flag.PrintDefaults()
 	}
-	status, err := demo(ctx, command)
+	flag.Parse()
+	status, err := demo(ctx, flag.Args(), !*once)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		status = 1
@@ -39,7 +40,7 @@ func main() {
 }
 
 // demo sets the world up and runs the command, or the tour if there is none.
-func demo(ctx context.Context, command []string) (status int, err error) {
+func demo(ctx context.Context, command []string, stay bool) (status int, err error) {
 	dir, err := os.MkdirTemp("", "ghapp-proxy-demo-")
 	if err != nil {
 		return 0, err
@@ -55,7 +56,7 @@ func demo(ctx context.Context, command []string) (status int, err error) {
 		return 0, err
 	}
 	if len(command) == 0 {
-		return 0, tour(ctx, github, dir, config)
+		return 0, tour(ctx, github, dir, config, stay)
 	}
 	status = cli.Run(ctx, slices.Concat([]string{"run", "--config", config, "--"}, command), os.Stdout, os.Stderr)
 	fmt.Fprintln(os.Stderr, "\nWhat the fake GitHub received:")
@@ -79,7 +80,7 @@ func writeConfig(dir string, github *githubtest.Server) (path string, err error)
 	slices.Sort(connectTo)
 	roots, err := certs.SystemRoots{File: os.Getenv("SSL_CERT_FILE"), Dirs: os.Getenv("SSL_CERT_DIR")}.Bundle(github.CAPEM())
 	if err != nil {
-		return "", err
+		roots = github.CAPEM() // a machine that trusts nobody yet
 	}
 	text := fmt.Sprintf(`listen = "127.0.0.1:0"
 state_dir = "state"

@@ -1,37 +1,64 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
-	"time"
 
 	"ghapp-proxy/cli"
 	"ghapp-proxy/githubtest"
 )
 
-// stops are the commands of the tour.
-var stops = []struct{ what, command string }{
-	{"An App route gets the App's JWT", "curl -sS https://api.github.com/app -o /dev/null"},
-	{"A private repository gets a token of its owner's installation", "curl -sS https://api.github.com/repos/acme/widgets -o /dev/null"},
-	{"Another owner, another App", "curl -sS https://api.github.com/repos/globex/tools -o /dev/null"},
-	{"An owner that the configuration does not list is looked up", "curl -sS https://api.github.com/repos/initech/paper -o /dev/null"},
-	{"A credential of the tool's own is replaced", "curl -sS -H 'Authorization: token stale' https://api.github.com/repos/acme/widgets -o /dev/null"},
-	{"git clones a private repository, and is asked for no password", "git clone -q https://github.com/acme/widgets"},
-	{"A token minted through the proxy would be a credential in the tool's hands", "curl -sS -X POST https://api.github.com/app/installations/111/access_tokens"},
+// request is one stop of the tour: what curl is told, or git.
+type request struct {
+	what, method, url string
+	authorization     string
+	show              bool // the answer
+	git               bool // clone the url instead
 }
 
-// tour starts a proxy, shows what it does, and stays up until ctx ends.
-func tour(ctx context.Context, github *githubtest.Server, dir, config string) error {
+const api = "https://api.github.com"
+
+var stops = []request{
+	{what: "An App route gets the App's JWT", url: api + "/app"},
+	{what: "A private repository gets a token of its owner's installation", url: api + "/repos/acme/widgets"},
+	{what: "Another owner, another App", url: api + "/repos/globex/tools"},
+	{what: "An owner that the configuration does not list is looked up", url: api + "/repos/initech/paper"},
+	{what: "A credential of the tool's own is replaced", url: api + "/repos/acme/widgets", authorization: "token stale"},
+	{what: "git clones a private repository, and is asked for no password", url: "https://github.com/acme/widgets", git: true},
+	{what: "A token minted through the proxy would be a credential in the tool's hands",
+		method: http.MethodPost, url: api + "/app/installations/111/access_tokens", show: true},
+}
+
+// command is the stop as a line for the shell.
+func (r request) command() string {
+	if r.git {
+		return "git clone -q " + r.url
+	}
+	command := "curl -sS"
+	if r.authorization != "" {
+		command += " -H 'Authorization: " + r.authorization + "'"
+	}
+	if r.method != "" {
+		command += " -X " + r.method
+	}
+	command += " " + r.url
+	if !r.show {
+		command += " -o /dev/null"
+	}
+	return command
+}
+
+// tour starts a proxy, and shows what it does. With stay, it is there until ctx
+// ends.
+func tour(ctx context.Context, github *githubtest.Server, dir, config string, stay bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	log := newProxyLog()
@@ -46,28 +73,19 @@ func tour(ctx context.Context, github *githubtest.Server, dir, config string) er
 	if err != nil {
 		return err
 	}
-	var exports bytes.Buffer
-	if status := cli.Run(ctx, []string{"env", "--config", config, "--proxy-url", "http://" + address}, &exports, os.Stderr); status != 0 {
-		return errors.New("ghapp-proxy env failed")
-	}
-	script := filepath.Join(dir, "env.sh")
-	if err := os.WriteFile(script, exports.Bytes(), 0o600); err != nil {
+	g, err := newGuide(ctx, github, log, dir, config, "http://"+address)
+	if err != nil {
 		return err
 	}
-
 	fmt.Printf("A fake GitHub is at %s; ghapp-proxy is at http://%s in front of it.\n", github.Addr(), address)
+	g.announce()
+	var errs []error
 	for _, stop := range stops {
-		tool, _, _ := strings.Cut(stop.command, " ")
-		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Printf("\n(%s is not installed: %s)\n", tool, stop.command)
-			continue
-		}
-		fmt.Printf("\n# %s\n$ %s\n", stop.what, stop.command)
-		if err := visit(ctx, github, log, dir, stop.command); err != nil {
-			return err
-		}
+		errs = append(errs, g.visit(ctx, stop))
 	}
-
+	if !stay {
+		return errors.Join(errs...)
+	}
 	fmt.Printf(`
 Try it yourself, in another shell, until you press Ctrl-C here:
 
@@ -77,92 +95,75 @@ Try it yourself, in another shell, until you press Ctrl-C here:
   curl https://api.github.com/repos/acme/widgets/issues
 
 The configuration is %s.
-`, script, config)
+`, g.script, config)
 	<-ctx.Done()
-	return nil
+	return errors.Join(errs...)
 }
 
-// visit runs one command of the tour, and shows what it sent and what arrived.
-func visit(ctx context.Context, github *githubtest.Server, log *proxyLog, dir, command string) error {
-	github.Reset()
-	cmd := exec.CommandContext(ctx, "sh", "-c", ". ../env.sh; "+command)
-	cmd.Dir = filepath.Join(dir, "tour")
-	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
-		return err
+// guide leads through the stops.
+type guide struct {
+	github  *githubtest.Server
+	log     *proxyLog
+	dir     string   // where the commands run
+	script  string   // sets the variables that they need
+	fetcher *fetcher // asks instead of curl; nil where that is installed
+	git     bool     // whether it is installed
+}
+
+func newGuide(ctx context.Context, github *githubtest.Server, log *proxyLog, dir, config, proxy string) (*guide, error) {
+	g := &guide{github: github, log: log, dir: filepath.Join(dir, "tour"), script: filepath.Join(dir, "env.sh"), git: githubtest.HasGit()}
+	if err := os.MkdirAll(g.dir, 0o700); err != nil {
+		return nil, err
 	}
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
+	var exports bytes.Buffer
+	if status := cli.Run(ctx, []string{"env", "--config", config, "--proxy-url", proxy}, &exports, os.Stderr); status != 0 {
+		return nil, errors.New("ghapp-proxy env failed")
+	}
+	if err := os.WriteFile(g.script, exports.Bytes(), 0o600); err != nil {
+		return nil, err
+	}
+	if _, err := exec.LookPath("curl"); err == nil {
+		return g, nil
+	}
+	var err error
+	g.fetcher, err = newFetcher(ctx, config, proxy)
+	return g, err
+}
+
+// announce says what to install for the whole tour.
+func (g *guide) announce() {
+	if g.fetcher != nil {
+		fmt.Println("curl is not installed, so the demo itself asks what curl would; install it to see a tool do so.")
+	}
+	if !g.git {
+		fmt.Println("git is not installed: install it for the rest of the tour, since without it there is nothing to clone.")
+	}
+}
+
+// visit shows what one command sent and what arrived.
+func (g *guide) visit(ctx context.Context, stop request) error {
+	if stop.git && !g.git {
+		return nil
+	}
+	g.github.Reset()
+	fmt.Printf("\n# %s\n$ %s\n", stop.what, stop.command())
+	var err error
+	if !stop.git && g.fetcher != nil {
+		err = g.fetcher.fetch(ctx, stop)
+	} else {
+		cmd := exec.CommandContext(ctx, "sh", "-c", ". ../env.sh; "+stop.command())
+		cmd.Dir, cmd.Stdout, cmd.Stderr = g.dir, os.Stdout, os.Stderr
+		err = cmd.Run()
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", stop.command(), err)
 		fmt.Println("  ", err)
 	}
-	time.Sleep(50 * time.Millisecond) // the proxy logs a request when it has ended
-	for _, line := range log.requests() {
+	for _, line := range g.log.requests() {
 		fmt.Println("  the tool sent    " + line)
 	}
-	for _, request := range github.Requests() {
+	for _, request := range g.github.Requests() {
 		fmt.Println("  GitHub received  " + received(request))
 	}
-	return nil
-}
-
-// proxyLog reads the proxy's log: it is an io.Writer of JSON lines.
-type proxyLog struct {
-	*io.PipeWriter
-	listening chan string
-
-	mu    sync.Mutex
-	lines []string // of requests, since they were last asked for
-}
-
-func newProxyLog() *proxyLog {
-	r, w := io.Pipe()
-	log := &proxyLog{PipeWriter: w, listening: make(chan string, 1)}
-	go log.read(r)
-	return log
-}
-
-func (l *proxyLog) read(r io.Reader) {
-	defer close(l.listening)
-	for lines := bufio.NewScanner(r); lines.Scan(); {
-		var line struct {
-			Msg, Address, Method, Host, Path, Replaced string
-		}
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			fmt.Fprintln(os.Stderr, lines.Text()) // not the log: an error
-			continue
-		}
-		switch line.Msg {
-		case "listening":
-			l.listening <- line.Address
-		case "request":
-			own := "no credential"
-			if line.Replaced != "" {
-				own = `"Authorization: ` + line.Replaced + ` …"`
-			}
-			l.mu.Lock()
-			l.lines = append(l.lines, fmt.Sprintf("%-4s https://%s%s with %s", line.Method, line.Host, line.Path, own))
-			l.mu.Unlock()
-		}
-	}
-}
-
-// address waits until the proxy listens.
-func (l *proxyLog) address(ctx context.Context) (string, error) {
-	select {
-	case address, ok := <-l.listening:
-		if !ok {
-			return "", errors.New("the proxy did not start")
-		}
-		return address, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// requests returns the requests since it was last called.
-func (l *proxyLog) requests() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	lines := l.lines
-	l.lines = nil
-	return lines
+	return err
 }
