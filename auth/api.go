@@ -21,14 +21,7 @@ const (
 	maxMessage = 300
 	// patience bounds one exchange with GitHub's API.
 	patience = 30 * time.Second
-	// maxCalls bounds the exchanges under way. They outlive the requests that
-	// wait for them, so that a client could pile them up without it.
-	maxCalls = 1000
 )
-
-// ErrBusy is wrapped by the errors for requests that would need one exchange
-// with GitHub's API too many.
-var ErrBusy = fmt.Errorf("%d requests to GitHub's API are under way already", maxCalls)
 
 var (
 	errNoID    = errors.New("GitHub's answer contains no installation id")
@@ -49,10 +42,6 @@ type apiCall struct {
 // do makes the call, up to three times where that may help, and decodes a 2xx
 // answer into out. The error is an *Error.
 func (s *Source) do(ctx context.Context, c apiCall, out any) error {
-	defer s.calls.Add(-1)
-	if s.calls.Add(1) > maxCalls {
-		return c.fail(ErrBusy)
-	}
 	if c.as.Anonymous() { // a Signer may need as much time as the call
 		if _, err := s.jwt(ctx, c.app); err != nil {
 			return c.unsigned(err)

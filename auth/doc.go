@@ -41,6 +41,10 @@
 // time, however many requests come, and all get its words. A look-up waits for
 // a limit that ends within five seconds.
 //
+// What one client makes it ask at once is bounded by its Budget (WithBudget): who
+// has used that up waits, and nobody else. An answer is read as far as GitHub's go,
+// lists item by item.
+//
 // # Several keys
 //
 // An App's JWT is signed by the first of its Signers whose key GitHub accepts.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -48,8 +50,8 @@ type Source struct {
 	confined *cache[confined] // what Scopes came to
 
 	flights    singleflight.Group
-	discarding sync.Mutex   // held while a refused token is taken out
-	calls      atomic.Int64 // to GitHub's API, under way
+	budget     *Budget    // of questions that are no client's
+	discarding sync.Mutex // held while a refused token is taken out
 
 	lifetime context.Context // of the work that no single waiter owns
 	end      context.CancelFunc
@@ -83,6 +85,7 @@ func New(apps []*App, opts Options) *Source {
 	s := &Source{
 		apps:      make(map[string][]*appState),
 		clocks:    make(map[string]*clock),
+		budget:    NewBudget(MaxCalls),
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
 		tokens: newCache[*minted](maxTokens), refusals: newCache[error](maxRefusals), replaced: newCache[struct{}](maxTokens),
 		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), confined: newCache[confined](maxConfined),
@@ -96,7 +99,8 @@ func New(apps []*App, opts Options) *Source {
 	if s.userAgent == "" {
 		s.userAgent = "ghapp-proxy"
 	}
-	s.lifetime, s.end = context.WithCancel(context.Background())
+	// What a question comes to counts as one: it has no budget of its own.
+	s.lifetime, s.end = context.WithCancel(WithBudget(context.Background(), nil))
 	for _, app := range apps {
 		if s.clocks[app.Host] == nil {
 			s.clocks[app.Host] = &clock{host: app.Host, log: s.log}
@@ -195,20 +199,42 @@ func (s *Source) spawn(work func()) {
 var errClosed = fmt.Errorf("the source of credentials is closed: %w", context.Canceled)
 
 // once runs work, or waits for the same work under way. The work has the
-// Source's lifetime, so that a waiter whose ctx ends leaves without stopping it.
-func once[T any](ctx context.Context, s *Source, key string, work func(context.Context) (T, error)) (T, error) {
-	var zero T
-	done := s.flights.DoChan(key, func() (any, error) {
-		if !s.begin() {
-			return zero, errClosed
+// Source's lifetime, so that a waiter whose ctx ends leaves without stopping it. It
+// counts against the budget of who began it.
+func once[T any](ctx context.Context, s *Source, key string, work func(context.Context) (T, error)) (zero T, err error) {
+	budget := s.budgetOf(ctx)
+	var patience <-chan time.Time
+	for {
+		done := s.flights.DoChan(key, func() (any, error) {
+			if !budget.take() {
+				return zero, errNoPlace
+			}
+			defer budget.give()
+			if !s.begin() {
+				return zero, errClosed
+			}
+			defer s.working.Done()
+			return work(s.lifetime)
+		})
+		select {
+		case <-ctx.Done():
+			return zero, ctx.Err()
+		case result := <-done:
+			if result.Err != errNoPlace {
+				return result.Val.(T), result.Err
+			}
 		}
-		defer s.working.Done()
-		return work(s.lifetime)
-	})
-	select {
-	case <-ctx.Done():
-		return zero, ctx.Err()
-	case result := <-done:
-		return result.Val.(T), result.Err
+		// It may have been another's budget that has no place.
+		if patience == nil {
+			timer := time.NewTimer(budgetPatience)
+			defer timer.Stop()
+			patience = timer.C
+		}
+		if err := budget.wait(ctx, patience); err != nil {
+			return zero, err
+		}
 	}
 }
+
+// errNoPlace is for those who joined work that was not begun.
+var errNoPlace = errors.New("no place in the budget")

@@ -240,32 +240,6 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestCallsAreBounded lets clients ask for ever more owners, and leave, while
-// GitHub does not answer.
-func TestCallsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		github := &api{before: func(*http.Request) { <-release }}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
-		for i := range 1000 {
-			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(time.Millisecond, cancel)
-			if _, err := s.ForOwner(ctx, "github.com", owner(fmt.Sprintf("owner-%d", i)), true); !errors.Is(err, context.Canceled) {
-				t.Fatalf("owner %d: %v, want context.Canceled", i, err)
-			}
-		}
-		_, err := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
-		if err == nil || !strings.Contains(err.Error(), "are under way already") {
-			t.Errorf("the 1001st look-up: %v, want a refusal", err)
-		}
-		close(release)
-		synctest.Wait()
-		if got := whose(t, s, "acme", true); got != "refused" || len(github.take()) != 1001 {
-			t.Errorf("afterwards acme is %s, want refused, as GitHub knows no installation", got)
-		}
-	})
-}
-
 func TestHostileMintAnswers(t *testing.T) {
 	const good = `"expires_at":"2100-01-01T00:00:00Z"`
 	tests := []struct {

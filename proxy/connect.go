@@ -46,6 +46,7 @@ func withSession(ctx context.Context, conn net.Conn) context.Context {
 	if secure, ok := conn.(*tls.Conn); ok {
 		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
 			s := intercepted.session
+			ctx = auth.WithBudget(ctx, s.usage.questions)
 			if s.usage.name != "" {
 				ctx = auth.LimitLookUps(ctx, s.usage.ask)
 			}

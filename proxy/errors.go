@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
@@ -42,7 +43,7 @@ func credentialRefusal(err error) *refusal {
 	case errors.As(err, &issuer):
 		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: issuer.Remedy()}
 	case errors.Is(err, auth.ErrBusy):
-		return &refusal{status: http.StatusServiceUnavailable, code: "connection_limit_reached", title: err.Error(), remedy: "try again in a moment"}
+		return &refusal{status: http.StatusServiceUnavailable, code: "connection_limit_reached", title: err.Error(), remedy: "try again in a moment", retryAt: time.Now().Add(time.Second)}
 	case errors.As(err, &signing):
 		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error(), remedy: signing.Remedy()}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:

@@ -183,7 +183,8 @@ func TestExchangeBodies(t *testing.T) {
 		{`{"repositories":["widgets"]} {}`, 400, "Problems parsing JSON"},
 		{`[]`, 400, "Problems parsing JSON"},
 		{`{`, 400, "Problems parsing JSON"},
-		{`"` + strings.Repeat("x", 1<<20) + `"`, 413, "larger than"},
+		{`"` + strings.Repeat("x", 64<<10) + `"`, 413, "larger than"},
+		{`{"repositories":["` + strings.Repeat(strings.Repeat("x", 100)+`","`, 499) + `no-such"]}`, 422, "GitHub answered 422"}, // the longest
 	} {
 		resp := with(t, client, "", "POST", "https://api.github.com"+fmt.Sprintf(mintPath, 111), test.body)
 		refused(t, resp, test.status, test.want)

@@ -115,6 +115,9 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	if age := s.maxAge(); age > 0 && time.Since(s.slot.opened) > age {
 		w.Header().Set("Connection", "close") // after this request, also in HTTP/2
 	}
+	if s.plain {
+		r = r.WithContext(auth.WithBudget(r.Context(), u.questions)) // else withSession has done it
+	}
 	if s.plain && u.name != "" { // else withSession has done it
 		r = r.WithContext(auth.LimitLookUps(r.Context(), u.ask))
 	}

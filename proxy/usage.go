@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
 
 	"golang.org/x/time/rate"
@@ -21,7 +22,8 @@ type usage struct {
 	name string                 // of the client
 	by   atomic.Pointer[bounds] // in force
 
-	requests atomic.Int64 // under way
+	requests  atomic.Int64 // under way
+	questions *auth.Budget // that GitHub is asked for its sake
 
 	mu    sync.Mutex
 	slots map[*slot]struct{} // of open connections
@@ -36,7 +38,7 @@ type bounds struct {
 
 // newUsage returns a usage of nothing yet, without bounds.
 func newUsage(name string) *usage {
-	u := &usage{name: name, slots: make(map[*slot]struct{})}
+	u := &usage{name: name, slots: make(map[*slot]struct{}), questions: auth.NewBudget(auth.MaxCalls)}
 	u.by.Store(&bounds{})
 	return u
 }
