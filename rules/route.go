@@ -84,8 +84,8 @@ type Route struct {
 	// HandsOut reports an operation whose answer contains a credential.
 	HandsOut bool
 	// CloneToken reports an operation of the REST API whose answer may contain
-	// temp_clone_token, a credential to clone a private repository, or whose
-	// answers are not known.
+	// temp_clone_token, a credential to clone a private repository: it describes
+	// a repository, or what it describes is not known.
 	CloneToken bool
 	// Read reports that the request only reads, so that without an
 	// installation it may be sent anonymously: GET, HEAD, git fetch, and the

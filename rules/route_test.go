@@ -312,10 +312,17 @@ func TestCloneToken(t *testing.T) {
 		"GET /search/repositories":           true,
 		"GET /repos/acme/widgets/pulls/1":    true,
 		"GET /repos/acme/widgets/what/is/it": true,
-		"GET /repos/acme/widgets/labels":     false,
-		"GET /rate_limit":                    false,
-		"POST /graphql":                      false,
-		"GET /app":                           false,
+		// Of these the schemas do not name it.
+		"GET /orgs/acme/dependabot/alerts":             true,
+		"GET /repos/acme/widgets/security-advisories":  true,
+		"GET /repos/acme/widgets/hooks/1/deliveries/2": true,
+		"GET /repositories/1000/issues/1/events":       true,
+		"GET /orgs/acme/copilot-spaces/1/resources/2":  true,
+		"GET /repos/acme/widgets/issues/1/events/":     true,
+		"GET /repos/acme/widgets/labels":               false,
+		"GET /rate_limit":                              false,
+		"POST /graphql":                                false,
+		"GET /app":                                     false,
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		route, err := rules.Classify(rules.Request{Method: method, Host: host, Path: path})

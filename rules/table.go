@@ -38,7 +38,7 @@ type restOperation struct {
 	userOnly   bool
 	handsOut   bool // the answer contains a credential
 	revoke     bool // ends the token that it is called with
-	cloneToken bool // the answer contains temp_clone_token
+	cloneToken bool // the answer may contain temp_clone_token
 	names      naming
 	at         int // the segment where it names somebody
 }

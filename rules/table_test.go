@@ -61,9 +61,9 @@ func TestTableCounts(t *testing.T) {
 		}
 	}
 	want := map[string]counts{
-		"github.com":        {1223, 22, 5, 2, 192, 17, 135},
-		"Enterprise Cloud":  {1471, 23, 5, 2, 188, 22, 137},
-		"Enterprise Server": {1040, 16, 5, 1, 109, 32, 107}, // with get-settings of older ones
+		"github.com":        {1223, 22, 5, 2, 192, 17, 199},
+		"Enterprise Cloud":  {1471, 23, 5, 2, 188, 22, 212},
+		"Enterprise Server": {1040, 16, 5, 1, 109, 32, 142}, // with get-settings of older ones
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)

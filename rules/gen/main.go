@@ -43,7 +43,8 @@ const header = `# GitHub's REST operations: method, path, operationId, editions,
 # s Enterprise Server. Flags: jwt, basic and none say which credential is needed
 # (without one, an installation token); user: refuses installation tokens;
 # hands-out: the answer contains a credential; revoke: ends the very token that it
-# is called with; clone: the answer contains temp_clone_token.
+# is called with; clone: the answer may contain temp_clone_token, because it has
+# objects that describe a repository, or of which nothing is said.
 `
 
 type object = map[string]any
@@ -272,7 +273,7 @@ func flags(doc object, op operation) string {
 	if op.id == "apps/revoke-installation-access-token" {
 		flags = append(flags, "revoke")
 	}
-	if mentions(doc, op.responses, "temp_clone_token", map[string]bool{}) {
+	if carriesRepositories(doc, op.responses, map[string]bool{}) {
 		flags = append(flags, "clone")
 	}
 	return strings.Join(flags, " ")
@@ -342,30 +343,53 @@ var handsOut = map[string]bool{
 	"secret-scanning/update-alert":               true,
 }
 
-// mentions reports whether a property of this name occurs in the schemas that
-// v contains or refers to.
-func mentions(doc object, v any, name string, seen map[string]bool) bool {
+// carriesRepositories reports whether the schemas that v contains or refers to
+// have an object that could be a repository's. GitHub renders those by the same
+// code wherever they stand, and some schemas leave out what it adds.
+func carriesRepositories(doc object, v any, seen map[string]bool) bool {
 	switch v := v.(type) {
 	case []any:
-		return slices.ContainsFunc(v, func(x any) bool { return mentions(doc, x, name, seen) })
+		return slices.ContainsFunc(v, func(x any) bool { return carriesRepositories(doc, x, seen) })
 	case object:
 		if ref, ok := v["$ref"].(string); ok {
 			if seen[ref] {
 				return false
 			}
 			seen[ref] = true
-			return mentions(doc, resolve(doc, v), name, seen)
+			return carriesRepositories(doc, resolve(doc, v), seen)
 		}
-		if properties, ok := v["properties"].(object); ok && properties[name] != nil {
+		if isRepository(v) || saysNothing(v) {
 			return true
 		}
 		for key, x := range v {
-			if key != "example" && key != "examples" && mentions(doc, x, name, seen) {
+			if key != "example" && key != "examples" && carriesRepositories(doc, x, seen) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// isRepository reports whether a schema is that of a repository, in one of the
+// twenty forms that it has.
+func isRepository(schema object) bool {
+	properties, _ := schema["properties"].(object)
+	return properties["temp_clone_token"] != nil || properties["full_name"] != nil && properties["private"] != nil
+}
+
+// saysNothing reports whether a schema is that of an object with any members.
+func saysNothing(schema object) bool {
+	if schema["type"] != "object" {
+		return false
+	}
+	for _, key := range []string{"properties", "allOf", "oneOf", "anyOf"} {
+		if schema[key] != nil {
+			return false
+		}
+	}
+	more, given := schema["additionalProperties"]
+	members, _ := more.(object)
+	return !given || more == true || given && members != nil && len(members) == 0
 }
 
 // writeDescriptions writes what the tests read: for each edition the paths,
