@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // cloneTokenKey is the member of GitHub's repository objects whose value is a
@@ -38,28 +40,31 @@ func blankCloneTokens(resp *http.Response) error {
 	return nil
 }
 
-// isPlain reports whether an answer has no content coding (RFC 9110, section 8.4).
+// isPlain reports whether an answer has no content coding. Codings are
+// case-insensitive, and an element of a list may be empty (RFC 9110, sections
+// 8.4.1 and 5.6.1.2).
 func isPlain(h http.Header) bool {
-	for _, coding := range h["Content-Encoding"] {
-		if coding != "identity" {
-			return false
+	for _, value := range h["Content-Encoding"] {
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.Trim(coding, " \t"); coding != "" && !strings.EqualFold(coding, "identity") {
+				return false
+			}
 		}
 	}
 	return true
 }
 
 // cloneTokenFilter empties every string that is the value of a member
-// temp_clone_token in a JSON text, wherever it is. It changes nothing else, and
-// holds nothing back: a text of other media types passes through it, too.
-//
-// Limitations: a name that is written with escapes is not recognised; GitHub
-// writes none.
+// temp_clone_token in a JSON text, wherever it is and however its name is
+// escaped. It changes nothing else, and holds nothing back: a text of other
+// media types passes through it, too.
 type cloneTokenFilter struct {
 	io.ReadCloser
 
 	at      place
-	matched int  // octets of the string that are the key's, -1 if it is another
-	escaped bool // the octet before was a backslash
+	matched int    // octets of the string that are the key's, -1 if it is another
+	escape  int    // octets of an escape so far, its backslash among them
+	code    uint16 // what its digits so far say
 }
 
 // place is where in the JSON text the filter is.
@@ -108,10 +113,14 @@ func (f *cloneTokenFilter) passes(c byte) bool {
 	case afterKey, beforeIt:
 		f.afterKey(c)
 	case inToken:
-		closing := c == '"' && !f.escaped
-		f.escaped = c == '\\' && !f.escaped
-		if closing {
+		closing := c == '"' && f.escape == 0
+		switch {
+		case closing:
 			f.at = between
+		case c == '\\' && f.escape == 0:
+			f.escape = 1
+		default:
+			f.escape = 0
 		}
 		return closing
 	}
@@ -120,10 +129,10 @@ func (f *cloneTokenFilter) passes(c byte) bool {
 
 func (f *cloneTokenFilter) inString(c byte) {
 	switch {
-	case f.escaped:
-		f.escaped = false
+	case f.escape != 0:
+		f.inEscape(c)
 	case c == '\\':
-		f.escaped, f.matched = true, -1
+		f.escape = 1
 	case c == '"':
 		f.at = between
 		if f.matched == len(cloneTokenKey) {
@@ -132,6 +141,36 @@ func (f *cloneTokenFilter) inString(c byte) {
 	case f.matched >= 0 && f.matched < len(cloneTokenKey) && c == cloneTokenKey[f.matched]:
 		f.matched++
 	default:
+		f.matched = -1
+	}
+}
+
+// inEscape takes an octet of an escape after its backslash (RFC 8259, section
+// 7). Of those without digits none stands for what is in the key.
+func (f *cloneTokenFilter) inEscape(c byte) {
+	if f.escape == 1 {
+		f.escape, f.code = 0, 0
+		if c == 'u' {
+			f.escape = 2
+		} else {
+			f.matched = -1
+		}
+		return
+	}
+	digit, err := strconv.ParseUint(string(c), 16, 8)
+	if err != nil { // no JSON
+		f.escape, f.matched = 0, -1
+		f.inString(c)
+		return
+	}
+	f.code = f.code<<4 | uint16(digit)
+	if f.escape++; f.escape < 6 {
+		return
+	}
+	f.escape = 0
+	if f.matched >= 0 && f.matched < len(cloneTokenKey) && f.code == uint16(cloneTokenKey[f.matched]) {
+		f.matched++
+	} else {
 		f.matched = -1
 	}
 }

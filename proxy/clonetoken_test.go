@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -20,6 +21,10 @@ func TestCloneTokenFilter(t *testing.T) {
 		{`{"temp_clone_token":["A"]}`, `{"temp_clone_token":["A"]}`}, // no string: nothing of GitHub's
 		{`{"temp_clone_token":"never ends`, `{"temp_clone_token":"`},
 		{`{"temp_clone_token""temp_clone_token":"A"}`, `{"temp_clone_token""temp_clone_token":""}`},
+		{`{"temp_clone_\u0074oken":"A"}`, `{"temp_clone_\u0074oken":""}`},
+		{`{"\u0074\u0065mp\u005Fclone\u005ftoke\u006E":"A"}`, `{"\u0074\u0065mp\u005Fclone\u005ftoke\u006E":""}`},
+		{`{"temp_clone_\u1074oken":"A","temp_clone_\u007":"B","\temp_clone_token":"C"}`, `{"temp_clone_\u1074oken":"A","temp_clone_\u007":"B","\temp_clone_token":"C"}`},
+		{`{"\u00`, `{"\u00`},
 		{`{"a\`, `{"a\`},
 		{``, ``},
 		{`plain "text`, `plain "text`},
@@ -36,8 +41,19 @@ func TestCloneTokenFilter(t *testing.T) {
 	}
 }
 
+func TestIsPlain(t *testing.T) {
+	for coding, want := range map[string]bool{
+		"identity": true, "Identity": true, "": true, " ,\tIDENTITY ,": true, "gzip": false, "identity, gzip": false, "identity;q=1": false,
+	} {
+		if got := isPlain(http.Header{"Content-Encoding": {"identity", coding}}); got != want {
+			t.Errorf("isPlain(%q) = %v, want %v", coding, got, want)
+		}
+	}
+}
+
 func FuzzCloneTokenFilter(f *testing.F) {
 	f.Add([]byte(`{"temp_clone_token":"A","b":["c\"",1]}`), 3)
+	f.Add([]byte(`{"temp_clone_\u0074oken":"A"}`), 17)
 	f.Fuzz(func(t *testing.T, text []byte, cut int) {
 		var whole, parts cloneTokenFilter
 		once := bytes.Clone(text)

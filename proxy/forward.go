@@ -148,6 +148,9 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		x.err = context.Canceled
 		panic(http.ErrAbortHandler)
 	}
+	if mentionsAny(err, x.credential.Marks()) {
+		err = errLeak // net/http quotes what it cannot read
+	}
 	refused := upstreamRefusal(err, r.URL.Host)
 	var lost credentialError
 	var unread *bodyError

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
@@ -68,6 +69,8 @@ type exchange struct {
 	tries  int     // how often, with different credentials or after a wait
 	err    error   // why there was no complete answer
 
+	interimLeak atomic.Bool // an interim answer had a secret in it
+
 	githubRequestID string
 	refs            []string // that a push moves
 }
@@ -77,6 +80,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x := &exchange{session: s, now: s.now, source: g.opts.Credentials}
 	x.path, x.query = target(r)
 	out := newRecorder(w)
+	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
 	defer g.logLine(r, x, out)()
 	x.route.Form = formFor(s.host)
 	refused := s.usage.begin()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"ghapp-proxy/auth"
 )
@@ -21,17 +22,22 @@ const (
 // errLeak ends an answer that must not reach the client.
 var errLeak = errors.New("GitHub's answer contains the credential that it was asked with, or an App's key")
 
+// errInterimLeak is in the log of a request of which the client got only the
+// final answer.
+var errInterimLeak = errors.New("an interim answer of GitHub's contained the credential that it was asked with, or an App's key: it was left out")
+
 // guardAnswer refuses an answer whose head contains one of the secrets, and
 // makes the body fail where it does, within its first guardedBytes. Some
 // services echo what they are sent: debug pages, error reports, a misconfigured
 // proxy in front of an Enterprise Server. Of an App's key, which somebody may have
 // committed, some lines of its PEM are looked for.
 //
-// Limitations: it looks for the secrets as they are sent and written. It does
-// not see into compressed bodies, as clones and archives are, nor secrets in
-// another encoding, as the API has files in base64, nor keys whose lines are not
-// those of PEM, nor beyond the first guardedBytes. It looks for the keys of the
-// App whose credential left, and for none where none did.
+// Limitations: it looks for the secrets as they are sent and written, whatever
+// the answer says of its coding. It does not see into compressed bodies, as
+// clones and archives are, nor secrets in another encoding, as the API has files
+// in base64, nor keys whose lines are not those of PEM, nor beyond the first
+// guardedBytes. It looks for the keys of the App whose credential left, and for
+// none where none did.
 func guardAnswer(x *exchange, resp *http.Response) error {
 	secrets := x.credential.Marks()
 	if len(secrets) == 0 || resp.StatusCode == http.StatusSwitchingProtocols {
@@ -40,22 +46,48 @@ func guardAnswer(x *exchange, resp *http.Response) error {
 	if holdsAny(resp.Header, secrets) {
 		return errLeak
 	}
-	if resp.Body != nil && resp.Body != http.NoBody && isPlain(resp.Header) {
+	if resp.Body != nil && resp.Body != http.NoBody {
 		resp.Body = &guardedBody{ReadCloser: resp.Body, x: x, resp: resp, secrets: secrets, left: guardedBytes}
 	}
 	return nil
+}
+
+// guardInterim reports whether the fields of an interim answer (1xx) may pass: it
+// is left out where they contain a secret, since the client need not get it (RFC
+// 9110, section 15.2).
+func guardInterim(x *exchange, fields http.Header) bool {
+	if !holdsAny(fields, x.credential.Marks()) {
+		return true
+	}
+	x.interimLeak.Store(true)
+	return false
 }
 
 // holdsAny reports whether a field contains one of the secrets.
 func holdsAny(fields http.Header, secrets []auth.Mark) bool {
 	for name, values := range fields {
 		for _, secret := range secrets {
-			if secret.In(name) || slices.ContainsFunc(values, secret.In) {
+			if inName(name, secret) || slices.ContainsFunc(values, secret.In) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// inName reports whether a field's name contains a secret, in letters of
+// whatever case: net/http and HTTP/2 change it.
+func inName(name string, secret auth.Mark) bool {
+	if len(name) < len(secret.Bytes()) {
+		return false
+	}
+	return strings.Contains(strings.ToLower(name), strings.ToLower(string(secret.Bytes())))
+}
+
+// mentionsAny reports whether the text of an error contains one of the secrets.
+func mentionsAny(err error, secrets []auth.Mark) bool {
+	text := err.Error()
+	return slices.ContainsFunc(secrets, func(secret auth.Mark) bool { return secret.In(text) })
 }
 
 // guardedBody is a body that ends with errLeak before a secret in it is read to

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/githubtest"
@@ -55,6 +56,18 @@ func TestGuard(t *testing.T) {
 			io.WriteString(w, "fine")
 			w.Header().Set("X-Debug", a)
 		}, true},
+		"in a body of no coding, in capitals": {api, func(w http.ResponseWriter, a string) {
+			w.Header().Set("Content-Encoding", "IDENTITY")
+			io.WriteString(w, "you sent "+a)
+		}, true},
+		"in a body whose coding is empty": {api, func(w http.ResponseWriter, a string) {
+			w.Header()["Content-Encoding"] = []string{""}
+			io.WriteString(w, "you sent "+a)
+		}, true},
+		"in a body that is not in the coding it names": {api, func(w http.ResponseWriter, a string) {
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, "you sent "+a)
+		}, true},
 		"not quite": {api, func(w http.ResponseWriter, a string) {
 			a = token(a)
 			io.WriteString(w, a[:len(a)-1])
@@ -80,6 +93,48 @@ func TestGuard(t *testing.T) {
 			cut := err != nil || resp.StatusCode == http.StatusBadGateway
 			if cut != test.cut || cut != strings.Contains(w.log.String(), "level=ERROR") {
 				t.Errorf("status %d, body of %d octets, %v; cut: %v, want %v\n%s", resp.StatusCode, len(body), err, cut, test.cut, w.log)
+			}
+		})
+	}
+}
+
+// TestGuardHeads: what comes before an answer, or in place of one that can be
+// read, does not bring the client what it was asked with, nor the log.
+func TestGuardHeads(t *testing.T) {
+	for name, test := range map[string]struct{ answer, want string }{
+		"an interim field":        {"HTTP/1.1 103 Early Hints\r\nLink: </$>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "200"},
+		"a field's name":          {"HTTP/1.1 200 OK\r\nX-$: 1\r\nContent-Length: 2\r\n\r\nok", "502"},
+		"an interim field's name": {"HTTP/1.1 102 Processing\r\nX-$: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "200"},
+		"a protocol":              {"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: $\r\n\r\n", "502"},
+		"a version":               {"$ 200 OK\r\n\r\n", "502"},
+		"a status":                {"HTTP/1.1 $\r\n\r\n", "502"},
+		"a field without colon":   {"HTTP/1.1 200 OK\r\nX-Debug $\r\n\r\n", "502"},
+		"a length":                {"HTTP/1.1 200 OK\r\nContent-Length: $\r\n\r\n", "502"},
+		"a transfer coding":       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: $\r\n\r\n", "502"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, nil)
+			w.github.Inject(echo(func(w http.ResponseWriter, a string) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				io.WriteString(conn, strings.ReplaceAll(test.answer, "$", a[strings.Index(a, " ")+1:]))
+			}))
+			conn := w.intercepted(t, "api.github.com", nil)
+			conn.SetDeadline(time.Now().Add(soon))
+			io.WriteString(conn, "GET /repos/acme/widgets HTTP/1.1\r\nHost: api.github.com\r\nConnection: close\r\n\r\n")
+			answer, _ := io.ReadAll(conn)
+			if !bytes.HasPrefix(answer, []byte("HTTP/1.1 "+test.want)) {
+				t.Errorf("the client got %q, want %s", answer, test.want)
+			}
+			if leaks := w.github.Leaks(answer); len(leaks) > 0 {
+				t.Errorf("the client got the credential: %q", answer)
+			}
+			if log := w.log.String(); len(w.github.Leaks([]byte(log))) > 0 || !strings.Contains(log, "level=ERROR") {
+				t.Errorf("the log has the credential, or does not tell:\n%s", log)
 			}
 		})
 	}

@@ -16,6 +16,9 @@ import (
 type recorder struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	// interim reports whether an answer before the final one may pass, by its
+	// fields; nil lets all pass.
+	interim func(fields http.Header) bool
 	status  int
 	bytes   int64
 }
@@ -28,6 +31,9 @@ func newRecorder(w http.ResponseWriter) *recorder {
 func (w *recorder) WriteHeader(status int) {
 	if status == http.StatusContinue {
 		return // net/http sends it when the body is read, for which GitHub's was waited
+	}
+	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim(w.Header()) {
+		return
 	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		w.status = status
@@ -61,10 +67,13 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		}
 		level := slog.LevelInfo
 		aborted := recover()
+		if x.err == nil && x.interimLeak.Load() {
+			x.err = errInterimLeak
+		}
 		switch {
 		case aborted != nil && aborted != http.ErrAbortHandler:
 			level, x.err = slog.LevelError, fmt.Errorf("a fault of ghapp-proxy: %v", aborted)
-		case errors.Is(x.err, errLeak):
+		case errors.Is(x.err, errLeak), errors.Is(x.err, errInterimLeak):
 			level = slog.LevelError
 		case aborted != nil && x.err == nil:
 			level, x.err = slog.LevelWarn, errCutOff
