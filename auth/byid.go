@@ -149,10 +149,10 @@ func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner
 // for nothing else.
 func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owner) (Owner, error) {
 	flight := "name|" + inst.app.prefix + id.key()
-	if err := cmp.Or(s.refusal(flight), mayAsk(ctx)); err != nil {
+	if err := s.refusal(flight); err != nil {
 		return Owner{}, err
 	}
-	return once(ctx, s, flight, func(ctx context.Context) (Owner, error) {
+	return asking(ctx, s, flight, func(ctx context.Context) (Owner, error) {
 		var answer struct {
 			FullName string `json:"full_name"`
 		}

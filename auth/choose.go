@@ -129,7 +129,9 @@ func (s *Source) resolve(ctx context.Context, apps []*appState, want *Want) (Cre
 		}
 		return cred, err
 	}
-	cred.header, err = s.token(ctx, inst, cred.narrow)
+	if cred.header = s.held(inst, cred.narrow); cred.header == nil {
+		cred.header, err = s.token(want.counting(ctx, inst), inst, cred.narrow)
+	}
 	return cred, err
 }
 
@@ -164,11 +166,7 @@ const maxLookUps = 25
 func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Want) (*installation, error) {
 	switch {
 	case want.Installation != 0:
-		inst := chosen(apps, want.Installation)
-		if inst != nil && !s.isFamiliar(inst, want) {
-			return inst, mayAsk(ctx)
-		}
-		return inst, nil
+		return chosen(apps, want.Installation), nil
 	case len(want.Others) == 0:
 		return s.installationFor(ctx, apps, want.Owner)
 	}
@@ -222,24 +220,6 @@ func chosen(apps []*appState, id InstallationID) *installation {
 		return nil
 	}
 	return newInstallation(apps[0], id)
-}
-
-// isFamiliar reports whether GitHub has been asked before for what a want
-// chooses, or would be asked for no more than a request without a choice asks
-// for: anybody can make up numbers, and there are many narrowings.
-func (s *Source) isFamiliar(inst *installation, want *Want) bool {
-	if want.Narrow == nil && inst.settings != nil {
-		return true
-	}
-	narrow := want.Narrow
-	if want.Within != nil {
-		found, ok := s.confined.get(want.Within.key(inst, want.Narrow))
-		if !ok {
-			return false
-		}
-		narrow = found.narrow
-	}
-	return s.cached(inst.tokenKey(narrow), inst.app.clock.now()) != nil
 }
 
 // installationFor finds the installation that covers owner: the configuration

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +17,9 @@ const (
 
 // found is a remembered answer of GitHub. The zero value means: none.
 type found struct {
-	inst *installation
-	all  bool // it covers every repository of the account
+	inst  *installation
+	all   bool // it covers every repository of the account
+	filed bool // under the account, for all that is its own
 
 	login string // of the account, in lower case, if the key is an id and that is known
 	named Owner  // whose id the key is, if the key is an id and that is known
@@ -79,18 +79,52 @@ func (a *installationsAnswer) read(in *items) error {
 // several Apps can share an account.
 func (s *Source) discover(ctx context.Context, app *appState, owner Owner) (*installation, error) {
 	account := owner.account()
-	if f, ok := app.remembered(account.key()); ok && (f.all || owner.Repo == "") {
+	f, known := app.remembered(account.key())
+	switch {
+	case known && (f.all || owner.Repo == ""):
+		return f.inst, nil
+	case owner.Repo == "":
+		f, err := s.find(ctx, app, account)
+		return f.inst, err
+	case known:
+		return s.discoverRepository(ctx, app, owner)
+	default:
+		return s.scout(ctx, app, owner)
+	}
+}
+
+// scout is discover for a repository of an account of which nothing is known.
+// Whoever comes first asks; the others wait whether the answer is for all.
+func (s *Source) scout(ctx context.Context, app *appState, owner Owner) (*installation, error) {
+	type answer struct {
+		inst *installation
+		of   string
+	}
+	account := owner.account().key()
+	flight := flightOf(ctx, "scout|"+app.prefix+account)
+	a, err := once(WithBudget(ctx, nil), s, flight, func(flight context.Context) (answer, error) {
+		inst, err := s.discoverRepository(s.onBehalf(flight, ctx), app, owner)
+		return answer{inst, owner.key()}, err
+	})
+	if err != nil || a.of == owner.key() {
+		return a.inst, err
+	}
+	if f, ok := app.remembered(account); ok && f.all {
 		return f.inst, nil
 	}
-	if owner.Repo != "" {
-		if f, err := s.find(ctx, app, owner); f.inst != nil || err != nil {
-			return f.inst, err
-		}
-		// The repository may not exist yet, or is only being looked for: an
-		// installation for the whole account is still the right one.
+	return s.discoverRepository(ctx, app, owner)
+}
+
+// discoverRepository is discover for a repository whose account has no
+// installation for all that is known.
+func (s *Source) discoverRepository(ctx context.Context, app *appState, owner Owner) (*installation, error) {
+	if f, err := s.find(ctx, app, owner); f.inst != nil || err != nil {
+		return f.inst, err
 	}
-	f, err := s.find(ctx, app, account)
-	if owner.Repo != "" && !f.all {
+	// The repository may not exist yet, or is only being looked for: an
+	// installation for the whole account is still the right one.
+	f, err := s.find(ctx, app, owner.account())
+	if !f.all {
 		return nil, err
 	}
 	return f.inst, err
@@ -100,8 +134,9 @@ func (s *Source) discover(ctx context.Context, app *appState, owner Owner) (*ins
 func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, error) {
 	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found {
 		f := found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all" || owner.Enterprise}
-		if f.all && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
+		if owner.Repo != "" && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
 			app.known.set(owner.account().key(), f, f.ttl())
+			f.filed = f.all
 		}
 		return f
 	})
@@ -150,10 +185,10 @@ func (s *Source) ask(ctx context.Context, app *appState, key string, question fu
 		return f, nil
 	}
 	flight := "find|" + app.prefix + key
-	if err := cmp.Or(s.refusal(flight), mayAsk(ctx)); err != nil {
+	if err := s.refusal(flight); err != nil {
 		return found{}, err
 	}
-	return once(ctx, s, flight, func(ctx context.Context) (found, error) {
+	return asking(ctx, s, flight, func(ctx context.Context) (found, error) {
 		if f, ok := app.remembered(key); ok {
 			return f, nil
 		}
@@ -165,7 +200,9 @@ func (s *Source) ask(ctx context.Context, app *appState, key string, question fu
 			}
 			return found{}, err
 		}
-		app.known.set(key, f, f.ttl())
+		if !f.filed {
+			app.known.set(key, f, f.ttl())
+		}
 		return f, nil
 	})
 }

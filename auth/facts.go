@@ -52,7 +52,7 @@ func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error
 	if err := s.refusal(flight); err != nil {
 		return nil, err
 	}
-	return once(ctx, s, flight, func(ctx context.Context) (*facts, error) {
+	return asking(ctx, s, flight, func(ctx context.Context) (*facts, error) {
 		f, err := s.askFacts(ctx, inst)
 		if err != nil {
 			s.remember(flight, err)

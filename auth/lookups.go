@@ -4,20 +4,66 @@ import "context"
 
 type lookUpsKey struct{}
 
+// lookUpLimit is what LimitLookUps attaches to a context.
+type lookUpLimit struct {
+	who   string
+	allow func(context.Context) error
+}
+
 // LimitLookUps returns a context within which allow is called before GitHub is
 // asked about something that only the request names: an owner of whom nothing is
 // known, or nothing any more, or the token of an installation that the Want
-// chooses, where that is unknown or narrowed. Where it returns an error, GitHub is
-// not asked, and the error is what Token or NameOf comes to. It may be called from
-// several goroutines.
-func LimitLookUps(ctx context.Context, allow func() error) context.Context {
-	return context.WithValue(ctx, lookUpsKey{}, allow)
+// chooses, where that is unknown or narrowed. It is called once for each question,
+// however many requests of who wait for the answer, and not for what is remembered.
+//
+// It may wait until its ctx ends. Where it returns an error, GitHub is not asked,
+// and the error is what Token or NameOf comes to. It may be called from several
+// goroutines. Nobody waits for the limit of another who.
+func LimitLookUps(ctx context.Context, who string, allow func(context.Context) error) context.Context {
+	return context.WithValue(ctx, lookUpsKey{}, &lookUpLimit{who, allow})
 }
 
-// mayAsk is the error of a LimitLookUps above.
-func mayAsk(ctx context.Context) error {
-	if allow, ok := ctx.Value(lookUpsKey{}).(func() error); ok {
-		return allow()
+func limitOf(ctx context.Context) *lookUpLimit {
+	limit, _ := ctx.Value(lookUpsKey{}).(*lookUpLimit)
+	return limit
+}
+
+// onBehalf returns the context of a flight within which questions count as in the
+// context of who began it.
+func (s *Source) onBehalf(flight, began context.Context) context.Context {
+	return context.WithValue(WithBudget(flight, s.budgetOf(began)), lookUpsKey{}, limitOf(began))
+}
+
+// flightOf tells flights apart that wait for the limits of different clients.
+func flightOf(ctx context.Context, key string) string {
+	if limit := limitOf(ctx); limit != nil {
+		return "limit|" + limit.who + "|" + key
 	}
-	return nil
+	return key
+}
+
+// asking is once for a question that only the request names.
+func asking[T any](ctx context.Context, s *Source, key string, work func(context.Context) (T, error)) (T, error) {
+	limit := limitOf(ctx)
+	if limit == nil {
+		return once(ctx, s, key, work)
+	}
+	waiting := WithBudget(ctx, nil) // who waits for a turn takes no place
+	return once(waiting, s, flightOf(ctx, key), func(flight context.Context) (zero T, err error) {
+		if err := limit.allow(flight); err != nil {
+			return zero, err
+		}
+		return once(s.onBehalf(flight, ctx), s, key, work)
+	})
+}
+
+// counting returns ctx, without its limit unless the want chooses what GitHub is
+// asked about: anybody can make up numbers of installations, and there are many
+// narrowings.
+func (w *Want) counting(ctx context.Context, inst *installation) context.Context {
+	chooses := w.Installation != 0 && (w.Narrow != nil || inst.settings == nil)
+	if chooses || limitOf(ctx) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, lookUpsKey{}, nil)
 }

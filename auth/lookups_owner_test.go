@@ -22,7 +22,7 @@ func TestLimitLookUpsOfOwners(t *testing.T) {
 	s := newSource(t, github, auth.FallbackRefuse, app)
 	var asked, left atomic.Int64
 	tooMany := errors.New("too many look-ups")
-	ctx := auth.LimitLookUps(t.Context(), func() error {
+	ctx := auth.LimitLookUps(t.Context(), "agent", func(context.Context) error {
 		asked.Add(1)
 		if left.Add(-1) < 0 {
 			return tooMany

@@ -17,7 +17,7 @@ func TestLimitLookUps(t *testing.T) {
 		g.set("GET /app/installations/2", reply{status: 404, body: `{"message":"Not Found"}`})
 		counted, enough := 0, errors.New("enough")
 		allow := error(nil)
-		ctx := auth.LimitLookUps(context.Background(), func() error {
+		ctx := auth.LimitLookUps(context.Background(), "agent", func(context.Context) error {
 			counted++
 			return allow
 		})

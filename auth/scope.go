@@ -75,6 +75,7 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 	if c, ok := s.confined.get(key); ok && s.isCurrent(c) && !s.misses(inst, want) {
 		return c.narrow, nil
 	}
+	ctx = want.counting(ctx, inst)
 	f, err := s.factsOf(ctx, inst)
 	if err != nil {
 		return nil, err

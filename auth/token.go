@@ -60,22 +60,32 @@ func (i *installation) tokenKey(narrow *Narrowing) string {
 // formerKey, after a token's key, files the one that it renewed: for Revoke.
 const formerKey = "|former"
 
-// token returns the installation's token: the cached one, which is renewed in
-// the background towards its end, or one that is minted once for everybody who
-// is waiting. A waiter that leaves does not stop the mint.
-func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowing) (*header, error) {
-	key := inst.tokenKey(narrow)
-	now := inst.app.clock.now()
-	if m := s.cached(key, now); m != nil {
-		if m.due(now) {
-			s.renew(key, m)
-		}
-		return m.header, nil
+// held returns the installation's token if there is one, which is renewed in the
+// background towards its end; else nil.
+func (s *Source) held(inst *installation, narrow *Narrowing) *header {
+	key, now := inst.tokenKey(narrow), inst.app.clock.now()
+	m := s.cached(key, now)
+	if m == nil {
+		return nil
 	}
+	if m.due(now) {
+		s.renew(key, m)
+	}
+	return m.header
+}
+
+// token returns the installation's token: the one that is held, or one that is
+// minted once for everybody who is waiting. A waiter that leaves does not stop the
+// mint.
+func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowing) (*header, error) {
+	if h := s.held(inst, narrow); h != nil {
+		return h, nil
+	}
+	key := inst.tokenKey(narrow)
 	if err := s.refusal(key); err != nil {
 		return nil, err
 	}
-	m, err := once(ctx, s, key, func(ctx context.Context) (*minted, error) {
+	m, err := asking(ctx, s, key, func(ctx context.Context) (*minted, error) {
 		if m := s.cached(key, inst.app.clock.now()); m != nil {
 			return m, nil
 		}

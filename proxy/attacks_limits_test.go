@@ -156,11 +156,11 @@ func TestAttackLimits(t *testing.T) {
 	})
 
 	t.Run("look-ups", func(t *testing.T) {
-		w := exchanging(t, known(t, secrets, func(agent *policy.Client) { agent.Deny, agent.Limits = nil, policy.Limits{LookupsPerMinute: 12} }))
+		w := exchanging(t, known(t, secrets, func(agent *policy.Client) { agent.Deny, agent.Limits = nil, policy.Limits{LookupsPerMinute: 2} }))
 		attacker := w.as(t, "agent", secrets["agent"])
 		expect(w, attacker, "GET", "api.github.com/repositories/55555", "", byNumber) // each App is asked
 		w.github.Reset()
-		const asked = "429 client agent is limited to 12 look-ups a minute" + wait + "lookups_per_minute"
+		const asked = "429 client agent is limited to 2 look-ups a minute" + wait + "lookups_per_minute"
 		expect(w, attacker, "GET", "api.github.com/repositories/66666", "", asked)
 		expect(w, attacker, "GET", "api.github.com/organizations/66666/repos", "", asked)
 		expect(w, attacker, "POST", "api.github.com/app/installations/66666/access_tokens", "", asked)

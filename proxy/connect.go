@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 
 	"github.com/elazarl/goproxy"
@@ -46,11 +45,7 @@ func withSession(ctx context.Context, conn net.Conn) context.Context {
 	if secure, ok := conn.(*tls.Conn); ok {
 		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
 			s := intercepted.session
-			ctx = auth.WithBudget(ctx, s.usage.questions)
-			if s.usage.name != "" {
-				ctx = auth.LimitLookUps(ctx, s.usage.ask)
-			}
-			return context.WithValue(ctx, sessionKey{}, s)
+			return context.WithValue(s.usage.limitQuestions(ctx), sessionKey{}, s)
 		}
 	}
 	return ctx

@@ -115,11 +115,8 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	if age := s.maxAge(); age > 0 && time.Since(s.slot.opened) > age {
 		w.Header().Set("Connection", "close") // after this request, also in HTTP/2
 	}
-	if s.plain {
-		r = r.WithContext(auth.WithBudget(r.Context(), u.questions)) // else withSession has done it
-	}
-	if s.plain && u.name != "" { // else withSession has done it
-		r = r.WithContext(auth.LimitLookUps(r.Context(), u.ask))
+	if s.plain { // else withSession has done it
+		r = r.WithContext(u.limitQuestions(r.Context()))
 	}
 	if limits.MaxBody > 0 && r.ContentLength != 0 {
 		copied := *r

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -49,18 +50,18 @@ func (u *usage) bound(limits policy.Limits) {
 	before := u.bounds()
 	u.by.Store(&bounds{
 		Limits: limits,
-		pace:   perMinute(before.pace, limits.RequestsPerMinute),
-		asking: perMinute(before.asking, limits.LookupsPerMinute),
+		pace:   perMinute(before.pace, limits.RequestsPerMinute, max(1, limits.RequestsPerMinute/6)), // ten seconds' worth at once
+		asking: perMinute(before.asking, limits.LookupsPerMinute, limits.LookupsPerMinute),
 	})
 }
 
 // bounds are those in force.
 func (u *usage) bounds() *bounds { return u.by.Load() }
 
-// perMinute allows n in a minute, and ten seconds' worth at once; nil if n is 0.
+// perMinute allows n in a minute, and a burst of them at once; nil if n is 0.
 // It goes on with the limiter of before, if there was one.
-func perMinute(before *rate.Limiter, n int) *rate.Limiter {
-	each, burst := rate.Limit(float64(n)/60), max(1, n/6)
+func perMinute(before *rate.Limiter, n, burst int) *rate.Limiter {
+	each := rate.Limit(float64(n) / 60)
 	switch {
 	case n == 0:
 		return nil
@@ -168,14 +169,44 @@ func (u *usage) begin() *refusal {
 // done ends what begin began.
 func (u *usage) done() { u.requests.Add(-1) }
 
-// ask is what auth.LimitLookUps calls: its error says that GitHub may not be asked.
-func (u *usage) ask() error {
+// maxLookUpWait is the longest time that a look-up waits for its turn.
+const maxLookUpWait = 10 * time.Second
+
+// ask is what auth.LimitLookUps calls: it waits until GitHub may be asked. Its
+// error says that it may not.
+func (u *usage) ask(ctx context.Context) error {
 	by := u.bounds()
-	if by.asking == nil || by.asking.Allow() {
+	if by.asking == nil {
 		return nil
 	}
-	wait := time.Minute / time.Duration(by.LookupsPerMinute)
-	return u.tooMuch(fmt.Sprintf("%d look-ups a minute", by.LookupsPerMinute), "lookups_per_minute", wait)
+	turn := by.asking.Reserve()
+	wait := turn.Delay()
+	if wait > maxLookUpWait {
+		turn.Cancel()
+		return u.tooMuch(fmt.Sprintf("%d look-ups a minute", by.LookupsPerMinute), "lookups_per_minute", wait)
+	}
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		turn.Cancel()
+		return ctx.Err()
+	}
+}
+
+// limitQuestions returns ctx with what bounds the questions to GitHub that the
+// client causes.
+func (u *usage) limitQuestions(ctx context.Context) context.Context {
+	ctx = auth.WithBudget(ctx, u.questions)
+	if u.name == "" {
+		return ctx
+	}
+	return auth.LimitLookUps(ctx, u.name, u.ask)
 }
 
 // tooLarge refuses a body by its stated length.
