@@ -2,7 +2,6 @@ package policy
 
 import (
 	"net/netip"
-	"reflect"
 	"slices"
 	"time"
 
@@ -103,16 +102,6 @@ func (c *Client) Limited() bool {
 	return c != nil && (c.LooksAtNames() || c.LimitsRefs() || c.ReadOnly ||
 		c.Permissions != nil || c.Apps != nil || c.Hosts != nil || c.Allow != nil || c.Deny != nil ||
 		c.GraphQL == GraphQLDeny || c.GraphQL == GraphQLRead || c.Mutations != nil)
-}
-
-// Equal reports whether both have the same name, identity and limits.
-func (c *Client) Equal(other *Client) bool {
-	if c == nil || other == nil {
-		return c == other
-	}
-	a, b := *c, *other
-	a.scope, b.scope = nil, nil // they follow from the rest
-	return reflect.DeepEqual(a, b)
 }
 
 // ConnectsFrom reports whether an address is in the client's Networks.

@@ -121,18 +121,6 @@ func (s *Set) ByAddress(addr netip.Addr) (*Client, bool) {
 	return nil, false
 }
 
-// SameNetworks reports whether both tell the same clients by the same addresses.
-func (s *Set) SameNetworks(other *Set) bool {
-	var a, b []network
-	if s != nil {
-		a = s.networks
-	}
-	if other != nil {
-		b = other.networks
-	}
-	return slices.EqualFunc(a, b, func(a, b network) bool { return a.prefix == b.prefix && a.client.Name == b.client.Name })
-}
-
 // unixPrefix precedes the path of a Unix socket.
 const unixPrefix = "unix:"
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"ghapp-proxy/rules"
 )
 
 // AuditRecord is one line of the audit log: what one request or one CONNECT was,
@@ -15,11 +17,12 @@ import (
 // It contains no secret: of a credential it has GitHub's fingerprint. Long texts
 // are cut off.
 type AuditRecord struct {
-	Time    time.Time `json:"time"` // when it began
-	ID      string    `json:"id"`   // of the request, random
-	Kind    AuditKind `json:"kind"`
-	Client  string    `json:"client,omitempty"`  // its name in the configuration
-	Address string    `json:"address,omitempty"` // where it connected from
+	Time    time.Time  `json:"time"` // when it began
+	ID      string     `json:"id"`   // of the request or tunnel, random; in its line of the log as well
+	Kind    AuditKind  `json:"kind"`
+	Phase   AuditPhase `json:"phase,omitempty"`   // "" where there is but one record
+	Client  string     `json:"client,omitempty"`  // its name in the configuration
+	Address string     `json:"address,omitempty"` // where it connected from
 
 	Method string `json:"method"`
 	Host   string `json:"host"`           // of a CONNECT, and over http://, with the port
@@ -32,7 +35,9 @@ type AuditRecord struct {
 	Operation    string   `json:"operation,omitempty"`
 	Subject      string   `json:"subject,omitempty"` // "owner/repository"
 	OtherOwners  int      `json:"other_owners,omitempty"`
-	Refs         []string `json:"refs,omitempty"` // that a push moves, where pushes are limited
+	GraphQL      string   `json:"graphql,omitempty"` // "query" or "mutation"
+	Fields       []string `json:"fields,omitempty"`  // of GraphQL, at the root: the first maxFields
+	Refs         []string `json:"refs,omitempty"`    // that a push moves, where pushes are limited
 	App          string   `json:"app,omitempty"`
 	Installation int64    `json:"installation,omitempty"`
 	Credential   string   `json:"credential,omitempty"`   // what left: "installation", "jwt", "basic", "keep", "none"
@@ -55,6 +60,17 @@ const (
 	AuditConnect AuditKind = "connect" // a CONNECT, to whatever host, that came to nothing
 )
 
+// AuditPhase tells the records of one tunnel, or of one long request, apart. They
+// have the same ID.
+type AuditPhase string
+
+// A tunnel has a record when it begins and one when it ends. So has a request
+// that was sent on and takes long.
+const (
+	AuditBegin AuditPhase = "begin"
+	AuditEnd   AuditPhase = "end"
+)
+
 // AuditDecision is what was decided.
 type AuditDecision string
 
@@ -63,17 +79,17 @@ const (
 	AuditForwarded AuditDecision = "forwarded" // it left, at least in part
 	AuditRefused   AuditDecision = "refused"   // it is not allowed, or not understood
 	AuditAnswered  AuditDecision = "answered"  // by the proxy itself
-	AuditFailed    AuditDecision = "failed"    // there was no credential for it, or no host
+	AuditFailed    AuditDecision = "failed"    // there was no credential for it, or no host, so that nothing left
 )
 
-// audit is the record of a request.
-func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took time.Duration) *AuditRecord {
+// audit is the record of a request, of what is known by now.
+func (x *exchange) audit(r *http.Request, w *recorder, took time.Duration) *AuditRecord {
 	record := &AuditRecord{
-		Time: start.UTC(), Kind: AuditRequest, Client: x.session.clientName(), Address: r.RemoteAddr,
+		Time: x.start.UTC(), ID: x.id, Kind: AuditRequest, Client: x.session.clientName(), Address: r.RemoteAddr,
 		Method: logged(r.Method), Host: logged(x.session.host.Name), Path: logged(x.path),
 		Decision: AuditForwarded, DecidedBy: x.decidedBy(),
 		Operation: x.route.Operation, OtherOwners: len(x.route.Others), Refs: x.refs,
-		Installation: int64(x.credential.Installation), Credential: credentialName(x),
+		Installation: int64(x.credential.Installation), Credential: credentialName(x), GraphQL: graphQLKind(x.document), Fields: x.fields(),
 		Status: w.status, GitHubRequestID: x.githubRequestID, Milliseconds: milliseconds(took), Received: w.bytes,
 	}
 	if x.route.Named() {
@@ -88,10 +104,13 @@ func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took tim
 	switch refused := (*refusal)(nil); {
 	case x.answer != nil:
 		record.Decision = AuditAnswered
-	case errors.As(x.err, &refused) && !x.left:
-		record.Decision = refused.decision()
-	case x.authorization != nil:
+	case x.left && x.authorization != nil:
 		record.Fingerprint = x.credential.Fingerprint()
+	case x.left:
+	case errors.As(x.err, &refused):
+		record.Decision, record.Credential = refused.decision(), rules.None.String()
+	default: // the client has left before
+		record.Decision, record.Credential = AuditFailed, rules.None.String()
 	}
 	if x.err != nil {
 		record.Reason = x.err.Error()
@@ -99,10 +118,69 @@ func (x *exchange) audit(r *http.Request, w *recorder, start time.Time, took tim
 	return record
 }
 
+// maxFields is how many root fields of a GraphQL document are recorded.
+const maxFields = 50
+
+// fields are the root fields of the document.
+func (x *exchange) fields() []string {
+	if x.document == nil {
+		return nil
+	}
+	var names []string
+	for _, name := range x.document.Fields[:min(len(x.document.Fields), maxFields)] {
+		names = append(names, logged(name))
+	}
+	return names
+}
+
+// graphQLKind is what a document does, "" if there is none. What may change
+// something is a mutation.
+func graphQLKind(d *rules.Document) string {
+	switch {
+	case d == nil:
+		return ""
+	case d.Mutation:
+		return "mutation"
+	}
+	return "query"
+}
+
+// longRequest is from when on a request has a record of its beginning.
+const longRequest = 5 * time.Second
+
+// leave notes that the request leaves, and has that recorded if it takes long.
+func (x *exchange) leave(r *http.Request) {
+	if x.left {
+		return // it is tried again
+	}
+	x.left = true
+	if x.records == nil {
+		return
+	}
+	start, record := x.start, x.audit(r, &recorder{}, 0)
+	record.Phase = AuditBegin
+	x.began = time.AfterFunc(longRequest, func() {
+		record.Milliseconds = milliseconds(time.Since(start))
+		x.records.write(func() *AuditRecord { return record })
+	})
+}
+
+// end writes the record of a request that has ended.
+func (x *exchange) end(r *http.Request, w *recorder, took time.Duration) {
+	long := x.began != nil && !x.began.Stop()
+	x.records.write(func() *AuditRecord {
+		record := x.audit(r, w, took)
+		if long {
+			record.Phase = AuditEnd
+		}
+		return record
+	})
+}
+
 // refusedRecord is the record of what is refused before it is a gateway's.
 func refusedRecord(r *http.Request, c caller, refused *refusal) *AuditRecord {
 	record := &AuditRecord{
-		Time: time.Now().UTC(), Kind: AuditConnect, Client: c.clientName(), Address: r.RemoteAddr,
+		Time: time.Now().UTC(), ID: refused.id, Kind: AuditConnect, Client: c.clientName(), Address: r.RemoteAddr,
 		Method: logged(r.Method), Host: logged(r.URL.Host),
 		Decision: refused.decision(), DecidedBy: refused.decidedBy, Reason: refused.Error(), Status: refused.status,
 	}

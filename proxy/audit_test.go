@@ -45,15 +45,15 @@ var schema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	return c.Compile("audit.schema.json")
 })
 
-// checkRecords sees that each line of an audit log is as its schema says, and has
-// an id of its own.
+// checkRecords sees that each line of an audit log is as its schema says, that
+// what begins ends, and that nothing else has the same id.
 func checkRecords(t testing.TB, text string) {
 	t.Helper()
 	schema, err := schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := map[any]bool{}
+	phases := map[any]string{} // id → phases
 	for line := range strings.Lines(text) {
 		record, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
 		if err == nil {
@@ -63,11 +63,13 @@ func checkRecords(t testing.TB, text string) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		id := record.(map[string]any)["id"]
-		if ids[id] {
-			t.Errorf("two records have the id %s", id)
+		id, phase := record.(map[string]any)["id"], record.(map[string]any)["phase"]
+		phases[id] += fmt.Sprint(phase, " ")
+	}
+	for id, phases := range phases {
+		if phases != "<nil> " && phases != "begin end " {
+			t.Errorf("the records of %s are of the phases %s", id, phases)
 		}
-		ids[id] = true
 	}
 }
 
@@ -98,18 +100,21 @@ func TestAuditSchemaIsComplete(t *testing.T) {
 	}
 }
 
-// audited returns the one record that a function causes.
+// audited returns the one record that a function causes, save for that of the
+// beginning of a tunnel.
 func (w *world) audited(t testing.TB, cause func()) proxy.AuditRecord {
 	t.Helper()
 	before := len(w.records(t))
 	cause()
-	w.eventually(t, "an audit record", func() bool { return len(w.records(t)) > before })
-	time.Sleep(10 * time.Millisecond)
-	records := w.records(t)[before:]
-	if len(records) != 1 {
-		t.Errorf("%d records, want one: %+v", len(records), records)
+	records := func() []proxy.AuditRecord {
+		return slices.DeleteFunc(w.records(t)[before:], func(r proxy.AuditRecord) bool { return r.Phase == "begin" })
 	}
-	return records[0]
+	w.eventually(t, "an audit record", func() bool { return len(records()) > 0 })
+	time.Sleep(10 * time.Millisecond)
+	if all := records(); len(all) != 1 {
+		t.Errorf("%d records, want one: %+v", len(all), all)
+	}
+	return records()[0]
 }
 
 // TestAudit: what a record says of a request of each kind.
@@ -140,6 +145,15 @@ func TestAudit(t *testing.T) {
 			defer conn.Close()
 			fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", host, basicAuth("agent", agentSecret))
 			conn.Read(make([]byte, 1<<10))
+		}
+	}
+	graphql := func(document string) func() {
+		return func() {
+			body, err := json.Marshal(map[string]string{"query": document})
+			if err != nil {
+				t.Fatal(err)
+			}
+			post(t, client, "https://api.github.com/graphql", string(body))
 		}
 	}
 	push := func(ref string) func() {
@@ -176,7 +190,7 @@ func TestAudit(t *testing.T) {
 			Kind: "request", Method: "GET", Host: "169.254.169.254", Path: "/latest", Decision: "refused", DecidedBy: "egress.default", Status: 403,
 		})},
 		"http that fails": {fetch("http://127.0.0.2:1/x?q=secret"), agents(proxy.AuditRecord{
-			Kind: "request", Method: "GET", Host: "127.0.0.2:1", Path: "/x", Decision: "forwarded", Operation: "elsewhere", Credential: "none", Status: 502,
+			Kind: "request", Method: "GET", Host: "127.0.0.2:1", Path: "/x", Decision: "failed", Operation: "elsewhere", Credential: "none", Status: 502,
 		})},
 		"a CONNECT refused by egress": {connect("192.0.2.1:443"), agents(proxy.AuditRecord{
 			Kind: "connect", Method: "CONNECT", Host: "192.0.2.1:443", Decision: "refused", DecidedBy: "egress.default", Status: 403,
@@ -185,11 +199,19 @@ func TestAudit(t *testing.T) {
 			Kind: "connect", Method: "CONNECT", Host: "127.0.0.2:1", Decision: "failed", Status: 502,
 		})},
 		"a tunnel": {connect(closed.addr), agents(proxy.AuditRecord{
-			Kind: "tunnel", Method: "CONNECT", Host: closed.addr, Decision: "forwarded", Status: 200,
+			Kind: "tunnel", Phase: "end", Method: "CONNECT", Host: closed.addr, Decision: "forwarded", Status: 200,
 		})},
 		"a wrong secret": {func() { w.authenticate(t, basicAuth("agent", "wrong")) }, proxy.AuditRecord{
 			Kind: "connect", Method: "CONNECT", Host: "api.github.com:443", Decision: "refused", Status: 407,
 		}},
+		"a query": {graphql(`query { x: repository(owner: "acme", name: "widgets") { id } viewer { login } }`), agents(proxy.AuditRecord{
+			Kind: "request", Method: "POST", Host: "api.github.com", Path: "/graphql", Decision: "forwarded", GraphQL: "query", Fields: []string{"repository", "viewer"},
+			Operation: "graphql", Subject: "acme/widgets", App: "ci-bot", Installation: 111, Credential: "installation", Status: 200,
+		})},
+		"a mutation": {graphql(`mutation { deleteEverything(input: {}) { id } }`), agents(proxy.AuditRecord{
+			Kind: "request", Method: "POST", Host: "api.github.com", Path: "/graphql", Decision: "refused", DecidedBy: "client.agent.repositories", GraphQL: "mutation", Fields: []string{"deleteEverything"},
+			Operation: "graphql", Credential: "none", Status: 403,
+		})},
 		"answered": {func() { exchange(t, client, programJWT(fmt.Sprint(githubtest.CIBotID)), 111, "") }, agents(proxy.AuditRecord{
 			Kind: "request", Method: "POST", Host: "api.github.com", Path: fmt.Sprintf(mintPath, 111), Decision: "answered",
 			Operation: "apps/create-installation-access-token", App: "ci-bot", Installation: 111, Credential: "none", Status: 201,

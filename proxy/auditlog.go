@@ -32,13 +32,17 @@ func newAuditLog(to io.Writer, log *slog.Logger) *auditLog {
 	return &auditLog{to: to, log: log}
 }
 
+// newID names a request or a tunnel, in the audit log, the log and what its
+// client is told.
+func newID() string { return rand.Text() }
+
 // write writes the record that describe makes, as one line in one Write.
 func (a *auditLog) write(describe func() *AuditRecord) {
 	if a == nil {
 		return
 	}
 	record := describe()
-	record.ID, record.Reason = rand.Text(), logged(record.Reason)
+	record.Reason = logged(record.Reason)
 	line, err := json.Marshal(record)
 	if err == nil {
 		_, err = a.to.Write(append(line, '\n'))

@@ -105,8 +105,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 }
 
 func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *refusal) *goproxy.ConnectAction {
-	p.noteRefused(ctx.Req, c, refused)
-	ctx.Resp = refused.response(ctx.Req)
+	ctx.Resp = p.noteRefused(ctx.Req, c, refused).response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }
 

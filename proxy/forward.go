@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"strings"
@@ -43,12 +44,12 @@ func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 		// (golang/go issue 57786).
 		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
 			x.err = err
-			upstreamRefusal(err, r.URL.Host).write(w, x.route.Form)
+			upstreamRefusal(err, r.URL.Host).of(x.id).write(w, x.route.Form)
 			return
 		}
 	}
-	x.left = true
-	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.leave(r) }})
+	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
 }
 
 // exchangeOf returns the exchange that serve attached.
@@ -170,7 +171,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	if x.err = refused; errors.Is(err, errLeak) {
 		x.err = errLeak
 	}
-	refused.write(w, x.route.Form)
+	refused.of(x.id).write(w, x.route.Form)
 }
 
 // bufferPool lends the buffers that bodies are copied through.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
@@ -33,18 +34,15 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ghapp-proxy: a request without a session", http.StatusInternalServerError)
 		return
 	}
-	caller, refused := g.again(s.caller)
-	if refused != nil {
-		w.Header().Set("Connection", "close")
-		refused.write(w, formFor(s.host))
-		return
-	}
-	s.caller = caller
 	g.serve(w, r, s)
 }
 
 // exchange is one request on its way, and what became of it.
 type exchange struct {
+	id      string // in the log, in the audit log and in Proxy-Status
+	start   time.Time
+	records *auditLog   // nil for none
+	began   *time.Timer // writes the record of its beginning; nil before it leaves
 	session session
 	now     *state       // the policy when it came
 	source  *auth.Source // nil for a host that is not served
@@ -65,26 +63,30 @@ type exchange struct {
 	pushReport       []byte     // what git is told of a push that is refused
 
 	answer *answer // where the request is not forwarded
-	left   bool    // the request was sent on, at least in part
+	left   bool    // there was a connection to send the request on
 	tries  int     // how often, with different credentials or after a wait
 	err    error   // why there was no complete answer
 
 	interimLeak atomic.Bool // an interim answer had a secret in it
 
 	githubRequestID string
-	refs            []string // that a push moves
+	refs            []string        // that a push moves
+	document        *rules.Document // of GraphQL, nil if none was read
 }
 
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
-	x := &exchange{session: s, now: s.now, source: g.opts.Credentials}
+	caller, refused := g.again(s.caller)
+	s.caller = caller
+	x := &exchange{id: newID(), start: time.Now(), records: g.audit, session: s, now: s.now, source: g.opts.Credentials}
 	x.path, x.query = target(r)
 	out := newRecorder(w)
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
 	defer g.logLine(r, x, out)()
 	x.route.Form = formFor(s.host)
-	refused := s.usage.begin()
-	if refused == nil {
+	if refused != nil {
+		out.Header().Set("Connection", "close")
+	} else if refused = s.usage.begin(); refused == nil {
 		defer s.usage.done()
 		r, refused = s.limit(w, r)
 	}
@@ -96,12 +98,12 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	case refused != nil:
 		x.err = refused
 		if x.pushReport != nil {
-			refused.writeReport(out, x.pushReport)
+			refused.of(x.id).writeReport(out, x.pushReport)
 			return
 		}
-		refused.write(out, x.route.Form)
+		refused.of(x.id).write(out, x.route.Form)
 	case x.answer != nil:
-		x.answer.write(out)
+		x.answer.write(out, x.id)
 	default:
 		g.forward.serve(out, r, x)
 	}
@@ -179,6 +181,7 @@ func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
 	if err != nil {
 		return nil, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the document could not be read: " + err.Error()}
 	}
+	x.document = document
 	x.route.SetDocument(document)
 	return document, nil
 }

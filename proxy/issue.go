@@ -188,9 +188,9 @@ type answer struct {
 	body   []byte // JSON, nil for none
 }
 
-func (a *answer) write(w http.ResponseWriter) {
+func (a *answer) write(w http.ResponseWriter, id string) {
 	h := w.Header()
-	h.Set("Proxy-Status", `ghapp-proxy; details="answered with a placeholder, not by GitHub"`)
+	h.Set("Proxy-Status", `ghapp-proxy; details="answered with a placeholder, not by GitHub"`+requestID(id))
 	if a.body != nil {
 		h.Set("Content-Type", "application/json; charset=utf-8")
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -106,8 +106,8 @@ func hint(x *exchange, resp *http.Response) {
 	case x.credential.Installation == 0:
 	case x.route.UserOnly && resp.StatusCode == http.StatusForbidden:
 		resp.Header.Add("Proxy-Status", "ghapp-proxy; received-status=403; details="+quoteSF(fmt.Sprintf(
-			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation)))
+			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation))+requestID(x.id))
 	case x.route.Operation == "rate-limit/get":
-		resp.Header.Add("Proxy-Status", "ghapp-proxy; details="+quoteSF("the limits of "+x.credential.String()))
+		resp.Header.Add("Proxy-Status", "ghapp-proxy; details="+quoteSF("the limits of "+x.credential.String())+requestID(x.id))
 	}
 }

@@ -60,7 +60,6 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // logLine returns the function that writes a request's line when it ends. It
 // is deferred, and passes a panic on.
 func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
-	start := time.Now()
 	return func() {
 		if w.bytes > 0 {
 			_ = w.control.SetWriteDeadline(time.Time{}) // the connection may be kept
@@ -80,9 +79,9 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		case x.err != nil:
 			level = slog.LevelWarn
 		}
-		took := time.Since(start)
+		took := time.Since(x.start)
 		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, took)...)
-		g.audit.write(func() *AuditRecord { return x.audit(r, w, start, took) })
+		x.end(r, w, took)
 		if aborted != nil {
 			panic(aborted) // net/http closes the connection
 		}
@@ -95,8 +94,9 @@ const maxLogged = 1 << 10
 // describe is what the log says about a request. The path is logged without its
 // query, which may hold secrets.
 func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 22)
+	attrs := make([]slog.Attr, 0, 23)
 	attrs = append(attrs,
+		slog.String("id", x.id),
 		slog.String("client", cmp.Or(x.session.clientName(), r.RemoteAddr)),
 		slog.String("method", logged(r.Method)),
 		slog.String("host", logged(x.session.host.Name)),

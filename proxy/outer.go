@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"ghapp-proxy/rules"
 )
@@ -82,7 +83,7 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 // refused for good is told why in the reason phrase; after a 407 the client
 // may try again on the same connection.
 func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, refused *refusal) {
-	p.noteRefused(r, c, refused)
+	refused = p.noteRefused(r, c, refused)
 	if r.Method == http.MethodConnect && refused.status != http.StatusProxyAuthRequired {
 		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
 		return
@@ -91,9 +92,10 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, re
 	refused.write(w, formFor(p.hosts[host]))
 }
 
-// noteRefused logs a request that is refused before it is a gateway's. The
-// caller is the zero value if it is not known.
-func (p *Proxy) noteRefused(r *http.Request, c caller, refused *refusal) {
+// noteRefused logs a request that is refused before it is a gateway's, and
+// returns what to answer. The caller is the zero value if it is not known.
+func (p *Proxy) noteRefused(r *http.Request, c caller, refused *refusal) *refusal {
+	refused = refused.of(newID())
 	level := slog.LevelWarn
 	switch {
 	case refused.quiet:
@@ -103,8 +105,9 @@ func (p *Proxy) noteRefused(r *http.Request, c caller, refused *refusal) {
 	default:
 		p.audit.write(func() *AuditRecord { return refusedRecord(r, c, refused) })
 	}
-	p.opts.Log.Log(r.Context(), level, "refused", "client", cmp.Or(c.clientName(), r.RemoteAddr),
+	p.opts.Log.Log(r.Context(), level, "refused", "id", refused.id, "client", cmp.Or(c.clientName(), r.RemoteAddr),
 		"method", logged(r.Method), "host", logged(r.URL.Host), "status", refused.status, "error", logged(refused.Error()))
+	return refused
 }
 
 // isOwnAddress reports whether an absolute-form request asks the proxy for
@@ -188,6 +191,7 @@ func nameRefusal(name string) *refusal {
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
 	x := &exchange{keep: true, viaProxy: p.opts.Upstream.opts.Proxy != nil, route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
+	x.id, x.start, x.records = newID(), time.Now(), p.audit
 	x.path, x.query = target(r)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
 	out := newRecorder(w)
@@ -199,7 +203,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	}
 	if refused != nil {
 		x.err = refused
-		refused.write(out, x.route.Form)
+		refused.of(x.id).write(out, x.route.Form)
 		return
 	}
 	r = guardBody(w, r)

@@ -63,6 +63,7 @@ type Proxy struct {
 	inner     http.Server // takes what is inside a CONNECT to a served host
 	inside    *handover   // where the outer hands connections to the inner
 	tunnels   tunnels
+	underway  atomic.Int64 // handlers that run: each writes its records before it ends
 
 	current            atomic.Pointer[state]
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
@@ -86,13 +87,13 @@ func New(opts Options) *Proxy {
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
-		Handler: http.HandlerFunc(p.serveOuter), ErrorLog: errorLog,
+		Handler: p.counted(http.HandlerFunc(p.serveOuter)), ErrorLog: errorLog,
 		BaseContext: withListener, ConnContext: withPeer, ConnState: p.onState,
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 		DisableGeneralOptionsHandler: true,
 	}
 	p.inner = http.Server{
-		Handler: p.gateway, ConnContext: withSession, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
+		Handler: p.counted(p.gateway), ConnContext: withSession, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 128}, DisableGeneralOptionsHandler: true,
 	}
@@ -139,19 +140,4 @@ func withListener(ln net.Listener) context.Context {
 		return context.WithValue(context.Background(), listenerKey{}, other)
 	}
 	return context.Background()
-}
-
-// Shutdown stops accepting, waits for requests under way and for tunnels that
-// are not idle, and when ctx ends cuts off what is left. It returns ctx's error
-// if it had to.
-func (p *Proxy) Shutdown(ctx context.Context) error {
-	err := p.outer.Shutdown(ctx)
-	err = errors.Join(err, p.inner.Shutdown(ctx))
-	p.inside.Close()
-	p.tunnels.drain(ctx)
-	if err != nil {
-		p.outer.Close() // cuts off: what it returns is not news
-		p.inner.Close()
-	}
-	return errors.Join(err, ctx.Err())
 }

@@ -25,6 +25,7 @@ type refusal struct {
 	inside    string    // the cause as the log has it, "" for title
 	retryAt   time.Time // when it may be tried again, zero if nothing is known
 	decidedBy string    // the key of the configuration, "" if none did
+	id        string    // of the request, "" before of
 	quiet     bool      // there are many of the kind: it is in the log at the lowest level only
 	challenge bool      // the client may know the secret that it is asked for: nobody has to look
 }
@@ -69,9 +70,25 @@ func (f *refusal) body(form rules.Form) (contentType string, body []byte) {
 	return contentType, append(body, '\n')
 }
 
+// of is the refusal as the answer to the request of that id. Several may share one.
+func (f *refusal) of(id string) *refusal {
+	own := *f
+	own.id = id
+	return &own
+}
+
 // proxyStatus is the value of the Proxy-Status field (RFC 9209).
 func (f *refusal) proxyStatus() string {
-	return fmt.Sprintf("ghapp-proxy; error=%s; details=%s", f.code, quoteSF(f.title))
+	return fmt.Sprintf("ghapp-proxy; error=%s; details=%s%s", f.code, quoteSF(f.title), requestID(f.id))
+}
+
+// requestID is the parameter of our member of Proxy-Status by which the log and
+// the audit log are searched.
+func requestID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "; request-id=" + quoteSF(id)
 }
 
 // write answers with the refusal.

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ghapp-proxy/policy"
@@ -23,10 +25,12 @@ const (
 	// tunnelTick is how often a copy looks up from its work. It is short of
 	// tunnelLinger, so that slow progress is noticed.
 	tunnelTick = 30 * time.Second
+	// tunnelHurry is how long nothing may pass when the proxy ends.
+	tunnelHurry = time.Second
 )
 
-// tunnels are the connections that pass unread. They are tracked so that they
-// end with the proxy.
+// tunnels are the connections that pass unread, from before the host is reached.
+// They are tracked so that they end with the proxy. The zero value has none.
 type tunnels struct {
 	mu     sync.Mutex
 	open   map[*tunnel]struct{}
@@ -37,9 +41,11 @@ type tunnels struct {
 // tunnel is a client's connection to a host that is not served.
 type tunnel struct {
 	client, host net.Conn
+	giveUpDial   context.CancelFunc // the host is nil until it is reached
 
 	passed   atomic.Int64 // when something last passed, in Unix nanoseconds
 	patience atomic.Int64 // how long nothing may pass, in nanoseconds
+	finished atomic.Bool  // one end has sent all it had
 }
 
 // add tracks a tunnel, or reports that the proxy is closing.
@@ -57,6 +63,15 @@ func (ts *tunnels) add(t *tunnel) bool {
 	return true
 }
 
+// reached notes the host of a tunnel.
+func (ts *tunnels) reached(t *tunnel, host net.Conn) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t.host = host; ts.closed {
+		t.hurry(tunnelHurry)
+	}
+}
+
 func (ts *tunnels) remove(t *tunnel) {
 	ts.mu.Lock()
 	delete(ts.open, t)
@@ -65,24 +80,39 @@ func (ts *tunnels) remove(t *tunnel) {
 }
 
 // drain waits until all tunnels have ended: idle ones do within a second. When
-// ctx ends it closes them.
+// ctx ends it cuts them off and does not wait.
 func (ts *tunnels) drain(ctx context.Context) {
 	ts.mu.Lock()
 	ts.closed = true
 	for t := range ts.open {
-		t.hurry(time.Second)
+		if t.host != nil {
+			t.hurry(tunnelHurry)
+		}
 	}
 	ts.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		ts.mu.Lock()
-		defer ts.mu.Unlock()
-		for t := range ts.open {
-			t.client.Close()
+	ended := make(chan struct{})
+	go func() {
+		ts.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// cut cuts off the tunnels that are open, and returns how many.
+func (ts *tunnels) cut() int {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for t := range ts.open {
+		t.giveUpDial()
+		t.client.Close()
+		if t.host != nil {
 			t.host.Close()
 		}
-	})
-	ts.wg.Wait()
-	stop()
+	}
+	return len(ts.open)
 }
 
 // openTunnel connects to the host of the CONNECT, answers, and copies until
@@ -93,32 +123,38 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	defer c.slot.release()
 	start := time.Now()
 	record := &AuditRecord{
-		Time: start.UTC(), Kind: AuditTunnel, Client: c.clientName(), Address: r.RemoteAddr,
+		Time: start.UTC(), ID: newID(), Kind: AuditTunnel, Client: c.clientName(), Address: r.RemoteAddr,
 		Method: r.Method, Host: to.String(), Decision: AuditForwarded, Status: http.StatusOK,
 	}
-	line := p.opts.Log.With("client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", to.String())
-	defer p.audit.write(func() *AuditRecord {
-		record.Milliseconds = milliseconds(time.Since(start))
-		return record
-	})
+	line := p.opts.Log.With("id", record.ID, "client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", to.String())
+	write := func() {
+		p.audit.write(func() *AuditRecord {
+			record.Milliseconds = milliseconds(time.Since(start))
+			return record
+		})
+	}
+	defer write()
 
-	host, err := p.opts.Upstream.dialTunnel(r.Context(), to)
+	t, err := p.dialTunnel(r.Context(), client, to)
 	if err != nil {
-		refused := upstreamRefusal(err, to.String())
+		refused := tunnelRefusal(err, to)
 		record.refuse(refused)
 		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
 			line, record.DecidedBy = line.With("address", denial.Addr, "decided_by", denial.Key), denial.Key
 		}
 		line.Warn("refused", "status", refused.status, "error", logged(refused.Error()))
-		refused.response(r).Write(client)
+		refused.of(record.ID).response(r).Write(client)
 		return
 	}
-	defer host.Close()
+	defer p.tunnels.remove(t)
+	defer t.host.Close()
 	if age := c.maxAge(); age > 0 {
-		defer time.AfterFunc(age, func() { client.Close(); host.Close() }).Stop()
+		defer time.AfterFunc(age, func() { client.Close(); t.host.Close() }).Stop()
 	}
-	t := &tunnel{client: client, host: host}
-	record.Sent, record.Received, err = p.carry(t, to)
+	record.Phase = AuditBegin
+	write()
+	record.Phase = AuditEnd
+	record.Sent, record.Received, err = t.carry(to, p.opts.Upstream.opts.Egress.Limited())
 	if err != nil {
 		record.Reason, line = err.Error(), line.With("error", err)
 	}
@@ -136,21 +172,44 @@ func (a *AuditRecord) refuse(refused *refusal) {
 	a.Status, a.Reason = refused.status, refused.Error()
 }
 
-// errClosing is for a tunnel that comes too late.
+// errClosing is for a tunnel that ends with the proxy, or comes too late.
 var errClosing = errors.New("the proxy is closing")
 
-// carry answers the CONNECT and copies until the tunnel ends.
-func (p *Proxy) carry(t *tunnel, to policy.Destination) (sent, received int64, err error) {
+// dialTunnel connects a client to its host. The tunnel is tracked, and has to be
+// removed.
+func (p *Proxy) dialTunnel(ctx context.Context, client net.Conn, to policy.Destination) (*tunnel, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t := &tunnel{client: client, giveUpDial: cancel}
+	t.patience.Store(int64(tunnelIdle))
+	if !p.tunnels.add(t) {
+		return nil, errClosing
+	}
+	host, err := p.opts.Upstream.dialTunnel(ctx, to)
+	if err != nil {
+		p.tunnels.remove(t)
+		return nil, err
+	}
+	p.tunnels.reached(t, host)
+	return t, nil
+}
+
+// tunnelRefusal says why there is no tunnel.
+func tunnelRefusal(err error, to policy.Destination) *refusal {
+	if errors.Is(err, errClosing) {
+		return &refusal{status: http.StatusServiceUnavailable, code: "connection_terminated", title: err.Error(), remedy: "try again in a moment"}
+	}
+	return upstreamRefusal(err, to.String())
+}
+
+// carry answers the CONNECT and copies until the tunnel ends. Where it is
+// limited, the tunnel has to begin as one to that destination.
+func (t *tunnel) carry(to policy.Destination, limited bool) (sent, received int64, err error) {
 	if _, err := io.WriteString(t.client, established); err != nil {
 		return 0, 0, err
 	}
-	t.patience.Store(int64(tunnelIdle))
-	if !p.tunnels.add(t) {
-		return 0, 0, errClosing
-	}
-	defer p.tunnels.remove(t)
 	client := t.client
-	if p.opts.Upstream.opts.Egress.Limited() && to.Port == 443 {
+	if limited && to.Port == 443 {
 		if client, err = t.checkHello(to); err != nil {
 			return 0, 0, &helloError{err}
 		}
@@ -213,22 +272,37 @@ func (t *tunnel) copyHalf(dst, src net.Conn) (n int64, err error) {
 		}
 		switch {
 		case err == nil:
+			t.finished.Store(true)
 			t.hurry(min(tunnelLinger, time.Duration(t.patience.Load())))
-			return n, closeWrite(dst)
+			_ = closeWrite(dst) // fails where dst has ended as well
+			return n, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, t.giveUp(err)
 		case time.Since(time.Unix(0, t.passed.Load())) >= time.Duration(t.patience.Load()):
-			return n, t.giveUp(errors.New("nothing has passed for too long"))
+			return n, t.giveUp(t.idle())
 		}
 	}
 }
 
+// idle says why a tunnel ends through which nothing passes, nil if that was its
+// end.
+func (t *tunnel) idle() error {
+	switch {
+	case t.finished.Load():
+		return nil
+	case t.patience.Load() <= int64(tunnelHurry):
+		return errClosing
+	}
+	return fmt.Errorf("nothing has passed for %v", tunnelIdle)
+}
+
 // giveUp ends the other direction as well: it may be waiting for bytes that
-// will not come. Only the first error is worth reporting.
+// will not come. Only the first error is worth reporting, and none once one end
+// has finished: many close a connection with a reset then.
 func (t *tunnel) giveUp(err error) error {
 	t.client.Close()
 	t.host.Close()
-	if errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, net.ErrClosed) || t.finished.Load() && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
 		return nil
 	}
 	return err

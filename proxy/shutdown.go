@@ -1,0 +1,74 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	// recordTime is how long what was cut off may take to write its records.
+	recordTime = 2 * time.Second
+	// recordTick is how often that is looked at.
+	recordTick = 5 * time.Millisecond
+)
+
+// CutOffError is Shutdown's for what had not finished.
+type CutOffError struct {
+	Requests, Tunnels int
+	// Unrecorded is how many of these were still at it when Shutdown returned:
+	// they may come too late for the audit log.
+	Unrecorded int
+	Err        error // why it did not wait any longer
+}
+
+// Error implements error.
+func (e *CutOffError) Error() string {
+	return fmt.Sprintf("%d requests and %d tunnels were cut off: %v", e.Requests, e.Tunnels, e.Err)
+}
+
+// Unwrap returns why it did not wait any longer.
+func (e *CutOffError) Unwrap() error { return e.Err }
+
+// counted counts a handler of requests as it runs. That of a CONNECT runs as
+// long as the tunnel.
+func (p *Proxy) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.underway.Add(1)
+		defer p.underway.Add(-1)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Shutdown stops accepting, waits for requests under way and for tunnels that
+// are not idle, and when ctx ends cuts off what is left: then its error is a
+// *CutOffError. When it returns, all that was begun has its record, save for what
+// the error says.
+func (p *Proxy) Shutdown(ctx context.Context) error {
+	err := errors.Join(p.outer.Shutdown(ctx), p.inner.Shutdown(ctx))
+	p.inside.Close()
+	p.tunnels.drain(ctx)
+	if ctx.Err() == nil {
+		p.awaitRecords()
+		return err
+	}
+	cut := &CutOffError{Err: ctx.Err(), Tunnels: p.tunnels.cut()}
+	cut.Requests = max(0, int(p.underway.Load())-cut.Tunnels)
+	p.outer.Close() // what it returns is not news
+	p.inner.Close()
+	if cut.Unrecorded = p.awaitRecords(); cut.Requests+cut.Tunnels == 0 {
+		return nil
+	}
+	return cut
+}
+
+// awaitRecords waits until nothing is under way, but not for long, and returns
+// what still is.
+func (p *Proxy) awaitRecords() int {
+	for end := time.Now().Add(recordTime); p.underway.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(recordTick)
+	}
+	return int(p.underway.Load())
+}
