@@ -77,8 +77,8 @@ func (c *Client) decideGraphQL(route *rules.Route, document *rules.Document) *De
 		return c.deny("graphql", "use the REST API", "may not use GraphQL")
 	case document == nil:
 		return c.deny("", fmt.Sprintf("send a document in plain JSON, smaller than %d bytes", rules.MaxGraphQL), "has limits, and may not make a GraphQL request that cannot be read")
-	case document.CloneToken:
-		return c.deny("", "clone through the proxy, without a token", "has limits, and may not select tempCloneToken, which is a credential")
+	case document.Credential != "":
+		return c.deny("", "clone through the proxy, without a token", "has limits, and may not select %s, which is a credential", document.Credential)
 	case !document.Mutation:
 		return nil
 	case c.GraphQL == GraphQLRead:

@@ -3,6 +3,9 @@ package proxy_test
 import (
 	"strings"
 	"testing"
+
+	"ghapp-proxy/policy"
+	"ghapp-proxy/rules"
 )
 
 func TestAttackGraphQL(t *testing.T) {
@@ -107,4 +110,92 @@ func TestAttackGraphQL(t *testing.T) {
 		{what: "a type in another spelling", request: "POST /graphql\nContent-Type: application/json\nContent_Type: application/x-www-form-urlencoded\n\n{\"query\":\"{viewer{login}}\"}", want: "400 the field Content_type can be taken for Content-Type"},
 		{what: "a coding in another spelling", request: "POST /graphql\nContent-Type: application/json\nContent_Encoding: gzip\n\n{\"query\":\"{viewer{login}}\"}", want: "400 the field Content_encoding can be taken for Content-Encoding"},
 	})
+}
+
+// A rule denies acme/rockets. It holds against who does not name it.
+func TestAttackDeniedRepository(t *testing.T) {
+	w := compromise(t, func(s *setup, agent *policy.Client) {
+		agent.Deny = nil
+		s.options.Rules.Rules = []rules.Rule{
+			{Repositories: repositories(t, "acme/rockets"), Deny: "rockets are secret"},
+			{Owners: []rules.Glob{"globex"}, Deny: "globex is another's"},
+		}
+	})
+	const (
+		denied  = "403 rule[1] denies this: rockets are secret"
+		leads   = "403 rule[1] looks at whom or what a request is about, and this document may lead to others than it names"
+		unclear = "403 rule[1] looks at whom or what a request is about, and this one does not say so that it can be told"
+		rockets = `repository(name:"rockets"){object(expression:"main:x"){...on Blob{text}}}`
+		plain   = `{"query":"{viewer{login}}"}`
+	)
+	in := func(selection string) string {
+		return document(`{repository(owner:"acme",name:"widgets"){` + selection + `}}`)
+	}
+	w.attempts(t, []attack{
+		{request: document(`{repository(owner:"acme",name:"rockets"){id}}`), want: denied},
+		{request: in(`id issues(first:1){nodes{title author{login}}}`), want: "confined 200"},
+		{request: in("owner{" + rockets + "}"), want: leads},
+		{request: in("owner{...on Organization{" + rockets + "}}"), want: leads},
+		{request: document(`{repository(owner:"acme",name:"widgets"){owner{...F}}} fragment F on RepositoryOwner{` + rockets + `}`), want: leads},
+		{request: in("owner{...on Organization{repositories(first:9){nodes{description}}}}"), want: leads},
+		{request: in("owner{...on Organization{teams(first:9){nodes{repositories(first:9){nodes{description}}}}}}"), want: leads},
+		{request: in("issues(first:1){nodes{author{...on Organization{" + rockets + "}}}}"), want: leads},
+		{request: in("issue(number:1){timelineItems(first:9){nodes{...on CrossReferencedEvent{source{...on Issue{body}}}}}}"), want: leads},
+		{request: in("issue(number:1){parent{body} subIssues(first:9){nodes{body}}}"), want: leads},
+		{request: in("parent{issues(first:9){nodes{body}}}"), want: leads},
+		{request: in("forks(first:9){nodes{description}}"), want: leads},
+		{request: in("projectsV2(first:9){nodes{items(first:9){nodes{content{...on Issue{body}}}}}}"), want: leads},
+		{request: in("aFieldOfTomorrow{description}"), want: leads},
+		{request: document(`{organization(login:"acme"){repositories(first:9){nodes{description}}}}`), want: leads},
+		{request: document(`{node(id:"` + idOf("O", 5001) + `"){...on Organization{` + rockets + `}}}`), want: leads, asks: true},
+		{request: document(`{search(query:"acme",type:USER,first:9){nodes{...on Organization{` + rockets + `}}}}`), want: leads},
+		{request: document(`{search(query:"secret",type:ISSUE,first:9){nodes{...on Issue{body}}}}`), want: leads},
+		{request: document(`{search(query:"repo:acme/widgets OR secret",type:ISSUE_ADVANCED,first:9){nodes{...on Issue{body}}}}`), want: leads},
+		{request: document(`{viewer{organizations(first:9){nodes{` + rockets + `}}}}`), want: leads},
+		{request: document(`{topic(name:"x"){repositories(first:9){nodes{description}}}}`), want: leads},
+		{request: document(`{relay{organization(login:"acme"){` + rockets + `}}}`), want: denied},
+		{request: document(`{aRootOfTomorrow{description}}`), want: leads},
+
+		// What is not read.
+		{request: "GET /graphql?query={viewer{login}}", want: "403"},
+		{request: "PUT /graphql\nContent-Type: application/json\n\n" + plain, want: "403"},
+		{request: "PATCH /graphql\nContent-Type: application/json\n\n" + plain, want: "403"},
+
+		// Ways to it that are no GraphQL.
+		{request: "GET /repos/acme/widgets/compare/main...acme:rockets:main", want: denied},
+		{request: "GET /repos/acme/widgets/compare/main...acme%3Arockets%3Amain", want: denied},
+		{request: "GET /repos/acme/widgets/compare/globex:tools:main...main", want: "403 rule[2] denies this"},
+		{request: "GET /repos/acme/widgets/compare/main...initech:main", want: unclear},
+	})
+}
+
+// Somebody whom no limits bind is held by a rule all the same.
+func TestAttackUnreadDocuments(t *testing.T) {
+	w := start(t, func(s *setup) {
+		s.options.Rules.Rules = []rules.Rule{{Repositories: repositories(t, "acme/rockets"), Deny: "rockets are secret"}}
+	})
+	const (
+		unclear = "403 rule[1] looks at whom or what a request is about, and this one does not say so that it can be told"
+		plain   = `{"query":"{viewer{login}}"}`
+		typed   = "\nContent-Type: application/json"
+	)
+	for _, request := range []string{
+		"GET /graphql?query={viewer{login}}",
+		"PUT /graphql" + typed + "\n\n" + plain,
+		"PATCH /graphql" + typed + "\n\n" + plain,
+		"POST /graphql" + typed + "\nContent-Type: application/x-www-form-urlencoded\n\n" + plain,
+		"POST /graphql" + typed + "\nContent-Type: application/json\n\n" + plain,
+		"POST /graphql" + typed + "\nContent-Encoding: \nContent-Encoding: gzip\n\n" + plain,
+		"POST /graphql" + typed + "\nContent-Encoding: gzip\n\n" + zip(t, plain),
+		"POST /graphql\n\n" + plain,
+		"POST /graphql?query={viewer{login}}" + typed + "\n\n" + plain,
+	} {
+		conn := w.intercepted(t, "api.github.com", nil)
+		got := w.answerOf(t, conn, spell("api.github.com", request))
+		conn.Close()
+		if passed := len(w.github.Requests()); !strings.HasPrefix(got, unclear) || passed > 0 {
+			t.Errorf("%q: %q and %d requests, want %q", request, got, passed, unclear)
+		}
+		w.github.Reset()
+	}
 }

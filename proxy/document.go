@@ -13,7 +13,7 @@ import (
 // as it was. It returns nil for a body that is larger than rules.MaxGraphQL,
 // compressed, or not understood. The error is that of reading the body.
 func parseDocument(r *http.Request) (*rules.Document, error) {
-	if r.Header.Get("Content-Encoding") != "" || r.ContentLength > rules.MaxGraphQL {
+	if len(r.Header["Content-Encoding"]) > 0 || r.ContentLength > rules.MaxGraphQL {
 		return nil, nil
 	}
 	text, err := io.ReadAll(io.LimitReader(r.Body, rules.MaxGraphQL+1))
@@ -28,12 +28,21 @@ func parseDocument(r *http.Request) (*rules.Document, error) {
 	if err != nil {
 		return nil, nil // it is for GitHub to say
 	}
-	// A query string, or a form, might be merged with what was read here.
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.URL.RawQuery != "" || media != "application/json" {
+	// A query string, or a form, might be merged with what was read here, and of
+	// two types a server might take either.
+	if r.URL.RawQuery != "" || !isJSON(r.Header["Content-Type"]) {
 		document.Unclear = true
 	}
 	return &document, nil
+}
+
+// isJSON reports whether a body is of JSON and nothing else.
+func isJSON(contentType []string) bool {
+	if len(contentType) != 1 {
+		return false
+	}
+	media, _, err := mime.ParseMediaType(contentType[0])
+	return err == nil && media == "application/json"
 }
 
 // replayed is a body of which a part was read and put back.

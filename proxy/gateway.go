@@ -172,6 +172,7 @@ func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
 		return nil, denied(denial)
 	}
 	if r.Method != http.MethodPost {
+		x.route.SetDocument(nil) // a server might take one from elsewhere
 		return nil, nil
 	}
 	document, err := parseDocument(r)

@@ -38,6 +38,9 @@ func api(req Request, path segments) (Route, error) {
 		route.Scheme, route.ClientID = Basic, unescape(path.at[1])
 	}
 	route.HandsOut, route.CloneToken = op.handsOut, op.cloneToken
+	if op.names == namesRepository {
+		route.addCompared(&path)
+	}
 	return route, nil
 }
 

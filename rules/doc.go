@@ -56,6 +56,8 @@
 // of github.com only, from a list that GitHub publishes with some delay. Where a
 // path fits several patterns, GitHub's order is not documented: a word is taken
 // to mean the word, also where it could be the name of a branch. GraphQL
-// documents are read without GitHub's schema: see GraphQL. Hosts of a GHES
+// documents are not validated: see GraphQL. What a field leads to is known from
+// GitHub's schema (npm package @octokit/graphql-schema); of one that GitHub has
+// added since, the worst is assumed, where rules look at names. Hosts of a GHES
 // instance with subdomain isolation are not known.
 package rules

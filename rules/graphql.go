@@ -65,9 +65,14 @@ type Document struct {
 	// absent or null is not unclear, and neither is a search without qualifiers.
 	Unclear bool
 
-	// CloneToken reports that Repository.tempCloneToken is selected: a
-	// credential to clone a private repository.
-	CloneToken bool
+	// Reach is how far the document may lead from whom it names: what it selects
+	// below a field that leads to others, or that is not known, and that is more
+	// than who they are.
+	Reach Reach
+
+	// Credential is the name of a field that is selected and whose value is a
+	// credential, such as Repository.tempCloneToken; "" if there is none.
+	Credential string
 }
 
 // GraphQLError says why a GraphQL request is not understood. GitHub might
@@ -126,7 +131,11 @@ func GraphQL(body []byte) (Document, error) {
 	if err := w.prepare(parsed.Fragments, operation, request.variables); err != nil {
 		return Document{}, err
 	}
-	if err := w.selections(operation.SelectionSet, scope{root: true}, 0); err != nil {
+	root := scope{root: true, typ: "Query"}
+	if operation.Operation == ast.Mutation {
+		root.typ = "Mutation"
+	}
+	if err := w.selections(operation.SelectionSet, root, 0); err != nil {
 		return Document{}, err
 	}
 	doc.Mutation = operation.Operation == ast.Mutation

@@ -73,8 +73,8 @@ func TestGraphQLClients(t *testing.T) {
 			t.Errorf("%s: fields %q, want %q", name, got, w.fields)
 		}
 		mutation := strings.Contains(string(b), "mutation")
-		if doc.Mutation != mutation || doc.Unclear || doc.CloneToken {
-			t.Errorf("%s: mutation %v, unclear %v, clone token %v", name, doc.Mutation, doc.Unclear, doc.CloneToken)
+		if doc.Mutation != mutation || doc.Unclear || doc.Credential != "" {
+			t.Errorf("%s: mutation %v, unclear %v, credential %q", name, doc.Mutation, doc.Unclear, doc.Credential)
 		}
 	}
 }
@@ -199,7 +199,7 @@ func TestGraphQLDocument(t *testing.T) {
 	doc, err := GraphQL(body(`mutation{...F z:closeIssue(input:{}){clientMutationId} closeIssue{id}}
 		fragment F on Mutation{... on Mutation{createIssue(input:{}){issue{repository{...G}}}}}
 		fragment G on Repository{t:tempCloneToken}`, ""))
-	if err != nil || !doc.Mutation || strings.Join(doc.Fields, " ") != "createIssue closeIssue" || !doc.CloneToken {
+	if err != nil || !doc.Mutation || strings.Join(doc.Fields, " ") != "createIssue closeIssue" || doc.Credential != "tempCloneToken" {
 		t.Errorf("mutation: %+v, %v", doc, err)
 	}
 	doc, err = GraphQL(body(`{user(login:"hubot"){id} repository(owner:"acme",name:"widgets"){id}

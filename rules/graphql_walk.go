@@ -30,6 +30,19 @@ type variable struct {
 type scope struct {
 	root  bool   // it is the operation's own
 	owner string // its fields are those of this account
+
+	typ    string // whose fields it has, "" if that is not known
+	reach  Reach  // how far it is from whom the document names
+	free   bool   // nothing in it is anybody's
+	parent bool   // it is the repository that another was forked from
+}
+
+// as is the scope of what is selected only of objects of a type.
+func (in scope) as(typ string) scope {
+	if typ != "" {
+		in.typ = typ
+	}
+	return in
 }
 
 // spread is a fragment in a scope. A second visit would find nothing new.
@@ -84,7 +97,7 @@ func (w *walker) selections(set ast.SelectionSet, in scope, depth int) error {
 		case *ast.Field:
 			err = w.field(s, in, depth)
 		case *ast.InlineFragment:
-			err = w.selections(s.SelectionSet, in, depth+1)
+			err = w.selections(s.SelectionSet, in.as(s.TypeCondition), depth+1)
 		case *ast.FragmentSpread:
 			err = w.spread(s.Name, in, depth)
 		}
@@ -108,10 +121,14 @@ func (w *walker) spread(name string, in scope, depth int) error {
 		return nil
 	}
 	w.active[name], w.done[key] = true, true
-	err := w.selections(fragment.SelectionSet, in, depth+1)
+	err := w.selections(fragment.SelectionSet, in.as(fragment.TypeCondition), depth+1)
 	w.active[name] = false
 	return err
 }
+
+// credentialFields are the fields of GitHub's schema that are credentials: to
+// clone a private repository, and to sign in without an identity provider.
+var credentialFields = []string{"tempCloneToken", "recoveryCodes"}
 
 // field visits a field, its arguments and what is selected of it.
 func (w *walker) field(f *ast.Field, in scope, depth int) error {
@@ -123,8 +140,8 @@ func (w *walker) field(f *ast.Field, in scope, depth int) error {
 			return graphqlErrorf("the operation has more than %d different fields", maxRootFields)
 		}
 	}
-	if f.Name == "tempCloneToken" {
-		w.doc.CloneToken = true
+	if slices.Contains(credentialFields, f.Name) {
+		w.doc.Credential = f.Name
 	}
 	var names nameSet
 	for _, argument := range f.Arguments {
@@ -136,6 +153,8 @@ func (w *walker) field(f *ast.Field, in scope, depth int) error {
 	if err != nil {
 		return err
 	}
+	named := f.Name == "repository" && in.owner != "" && w.argument(f, "name") != ""
+	w.lead(f, in, &below, named)
 	for _, argument := range f.Arguments {
 		if err := w.value(argument.Name, argument.Value, depth+1); err != nil {
 			return err

@@ -74,6 +74,8 @@ type Route struct {
 	Unclear bool
 	// Fields are the root fields of a GraphQL document.
 	Fields []string
+	// Reach is how far a GraphQL document may lead from Subject and Others.
+	Reach Reach
 
 	InstallationID int64  // of /app/installations/{id}; 0 if there is none
 	ClientID       string // of /applications/{client_id}
@@ -179,7 +181,7 @@ func (route *Route) SetDocument(document *Document) {
 		return
 	}
 	route.setSubjects(document.Subjects, document.Source)
-	route.Fields, route.Unclear = document.Fields, document.Unclear
+	route.Fields, route.Unclear, route.Reach = document.Fields, document.Unclear, document.Reach
 }
 
 // classify dispatches on what the host is for.

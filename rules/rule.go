@@ -20,8 +20,9 @@ import (
 // A rule sees what stands in the request. Whom a request is about that says only
 // an id, or a GraphQL document that is not read, a rule with Owners or
 // Repositories cannot tell: it refuses the request, unless the caller finds the
-// name and fills it in before Decide. Nor does it see what a listing or a GraphQL
-// connection leads to; Narrow confines that. Operations have several paths
+// name and fills it in before Decide. So it does with a document that leads from
+// whom it names to others. Nor does it see what a listing or a search of the REST
+// API leads to; Narrow confines that. Operations have several paths
 // (/repos/{owner}/{repo}/… and /repositories/{id}/…), and GitHub takes POST for
 // PATCH, so a rule that denies does it better by Operations than by Paths or
 // Methods.
@@ -94,9 +95,8 @@ func (set Set) Decide(req Request, route *Route) {
 	var named, method bool // does the rule name the operation, the method?
 	if rule, unclear := set.match(req, route); rule != nil {
 		switch {
-		case unclear:
-			route.Refused = Refusal(fmt.Sprintf(
-				"rule[%d] looks at whom or what a request is about, and this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", route.Rule, MaxGraphQL))
+		case unclear != "":
+			route.Refused = Refusal(fmt.Sprintf("rule[%d] looks at whom or what a request is about, and %s", route.Rule, unclear))
 			return
 		case rule.Deny != "":
 			route.Refused = rule.refusal(route.Rule)
@@ -128,12 +128,12 @@ func (route *Route) isExchange() bool {
 // match returns the first rule that matches and notes its number in the route,
 // or returns nil.
 //
-// unclear reports that the rule might match, but that it cannot be told: it
+// unclear says why it cannot be told whether the rule matches, "" if it does: it
 // looks at whom a request is about, or at what a document does, and the request
 // does not say so that it can be read.
-func (set Set) match(req Request, route *Route) (rule *Rule, unclear bool) {
+func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 	if len(set.Rules) == 0 {
-		return nil, false
+		return nil, ""
 	}
 	paths := readPath(req, route)
 	for i := range set.Rules {
@@ -145,13 +145,32 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear bool) {
 		if !operation && !unread {
 			continue
 		}
-		unclear := unread || rule.looksAtSubjects() && route.isUnclear()
-		if unclear || rule.matchesSubjects(route) {
-			route.Rule = i + 1
-			return rule, unclear
+		switch matches := rule.matchesSubjects(route); {
+		case unread || rule.looksAtSubjects() && route.isUnclear():
+			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", MaxGraphQL)
+		case rule.isPassedBy(route, matches):
+			unclear = "this document may lead to others than it names: ask for each repository by its owner and name"
+		case !matches:
+			continue
 		}
+		route.Rule = i + 1
+		return rule, unclear
 	}
-	return nil, false
+	return nil, ""
+}
+
+// isPassedBy reports whether a document may lead past the rule: to whom it
+// denies but the document does not name, or from whom it lets pass to others,
+// with a token that is not confined.
+func (r *Rule) isPassedBy(route *Route, matches bool) bool {
+	switch {
+	case r.Deny != "" && !matches:
+		return len(r.Repositories) > 0 && route.Reach >= ReachOwners || len(r.Owners) > 0 && route.Reach >= ReachAny
+	case r.Deny == "" && matches:
+		confined := len(r.Narrow.Repositories) > 0 || len(r.Narrow.RepositoryIDs) > 0
+		return len(r.Repositories) > 0 && !confined && route.Reach >= ReachOwners
+	}
+	return false
 }
 
 // matchesRequest is about all but the operation and the subjects.

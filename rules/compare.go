@@ -1,0 +1,41 @@
+package rules
+
+import "strings"
+
+// addCompared adds the repositories that a comparison is between, besides the
+// one in the path: /repos/{owner}/{repo}/compare/{basehead}, where base and head
+// may each be OWNER:BRANCH, of a fork, or OWNER:REPO:BRANCH. A branch has no
+// colon. Of a fork of which only the owner is known the name is not.
+//
+// Source: docs.github.com "Compare two commits".
+func (route *Route) addCompared(path *segments) {
+	if !isOneOf(route.Operation, "repos/compare-commits", "repos/compare-commits-with-basehead", "dependency-graph/diff-range") {
+		return
+	}
+	plain := path.path
+	if !strings.ContainsAny(plain, ":%") {
+		return
+	}
+	for range 3 {
+		plain = unescape(plain)
+	}
+	at := strings.Index(strings.ToLower(plain), compare)
+	if at < 0 {
+		return
+	}
+	for side := range strings.SplitSeq(plain[at+len(compare):], "...") {
+		parts := strings.Split(side, ":")
+		switch {
+		case len(parts) == 1:
+		case len(parts) == 2 && route.Owner != "" && strings.EqualFold(parts[0], route.Owner):
+		case len(parts) == 3 && isLogin(parts[0]) && isRepositoryName(parts[1]):
+			if s := (Subject{Owner: parts[0], Repo: parts[1]}); !sameSubject(s, route.Subject) {
+				route.Others = appendSubject(route.Others, s)
+			}
+		default:
+			route.Unclear = true
+		}
+	}
+}
+
+const compare = "/compare/"

@@ -1,0 +1,173 @@
+package rules
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+//go:generate go run gen/graphql/main.go
+
+// Reach is how far a GraphQL document may lead from whom it names.
+type Reach uint8
+
+const (
+	ReachNamed  Reach = iota // to whom the document names, and nobody else
+	ReachOwners              // to other repositories of their owners as well
+	ReachAny                 // to anybody
+)
+
+// graphqlText is the table of fields that lead to other objects; its head
+// explains the marks.
+//
+//go:embed graphql.txt
+var graphqlText string
+
+// lead is a field that leads to another object.
+type lead struct {
+	to    string // the type, "" where nothing below is anybody's
+	reach Reach
+}
+
+// leads are the fields of GitHub's schema that lead to other objects, by type
+// and name.
+var leads = sync.OnceValue(func() map[string]map[string]lead {
+	all := make(map[string]map[string]lead, 1024)
+	for line := range strings.Lines(graphqlText) {
+		if line[0] == '#' {
+			continue
+		}
+		words := strings.Fields(line)
+		fields := make(map[string]lead, len(words)-1)
+		for _, word := range words[1:] {
+			i := strings.IndexAny(word, "=+!-")
+			fields[word[:i]] = lead{word[i+1:], map[byte]Reach{'=': ReachNamed, '+': ReachOwners, '!': ReachAny, '-': ReachNamed}[word[i]]}
+		}
+		all[words[0]] = fields
+	}
+	return all
+})
+
+// lead notes how far a field leads, and puts into below where what is selected
+// of it stands. named is a repository that the field names by itself.
+//
+// What leads away is not yet away: of everybody whose work a repository has, a
+// document may ask the name. It leads there with the first field that tells more.
+func (w *walker) lead(f *ast.Field, in scope, below *scope, named bool) {
+	if in.free || strings.HasPrefix(f.Name, "__") {
+		below.free = true
+		return
+	}
+	next, known := leads()[in.typ][f.Name]
+	if !known && len(f.SelectionSet) > 0 {
+		next.reach = ReachAny // what GitHub added, or an Enterprise Server has of old
+	}
+	switch {
+	case in.typ == "Query" && f.Name == "search":
+		if next.reach = ReachAny; w.isContentSearch(f) {
+			next.reach = searchReach(w.argument(f, "query"))
+		}
+	case f.Name == "repositories" && next.reach == ReachAny && isOwnOnly(f):
+		next.reach = ReachOwners
+	}
+	below.typ, below.free = next.to, known && next.to == ""
+	below.reach, below.parent = max(in.reach, next.reach), in.typ == "Repository" && f.Name == "parent"
+	switch {
+	case in.reach == ReachNamed && named:
+		below.reach = ReachNamed
+	case in.reach != ReachNamed && !isReference(in.typ, f.Name) && !(in.parent && f.Name == "description"):
+		w.doc.Reach = max(w.doc.Reach, below.reach)
+	}
+}
+
+// isOwnOnly reports whether repositories(ownerAffiliations: OWNER) is selected:
+// those of an account itself, without those that it works on.
+func isOwnOnly(f *ast.Field) bool {
+	argument := f.Arguments.ForName("ownerAffiliations")
+	if argument == nil {
+		return false
+	}
+	v := argument.Value
+	if v.Kind == ast.ListValue && len(v.Children) == 1 {
+		v = v.Children[0].Value
+	}
+	return v.Kind == ast.EnumValue && v.Raw == "OWNER"
+}
+
+// references are the fields that say no more of somebody than who it is, and of
+// a repository how it may be used: what tools ask of the fork that a pull
+// request comes from, and of whoever wrote something.
+var references = strings.Fields(`
+	__typename databaseId fullDatabaseId id login name nameWithOwner number oid resourcePath slug totalCount url
+	defaultBranchRef organization owner pageInfo repository target
+	hasDiscussionsEnabled hasIssuesEnabled hasProjectsEnabled hasWikiEnabled isArchived isFork isInOrganization isPrivate
+	mergeCommitAllowed rebaseMergeAllowed squashMergeAllowed viewerPermission`)
+
+// profiles are the types of accounts whose plain fields everybody may read.
+var profiles = []string{"Actor", "App", "Bot", "Mannequin", "User"}
+
+func isReference(typ, field string) bool {
+	_, leadsOn := leads()[typ][field]
+	switch {
+	case slices.Contains(references, field), typ == "ProjectV2" && field == "title":
+		return true
+	case field == "nodes" || field == "edges" || field == "node":
+		return strings.HasSuffix(typ, "Connection") || strings.HasSuffix(typ, "Edge")
+	}
+	return !leadsOn && slices.Contains(profiles, typ)
+}
+
+// isContentSearch reports whether search(type:) asks for what is in repositories,
+// not for accounts.
+func (w *walker) isContentSearch(f *ast.Field) bool {
+	argument := f.Arguments.ForName("type")
+	if argument == nil {
+		return false
+	}
+	v, kind := argument.Value, ""
+	if known := w.variables[v.Raw]; v.Kind == ast.Variable && known.isGiven {
+		kind, _ = known.given.(string)
+	} else if v.Kind == ast.Variable {
+		v = known.defaultValue
+	}
+	if v != nil && v.Kind == ast.EnumValue {
+		kind = v.Raw
+	}
+	return isOneOf(kind, "ISSUE", "ISSUE_ADVANCED", "REPOSITORY", "DISCUSSION")
+}
+
+// searchReach tells how far the results of a search may be from whom its
+// qualifiers name.
+func searchReach(text string) Reach {
+	if len(text) > maxSearch || strings.Count(text, `"`)%2 != 0 || strings.ContainsAny(text, `\()`) {
+		return ReachAny
+	}
+	reach, found := ReachNamed, false
+	for word := range strings.FieldsSeq(text) {
+		name, _, qualifier := strings.Cut(word, ":")
+		switch {
+		case strings.EqualFold(word, "OR"), strings.EqualFold(word, "NOT"):
+			return ReachAny
+		case !qualifier || !isOneOf(name, "repo", "org", "user", "owner", "enterprise"):
+			continue
+		}
+		s := qualified(word)
+		switch found = true; {
+		case !s.Named():
+			return ReachAny
+		case s.Repo == "":
+			reach = ReachOwners
+		}
+	}
+	if !found {
+		return ReachAny
+	}
+	return reach
+}
+
+func isOneOf(s string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(s, word) })
+}
