@@ -72,6 +72,8 @@ func (c *Client) decideOperation(req *rules.Request, route *rules.Route, documen
 			return c.deny(key, "name the owner and the repository in the path", "may not use a path by number: it cannot be told whether %q is meant", op.text)
 		case op.tag == TagAdmin && isUnknown(route.Operation):
 			return c.deny(key, "", "may not use an operation that GitHub's descriptions do not have: it might be one of %q", op.text)
+		case op.tag == TagAdmin && document != nil:
+			return c.deny(key, "", "may not run the mutation %q, which %q denies", firstMutation(document, isAdminMutation), op.text)
 		}
 		return c.deny(key, "", "may not use %q, which %q denies", route.Operation, op.text)
 	}

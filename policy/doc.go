@@ -37,8 +37,8 @@
 // A client that is limited to repositories still sees what is public, in
 // searches and through GraphQL, as everybody does. Lists of operations are about
 // REST: a GraphQL mutation that does the same is named by mutations, or by
-// graphql = "read". Whoever may comment or start workflows moves refs by way of
-// those who act on it; push and deny_push do not see that. Nor do they see a
-// mutation that GitHub adds later, unless its name has one of the words that
-// those of today have: mutations lists the ones that may run.
+// graphql = "read"; only the tag "admin" is about both. Whoever may comment or
+// start workflows moves refs by way of those who act on it; push and deny_push do
+// not see that. A mutation that GitHub adds later is refused to a client with any
+// limit, unless mutations names it.
 package policy

@@ -87,8 +87,13 @@ func (c *Client) decideGraphQL(route *rules.Route, document *rules.Document) *De
 		return c.deny("read_only", "", "may only read, and this is a mutation")
 	}
 	for _, field := range document.Fields {
-		if c.Mutations != nil && field != "__typename" && !slices.Contains(c.Mutations, field) {
-			return c.deny("mutations", "add it to mutations, if it is meant to", "may not run the mutation %q", field)
+		const remedy = "add it to mutations, if it is meant to"
+		switch {
+		case slices.Contains(c.Mutations, field), field == "__typename":
+		case c.Mutations != nil:
+			return c.deny("mutations", remedy, "may not run the mutation %q", field)
+		case !KnownMutation(field):
+			return c.deny("", remedy, "has limits, and may not run the mutation %q, which is none of those known here", field)
 		}
 	}
 	return nil

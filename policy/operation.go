@@ -92,8 +92,8 @@ func (op *Operation) denies(req *rules.Request, route *rules.Route, document *ru
 		return false // a placeholder is good for what the client may do anyway
 	case op.tag == TagAdmin && isUnknown(route.Operation):
 		return true
-	case op.tag == TagAdmin && document != nil && document.Mutation:
-		return slices.ContainsFunc(document.Fields, isAdminMutation)
+	case op.tag == TagAdmin && firstMutation(document, isAdminMutation) != "":
+		return true
 	}
 	return op.allows(req, route, paths)
 }
@@ -123,16 +123,3 @@ var adminOperations = sync.OnceValue(func() map[string]bool {
 })
 
 func isAdmin(operation string) bool { return adminOperations()[operation] }
-
-// adminWords are parts of the names of the GraphQL mutations that do what the
-// operations of admin.txt do: docs.github.com "Mutations" in the GraphQL
-// reference. They stand for mutations that GitHub adds later, too.
-var adminWords = []string{
-	"BranchProtection", "DeployKey", "Enterprise", "Environment", "IdentityProvider", "InteractionLimit",
-	"IpAllowList", "Member", "Migrat", "Organization", "Repository", "Ruleset", "Setting", "Team", "VerifiableDomain",
-	"approveDeployments", "rejectDeployments",
-}
-
-func isAdminMutation(field string) bool {
-	return slices.ContainsFunc(adminWords, func(word string) bool { return strings.Contains(field, word) })
-}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 
 	"ghapp-proxy/rules"
@@ -91,18 +90,6 @@ var refMoves = map[string]refMove{
 	"teams/update-legacy":                                 byOthers,
 }
 
-// mergeWords are parts of the names of the GraphQL mutations that move refs:
-// docs.github.com "Mutations" in the GraphQL reference. They stand for mutations
-// that GitHub adds later, too.
-var mergeWords = []string{
-	"Branch", "Commit", "Fork", "Merge", "Ref", "Release", "Repository", "Tag",
-	"createDeployment", "enqueuePullRequest", "import", "merge", "revert", "Migration",
-}
-
-func movesRef(field string) bool {
-	return slices.ContainsFunc(mergeWords, func(word string) bool { return strings.Contains(field, word) })
-}
-
 // decideRefMove refuses what moves refs by other ways than a push, unless the
 // request says which ref in its path, and the client may.
 func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
@@ -111,10 +98,8 @@ func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document 
 	}
 	const remedy = "push with git: what that moves can be told"
 	key := c.refKey()
-	if document != nil && document.Mutation {
-		if i := slices.IndexFunc(document.Fields, movesRef); i >= 0 {
-			return c.deny(key, remedy, "may not run the mutation %q: it may move refs that the request does not name", document.Fields[i])
-		}
+	if field := firstMutation(document, isRefMutation); field != "" {
+		return c.deny(key, remedy, "may not run the mutation %q: it may move refs that the request does not name", field)
 	}
 	move := refMoves[route.Operation]
 	switch {

@@ -199,3 +199,35 @@ func TestAttackUnreadDocuments(t *testing.T) {
 		w.github.Reset()
 	}
 }
+
+// What REST refuses as administration, and what nobody knows, mutations do not do.
+func TestAttackMutations(t *testing.T) {
+	w := compromise(t, nil)
+	id := idOf("R", 9001)
+	run := func(mutation string) string {
+		return document("mutation{x:" + mutation + `(input:{repositoryId:"` + id + `"}){clientMutationId}}`)
+	}
+	var attacks []attack
+	for _, mutation := range []string{
+		"updateTopics", "updateCheckSuitePreferences", "removeOutsideCollaborator", "createIssueType", "updateIssueType", "deleteIssueType", "acceptTopicSuggestion",
+		"createRepositoryRuleset", "updateRepositoryRuleset", "setRepositoryCustomPropertyValues", "archiveRepository", "pinEnvironment", "createSponsorship",
+		"updateNotificationRestrictionSetting", "removePullRequestCreationCapBypassUsers", "grantMigratorRole", "updateProjectV2Collaborators",
+		"updateTeamsRepository", "regenerateEnterpriseIdentityProviderRecoveryCodes", "doWhatNobodyHasHeardOf",
+	} {
+		attacks = append(attacks, attack{request: run(mutation), want: `403 client agent may not run the mutation "` + mutation + `", which "admin" denies (client.agent.deny[1])`, asks: true})
+	}
+	w.attempts(t, append(attacks,
+		attack{request: run("addComment"), want: "confined", asks: true},
+		attack{request: document("{" + `enterprise(slug:"acme"){ownerInfo{samlIdentityProvider{recoveryCodes}}}}`), want: "403 client agent"},
+		attack{request: document(`{repository(owner:"acme",name:"widgets"){owner{...on Enterprise{ownerInfo{samlIdentityProvider{recoveryCodes}}}}}}`), want: "403 client agent has limits, and may not select recoveryCodes, which is a credential"},
+	))
+}
+
+// Limits of another kind do not let a mutation pass that nobody knows.
+func TestAttackUnknownMutation(t *testing.T) {
+	w := compromise(t, func(_ *setup, agent *policy.Client) { agent.Deny, agent.Push = nil, nil })
+	w.attempts(t, []attack{
+		{request: document(`mutation{doWhatNobodyHasHeardOf(input:{repositoryId:"` + idOf("R", 9001) + `"}){clientMutationId}}`), asks: true,
+			want: `403 client agent has limits, and may not run the mutation "doWhatNobodyHasHeardOf", which is none of those known here (client.agent)`},
+	})
+}
