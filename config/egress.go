@@ -8,8 +8,8 @@ import (
 // readEgress reads the [egress] table; nil if there is none.
 func readEgress(root *table, apps []*auth.App) *policy.Egress {
 	given := root.has("egress")
-	t := root.table("egress", "below a line [egress] there can be default, allow and deny")
-	e := &policy.Egress{Allow: readPatterns(t, "allow"), Deny: readPatterns(t, "deny")}
+	t := root.table("egress", "below a line [egress] there can be default, allow, allow_private and deny")
+	e := &policy.Egress{Allow: readPatterns(t, "allow"), AllowPrivate: readNames(t, "allow_private"), Deny: readPatterns(t, "deny")}
 	if s, ok := t.text("default"); ok {
 		e.DenyUnlisted = s == "deny"
 		if s != "deny" && s != "tunnel" {
@@ -34,6 +34,18 @@ func readPatterns(t *table, key string) []policy.HostPattern {
 			continue
 		}
 		list = append(list, p)
+	}
+	return list
+}
+
+// readNames reads patterns of which each must be one name: whoever has a name
+// below a domain of others could have it lead to any private address.
+func readNames(t *table, key string) []policy.HostPattern {
+	list := readPatterns(t, key)
+	for _, p := range list {
+		if !p.IsName() {
+			t.fault(key, withHint("a name in full, with its port unless that is 443 or 80: \"wiki.corp.example.com:8443\"; addresses go into allow", "%q is not the name of one host", p))
+		}
 	}
 	return list
 }

@@ -2,7 +2,9 @@ package policy
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -13,9 +15,12 @@ type Egress struct {
 	// DenyUnlisted refuses what Allow does not list.
 	DenyUnlisted bool
 	// Allow lists what passes, on ports 443 and 80 where an element names no
-	// port. A host's name and an address allow private addresses; a wildcard
-	// does not, since anybody can have a name below many a domain.
+	// port. Of addresses that are not public only those pass that it lists as
+	// addresses: a name leads where whoever has it wants.
 	Allow []HostPattern
+	// AllowPrivate lists names that pass as in Allow, and lead to private
+	// addresses too. Their elements must be of one name (HostPattern.IsName).
+	AllowPrivate []HostPattern
 	// Deny lists what never passes, on any port where an element names none.
 	// It wins over Allow. Addresses in it are looked for behind names as well.
 	Deny []HostPattern
@@ -37,7 +42,7 @@ func (d *EgressDenial) Error() string { return d.Reason }
 // Limited reports whether some hosts may be reached and others may not, so
 // that it matters what a tunnel is used for.
 func (e *Egress) Limited() bool {
-	return e != nil && (e.DenyUnlisted || len(e.Allow)+len(e.Deny) > 0)
+	return e != nil && (e.DenyUnlisted || len(e.Allow)+len(e.AllowPrivate)+len(e.Deny) > 0)
 }
 
 // Decide decides about a destination by its name, or by its address if it is
@@ -61,7 +66,7 @@ func (e *Egress) Decide(d Destination) *EgressDenial {
 		return e.DecideAddr(d, d.Addr)
 	}
 	if what := localName(d.Host); what != "" && !e.listsName(d) {
-		return &EgressDenial{Key: "egress.allow", Reason: notAllowed(d) + ": it is " + what, Remedy: addTo(d)}
+		return &EgressDenial{Key: "egress.allow", Reason: notAllowed(d) + ": it is " + what, Remedy: addTo(d) + ", and its address"}
 	}
 	return nil
 }
@@ -73,7 +78,7 @@ func (e *Egress) DecideTunnel(d Destination) *EgressDenial {
 	if denial := e.Decide(d); denial != nil || !e.Limited() || d.Port != 80 {
 		return denial
 	}
-	for _, p := range e.Allow {
+	for p := range e.allowed() {
 		if p.port == d.Port && p.MatchHost(d) {
 			return nil
 		}
@@ -94,7 +99,7 @@ func (e *Egress) DecideAddr(d Destination, addr netip.Addr) *EgressDenial {
 		}
 	}
 	kind, ok := kindOf(addr)
-	if !ok || e.listsAddr(d, addr) || kind.byName && e.listsName(d) {
+	if !ok || e.listsAddr(d, addr) || kind.private && anyOf(e.AllowPrivate, d) {
 		return nil
 	}
 	denial := &EgressDenial{Key: "egress.allow", Addr: addr, Reason: notAllowed(d) + ": it leads to " + kind.what + " address"}
@@ -102,27 +107,62 @@ func (e *Egress) DecideAddr(d Destination, addr netip.Addr) *EgressDenial {
 	case d.Addr.IsValid():
 		denial.Reason = notAllowed(d) + ": it is " + kind.what + " address"
 		denial.Remedy = addTo(d)
-	case kind.byName:
-		denial.Remedy = addTo(d)
+	case kind.private:
+		denial.Key, denial.Remedy = "egress.allow_private", addToPrivate(d)
 	default:
-		denial.Remedy = "if that is meant, add the address to egress.allow"
+		denial.Remedy = addTheAddress
 	}
 	return denial
 }
 
-// lists reports whether Allow lists a destination by its name or address.
-func (e *Egress) lists(d Destination) bool {
+// DecideOwnAddr is DecideAddr for an address of the machine that the proxy runs
+// on, where other services may rely on being out of reach. It passes only if
+// Allow lists it, or a range of loopback addresses, and not some larger network.
+func (e *Egress) DecideOwnAddr(d Destination, addr netip.Addr) *EgressDenial {
+	denial := e.DecideAddr(d, addr)
+	if e == nil || denial != nil {
+		return denial
+	}
 	for _, p := range e.Allow {
-		if p.MatchHost(d) && p.allowsPort(d.Port) {
-			return true
+		if p.matchAddr(addr) && p.allowsPort(d.Port) && (p.prefix.IsSingleIP() || canonical(addr).IsLoopback()) {
+			return nil
 		}
 	}
-	return false
+	leads := "leads to"
+	if d.Addr.IsValid() {
+		leads = "is"
+	}
+	return &EgressDenial{
+		Key: "egress.allow", Addr: addr, Reason: notAllowed(d) + ": it " + leads + " an address of the proxy's own machine", Remedy: addTheAddress,
+	}
 }
 
-// listsName reports whether Allow lists this very name.
+const addTheAddress = "if that is meant, add the address to egress.allow"
+
+// allowed are the elements of Allow and AllowPrivate.
+func (e *Egress) allowed() iter.Seq[HostPattern] {
+	return func(yield func(HostPattern) bool) {
+		for _, list := range [...][]HostPattern{e.Allow, e.AllowPrivate} {
+			for _, p := range list {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// anyOf reports whether one of the patterns is about a destination and its port.
+func anyOf(patterns []HostPattern, d Destination) bool {
+	return slices.ContainsFunc(patterns, func(p HostPattern) bool { return p.MatchHost(d) && p.allowsPort(d.Port) })
+}
+
+// lists reports whether a destination is listed by its name or address.
+func (e *Egress) lists(d Destination) bool { return anyOf(e.Allow, d) || anyOf(e.AllowPrivate, d) }
+
+// listsName reports whether this very name is listed.
 func (e *Egress) listsName(d Destination) bool {
-	for _, p := range e.Allow {
+	for p := range e.allowed() {
 		if p.exact(d) && p.allowsPort(d.Port) {
 			return true
 		}
@@ -148,18 +188,34 @@ func (e *Egress) denied(i int, d Destination, addr netip.Addr) *EgressDenial {
 func notAllowed(d Destination) string { return "egress to " + d.String() + " is not allowed" }
 
 // addTo says what to add so that a destination passes.
-func addTo(d Destination) string {
+func addTo(d Destination) string { return fmt.Sprintf("add %q to egress.allow", entry(d)) }
+
+// addToPrivate is addTo for a name that leads to a private address.
+func addToPrivate(d Destination) string {
+	return fmt.Sprintf("if that is meant, add %q to egress.allow_private", entry(d))
+}
+
+// entry is how a list has a destination.
+func entry(d Destination) string {
 	if d.Port == 443 {
-		return fmt.Sprintf("add %q to egress.allow", d.Host)
+		return d.Host
 	}
-	return fmt.Sprintf("add %q to egress.allow", d.String())
+	return d.String()
+}
+
+// hereNames are names that hosts files have for the machine itself: Debian,
+// Fedora and Alpine, and the engines of containers for what they run on.
+var hereNames = []string{
+	"localhost", "localhost.localdomain", "localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6",
+	"ip6-localhost", "ip6-loopback", "ipv6-localhost", "ipv6-loopback", "broadcasthost", "loopback",
+	"host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal",
 }
 
 // localName says what a name is that never leads to a public address. Another
 // proxy that resolves names for us is not asked about these.
 func localName(name string) string {
 	switch {
-	case name == "localhost" || strings.HasSuffix(name, ".localhost"): // RFC 6761, section 6.3
+	case slices.Contains(hereNames, name), strings.HasSuffix(name, ".localhost"): // RFC 6761, section 6.3
 		return "this machine"
 	case name == "metadata.google.internal" || name == "metadata.goog":
 		return "a metadata service"

@@ -6,10 +6,10 @@ import "net/netip"
 type addressKind struct {
 	prefix netip.Prefix
 	what   string
-	// byName: allowing the host's name allows this address as well. Elsewhere
-	// the address itself has to be allowed, because nobody who names a host
-	// means its metadata service or a multicast group.
-	byName bool
+	// private: it can be opened for a name. Elsewhere the address itself has to
+	// be allowed, because nobody who names a host means the proxy's own machine,
+	// its metadata service or a multicast group.
+	private bool
 }
 
 // special are the addresses that the Internet does not lead to, or not to one
@@ -21,8 +21,8 @@ var special = []addressKind{
 	{prefix("fd20:ce::254/128"), "cloud metadata", false},   // Google Compute Engine
 	{prefix("100.100.100.200/32"), "cloud metadata", false}, // Alibaba Cloud
 	{prefix("168.63.129.16/32"), "cloud metadata", false},   // Azure's host; public by its number
-	{prefix("127.0.0.0/8"), "a loopback", true},
-	{prefix("::1/128"), "a loopback", true},
+	{prefix("127.0.0.0/8"), "a loopback", false},
+	{prefix("::1/128"), "a loopback", false},
 	{prefix("10.0.0.0/8"), "a private", true},
 	{prefix("172.16.0.0/12"), "a private", true},
 	{prefix("192.168.0.0/16"), "a private", true},

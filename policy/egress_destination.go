@@ -123,7 +123,7 @@ func validName(name string) bool {
 	return true
 }
 
-// HostPattern is an element of egress.allow or egress.deny. It is made by
+// HostPattern is an element of egress.allow, allow_private or deny. It is made by
 // ParseHostPattern.
 type HostPattern struct {
 	text   string
@@ -205,8 +205,11 @@ func (p HostPattern) MatchHost(d Destination) bool {
 	}
 }
 
+// IsName reports whether the pattern is the name of one host.
+func (p HostPattern) IsName() bool { return !p.wild && p.name != "" }
+
 // exact reports whether the pattern is this very name.
-func (p HostPattern) exact(d Destination) bool { return !p.wild && p.name != "" && p.name == d.Host }
+func (p HostPattern) exact(d Destination) bool { return p.IsName() && p.name == d.Host }
 
 // matchAddr reports whether the pattern is about an address, in any of the
 // forms that lead to the same place.
@@ -214,7 +217,7 @@ func (p HostPattern) matchAddr(addr netip.Addr) bool {
 	return p.prefix.IsValid() && (p.prefix.Contains(addr) || p.prefix.Contains(canonical(addr)))
 }
 
-// allowsPort reports whether an element of egress.allow is about a port:
+// allowsPort reports whether an element of egress.allow or allow_private is about a port:
 // without one of its own it stands for the web's.
 func (p HostPattern) allowsPort(port uint16) bool {
 	if p.port == 0 {

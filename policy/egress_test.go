@@ -141,6 +141,7 @@ func TestDecide(t *testing.T) {
 	closed := &policy.Egress{
 		DenyUnlisted: true,
 		Allow:        patterns(t, "packages.example.org", "*.example.com", "git.example.net:8443", "*:9418", "[2606:4700::1111]", "198.51.100.0/24", "ws.example.net:80"),
+		AllowPrivate: patterns(t, "wiki.corp.example.net:8443"),
 		Deny:         patterns(t, "secret.example.com", "*.bad.example.com:443", "198.51.100.7"),
 	}
 	open := &policy.Egress{Deny: patterns(t, "*.bad.example.com", "8.8.8.0/24")}
@@ -182,6 +183,15 @@ func TestDecide(t *testing.T) {
 		{"open", open, "127.0.0.1:443", "egress.allow"},
 		{"open", open, "localhost:443", "egress.allow"},
 		{"open", open, "x.LocalHost.:443", "egress.allow"},
+		{"open", open, "localhost.localdomain:443", "egress.allow"},
+		{"open", open, "localhost6.localdomain6:80", "egress.allow"},
+		{"open", open, "IP6-localhost:443", "egress.allow"},
+		{"open", open, "ip6-loopback:443", "egress.allow"},
+		{"open", open, "host.docker.internal:443", "egress.allow"},
+		{"closed", closed, "ip6-localhost:9418", "egress.allow"},
+		{"closed", closed, "wiki.corp.example.net:8443", ""},
+		{"closed", closed, "wiki.corp.example.net:443", "egress.default"},
+		{"closed", closed, "x.wiki.corp.example.net:8443", "egress.default"},
 		{"open", open, "metadata.google.internal:80", "egress.allow"},
 		{"zero", &policy.Egress{}, "8.8.8.8:443", ""},
 		{"zero", &policy.Egress{}, "8.8.8.8:22", "egress.allow"},
@@ -217,7 +227,11 @@ func TestDenialsSayHowToMendThem(t *testing.T) {
 		{closed.Decide(destination(t, "x.example.com:443")), "egress to x.example.com:443 is not allowed: egress.deny[1] forbids it", ""},
 		{open.Decide(destination(t, "x.example.com:22")), "egress to x.example.com:22 is not allowed: ports other than 443 and 80 must be listed", `add "x.example.com:22" to egress.allow`},
 		{open.Decide(destination(t, "[::1]:443")), "egress to [::1]:443 is not allowed: it is a loopback address", `add "::1" to egress.allow`},
-		{open.DecideAddr(destination(t, "x.example.com:443"), netip.MustParseAddr("10.0.0.1")), "egress to x.example.com:443 is not allowed: it leads to a private address", `add "x.example.com" to egress.allow`},
+		{open.DecideAddr(destination(t, "x.example.com:443"), netip.MustParseAddr("10.0.0.1")), "egress to x.example.com:443 is not allowed: it leads to a private address", `if that is meant, add "x.example.com" to egress.allow_private`},
+		{open.DecideAddr(destination(t, "x.example.com:443"), netip.MustParseAddr("127.0.0.1")), "egress to x.example.com:443 is not allowed: it leads to a loopback address", "if that is meant, add the address to egress.allow"},
+		{open.Decide(destination(t, "localhost:443")), "egress to localhost:443 is not allowed: it is this machine", `add "localhost" to egress.allow, and its address`},
+		{open.DecideOwnAddr(destination(t, "x.example.com:443"), netip.MustParseAddr("8.8.8.8")), "egress to x.example.com:443 is not allowed: it leads to an address of the proxy's own machine", "if that is meant, add the address to egress.allow"},
+		{open.DecideOwnAddr(destination(t, "8.8.8.8:443"), netip.MustParseAddr("8.8.8.8")), "egress to 8.8.8.8:443 is not allowed: it is an address of the proxy's own machine", "if that is meant, add the address to egress.allow"},
 		{open.DecideAddr(destination(t, "x.example.com:443"), netip.MustParseAddr("169.254.169.254")), "egress to x.example.com:443 is not allowed: it leads to a link-local address", "if that is meant, add the address to egress.allow"},
 	} {
 		if test.denial == nil || test.denial.Reason != test.reason || test.denial.Remedy != test.remedy {
@@ -227,10 +241,10 @@ func TestDenialsSayHowToMendThem(t *testing.T) {
 }
 
 // addresses are one or two of each kind: whether they pass where nothing is
-// listed, and whether they do where their host's name is.
+// listed, and whether they do where their host's name may lead to private ones.
 var addresses = []struct {
-	addr         string
-	open, byName bool
+	addr          string
+	open, private bool
 }{
 	{"8.8.8.8", true, true},
 	{"140.82.112.3", true, true},
@@ -240,11 +254,11 @@ var addresses = []struct {
 	{"64:ff9b::8.8.8.8", true, true},
 	{"::ffff:8.8.8.8", true, true},
 
-	{"127.0.0.1", false, true},
-	{"127.255.255.255", false, true},
-	{"::1", false, true},
-	{"::ffff:127.0.0.1", false, true},
-	{"64:ff9b::127.0.0.1", false, true},
+	{"127.0.0.1", false, false},
+	{"127.255.255.255", false, false},
+	{"::1", false, false},
+	{"::ffff:127.0.0.1", false, false},
+	{"64:ff9b::127.0.0.1", false, false},
 	{"10.0.0.0", false, true},
 	{"10.255.255.255", false, true},
 	{"172.16.0.1", false, true},
@@ -306,7 +320,8 @@ var addresses = []struct {
 func TestDecideAddr(t *testing.T) {
 	open := &policy.Egress{}
 	named := &policy.Egress{Allow: patterns(t, "host.example.com")}
-	wild := &policy.Egress{Allow: patterns(t, "*.example.com", "*", "host.example.com:8443")}
+	private := &policy.Egress{AllowPrivate: patterns(t, "host.example.com")}
+	wild := &policy.Egress{Allow: patterns(t, "*.example.com", "*"), AllowPrivate: patterns(t, "host.example.com:8443", "other.example.com")}
 	everything := &policy.Egress{Allow: patterns(t, "0.0.0.0/0", "::/0")}
 	d := destination(t, "host.example.com:443")
 	for _, test := range addresses {
@@ -314,8 +329,16 @@ func TestDecideAddr(t *testing.T) {
 		if denial := open.DecideAddr(d, addr); (denial == nil) != test.open {
 			t.Errorf("DecideAddr(%s) = %v, want allowed %v", addr, denial, test.open)
 		}
-		if denial := named.DecideAddr(d, addr); (denial == nil) != test.byName {
-			t.Errorf("DecideAddr(%s) with its name allowed = %v, want allowed %v", addr, denial, test.byName)
+		if denial := named.DecideAddr(d, addr); (denial == nil) != test.open {
+			t.Errorf("DecideAddr(%s) with its name allowed = %v, want allowed %v", addr, denial, test.open)
+		}
+		if denial := private.DecideAddr(d, addr); (denial == nil) != test.private {
+			t.Errorf("DecideAddr(%s) with its name allowed to be private = %v, want allowed %v", addr, denial, test.private)
+		}
+		for name, e := range map[string]*policy.Egress{"open": open, "private": private, "wild": wild} {
+			if denial := e.DecideOwnAddr(d, addr); denial == nil {
+				t.Errorf("%s.DecideOwnAddr(%s) = nil, want a denial", name, addr)
+			}
 		}
 		if denial := wild.DecideAddr(d, addr); (denial == nil) != test.open {
 			t.Errorf("DecideAddr(%s) with a wildcard allowed = %v, want allowed %v", addr, denial, test.open)
@@ -326,6 +349,29 @@ func TestDecideAddr(t *testing.T) {
 		if denial := (*policy.Egress)(nil).DecideAddr(d, addr); denial != nil {
 			t.Errorf("nil.DecideAddr(%s) = %v, want nil", addr, denial)
 		}
+	}
+}
+
+// What the proxy's own machine has at its other ports is reached by its very
+// address alone.
+func TestDecideOwnAddr(t *testing.T) {
+	e := &policy.Egress{
+		Allow: patterns(t, "10.0.0.0/8", "10.1.0.5", "10.1.0.6:8443", "127.0.0.0/8", "*", "0.0.0.0/0:9418", "10.1.0.7/32"), AllowPrivate: patterns(t, "wiki.example.com"),
+		Deny: patterns(t, "127.0.0.9"),
+	}
+	for to, addrs := range map[string]map[string]bool{
+		"wiki.example.com:443":   {"10.1.0.4": false, "10.1.0.5": true, "10.1.0.6": false, "10.1.0.7": true, "127.0.0.1": true, "127.0.0.9": false, "8.8.8.8": false},
+		"wiki.example.com:8443":  {"10.1.0.6": true, "10.1.0.5": false},
+		"other.example.com:9418": {"10.1.0.5": false, "8.8.8.8": false, "127.0.0.1": true},
+	} {
+		for addr, want := range addrs {
+			if denial := e.DecideOwnAddr(destination(t, to), netip.MustParseAddr(addr)); (denial == nil) != want {
+				t.Errorf("DecideOwnAddr(%s, %s) = %v, want allowed %v", to, addr, denial, want)
+			}
+		}
+	}
+	if denial := (*policy.Egress)(nil).DecideOwnAddr(destination(t, "x.example.com:443"), netip.MustParseAddr("127.0.0.1")); denial != nil {
+		t.Errorf("nil.DecideOwnAddr = %v, want nil", denial)
 	}
 }
 
@@ -356,7 +402,7 @@ func TestLimited(t *testing.T) {
 		want   bool
 	}{
 		{nil, false}, {&policy.Egress{}, false}, {&policy.Egress{DenyUnlisted: true}, true},
-		{&policy.Egress{Allow: patterns(t, "*")}, true}, {&policy.Egress{Deny: patterns(t, "x")}, true},
+		{&policy.Egress{Allow: patterns(t, "*")}, true}, {&policy.Egress{AllowPrivate: patterns(t, "x")}, true}, {&policy.Egress{Deny: patterns(t, "x")}, true},
 	} {
 		if got := test.egress.Limited(); got != test.want {
 			t.Errorf("%+v.Limited() = %v, want %v", test.egress, got, test.want)

@@ -145,7 +145,8 @@ func TestEgressRefusesAddress(t *testing.T) {
 			{"*:" + port + " localhost", "localhost:" + port, false},
 			{"*:" + port, "localhost:" + port, false},
 			{"*:" + port + " 127.0.0.1:443", "localhost:" + port, false},
-			{"localhost:" + port, "localhost:" + port, true},
+			{"localhost:" + port, "localhost:" + port, false},
+			{"localhost:" + port + " 127.0.0.1:" + port + " [::1]:" + port, "localhost:" + port, true},
 		}
 		if listen[0] == '[' { // not everywhere is localhost ::1
 			tests = tests[:3]
@@ -366,7 +367,7 @@ func TestEgressBehindProxy(t *testing.T) {
 		s.upstream.ConnectTo = nil
 	})
 	for target, want := range map[string]int{
-		objects + ":443": 200, "internal.example.com:443": 403, "127.0.0.1:443": 403, "169.254.169.254:9418": 403, "localhost:9418": 403,
+		objects + ":443": 200, "internal.example.com:443": 403, "127.0.0.1:443": 403, "169.254.169.254:9418": 403, "localhost:9418": 403, "localhost.localdomain:9418": 403, "ip6-localhost:9418": 403,
 		"[64:ff9b::7f00:1]:9418": 403,
 	} {
 		if _, resp := w.connect(t, target); resp.StatusCode != want {

@@ -116,7 +116,11 @@ func (u *Upstream) control(ctx context.Context, _, address string, _ syscall.Raw
 		return errSelf
 	}
 	if d, ok := ctx.Value(destinationKey{}).(policy.Destination); ok {
-		if denial := u.opts.Egress.DecideAddr(d, to.Addr()); denial != nil {
+		decide := u.opts.Egress.DecideAddr
+		if u.opts.Egress != nil && isThisMachine(to.Addr().Unmap().WithZone("")) {
+			decide = u.opts.Egress.DecideOwnAddr
+		}
+		if denial := decide(d, to.Addr()); denial != nil {
 			return denial
 		}
 	}

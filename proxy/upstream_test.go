@@ -139,6 +139,56 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
+// A name that may lead to private addresses leads neither to loopback nor to
+// what the proxy's own machine has besides.
+func TestPrivateNames(t *testing.T) {
+	const name = "wiki.corp.example.com:"
+	for _, addr := range append(ownAddresses(t), "127.0.0.1") {
+		ln, _ := local(t, addr+":0")
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		network, err := netip.MustParseAddr(addr).Prefix(9) // no range of loopback addresses
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, test := range map[string]struct {
+			egress policy.Egress
+			ok     bool
+		}{
+			"by its name":                {policy.Egress{Allow: pattern(t, name+port)}, false},
+			"by its name, being private": {policy.Egress{AllowPrivate: pattern(t, name+port)}, false},
+			"in a network":               {policy.Egress{Allow: pattern(t, name+port, network.String()+":"+port)}, addr == "127.0.0.1"},
+			"by its address":             {policy.Egress{Allow: pattern(t, name+port, addr+":"+port)}, true},
+		} {
+			test.egress.DenyUnlisted = true
+			u := NewUpstream(UpstreamOptions{Egress: &test.egress})
+			u.dialer.Resolver = resolver(t, func() []string { return []string{addr} })
+			conn, err := u.dialTunnel(t.Context(), parse(t, name+port))
+			if conn != nil {
+				conn.Close()
+			}
+			if _, denied := errors.AsType[*policy.EgressDenial](err); denied == test.ok || (err == nil) != test.ok {
+				t.Errorf("%s, listed %s: %v, want allowed %v", addr, what, err, test.ok)
+			}
+			u.Close()
+		}
+	}
+}
+
+// ownAddresses is one address of this machine that is no loopback one, if it has any.
+func ownAddresses(t *testing.T) []string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, addr := range addrs {
+		if ipnet, ok := addr.(*net.IPNet); ok && ipnet.IP.To4() != nil && !ipnet.IP.IsLoopback() {
+			return []string{ipnet.IP.String()}
+		}
+	}
+	return nil
+}
+
 // Of several addresses those are taken that may be.
 func TestSomeAddressesDenied(t *testing.T) {
 	ln, accepted := local(t, "127.0.0.2:0")
