@@ -37,6 +37,15 @@ func (c *interceptedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// noteInside is the inner server's ConnState.
+func noteInside(conn net.Conn, state http.ConnState) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
+			intercepted.session.slot.note(state)
+		}
+	}
+}
+
 type sessionKey struct{}
 
 // withSession is the inner server's ConnContext: it lifts the session from

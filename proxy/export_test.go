@@ -10,5 +10,5 @@ func (p *Proxy) Connections(client string) int {
 
 // Requests is how many requests count for a client.
 func (p *Proxy) Requests(client string) int {
-	return int(p.current.Load().callers[client].usage.requests.Load())
+	return int(p.current.Load().callers[client].usage.requests.running.Load())
 }

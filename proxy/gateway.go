@@ -86,7 +86,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x.route.Form = formFor(s.host)
 	if refused != nil {
 		out.Header().Set("Connection", "close")
-	} else if refused = s.usage.begin(); refused == nil {
+	} else if refused = s.usage.begin(r.Context(), s.slot, g.opts.Patience); refused == nil {
 		defer s.usage.done()
 		r, refused = s.limit(w, r)
 	}

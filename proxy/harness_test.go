@@ -134,8 +134,9 @@ func startBefore(t testing.TB, github *githubtest.Server, listen string, change 
 		upstream: proxy.UpstreamOptions{ConnectTo: github.ConnectTo(), RootCAs: upstreamRoots},
 		options: proxy.Options{
 			Hosts: rules.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true,
-			Audit: w.audit,
-			Log:   slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+			Patience: 100 * time.Millisecond, // most who wait in tests do it in vain
+			Audit:    w.audit,
+			Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}
 	if change != nil {

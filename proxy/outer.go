@@ -25,8 +25,11 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
+	conn := r.Context().Value(peerKey{}).(*peer).conn
+	p.arrivals.remove(conn) // it is known whose it is
 	if r.Method != http.MethodConnect {
 		if refused = p.countPlain(r, &c); refused != nil {
+			p.arrivals.note(conn, http.StateNew) // it counts for nobody
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
@@ -58,23 +61,26 @@ func (p *Proxy) countPlain(r *http.Request, c *caller) *refusal {
 		}
 		p.plain.Delete(conn)
 		held.release()
-		p.arrivals.note(conn, http.StateNew)
 	}
 	if refused := p.count(r, c); refused != nil {
 		return refused
 	}
 	c.slot.attach(conn)
 	p.plain.Store(conn, c.slot)
-	p.arrivals.remove(conn)
 	return nil
 }
 
 // onState is the outer server's ConnState.
 func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 	p.arrivals.note(conn, state)
-	if state == http.StateClosed || state == http.StateHijacked {
+	switch state {
+	case http.StateClosed, http.StateHijacked:
 		if held, ok := p.plain.LoadAndDelete(conn); ok {
 			held.(*slot).release()
+		}
+	case http.StateActive, http.StateIdle:
+		if held, ok := p.plain.Load(conn); ok {
+			held.(*slot).note(state)
 		}
 	}
 }
@@ -196,7 +202,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
 	out := newRecorder(w)
 	defer p.gateway.logLine(r, x, out)()
-	refused := c.usage.begin()
+	refused := c.usage.begin(r.Context(), c.slot, p.opts.Patience)
 	if refused == nil {
 		defer c.usage.done()
 		r, refused = x.session.limit(w, r)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 
 	"github.com/elazarl/goproxy"
@@ -39,6 +41,9 @@ type Options struct {
 	Admission Admission
 	// PlainHTTP serves http:// requests for served hosts, which leave as https.
 	PlainHTTP bool
+	// Patience is how long a request or a connection that is more than a client may
+	// have at once waits for its turn; 0 means ten seconds.
+	Patience time.Duration
 	// Log receives one line per request and per tunnel, without secrets.
 	Log *slog.Logger
 	// Audit receives AuditRecords, each as a line of JSON in one Write, from
@@ -74,6 +79,7 @@ type Proxy struct {
 
 // New returns a Proxy. It does no I/O and starts no goroutine before Serve.
 func New(opts Options) *Proxy {
+	opts.Patience = cmp.Or(opts.Patience, queueFor)
 	p := &Proxy{
 		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
 		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), audit: newAuditLog(opts.Audit, opts.Log),
@@ -93,9 +99,9 @@ func New(opts Options) *Proxy {
 		DisableGeneralOptionsHandler: true,
 	}
 	p.inner = http.Server{
-		Handler: p.counted(p.gateway), ConnContext: withSession, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
+		Handler: p.counted(p.gateway), ConnContext: withSession, ConnState: noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 128}, DisableGeneralOptionsHandler: true,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests}, DisableGeneralOptionsHandler: true,
 	}
 	return p
 }

@@ -63,7 +63,7 @@ func (id *identity) differs(c *caller, r *http.Request) bool {
 
 // count counts the connection of a request for the caller, until its release.
 func (p *Proxy) count(r *http.Request, c *caller) *refusal {
-	s, refused := c.usage.open(c.identity(r))
+	s, refused := c.usage.open(r.Context(), c.identity(r), p.opts.Patience)
 	if refused != nil {
 		return refused
 	}

@@ -23,11 +23,13 @@ type usage struct {
 	name string                 // of the client
 	by   atomic.Pointer[bounds] // in force
 
-	requests  atomic.Int64 // under way
+	requests  queue        // under way
 	questions *auth.Budget // that GitHub is asked for its sake
 
-	mu    sync.Mutex
-	slots map[*slot]struct{} // of open connections
+	mu     sync.Mutex
+	slots  map[*slot]struct{} // of open connections
+	queued int                // connections that wait for one of these
+	freed  chan struct{}      // tells one of those that there may be one
 }
 
 // bounds are what a usage may come to. What is zero does not bound it.
@@ -39,7 +41,7 @@ type bounds struct {
 
 // newUsage returns a usage of nothing yet, without bounds.
 func newUsage(name string) *usage {
-	u := &usage{name: name, slots: make(map[*slot]struct{}), questions: auth.NewBudget(auth.MaxCalls)}
+	u := &usage{name: name, slots: make(map[*slot]struct{}), freed: make(chan struct{}, 1), questions: auth.NewBudget(auth.MaxCalls)}
 	u.by.Store(&bounds{})
 	return u
 }
@@ -73,19 +75,80 @@ func perMinute(before *rate.Limiter, n, burst int) *rate.Limiter {
 	return before
 }
 
-// open counts a connection until its release. It is refused if there are too
-// many.
-func (u *usage) open(told *identity) (*slot, *refusal) {
+// open counts a connection until its release. If there are too many, the one that
+// has been idle for longest is closed for it; if none is idle, it waits as long as
+// patience says, and is refused then.
+func (u *usage) open(ctx context.Context, told *identity, patience time.Duration) (*slot, *refusal) {
+	if s := u.tryOpen(told); s != nil {
+		return s, nil
+	}
+	refused := u.tooMuch(fmt.Sprintf("%d connections", u.bounds().MaxConnections), "max_connections", time.Second)
+	if !u.queue(1) {
+		return nil, refused
+	}
+	defer u.queue(-1)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	look := time.NewTicker(idleEnough / 4) // one may have become idle
+	defer look.Stop()
+	for {
+		select {
+		case <-u.freed:
+		case <-look.C:
+		case <-ctx.Done():
+			return nil, refused
+		}
+		if s := u.tryOpen(told); s != nil {
+			return s, nil
+		}
+	}
+}
+
+// queue counts connections that wait, and reports whether one more may.
+func (u *usage) queue(n int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if n > 0 && u.queued >= maxQueued {
+		return false
+	}
+	u.queued += n
+	return true
+}
+
+// tryOpen is open without waiting: nil if there are too many.
+func (u *usage) tryOpen(told *identity) *slot {
 	most := u.bounds().MaxConnections
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if most > 0 && len(u.slots) >= most {
-		return nil, u.tooMuch(fmt.Sprintf("%d connections", most), "max_connections", time.Second)
+	if most > 0 && len(u.slots) >= most && !u.closeIdle() {
+		return nil
 	}
 	s := &slot{usage: u, opened: time.Now()}
 	s.told.Store(told)
 	u.slots[s] = struct{}{}
-	return s, nil
+	return s
+}
+
+// idleEnough is for how long nothing was asked of a connection that may be closed
+// to make room: a client that is about to use it would have to connect again.
+const idleEnough = time.Second
+
+// closeIdle closes the connection that has been idle for longest, and reports
+// whether there is one.
+func (u *usage) closeIdle() bool {
+	var idlest *slot
+	since := time.Now().Add(-idleEnough).UnixNano()
+	for s := range u.slots {
+		if at := s.idleSince.Load(); at != 0 && at <= since {
+			idlest, since = s, at
+		}
+	}
+	if idlest == nil || idlest.conn == nil {
+		return false
+	}
+	idlest.conn.Close()
+	delete(u.slots, idlest)
+	return true
 }
 
 // end closes the connections that which reports true of, and returns how many.
@@ -107,6 +170,8 @@ type slot struct {
 	usage  *usage
 	opened time.Time
 	told   atomic.Pointer[identity] // how the client was told
+
+	idleSince atomic.Int64 // in Unix nanoseconds, 0 while a request is under way
 
 	conn  net.Conn // nil before attach
 	ended bool     // the client is no longer who it was
@@ -130,29 +195,52 @@ func (s *slot) end() {
 	}
 }
 
+// note is told what net/http says of the connection.
+func (s *slot) note(state http.ConnState) {
+	switch state {
+	case http.StateIdle:
+		s.idleSince.Store(time.Now().UnixNano())
+	case http.StateActive:
+		s.idleSince.Store(0)
+	}
+}
+
 // release ends what open began. It may be called more than once.
 func (s *slot) release() {
 	s.usage.mu.Lock()
-	defer s.usage.mu.Unlock()
 	delete(s.usage.slots, s)
+	s.usage.mu.Unlock()
+	select {
+	case s.usage.freed <- struct{}{}:
+	default:
+	}
 }
 
 // releaseUnused releases a slot without a connection.
 func (s *slot) releaseUnused() {
 	s.usage.mu.Lock()
-	defer s.usage.mu.Unlock()
-	if s.conn == nil {
-		delete(s.usage.slots, s)
+	unused := s.conn == nil
+	s.usage.mu.Unlock()
+	if unused {
+		s.release()
 	}
 }
 
-// begin counts a request, until done is called if it is not refused.
-func (u *usage) begin() *refusal {
+// begin counts a request of a connection, until done is called if it is not
+// refused. If there are too many, it waits for its turn as long as patience says.
+func (u *usage) begin(ctx context.Context, conn *slot, patience time.Duration) *refusal {
 	by := u.bounds()
-	if n := u.requests.Add(1); by.MaxRequests > 0 && n > int64(by.MaxRequests) {
-		u.requests.Add(-1)
+	if refused := u.keepPace(by); refused != nil {
+		return refused
+	}
+	if !u.requests.begin(ctx, conn, by.MaxRequests, patience) {
 		return u.tooMuch(fmt.Sprintf("%d requests at once", by.MaxRequests), "max_requests", time.Second)
 	}
+	return nil
+}
+
+// keepPace counts a request against those of a minute.
+func (u *usage) keepPace(by *bounds) *refusal {
 	if by.pace == nil {
 		return nil
 	}
@@ -160,14 +248,13 @@ func (u *usage) begin() *refusal {
 	r := by.pace.ReserveN(now, 1)
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
-		u.requests.Add(-1)
 		return u.tooMuch(fmt.Sprintf("%d requests a minute", by.RequestsPerMinute), "requests_per_minute", wait)
 	}
 	return nil
 }
 
 // done ends what begin began.
-func (u *usage) done() { u.requests.Add(-1) }
+func (u *usage) done() { u.requests.end(u.bounds().MaxRequests) }
 
 // maxLookUpWait is the longest time that a look-up waits for its turn.
 const maxLookUpWait = 10 * time.Second
