@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/certs"
+	"ghapp-proxy/rules"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -136,6 +137,7 @@ func (m *message) exceptions(sent *message) {
 			delete(fields, name)
 		}
 		delete(fields, "authorization") // the point of it all
+		delete(fields, "cookie")        // a credential of the client's own
 		if slices.Equal(fields["user-agent"], []string{""}) {
 			delete(fields, "user-agent") // net/http's way not to send its own
 		}
@@ -251,6 +253,9 @@ func TestFidelity(t *testing.T) {
 		if values := got.Fields["authorization"]; len(values) != 1 || !strings.HasPrefix(values[0], "token ghs_") {
 			t.Errorf("%.200q: %d Authorization fields", text, len(values))
 		}
+		if got.Fields["cookie"] != nil {
+			t.Errorf("%.200q: a Cookie arrived", text)
+		}
 		got.exceptions(sent)
 		if i := strings.Index(sent.Line, "://"); i > 0 { // absolute form leaves as origin form
 			slash := strings.IndexByte(sent.Line[i+3:], '/')
@@ -356,6 +361,35 @@ func TestAnswerFidelity(t *testing.T) {
 		n, err := io.ReadFull(conn, got)
 		if string(got) != test.want {
 			t.Errorf("%s: got %q (%v), want %q", name, got[:n], err, test.want)
+		}
+	}
+}
+
+// A session of github.com is a credential of the client's own: it leaves where a
+// rule says so, and nowhere else, whether a credential is put in or not.
+func TestCookie(t *testing.T) {
+	w := start(t, func(s *setup) {
+		s.options.Rules.Rules = []rules.Rule{{Operations: []string{"meta/get-octocat"}, Auth: rules.Keep}, {Operations: []string{"meta/get-zen"}, Auth: rules.None}}
+	})
+	client := w.client(t, false)
+	for target, want := range map[string][]string{
+		"https://api.github.com/octocat":            {"user_session=x"},
+		"https://api.github.com/zen":                nil,
+		"https://api.github.com/repos/acme/widgets": nil,
+		"https://github.com/acme/widgets/issues":    nil,
+	} {
+		req, err := http.NewRequest("GET", target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Cookie", "user_session=x")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := w.last(t, req.URL.Path).Header["Cookie"]; !slices.Equal(got, want) {
+			t.Errorf("%s: Cookie %q arrived, want %q", target, got, want)
 		}
 	}
 }

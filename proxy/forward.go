@@ -12,11 +12,13 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ghapp-proxy/rules"
 )
 
 // forwarder sends a request on and streams the answer back. What leaves is what
-// came in, save for Authorization and what RFC 9110, section 7.6.1, reserves
-// for one hop.
+// came in, save for Authorization, Cookie, and what RFC 9110, section 7.6.1,
+// reserves for one hop.
 type forwarder struct {
 	reverse httputil.ReverseProxy
 }
@@ -55,7 +57,8 @@ func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 // exchangeOf returns the exchange that serve attached.
 func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
 
-// rewrite restores what ReverseProxy changes, and sets Authorization.
+// rewrite restores what ReverseProxy changes, and puts our credential in place of
+// the client's.
 func rewrite(pr *httputil.ProxyRequest) {
 	in, out := pr.In, pr.Out
 	x := exchangeOf(in)
@@ -88,6 +91,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 		askForPlainText(out)
 	}
 	delete(out.Header, "Authorization")
+	if x.route.Credential != rules.Keep || x.route.Rule == 0 {
+		delete(out.Header, "Cookie") // a session of github.com is the client's own credential, too
+	}
 	if x.authorization != nil {
 		out.Header["Authorization"] = x.authorization
 	}
