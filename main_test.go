@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/certs"
 	"ghapp-proxy/githubtest"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -109,6 +110,9 @@ func setUpStory(env *testscript.Env) error {
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
 		"GH_NO_UPDATE_NOTIFIER=1", "NO_COLOR=1",
 	)
+	if _, err := (certs.SystemRoots{}).Bundle(); err != nil { // a machine that trusts nobody yet
+		env.Setenv("SSL_CERT_FILE", filepath.Join(keys, "github-ca.pem"))
+	}
 	env.Defer(func() {
 		if err := noSecrets(github, env.WorkDir, keys); err != nil {
 			env.T().Log(err)

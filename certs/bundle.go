@@ -80,7 +80,7 @@ type bundle struct {
 
 var (
 	errNoCertificate = errors.New("no PEM certificate in it")
-	errNoRoots       = errors.New("none in the usual places; name a PEM file of them in SSL_CERT_FILE")
+	errNoRoots       = errors.New("none in the usual places; install them (most systems have a package ca-certificates), or name a PEM file of them in SSL_CERT_FILE")
 )
 
 func (b *bundle) addSystem(s SystemRoots) error {
