@@ -9,6 +9,7 @@ import (
 )
 
 func TestGH(t *testing.T) {
+	needTools(t, "gh", "git")
 	s := Start(t, Options{})
 	sh := newShell(t, s, mintToken(t, s, AcmeInstallation))
 	if err := os.WriteFile(filepath.Join(sh.dir, "asset.bin"), []byte("asset"), 0o644); err != nil {
@@ -51,6 +52,7 @@ func TestGH(t *testing.T) {
 }
 
 func TestGHEnterpriseServer(t *testing.T) {
+	needTools(t, "gh", "git")
 	s := Start(t, Options{Instances: []string{"ghe.example.com"}})
 	tok := mintToken(t, s, AcmeInstallation)
 	sh := newShell(t, s, tok)

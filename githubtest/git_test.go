@@ -64,6 +64,16 @@ func forward(conn net.Conn, s *Server) {
 	<-done
 }
 
+// needTools skips the test where one of the tools is not installed.
+func needTools(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed", name)
+		}
+	}
+}
+
 // shell runs real tools against the fake.
 type shell struct {
 	t   *testing.T
@@ -97,31 +107,21 @@ func newShell(t *testing.T, s *Server, tok string) *shell {
 	return &shell{t, dir, env}
 }
 
-// try runs a command in dir and returns its output.
-func (sh *shell) try(dir, name string, args ...string) (string, error) {
+// run runs a command in dir, which must succeed, and returns its output.
+func (sh *shell) run(dir, name string, args ...string) string {
 	sh.t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		sh.t.Skipf("no %s here", name)
-	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = filepath.Join(sh.dir, dir), sh.env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return out.String(), err
-}
-
-// run is try for commands that must succeed.
-func (sh *shell) run(dir, name string, args ...string) string {
-	sh.t.Helper()
-	out, err := sh.try(dir, name, args...)
-	if err != nil {
-		sh.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	if err := cmd.Run(); err != nil {
+		sh.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out.String())
 	}
-	return out
+	return out.String()
 }
 
 func TestGitCloneAndPush(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	for version, size := range map[string]int{
 		// Over 1 MB, so that the body has no length: http.postBuffer, git-config(1).
@@ -161,6 +161,7 @@ func TestGitCloneAndPush(t *testing.T) {
 
 // git compresses the bodies of long negotiations.
 func TestGitGzipBody(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	var body bytes.Buffer
 	zw := gzip.NewWriter(&body)
@@ -174,6 +175,7 @@ func TestGitGzipBody(t *testing.T) {
 }
 
 func TestGitRefusals(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	tok := mintToken(t, s, AcmeInstallation)
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+tok))
@@ -208,6 +210,7 @@ func TestGitRefusals(t *testing.T) {
 }
 
 func TestGitRename(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	if err := s.Rename("acme", "rockets", "acme", "missiles"); err != nil {
 		t.Fatal(err)
@@ -217,11 +220,10 @@ func TestGitRename(t *testing.T) {
 }
 
 func TestLFS(t *testing.T) {
+	needTools(t, "git", "git-lfs")
 	s := Start(t, Options{})
 	sh := newShell(t, s, mintToken(t, s, AcmeInstallation))
-	if out, err := sh.try("", "git", "lfs", "install", "--skip-repo"); err != nil {
-		t.Skipf("no git-lfs: %s", out)
-	}
+	sh.run("", "git", "lfs", "install", "--skip-repo")
 	sh.run("", "git", "clone", "-q", "https://github.com/acme/rockets")
 	content := []byte(strings.Repeat("large ", 10000))
 	if err := os.WriteFile(filepath.Join(sh.dir, "rockets", "big.bin"), content, 0o644); err != nil {
@@ -251,6 +253,7 @@ func TestLFS(t *testing.T) {
 }
 
 func TestArchivesAndRawFiles(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	tok := mintToken(t, s, AcmeInstallation)
 	for _, tt := range []struct {

@@ -184,6 +184,7 @@ func examples(ids map[string]int64, head string) []example {
 
 // TestOpenAPI validates an answer of every route against GitHub's description.
 func TestOpenAPI(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	if _, err := s.AddAccount(Account{Login: "megacorp", Type: TypeEnterprise}); err != nil {
 		t.Fatal(err)

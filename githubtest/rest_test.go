@@ -131,6 +131,7 @@ func TestReleaseAssets(t *testing.T) {
 }
 
 func TestArchiveRedirect(t *testing.T) {
+	needTools(t, "git")
 	s := Start(t, Options{})
 	auth := "token " + mintToken(t, s, AcmeInstallation)
 	a := do(t, s, "GET", widgetsURL+"/tarball/main", auth, "")

@@ -60,6 +60,7 @@ func TestAttackCredentials(t *testing.T) {
 }
 
 func TestAttackPlaceholders(t *testing.T) {
+	needGit(t)
 	w := exchanging(t, known(t, secrets, func(agent *policy.Client) { agent.Deny = nil }))
 	attacker, other := w.as(t, "agent", secrets["agent"]), w.as(t, "other", secrets["other"])
 	ci, release := programJWT(strconv.FormatInt(githubtest.CIBotID, 10)), programJWT(strconv.FormatInt(githubtest.ReleaseBotID, 10))

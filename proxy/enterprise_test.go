@@ -14,6 +14,7 @@ import (
 // Three instances side by side: each has an App of its own, and a credential
 // of one never goes to another.
 func TestEnterpriseInstances(t *testing.T) {
+	needGit(t)
 	w := start(t, func(s *setup) {
 		s.apps[0].Installations = map[string]auth.InstallationID{"acme": 111}
 		for _, name := range enterprises {

@@ -281,3 +281,23 @@ func (w *world) last(t testing.TB, path string) *githubtest.Request {
 	t.Fatalf("no request for %s arrived; these did: %v", path, requests)
 	return nil
 }
+
+// needGit skips the test where git is not installed, without which the
+// repositories of the fake GitHub are empty.
+func needGit(t *testing.T) {
+	t.Helper()
+	if !githubtest.HasGit() {
+		t.Skip("git is not installed")
+	}
+}
+
+// hasLocalhost reports whether the name has an address: a system that is bare
+// enough has no /etc/hosts.
+func hasLocalhost(t *testing.T) bool {
+	t.Helper()
+	_, err := net.DefaultResolver.LookupHost(t.Context(), "localhost")
+	if err != nil {
+		t.Log("left out:", err)
+	}
+	return err == nil
+}

@@ -37,6 +37,7 @@ func get(t testing.TB, client *http.Client, url string) (int, string) {
 }
 
 func TestCredentials(t *testing.T) {
+	needGit(t)
 	w := start(t, nil)
 	for _, h2 := range []bool{false, true} {
 		client := w.client(t, h2)
@@ -73,6 +74,7 @@ func TestCredentials(t *testing.T) {
 
 // One token does for all that is asked of an installation, in whatever form.
 func TestOneTokenForAll(t *testing.T) {
+	needGit(t)
 	w := start(t, nil)
 	client := w.client(t, true)
 	for _, url := range []string{

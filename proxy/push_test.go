@@ -42,9 +42,7 @@ type pusher struct {
 
 func newPusher(t *testing.T) *pusher {
 	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip(err)
-	}
+	needGit(t)
 	w := start(t, onlyAgent(t))
 	conn := w.intercepted(t, "github.com", nil)
 	chain := conn.ConnectionState().VerifiedChains[0]

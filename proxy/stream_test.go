@@ -255,6 +255,7 @@ func TestGitNeverSees401(t *testing.T) {
 
 // The proxy neither follows redirects nor takes a credential along.
 func TestRedirectIsPassedOn(t *testing.T) {
+	needGit(t)
 	w := start(t, nil)
 	client := w.client(t, false)
 	resp, err := client.Get("https://api.github.com/repos/acme/widgets/tarball/main")
