@@ -17,7 +17,7 @@ var errNoApp = withHint(`the smallest file is
 	id = 12345
 	private_key_file = "my-app.pem"
 without any file, set GITHUB_APP_ID (or GITHUB_APP_CLIENT_ID), and
-GITHUB_PRIVATE_KEY_PATH (a file) or GITHUB_PRIVATE_KEY (its text);
+GITHUB_APP_PRIVATE_KEY_PATH (a file) or GITHUB_APP_PRIVATE_KEY (its text);
 a file that exists is all that counts: these variables are not read then`,
 	"no GitHub App is configured")
 

@@ -27,9 +27,9 @@
 // Only where there is no file at all does the environment describe the App:
 //
 //	GITHUB_APP_ID, GITHUB_APP_CLIENT_ID          which App; one or both
-//	GITHUB_PRIVATE_KEY, GITHUB_APP_PRIVATE_KEY, PRIVATE_KEY
+//	GITHUB_APP_PRIVATE_KEY, GITHUB_PRIVATE_KEY, PRIVATE_KEY
 //	                                             its key as text, or …
-//	GITHUB_PRIVATE_KEY_PATH, GITHUB_APP_PRIVATE_KEY_PATH, PRIVATE_KEY_PATH
+//	GITHUB_APP_PRIVATE_KEY_PATH, GITHUB_PRIVATE_KEY_PATH, PRIVATE_KEY_PATH
 //	                                             … in a file; one of the six
 //	GITHUB_APP_INSTALLATION_ID                   default_installation
 //	GITHUB_APP_CLIENT_SECRET                     the client secret

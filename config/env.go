@@ -18,11 +18,11 @@ const (
 	hostEnv         = "GITHUB_APP_HOST"
 )
 
-// The variables that other tools read an App's key from: gidgethub's
-// documentation, palantir/go-githubapp and @probot/get-private-key.
+// The variables of the key: ours, and those that other tools read it from
+// (gidgethub's documentation, palantir/go-githubapp and @probot/get-private-key).
 var (
-	keyTextEnv = []string{"GITHUB_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY", "PRIVATE_KEY"}
-	keyPathEnv = []string{"GITHUB_PRIVATE_KEY_PATH", "GITHUB_APP_PRIVATE_KEY_PATH", "PRIVATE_KEY_PATH"}
+	keyTextEnv = []string{"GITHUB_APP_PRIVATE_KEY", "GITHUB_PRIVATE_KEY", "PRIVATE_KEY"}
+	keyPathEnv = []string{"GITHUB_APP_PRIVATE_KEY_PATH", "GITHUB_PRIVATE_KEY_PATH", "PRIVATE_KEY_PATH"}
 )
 
 // envApp is the name of the App that the environment describes.
@@ -120,7 +120,7 @@ func (l *loader) envKey(app *auth.App) {
 	}
 	switch len(set) {
 	case 0:
-		l.envFault("", withHint("set GITHUB_PRIVATE_KEY_PATH to the file GitHub let you download, or GITHUB_PRIVATE_KEY to its text;\n"+
+		l.envFault("", withHint("set GITHUB_APP_PRIVATE_KEY_PATH to the file GitHub let you download, or GITHUB_APP_PRIVATE_KEY to its text;\n"+
 			"a key in the current directory is not looked for, because that may be somebody else's",
 			"an App is named, but its private key is missing"))
 		return

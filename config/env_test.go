@@ -49,7 +49,7 @@ func TestEnvironmentFaults(t *testing.T) {
 		{"key only", map[string]string{"PRIVATE_KEY": canary}, noApp},
 		{"no key", map[string]string{"GITHUB_APP_ID": "1"}, []string{
 			"environment: an App is named, but its private key is missing",
-			"	hint: set GITHUB_PRIVATE_KEY_PATH to the file GitHub let you download, or GITHUB_PRIVATE_KEY to its text;",
+			"	hint: set GITHUB_APP_PRIVATE_KEY_PATH to the file GitHub let you download, or GITHUB_APP_PRIVATE_KEY to its text;",
 			"	a key in the current directory is not looked for, because that may be somebody else's"}},
 		{"two keys", map[string]string{"GITHUB_APP_ID": "1", "GITHUB_PRIVATE_KEY": canary, "PRIVATE_KEY_PATH": canary}, []string{
 			"environment: PRIVATE_KEY_PATH: GITHUB_PRIVATE_KEY is set as well: the key comes from one place",

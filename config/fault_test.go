@@ -64,7 +64,7 @@ http2 = 1
 			"		id = 12345",
 			`		private_key_file = "my-app.pem"`,
 			"	without any file, set GITHUB_APP_ID (or GITHUB_APP_CLIENT_ID), and",
-			"	GITHUB_PRIVATE_KEY_PATH (a file) or GITHUB_PRIVATE_KEY (its text);",
+			"	GITHUB_APP_PRIVATE_KEY_PATH (a file) or GITHUB_APP_PRIVATE_KEY (its text);",
 			"	a file that exists is all that counts: these variables are not read then",
 		}},
 		{name: "App without a name", text: "[app]\nid = 1\n", want: []string{
