@@ -60,6 +60,9 @@ func Main(args []string) int {
 // Run runs the command line args and returns the exit status. `serve` ends
 // when ctx does. The command of `run` has the process's own standard streams.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if err := harden(); err != nil { // before there is a key in memory
+		fmt.Fprintln(stderr, "ghapp-proxy: warning: other processes of this user can read this one's memory:", err)
+	}
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -95,10 +98,11 @@ type settings struct {
 	config    string
 	logLevel  string
 	logFormat string
+	inherited []string // the environment at the start
 }
 
 func newRoot() *cobra.Command {
-	var s settings
+	s := settings{inherited: os.Environ()}
 	root := &cobra.Command{
 		Use:   "ghapp-proxy",
 		Short: "Gives unmodified tools GitHub App authentication",
@@ -145,14 +149,25 @@ func version() string {
 }
 
 // load reads the configuration from where the flags and the environment say;
-// src may say more about it.
+// src may say more about it. From then on the process's own environment has no
+// secret, so that no command inherits one. What of it lies in memory since the
+// start nobody can read who cannot read the keys themselves (see harden).
 func (s *settings) load(ctx context.Context, src config.Source) (*config.Config, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = "" // config says what it needs it for
 	}
-	src.Path, src.LookupEnv, src.HomeDir = s.config, os.LookupEnv, home
-	return config.Load(ctx, src)
+	src.Path, src.LookupEnv, src.HomeDir = s.config, lookupIn(s.inherited), home
+	cfg, err := config.Load(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range cfg.SecretTextEnv() {
+		if err := os.Unsetenv(name); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, nil
 }
 
 // logger returns the logger that the flags ask for.

@@ -85,7 +85,7 @@ was not found.`,
 				return &statusError{exitRunFailed, errors.New("--owner and --client exclude each other: a client has its default_owner")}
 			}
 			cfg.DefaultOwner = cmp.Or(owner, cfg.DefaultOwner)
-			return run(context.WithoutCancel(cmd.Context()), cfg, limited, log, cmd.ErrOrStderr(), args)
+			return run(context.WithoutCancel(cmd.Context()), cfg, limited, log, cmd.ErrOrStderr(), s.inherited, args)
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -100,9 +100,10 @@ was not found.`,
 }
 
 // run starts a private proxy and runs the command args with it, within the
-// limits of a client, nil for none. Signals do not end it: they are passed on,
-// and end the command.
-func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *slog.Logger, stderr io.Writer, args []string) error {
+// limits of a client, nil for none. The command gets what is fit for it of the
+// inherited environment. Signals do not end it: they are passed on, and end the
+// command.
+func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *slog.Logger, stderr io.Writer, inherited, args []string) error {
 	fail := func(err error) error { return &statusError{exitRunFailed, err} }
 	for _, warning := range cfg.Warnings {
 		fmt.Fprintln(stderr, "ghapp-proxy: warning:", warning)
@@ -146,18 +147,18 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if child.Env, err = childEnv(cfg, cas, private, dir, log); err != nil {
+	if child.Env, err = childEnv(cfg, cas, private, inherited, dir, log); err != nil {
 		return fail(err)
 	}
 	log.Info("running", "command", args[0], "proxy", private.address.Host)
 	return runChild(child)
 }
 
-// childEnv is the environment for a child of this process that uses a proxy.
-// The files that it names are written to dir. What is done to the user's own
+// childEnv is the environment for a child that uses a proxy, made of the
+// inherited one. The files that it names are written to dir. What is done to the user's own
 // settings goes to the log.
-func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, dir string, log *slog.Logger) ([]string, error) {
-	kept, withheld := withhold(os.Environ(), cfg.SecretEnv, madeUpKey(cfg))
+func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, inherited []string, dir string, log *slog.Logger) ([]string, error) {
+	kept, withheld := withhold(inherited, cfg.SecretEnv, madeUpKey(cfg))
 	files := &trustFiles{ca: cas.pem(), dir: dir, mode: 0o600, has: lookupIn(kept), earlier: envDir(cfg)}
 	files.home, _ = os.UserHomeDir() // without one there is no ~/.wgetrc
 	found, notes, err := files.write()

@@ -152,9 +152,6 @@ type server struct {
 // revokeByDefault says whether it revokes its tokens where the configuration
 // does not say.
 func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, log *slog.Logger) (*server, error) {
-	if err := harden(); err != nil {
-		log.Warn("other processes of this user can read this one's memory", "error", err)
-	}
 	roots, err := rootCAs(cfg.Upstream.RootsPEM)
 	if err != nil {
 		return nil, err

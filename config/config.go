@@ -97,6 +97,10 @@ type Config struct {
 	Warnings []string
 }
 
+// SecretTextEnv are those of SecretEnv that hold a secret, rather than the path
+// of a file with one.
+func (c *Config) SecretTextEnv() []string { return withoutPaths(c.SecretEnv) }
+
 // Exchange says what a program gets that asks for an installation token.
 type Exchange string
 

@@ -57,7 +57,7 @@ func Load(ctx context.Context, src Source) (*Config, error) {
 	slices.Sort(l.secretEnv)
 	cfg.SecretEnv = slices.Compact(l.secretEnv)
 	for _, c := range l.commands {
-		c.withheld = slices.DeleteFunc(slices.Clone(cfg.SecretEnv), func(name string) bool { return slices.Contains(keyPathEnv, name) })
+		c.withheld = withoutPaths(cfg.SecretEnv)
 	}
 	cfg.Warnings = l.warningTexts()
 	return cfg, nil
@@ -71,6 +71,12 @@ type loader struct {
 	log       *slog.Logger
 	secretEnv []string         // variables that a secret was or could be read from
 	commands  []*commandSigner // which must not get what these hold
+}
+
+// withoutPaths are those of the variables that hold a secret, rather than the
+// path of a file with one.
+func withoutPaths(secretEnv []string) []string {
+	return slices.DeleteFunc(slices.Clone(secretEnv), func(name string) bool { return slices.Contains(keyPathEnv, name) })
 }
 
 // env returns an environment variable, "" if it is unset.
@@ -137,6 +143,7 @@ func (l *loader) loadFile(cfg *Config, path string, named bool) {
 // readDocument reads every table of the file, then reports what it did not
 // know. A new table is read here.
 func (l *loader) readDocument(cfg *Config, doc *document) {
+	l.secretEnv = append(l.secretEnv, secretVariables(doc.root.values)...)
 	l.readTop(cfg, doc.root)
 	cfg.CA = readCA(doc.root.table("ca", ""))
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"regexp"
 	"runtime"
 	"strings"
@@ -124,9 +125,26 @@ func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, e
 		if !ok || l.src.NoSecrets {
 			return nil, "", nil
 		}
-		text, err = runCommand(l.ctx, argv, t.doc.dir)
+		withheld := withoutPaths(l.secretEnv)
+		text, err = runCommand(l.ctx, argv, t.doc.dir, func(cmd *exec.Cmd) { cmd.Env = without(cmd.Environ(), withheld) })
 		return text, "the output of " + commandName(argv), err
 	}
+}
+
+// secretVariables are the variables that a file reads secrets from, wherever it
+// names them: a command that runs before all of it was read must not get them.
+func secretVariables(values map[string]any) (names []string) {
+	for key, value := range values {
+		switch value := value.(type) {
+		case map[string]any:
+			names = append(names, secretVariables(value)...)
+		case string:
+			if strings.HasSuffix(key, "_env") && envName.MatchString(value) {
+				names = append(names, value)
+			}
+		}
+	}
+	return names
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -9,7 +9,9 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"math/big"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,5 +204,38 @@ func TestCAFile(t *testing.T) {
 	write(t, path, strings.Replace(cert, "MII", "MAA", 1))
 	if _, err := readRoots(path); err == nil || err.Error() != path+": a certificate in it is damaged" {
 		t.Errorf("readRoots of a damaged certificate: %v", err)
+	}
+}
+
+// A command that prints a secret gets nobody else's, wherever in the file the
+// others are named.
+func TestSecretCommandEnvironment(t *testing.T) {
+	for _, name := range []string{"LATER_KEY", "LATER_SECRET", "GITHUB_APP_CLIENT_SECRET"} {
+		t.Setenv(name, canary)
+	}
+	t.Setenv("OP_SERVICE_ACCOUNT_TOKEN", "its-own")
+	const print = `_command = ["sh", "-c", "env >>env.txt; cat secret"]` + "\n"
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "secret"), testPEM())
+	file := filepath.Join(dir, "config.toml")
+	write(t, file, "[app.first]\nid = 1\nprivate_key"+print+
+		"[app.later]\nid = 2\nclient_id = \"Iv1.x\"\nprivate_key_env = \"LATER_KEY\"\nclient_secret_env = \"LATER_SECRET\"\n")
+	variables := map[string]string{"LATER_KEY": testPEM(), "LATER_SECRET": strings.Repeat("a", 40)}
+	cfg, err := Load(t.Context(), Source{Path: file, HomeDir: dir, LookupEnv: func(name string) (string, bool) {
+		value, ok := variables[name]
+		return value, ok
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := os.ReadFile(filepath.Join(dir, "env.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(env); strings.Contains(text, canary) || !strings.Contains(text, "OP_SERVICE_ACCOUNT_TOKEN=its-own") {
+		t.Errorf("the environment of the command:\n%s", text)
+	}
+	if got := cfg.SecretTextEnv(); !slices.Contains(got, "LATER_KEY") || slices.Contains(got, "GITHUB_PRIVATE_KEY_PATH") {
+		t.Errorf("SecretTextEnv = %q", got)
 	}
 }
