@@ -27,6 +27,8 @@ var (
 	errNoID    = errors.New("GitHub's answer contains no installation id")
 	errNoName  = errors.New("GitHub's answer contains no name")
 	errNoToken = errors.New("GitHub's answer contains no usable token")
+
+	errOtherRepository = errors.New("GitHub minted for another repository than was named, as it might where one was renamed: use its present name")
 )
 
 // apiCall is a request to the API of an App's instance.

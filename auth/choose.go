@@ -83,6 +83,7 @@ func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bo
 // The error wraps an *Error, a *NotInstalledError or ctx's. The credential
 // that comes with it, if any, cannot be sent: it says whose was wanted.
 func (s *Source) Token(ctx context.Context, host string, want Want) (Credential, error) {
+	want = want.ofScope()
 	cred, err := s.credentialFor(ctx, host, &want)
 	if cred.inst != nil || err != nil {
 		return cred, err
@@ -105,6 +106,7 @@ func (s *Source) credentialOf(ctx context.Context, apps []*appState, want *Want)
 		// A repository or a permission was taken away since. What is still
 		// asked for after that, GitHub has just refused, and is not asked again.
 		s.doubt(cred.inst)
+		s.sift(want.counting(ctx, cred.inst), cred, want, err)
 	default:
 		return cred, err
 	}

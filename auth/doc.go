@@ -58,9 +58,11 @@
 // # Limits
 //
 // A Want may have a Scope, which confines the token to repositories and
-// permissions: GitHub is asked what the installation has, every five minutes, and
-// mints for what both have in common. A repository that is made since is noticed
-// when a request names it, after ten seconds for each hundred that there are.
+// permissions: GitHub is asked what the installation has, and mints for what both
+// have in common. It is asked anew in the background: after five minutes, and for
+// repositories a minute later for each hundred. A repository that is made since is
+// noticed when a request names it, after ten seconds for each hundred that there
+// are. Repositories that a Scope knows by name are not listed at all.
 //
 // # Limitations
 //

@@ -5,15 +5,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// factsFor is how long an installation's account, permissions and
-	// repositories are remembered. Where a grant of GitHub's that ends in
-	// between makes a mint fail, they are asked for anew.
+	// factsFor is after how long an installation's account, permissions and
+	// repositories are asked for anew, while what was known is used on. Where a grant
+	// of GitHub's that ends in between makes a mint fail, that is done at once.
 	factsFor = 5 * time.Minute
-	maxFacts = 1000 // installations of which they are remembered
+	// pageFor is how much later for each page of repositories: they cost quota.
+	pageFor = time.Minute
+	// factsKept is how long they are remembered where nobody asks.
+	factsKept = 30 * time.Minute
+	maxFacts  = 1000 // installations of which they are remembered
 	// maxRepositoryPages bounds the walk through an installation's
 	// repositories, a hundred a page. It costs quota, every factsFor.
 	maxRepositoryPages = 20
@@ -28,6 +33,7 @@ type facts struct {
 	permissions map[string]string
 	of          *installation
 	made        time.Time
+	renewing    atomic.Bool
 }
 
 // repository is one of an installation's.
@@ -41,6 +47,7 @@ type listing struct {
 	all      []repository
 	complete bool // there are no more than that
 	made     time.Time
+	renewing atomic.Bool
 }
 
 // factsOf asks GitHub about an installation.
@@ -48,6 +55,11 @@ func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error
 	if f, ok := s.facts.get(inst.key); ok {
 		return f, nil
 	}
+	return s.newFacts(ctx, inst)
+}
+
+// newFacts asks GitHub about an installation, whatever is remembered.
+func (s *Source) newFacts(ctx context.Context, inst *installation) (*facts, error) {
 	flight := "facts|" + inst.key
 	if err := s.refusal(flight); err != nil {
 		return nil, err
@@ -58,10 +70,34 @@ func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error
 			s.remember(flight, err)
 			return nil, err
 		}
-		s.facts.set(inst.key, f, factsFor)
+		s.facts.set(inst.key, f, factsKept)
 		return f, nil
 	})
 }
+
+// refresh asks in the background for what a Scope's outcome is made of, where that
+// is no longer new. Nobody waits for it.
+func (s *Source) refresh(c confined) {
+	f, list := c.facts, c.list
+	if time.Since(f.made) >= factsFor && f.renewing.CompareAndSwap(false, true) {
+		s.spawn(func() {
+			defer f.renewing.Store(false) // f is in use still only if that failed
+			s.newFacts(s.lifetime, f.of)  // an error is remembered, and logged where it matters: when minting
+		})
+	}
+	if list != nil && time.Since(list.made) >= list.goodFor() && list.renewing.CompareAndSwap(false, true) {
+		s.spawn(func() {
+			defer list.renewing.Store(false)
+			s.newListing(s.lifetime, f.of)
+		})
+	}
+}
+
+// pages is how many pages the list takes.
+func (l *listing) pages() time.Duration { return time.Duration(1 + len(l.all)/maxPage) }
+
+// goodFor is after how long the list is asked for anew.
+func (l *listing) goodFor() time.Duration { return factsFor + (l.pages()-1)*pageFor }
 
 // askFacts is docs.github.com "Get an installation for the authenticated app".
 func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, error) {
@@ -109,8 +145,7 @@ func (l *listing) has(owner Owner) bool {
 
 // mayBeOld reports whether it is worth its quota to ask for the list anew.
 func (l *listing) mayBeOld() bool {
-	pages := 1 + len(l.all)/100
-	return l.complete && time.Since(l.made) >= askAgainAfter*time.Duration(pages)
+	return l.complete && time.Since(l.made) >= askAgainAfter*l.pages()
 }
 
 // listingFor returns the repositories of an installation, asking again if the
@@ -119,6 +154,12 @@ func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want)
 	if list, ok := s.listings.get(inst.key); ok && !s.misses(inst, want) {
 		return list, nil
 	}
+	return s.newListing(ctx, inst)
+}
+
+// newListing asks GitHub for the repositories of an installation, whatever is
+// remembered.
+func (s *Source) newListing(ctx context.Context, inst *installation) (*listing, error) {
 	flight := "repositories|" + inst.key
 	if err := s.refusal(flight); err != nil {
 		return nil, err
@@ -129,7 +170,7 @@ func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want)
 			s.remember(flight, err)
 			return nil, err
 		}
-		s.listings.set(inst.key, list, factsFor)
+		s.listings.set(inst.key, list, factsKept)
 		return list, nil
 	})
 }

@@ -194,6 +194,14 @@ func (n *Narrowing) covers(r repository) bool {
 	return slices.Contains(n.repositories, strings.ToLower(r.name)) || slices.Contains(n.ids, r.id)
 }
 
+// allows reports whether a grant is for no repository that is not asked for, as
+// far as GitHub says. A name could lead to what has another name now.
+func (n *Narrowing) allows(g *Grant) bool {
+	return n == nil || !slices.ContainsFunc(g.Repositories, func(r GrantedRepository) bool {
+		return !n.covers(repository{id: r.ID, name: r.Name})
+	})
+}
+
 // String returns the narrowing as GitHub is told it, "" for nil.
 func (n *Narrowing) String() string {
 	if n == nil {

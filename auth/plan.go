@@ -18,6 +18,7 @@ const (
 
 // Plan explains what Token would do. It asks nobody.
 func (s *Source) Plan(host string, want Want) Plan {
+	want = want.ofScope()
 	apps := s.candidatesFor(host, &want)
 	if len(apps) == 0 {
 		return Plan{How: "no App is configured for " + host}

@@ -93,6 +93,9 @@ func (s *Source) refusal(key string) error {
 
 // holds is how long GitHub will refuse the same, 0 if that cannot be said.
 func (e *Error) holds() time.Duration {
+	if e.Err == errOtherRepository {
+		return refusedFor
+	}
 	switch e.Status {
 	case http.StatusForbidden, http.StatusTooManyRequests:
 		return min(max(refusedFor, e.wait), maxRefusedFor)

@@ -28,6 +28,9 @@ type Scope struct {
 	Account func(Owner) bool
 	// Repository reports whether a repository may be used.
 	Repository func(login, repo string) bool
+	// Names are all that Repository reports true of, if each of them is known by
+	// name: GitHub need not be asked what the installation has. Else it is nil.
+	Names []Owner
 	// Permissions are GitHub's names → the highest level; what is absent is
 	// not given.
 	Permissions map[string]string
@@ -73,8 +76,10 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 	}
 	key := scope.key(inst, want.Narrow)
 	if c, ok := s.confined.get(key); ok && s.isCurrent(c) && !s.misses(inst, want) {
+		s.refresh(c)
 		return c.narrow, nil
 	}
+	s.welcome(inst, want)
 	ctx = want.counting(ctx, inst)
 	f, err := s.factsOf(ctx, inst)
 	if err != nil {
@@ -99,7 +104,7 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 		return nil, err
 	}
 	if !chosen.requested {
-		s.confined.set(key, confined{narrow, f, chosen.list}, factsFor)
+		s.confined.set(key, confined{narrow, f, chosen.list}, factsKept)
 	}
 	return narrow, nil
 }
@@ -118,11 +123,11 @@ func (s *Source) isCurrent(c confined) bool {
 	return c.list == nil || list == c.list
 }
 
-// isUngranted reports whether GitHub refuses to mint for what an installation
-// does not have.
+// isUngranted reports whether GitHub does not mint for what was asked for: the
+// installation does not have it.
 func isUngranted(err error) bool {
 	refused, ok := errors.AsType[*Error](err)
-	return ok && refused.Status == http.StatusUnprocessableEntity
+	return ok && (refused.Status == http.StatusUnprocessableEntity || refused.Err == errOtherRepository)
 }
 
 // onlyWritten are permissions without a level "read": docs.github.com,
@@ -186,6 +191,16 @@ func (s *Source) repositories(ctx context.Context, f *facts, want *Want) (select
 		names, ids := narrow.repositoriesOrNil()
 		return selection{names: names, ids: ids}, nil
 	}
+	fault := &ScopeError{Installation: f.of.id, Account: f.account.String()}
+	const noneAllowed = "none of its repositories is allowed"
+	const allowOne = "grant the App the repository in the installation's settings, or allow the client one that it has"
+	if chosen, ok := s.named(f, want); ok {
+		if len(chosen.names) == 0 {
+			fault.Reason, fault.Hint = noneAllowed, allowOne
+			return selection{}, fault
+		}
+		return chosen, nil
+	}
 	list, err := s.listingFor(ctx, f.of, want)
 	if err != nil {
 		return selection{}, err
@@ -196,7 +211,6 @@ func (s *Source) repositories(ctx context.Context, f *facts, want *Want) (select
 			ids = append(ids, r.id)
 		}
 	}
-	fault := &ScopeError{Installation: f.of.id, Account: f.account.String()}
 	switch {
 	case len(ids) > maxRepositories || !list.complete:
 		if ids := namedIn(list, want); len(ids) > 0 {
@@ -209,8 +223,7 @@ func (s *Source) repositories(ctx context.Context, f *facts, want *Want) (select
 		fault.Hint = "name a repository in the request, or list fewer in the client's repositories"
 		return selection{}, fault
 	case len(ids) == 0:
-		fault.Reason = "none of its repositories is allowed"
-		fault.Hint = "grant the App the repository in the installation's settings, or allow the client one that it has"
+		fault.Reason, fault.Hint = noneAllowed, allowOne
 		return selection{}, fault
 	}
 	return selection{ids: ids, list: list}, nil
@@ -247,6 +260,9 @@ func (w *Want) owners() []Owner { return append([]Owner{w.Owner}, w.Others...) }
 func (s *Source) misses(inst *installation, want *Want) bool {
 	if want.Within.Repository == nil {
 		return false
+	}
+	if s.mayHaveCome(inst, want) {
+		return true
 	}
 	list, ok := s.listings.get(inst.key)
 	if !ok || !list.mayBeOld() {

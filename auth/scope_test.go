@@ -115,6 +115,7 @@ func TestScope(t *testing.T) {
 			`{"permissions":{"contents":"read"},"repository_ids":[1]}`},
 		{"a rule's names", only("acme/docs", "acme/widgets"), mustNarrow(t, []string{"Docs", "secret"}, nil, nil), `{"repository_ids":[2]}`},
 		{"a rule's ids", only("acme/docs", "acme/widgets"), mustNarrow(t, nil, []int64{1, 3}, nil), `{"repository_ids":[1]}`},
+		{"a rule's ids, and names", byName("acme/docs", "acme/widgets"), mustNarrow(t, nil, []int64{1, 3}, nil), `{"repository_ids":[1]}`},
 		{"a rule's repositories are none", only("acme/docs"), mustNarrow(t, []string{"secret"}, nil, nil), "error: none of its repositories is allowed"},
 		{"a rule's permissions", &auth.Scope{Permissions: map[string]string{"contents": "write", "issues": "read"}}, mustNarrow(t, nil, nil, readsContents),
 			`{"permissions":{"contents":"read"}}`},
@@ -339,7 +340,7 @@ func TestScopeRefusedAllTheSame(t *testing.T) {
 }
 
 // TestScopeLastsAsLongAsFacts: what a Scope comes to is as old as what it was
-// made of.
+// made of, which is asked for anew in the background.
 func TestScopeLastsAsLongAsFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newScoped(t, auth.FallbackRefuse, `{}`, "acme/widgets")
@@ -355,6 +356,11 @@ func TestScopeLastsAsLongAsFacts(t *testing.T) {
 		g.list("acme/widgets", "acme/docs")
 		g.minted()
 		time.Sleep(11 * time.Second)
+		ask(scope)
+		if got := g.minted(); len(got) > 0 {
+			t.Errorf("after five minutes a request waited for %q", got)
+		}
+		synctest.Wait()
 		ask(scope)
 		if got := g.minted(); !slices.Equal(got, []string{`{"repository_ids":[1,2]}`}) {
 			t.Errorf("after five minutes asked for %q, want both repositories", got)

@@ -45,9 +45,10 @@ type Source struct {
 	refusals *cache[error]    // key of a flight → what GitHub said a moment ago
 	replaced *cache[struct{}] // keys of tokens that were replaced of late
 
-	facts    *cache[*facts]   // installation.key → what GitHub says about it
-	listings *cache[*listing] // installation.key → its repositories
-	confined *cache[confined] // what Scopes came to
+	facts    *cache[*facts]    // installation.key → what GitHub says about it
+	listings *cache[*listing]  // installation.key → its repositories
+	confined *cache[confined]  // what Scopes came to
+	absent   *cache[time.Time] // installation.absentKey of repositories that it does not have → when that was asked
 
 	flights    singleflight.Group
 	budget     *Budget    // of questions that are no client's
@@ -89,6 +90,7 @@ func New(apps []*App, opts Options) *Source {
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
 		tokens: newCache[*minted](maxTokens), refusals: newCache[error](maxRefusals), replaced: newCache[struct{}](maxTokens),
 		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), confined: newCache[confined](maxConfined),
+		absent: newCache[time.Time](maxConfined),
 	}
 	if s.transport == nil {
 		s.transport = http.DefaultTransport

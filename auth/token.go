@@ -150,6 +150,9 @@ func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing
 	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.expires)
 	h := newTokenHeader(inst.app.App, answer.token)
 	h.grant = answer.grant()
+	if !narrow.allows(h.grant) {
+		return nil, time.Time{}, c.fail(errOtherRepository)
+	}
 	return h, answer.expires, nil
 }
 

@@ -15,6 +15,7 @@ type Scope struct {
 	App         func(name string) bool
 	Account     func(login string, enterprise bool) bool
 	Repository  func(owner, repo string) bool
+	Names       []string          // OWNER/REPOSITORY of all that Repository reports true of; nil where there are patterns
 	Permissions map[string]string // GitHub's names → the highest level; what is absent is not given
 	ReadOnly    bool              // no permission above "read"
 }
@@ -48,11 +49,28 @@ func (c *Client) makeScope() *Scope {
 		scope.Repository = func(owner, repo string) bool {
 			return c.grantsRepository(&rules.Subject{Owner: owner, Repo: repo})
 		}
+		scope.Names = c.repositoryNames()
 		if c.Permissions == nil {
 			scope.Permissions = defaultPermissions
 		}
 	}
 	return scope
+}
+
+// repositoryNames are the client's repositories, nil where some are patterns.
+func (c *Client) repositoryNames() (names []string) {
+	for _, g := range c.Repositories {
+		name := strings.ToLower(string(g))
+		owner, repo, _ := strings.Cut(name, "/")
+		switch {
+		case strings.Contains(name, "*"):
+			return nil
+		case c.grantsRepository(&rules.Subject{Owner: owner, Repo: repo}): // Owners may say otherwise
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // scopeKey is the same for clients whose tokens may be shared.

@@ -211,8 +211,8 @@ func (w *world) arrived(t *testing.T, what string) (passed, asked int) {
 func checkQuestion(t *testing.T, what string, r *githubtest.Request) {
 	t.Helper()
 	var asked struct {
-		IDs         []int64           `json:"repository_ids"`
-		Permissions map[string]string `json:"permissions"`
+		Repositories []string          `json:"repositories"`
+		Permissions  map[string]string `json:"permissions"`
 	}
 	switch {
 	case r.Scope != nil:
@@ -225,7 +225,7 @@ func checkQuestion(t *testing.T, what string, r *githubtest.Request) {
 	case json.Unmarshal(r.Body, &asked) != nil:
 		t.Errorf("%.300q: a token was asked for with %q", what, r.Body)
 	case onlyMetadata(asked.Permissions):
-	case r.Path() != fmt.Sprintf(mintPath, githubtest.AcmeInstallation) || !slices.Equal(asked.IDs, []int64{githubtest.WidgetsID}) || !within(asked.Permissions):
+	case r.Path() != fmt.Sprintf(mintPath, githubtest.AcmeInstallation) || !slices.Equal(asked.Repositories, []string{"widgets"}) || !within(asked.Permissions):
 		t.Errorf("%.300q: a token was asked for with %s %s", what, r.Path(), r.Body)
 	}
 }

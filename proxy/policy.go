@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"ghapp-proxy/auth"
@@ -91,6 +92,10 @@ func scopeOf(c *policy.Client) *auth.Scope {
 		return nil
 	}
 	scope := &auth.Scope{Key: s.Key, App: s.App, Repository: s.Repository, Permissions: s.Permissions, ReadOnly: s.ReadOnly}
+	for _, name := range s.Names {
+		login, repo, _ := strings.Cut(name, "/")
+		scope.Names = append(scope.Names, auth.Owner{Login: login, Repo: repo})
+	}
 	if s.Account != nil {
 		scope.Account = func(o auth.Owner) bool { return s.Account(o.Login, o.Enterprise) }
 	}
