@@ -74,8 +74,17 @@ func (s *Source) timed(ctx context.Context, c apiCall, out any) *Error {
 // transient reports whether the same call may succeed in a moment: GitHub has
 // trouble, or the network.
 func (e *Error) transient() bool {
-	var cert *tls.CertificateVerificationError
-	return e.Status >= 500 || e.network && !errors.As(e.Err, &cert)
+	var (
+		cert      *tls.CertificateVerificationError
+		permanent interface{ Permanent() bool } // as a proxy's refusal
+	)
+	switch {
+	case e.Status >= 500:
+		return true
+	case !e.network, errors.As(e.Err, &cert):
+		return false
+	}
+	return !errors.As(e.Err, &permanent) || !permanent.Permanent()
 }
 
 // remember keeps a refusal that will not change in a moment, filed under key.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,7 +158,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 		return nil, err
 	}
 	upstream := proxy.NewUpstream(proxy.UpstreamOptions{
-		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: cfg.Upstream.Proxy, HTTP2: cfg.Upstream.HTTP2,
+		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: nextProxy(cfg), HTTP2: cfg.Upstream.HTTP2,
 		Egress: cfg.Egress,
 	})
 	source := auth.New(cfg.Apps, auth.Options{
@@ -200,4 +201,14 @@ func rootCAs(extra []byte) (*x509.CertPool, error) {
 		return nil, errors.New("upstream.ca_file contains no certificate")
 	}
 	return pool, nil
+}
+
+// nextProxy is the way through upstream.proxy; nil where there is none.
+func nextProxy(cfg *config.Config) func(*url.URL) *proxy.NextProxy {
+	if cfg.Upstream.Proxy == nil {
+		return nil
+	}
+	return func(*url.URL) *proxy.NextProxy {
+		return &proxy.NextProxy{URL: cfg.Upstream.Proxy, Name: "upstream.proxy"}
+	}
 }

@@ -363,7 +363,8 @@ func TestEgressBehindProxy(t *testing.T) {
 	var asked <-chan string
 	w := start(t, func(s *setup) {
 		s.upstream.Egress = egress(t, true, objects+" allowed.example.com 10.0.0.0/8 *:9418", "")
-		s.upstream.Proxy, asked = parentProxy(t, s.upstream.ConnectTo)
+		parent, notes := parentProxy(t, s.upstream.ConnectTo)
+		s.upstream.Proxy, asked = through(parent), notes
 		s.upstream.ConnectTo = nil
 	})
 	for target, want := range map[string]int{

@@ -2,18 +2,14 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"time"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/policy"
 )
 
 // credentialRefusal maps why there is no credential to an answer.
@@ -48,7 +44,9 @@ func credentialRefusal(err error) *refusal {
 		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error(), remedy: signing.Remedy()}
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
-		f.setCause(refused)
+		if f.inside = refused.Error(); !errors.As(refused.Err, new(*nextProxyError)) {
+			f.setCause(refused)
+		}
 		return f
 	case errors.As(err, &refused):
 		return &refusal{status: mintStatus(refused), code: "destination_unavailable", title: err.Error(), remedy: refused.Remedy, retryAt: refused.RetryAt}
@@ -71,41 +69,6 @@ func mintStatus(refused *auth.Error) int {
 	default:
 		return http.StatusInternalServerError // wrong key, id or installation
 	}
-}
-
-// upstreamRefusal maps why a host could not be reached to an answer.
-// The codes are those of RFC 9209, section 2.3.
-func upstreamRefusal(err error, host string) *refusal {
-	f := &refusal{status: http.StatusBadGateway, code: "destination_unavailable"}
-	f.setCause(fmt.Errorf("%s could not be reached: %w", host, err))
-	var (
-		denial  *policy.EgressDenial
-		dns     *net.DNSError
-		timeout net.Error
-		cert    *tls.CertificateVerificationError
-		alert   tls.AlertError
-		record  tls.RecordHeaderError
-		name    x509.HostnameError
-	)
-	switch {
-	case errors.Is(err, errSelf):
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: errSelf.Error()}
-	case errors.As(err, &denial):
-		return egressRefusal(denial)
-	case errors.As(err, &dns):
-		f.code, f.remedy = "dns_error", "check the name and the resolver of the machine that runs the proxy"
-	case errors.As(err, &cert), errors.As(err, &name):
-		f.code, f.remedy = "tls_certificate_error", "if the host's certificate is private, name its root in upstream.ca_file"
-	case errors.As(err, &alert), errors.As(err, &record):
-		f.code = "tls_protocol_error"
-	case isLargeHead(err):
-		f.code, f.remedy = "http_response_header_section_size", fmt.Sprintf("the fields of its answer are more than %d KiB: ask for less", maxAnswerHead>>10)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		f.code, f.remedy = "connection_refused", "check upstream.connect_to and upstream.proxy, and that the host is up"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		f.status, f.code = http.StatusGatewayTimeout, "connection_timeout"
-	}
-	return f
 }
 
 // setCause says why a connection failed: to the log all of it, to the client

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -20,7 +19,7 @@ func TestRefusalsTellNoAddresses(t *testing.T) {
 		{&net.OpError{Op: "dial", Net: "tcp", Addr: to, Err: refused}, "host could not be reached: dial tcp: connect: connection refused"},
 		{fmt.Errorf("reach the upstream proxy: %w", &net.OpError{Op: "dial", Net: "tcp", Addr: to, Err: refused}),
 			"host could not be reached: reach the upstream proxy: dial tcp: connect: connection refused"},
-		{&net.OpError{Op: "read", Net: "tcp", Source: from, Addr: to, Err: errors.New("reset")}, "host could not be reached: read tcp: reset"},
+		{&net.OpError{Op: "read", Net: "tcp", Source: from, Addr: to, Err: syscall.ECONNRESET}, "host closed the connection before it answered: read tcp: connection reset by peer"},
 		{&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", Server: "10.96.0.10:53"}},
 			"host could not be reached: dial tcp: lookup x: no such host"},
 	} {

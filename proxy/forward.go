@@ -67,7 +67,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 		out.URL.Scheme, out.URL.Host = in.URL.Scheme, in.URL.Host
 	}
 	setTarget(out.URL, x.path, x.query)
-	if x.viaProxy {
+	if x.via != nil {
 		// net/http writes "//host/path" as "http://host/path", the form that a
 		// proxy needs.
 		out.URL.Opaque = "//" + in.URL.Host + x.path
@@ -131,6 +131,9 @@ var errUnauthorized = errors.New("GitHub answered 401")
 // modifyResponse looks at the head of the answer.
 func modifyResponse(resp *http.Response) error {
 	x := exchangeOf(resp.Request)
+	if x.via != nil && resp.StatusCode == http.StatusProxyAuthRequired {
+		return &nextProxyError{name: x.via.Name, to: resp.Request.URL.Host, status: resp.StatusCode} // it is not ours to answer
+	}
 	x.githubRequestID = githubRequestID(resp.Header)
 	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized

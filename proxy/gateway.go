@@ -54,9 +54,9 @@ type exchange struct {
 	placeholder   *placeholder // which that is, or which the client is given; nil for none
 	want          auth.Want    // what the credential was asked for, if it is an installation's
 	credential    auth.Credential
-	authorization []string // what leaves as Authorization; nil for none
-	keep          bool     // a host that is not served: the client's Authorization passes
-	viaProxy      bool     // such a host is reached through another proxy
+	authorization []string   // what leaves as Authorization; nil for none
+	keep          bool       // a host that is not served: the client's Authorization passes
+	via           *NextProxy // through which such a host is reached, nil for none
 
 	blankCloneTokens bool       // the answer is filtered
 	decideRef        refDecider // nil if pushes are not looked into

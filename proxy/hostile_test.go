@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 
 	"golang.org/x/net/http2"
@@ -172,11 +173,17 @@ func parentProxy(t *testing.T, connectTo map[string]string) (*url.URL, <-chan st
 	return &url.URL{Scheme: "http", User: url.UserPassword("u", "p"), Host: ln.Addr().String()}, asked
 }
 
+// through is the way through a proxy, whatever the host.
+func through(next *url.URL) func(*url.URL) *proxy.NextProxy {
+	return func(*url.URL) *proxy.NextProxy { return &proxy.NextProxy{URL: next, Name: "upstream.proxy"} }
+}
+
 func TestUpstreamProxy(t *testing.T) {
 	const credentials = " Basic dTpw"
 	var asked <-chan string
 	w := start(t, func(s *setup) {
-		s.upstream.Proxy, asked = parentProxy(t, s.upstream.ConnectTo)
+		parent, notes := parentProxy(t, s.upstream.ConnectTo)
+		s.upstream.Proxy, asked = through(parent), notes
 		s.upstream.ConnectTo = nil
 	})
 	client := w.client(t, false)
@@ -216,7 +223,7 @@ func TestUpstreamProxy(t *testing.T) {
 	conn = w.dial(t)
 	fmt.Fprintf(conn, "CONNECT nowhere.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "CONNECT"})
-	if err != nil || !strings.Contains(resp.Status, "the upstream proxy answered") {
+	if err != nil || !strings.Contains(resp.Status, "the upstream proxy (upstream.proxy) answered 502") {
 		t.Errorf("a tunnel that the parent refuses: %v, %v", resp, err)
 	}
 }

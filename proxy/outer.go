@@ -196,7 +196,7 @@ func nameRefusal(name string) *refusal {
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
-	x := &exchange{keep: true, viaProxy: p.opts.Upstream.opts.Proxy != nil, route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
+	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
 	x.id, x.start, x.records = newID(), time.Now(), p.audit
 	x.path, x.query = target(r)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}

@@ -17,10 +17,11 @@ import (
 
 // refusal is an answer that the proxy gives itself.
 type refusal struct {
-	status int
-	code   string // RFC 9209, section 2.3: the error of the Proxy-Status field
-	title  string // the cause, without a full stop
-	remedy string // what to do about it, "" if nothing is known
+	status     int
+	code       string // RFC 9209, section 2.3: the error of the Proxy-Status field
+	parameters string // of that error, "" or "; name=value"
+	title      string // the cause, without a full stop
+	remedy     string // what to do about it, "" if nothing is known
 
 	inside    string    // the cause as the log has it, "" for title
 	retryAt   time.Time // when it may be tried again, zero if nothing is known
@@ -79,7 +80,7 @@ func (f *refusal) of(id string) *refusal {
 
 // proxyStatus is the value of the Proxy-Status field (RFC 9209).
 func (f *refusal) proxyStatus() string {
-	return fmt.Sprintf("ghapp-proxy; error=%s; details=%s%s", f.code, quoteSF(f.title), requestID(f.id))
+	return fmt.Sprintf("ghapp-proxy; error=%s%s; details=%s%s", f.code, f.parameters, quoteSF(f.title), requestID(f.id))
 }
 
 // requestID is the parameter of our member of Proxy-Status by which the log and

@@ -79,7 +79,7 @@ func TestShutdownWhileConnecting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer never.Close()
-	w := start(t, func(s *setup) { s.upstream.Proxy = &url.URL{Scheme: "http", Host: never.Addr().String()} })
+	w := start(t, func(s *setup) { s.upstream.Proxy = through(&url.URL{Scheme: "http", Host: never.Addr().String()}) })
 	conn := w.dial(t)
 	fmt.Fprint(conn, "CONNECT elsewhere.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
 	if at, err := never.Accept(); err != nil {

@@ -225,7 +225,7 @@ func TestUpstreamFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused(t, resp, 502, "could not be reached")
+		refused(t, resp, 502, "closed the connection before it answered")
 	})
 }
 

@@ -1,14 +1,10 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,12 +23,13 @@ type UpstreamOptions struct {
 	ConnectTo map[string]string
 	// RootCAs verify GitHub; nil means the system's.
 	RootCAs *x509.CertPool
-	// Proxy is another HTTP proxy through which everything is reached, except
-	// what ConnectTo redirects. nil means direct connections.
-	Proxy *url.URL
+	// Proxy returns another HTTP proxy through which a URL is reached, nil for
+	// none. It is not asked about what ConnectTo redirects. nil means direct
+	// connections.
+	Proxy func(*url.URL) *NextProxy
 	// Egress limits where tunnels and http:// requests for hosts that are not
 	// served may go; nil does not. Of addresses it is not asked about those in
-	// ConnectTo, nor where Proxy resolves the names.
+	// ConnectTo, nor where another proxy resolves the names.
 	Egress *policy.Egress
 	// HTTP2 speaks HTTP/2 towards GitHub. A pool of HTTP/1.1 connections costs
 	// less, so that is the default.
@@ -42,10 +39,13 @@ type UpstreamOptions struct {
 // Upstream reaches GitHub and everything else: it holds the pool of
 // connections. It is safe for concurrent use.
 type Upstream struct {
-	opts      UpstreamOptions
-	dialer    net.Dialer
-	transport *http.Transport // to served hosts
-	elsewhere *http.Transport // to where opts.Egress lets requests go
+	opts   UpstreamOptions
+	dialer net.Dialer
+	served *http.Transport // to served hosts
+
+	// elsewhere is to where opts.Egress lets requests go. It is the pattern of
+	// those that clients have: see ownPool.
+	elsewhere *http.Transport
 
 	mu  sync.Mutex
 	own []netip.AddrPort // the proxy's own listeners
@@ -55,9 +55,8 @@ type Upstream struct {
 func NewUpstream(opts UpstreamOptions) *Upstream {
 	u := &Upstream{opts: opts}
 	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control}
-	u.transport = &http.Transport{
-		Proxy:                  u.proxyFor,
-		DialContext:            u.dialPooled,
+	pool := &http.Transport{
+		DialContext:            u.dialServed,
 		ForceAttemptHTTP2:      opts.HTTP2,
 		DisableCompression:     true, // what the client asked for is what it gets
 		MaxIdleConns:           1024,
@@ -67,27 +66,30 @@ func NewUpstream(opts UpstreamOptions) *Upstream {
 		ResponseHeaderTimeout:  10 * time.Minute, // git and archives think for long
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxAnswerHead,
-		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: 128 * maxUnread},
-		WriteBufferSize:        32 << 10,
-		ReadBufferSize:         32 << 10,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: 128 * maxUnread,
+		},
+		WriteBufferSize: 32 << 10,
+		ReadBufferSize:  32 << 10,
 		TLSClientConfig: &tls.Config{
 			RootCAs:            opts.RootCAs,
 			MinVersion:         tls.VersionTLS12,
 			ClientSessionCache: tls.NewLRUClientSessionCache(256),
 		},
 	}
-	u.elsewhere = u.transport.Clone()
-	u.elsewhere.DialContext = u.dialElsewhere
+	u.served = pool
+	u.elsewhere = pool.Clone()
+	u.elsewhere.DialContext, u.elsewhere.Proxy = u.dialElsewhere, u.proxyElsewhere
 	return u
 }
 
-// Transport returns the pooled transport to served hosts. It verifies certificates, never
-// follows redirects and never decompresses.
-func (u *Upstream) Transport() http.RoundTripper { return u.transport }
+// Transport returns the transport to served hosts. It verifies certificates,
+// never follows redirects and never decompresses.
+func (u *Upstream) Transport() http.RoundTripper { return u.served }
 
 // Close closes idle connections.
 func (u *Upstream) Close() {
-	u.transport.CloseIdleConnections()
+	u.served.CloseIdleConnections()
 	u.elsewhere.CloseIdleConnections()
 }
 
@@ -107,7 +109,14 @@ type destinationKey struct{}
 
 // control looks at the address of a socket that is about to be connected. No
 // name is resolved after that, so there is no time to point it elsewhere.
-func (u *Upstream) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
+func (u *Upstream) control(ctx context.Context, _, address string, conn syscall.RawConn) error {
+	if err := u.mayConnect(ctx, address); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (u *Upstream) mayConnect(ctx context.Context, address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
@@ -174,38 +183,35 @@ func isThisMachine(to netip.Addr) bool {
 	return false
 }
 
-// proxyFor is the transport's Proxy function.
-func (u *Upstream) proxyFor(req *http.Request) (*url.URL, error) {
-	if _, redirected := u.opts.ConnectTo[hostPort(req.URL)]; redirected {
-		return nil, nil
-	}
-	return u.opts.Proxy, nil
+// dialServed is the DialContext to served hosts, which may have any address.
+func (u *Upstream) dialServed(ctx context.Context, network, addr string) (net.Conn, error) {
+	return u.dialHost(ctx, addr, func() (net.Conn, error) { return u.dialer.DialContext(ctx, network, addr) })
 }
 
-func hostPort(target *url.URL) string {
-	if port := target.Port(); port != "" {
-		return net.JoinHostPort(target.Hostname(), port)
-	}
-	if target.Scheme == "https" {
-		return net.JoinHostPort(target.Hostname(), "443")
-	}
-	return net.JoinHostPort(target.Hostname(), "80")
+// dialTunnel connects to d for a tunnel.
+func (u *Upstream) dialTunnel(ctx context.Context, d policy.Destination) (net.Conn, error) {
+	return u.dialHost(ctx, d.String(), func() (net.Conn, error) { return u.dialChecked(ctx, d) })
 }
 
-// dialPooled is the transport's DialContext: addr is a served host or, where
-// there is one, the upstream proxy.
-func (u *Upstream) dialPooled(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialHost connects to addr: to what ConnectTo has for it, else through the next
+// proxy, else by direct.
+func (u *Upstream) dialHost(ctx context.Context, addr string, direct func() (net.Conn, error)) (net.Conn, error) {
 	if to, ok := u.opts.ConnectTo[addr]; ok {
-		addr = to
+		return u.dialer.DialContext(ctx, "tcp", to)
 	}
-	return u.dialer.DialContext(ctx, network, addr)
+	if next := u.next(&url.URL{Scheme: "https", Host: addr}); next != nil {
+		return u.dialThrough(ctx, next, addr)
+	}
+	return direct()
 }
 
-// dialElsewhere is the DialContext for requests to hosts that are not served.
-// It decides by name again, since net/http has made addr from the URL.
+// dialElsewhere is the DialContext for requests to hosts that are not served: to
+// the next proxy, if there is one. It decides by name again, since net/http has
+// made addr from the URL.
 func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (net.Conn, error) {
-	if u.opts.Proxy != nil {
-		return u.dialPooled(ctx, network, addr)
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && x.via != nil {
+		conn, err := u.dialer.DialContext(ctx, network, addr)
+		return conn, x.via.blame(addr, err)
 	}
 	d, err := policy.ParseDestination(addr, 0)
 	if err != nil {
@@ -223,60 +229,4 @@ func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (net
 // dialChecked connects to d if the egress policy lets the address pass.
 func (u *Upstream) dialChecked(ctx context.Context, d policy.Destination) (net.Conn, error) {
 	return u.dialer.DialContext(context.WithValue(ctx, destinationKey{}, d), "tcp", d.String())
-}
-
-// dialTunnel connects to d for a tunnel, through the upstream proxy if there is
-// one.
-func (u *Upstream) dialTunnel(ctx context.Context, d policy.Destination) (net.Conn, error) {
-	addr := d.String()
-	if to, ok := u.opts.ConnectTo[addr]; ok {
-		return u.dialer.DialContext(ctx, "tcp", to)
-	}
-	if u.opts.Proxy == nil {
-		return u.dialChecked(ctx, d)
-	}
-	conn, err := u.dialer.DialContext(ctx, "tcp", hostPort(u.opts.Proxy))
-	if err != nil {
-		return nil, fmt.Errorf("reach the upstream proxy: %w", err)
-	}
-	if u.opts.Proxy.Scheme == "https" {
-		conn = tls.Client(conn, &tls.Config{RootCAs: u.opts.RootCAs, ServerName: u.opts.Proxy.Hostname(), MinVersion: tls.VersionTLS12})
-	}
-	tunnel, err := connectThrough(ctx, conn, u.opts.Proxy.User, addr)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return tunnel, nil
-}
-
-// connectThrough asks the proxy at the other end of conn for a tunnel to addr.
-func connectThrough(ctx context.Context, conn net.Conn, user *url.Userinfo, addr string) (net.Conn, error) {
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: http.Header{"User-Agent": {""}}}
-	if user != nil {
-		password, _ := user.Password()
-		credentials := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
-		req.Header.Set("Proxy-Authorization", "Basic "+credentials)
-	}
-	if err := req.Write(conn); err != nil {
-		return nil, fmt.Errorf("ask the upstream proxy for a tunnel: %w", err)
-	}
-	r := bufio.NewReader(io.LimitReader(conn, 64<<10))
-	resp, err := http.ReadResponse(r, req)
-	if err != nil {
-		return nil, fmt.Errorf("read the upstream proxy's answer: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the upstream proxy answered %q", resp.Status)
-	}
-	if !stop() {
-		return nil, ctx.Err()
-	}
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
-	return withPrefix(conn, r), nil
 }

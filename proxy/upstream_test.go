@@ -227,7 +227,7 @@ func TestEgressExempt(t *testing.T) {
 		}
 	}
 	ctx := t.Context()
-	dial("served", func() (net.Conn, error) { return u.dialPooled(ctx, "tcp", addr) }, "")
+	dial("served", func() (net.Conn, error) { return u.dialServed(ctx, "tcp", addr) }, "")
 	dial("redirected tunnel", func() (net.Conn, error) { return u.dialTunnel(ctx, parse(t, "host.example.com:443")) }, "")
 	dial("redirected request", func() (net.Conn, error) { return u.dialElsewhere(ctx, "tcp", "host.example.com:443") }, "")
 	dial("other tunnel", func() (net.Conn, error) { return u.dialTunnel(ctx, parse(t, addr)) }, "a loopback address")
@@ -265,13 +265,13 @@ func TestIsOwn(t *testing.T) {
 			test.yes = append(test.yes, interfaces...)
 		}
 		for _, to := range test.yes {
-			if err := u.control(t.Context(), "tcp", to, nil); !errors.Is(err, errSelf) {
-				t.Errorf("with a listener on %s: control(%s) = %v, want errSelf", test.own, to, err)
+			if err := u.mayConnect(t.Context(), to); !errors.Is(err, errSelf) {
+				t.Errorf("with a listener on %s: mayConnect(%s) = %v, want errSelf", test.own, to, err)
 			}
 		}
 		for _, to := range test.no {
-			if err := u.control(t.Context(), "tcp", to, nil); err != nil {
-				t.Errorf("with a listener on %s: control(%s) = %v, want nil", test.own, to, err)
+			if err := u.mayConnect(t.Context(), to); err != nil {
+				t.Errorf("with a listener on %s: mayConnect(%s) = %v, want nil", test.own, to, err)
 			}
 		}
 	}
