@@ -99,6 +99,11 @@ func (s *Source) newRequest(ctx context.Context, c apiCall, authorization []stri
 	if c.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if c.method == http.MethodPost {
+		// One token more does no harm: a call whose connection is lost may be
+		// made again. net/http does not send a field without values.
+		req.Header["Idempotency-Key"] = []string{}
+	}
 	return req, nil
 }
 

@@ -46,6 +46,12 @@
 // its key, or does not agree with its times: by another key, or by GitHub's clock. A body
 // of up to a mebibyte is kept for that.
 //
+// Requests that only read share connections to GitHub, and are sent again over
+// another one where theirs is lost. What may change something has a connection of
+// its own, since nobody can tell whether it was carried out when one is lost, and
+// GitHub closes the kept ones. A path on which nothing is acknowledged for twenty
+// seconds is taken for dead, tunnels' too; a server that thinks is waited for.
+//
 // The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
 // whom it names; it is sent on unchanged. So is the list of refs at the head of a
 // push, where pushes are limited; the rest of a push that is refused is read and

@@ -127,7 +127,7 @@ func faultOfConnection(err error) fault {
 	case strings.Contains(text, textBroken) && errors.Is(err, io.ErrUnexpectedEOF):
 		return responseIncomplete
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
-		strings.Contains(text, textClosedIdle), containsAny(text, lostHTTP2):
+		errors.Is(err, errNotKept), strings.Contains(text, textClosedIdle), containsAny(text, lostHTTP2):
 		return connectionTerminated
 	case op.Op == "dial":
 		return unavailable
@@ -140,6 +140,15 @@ func containsAny(text string, list []string) bool {
 		if strings.Contains(text, part) {
 			return true
 		}
+	}
+	return false
+}
+
+// isLost reports whether a connection was lost on which a request was under way.
+func isLost(err error) bool {
+	switch faultOf(err) {
+	case connectionTerminated, responseIncomplete, readTimeout, writeTimeout:
+		return true
 	}
 	return false
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"ghapp-proxy/proxy"
 )
@@ -227,5 +228,79 @@ func TestUpstreamProxyIsGone(t *testing.T) {
 		if got := resp.Header.Get("Proxy-Status"); !strings.Contains(got, "error=connection_refused") || strings.Contains(got, "127.0.0.1") {
 			t.Errorf("GET %s: Proxy-Status: %s", url, got)
 		}
+	}
+}
+
+// Requests that only read share a connection, whatever their method; those that
+// may change something have their own.
+func TestConnectionsOfTheirOwn(t *testing.T) {
+	conns := make(chan net.Conn, 64)
+	w := start(t, func(s *setup) {
+		relay, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { relay.Close() })
+		to := s.upstream.ConnectTo["api.github.com:443"]
+		s.upstream.ConnectTo["api.github.com:443"] = relay.Addr().String()
+		go func() {
+			for {
+				conn, err := relay.Accept()
+				if err != nil {
+					return
+				}
+				conns <- conn
+				host, err := net.Dial("tcp", to)
+				if err != nil {
+					conn.Close()
+					continue
+				}
+				go func() { io.Copy(host, conn); host.Close() }()
+				go func() { io.Copy(conn, host); conn.Close() }()
+			}
+		}()
+	})
+	client := w.client(t, false)
+	get(t, client, "https://api.github.com/repos/acme/widgets") // and the mint
+	for len(conns) > 0 {
+		<-conns
+	}
+	graphql := func(operation string) *strings.Reader {
+		return strings.NewReader(`{"query":"` + operation + ` { viewer { login } repository(owner: \"acme\", name: \"widgets\") { id } }"}`)
+	}
+	for _, test := range []struct {
+		method, path string
+		body         io.Reader
+		own          int
+	}{
+		{"GET", "/repos/acme/widgets", nil, 0},
+		{"POST", "/graphql", graphql("query"), 0},
+		{"GET", "/repos/acme/widgets", nil, 0},
+		{"POST", "/graphql", graphql("mutation"), 1},
+		{"POST", "/repos/acme/widgets/issues", strings.NewReader(`{"title":"x"}`), 1},
+		{"DELETE", "/repos/acme/widgets/issues/1/lock", nil, 1},
+		{"GET", "/repos/acme/widgets", nil, 0},
+	} {
+		req, err := http.NewRequest(test.method, "https://api.github.com"+test.path, test.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.Header.Get("Proxy-Status") != "" {
+			t.Errorf("%s %s: %d %s", test.method, test.path, resp.StatusCode, body)
+		}
+		if n := len(conns); n != test.own {
+			t.Errorf("%s %s opened %d connections, want %d", test.method, test.path, n, test.own)
+		}
+		for len(conns) > 0 {
+			<-conns
+		}
+		time.Sleep(10 * time.Millisecond) // the connection goes back to the pool
 	}
 }

@@ -57,6 +57,7 @@ type exchange struct {
 	authorization []string   // what leaves as Authorization; nil for none
 	keep          bool       // a host that is not served: the client's Authorization passes
 	via           *NextProxy // through which such a host is reached, nil for none
+	reads         bool       // the request changes nothing, whatever its method
 
 	blankCloneTokens bool       // the answer is filtered
 	decideRef        refDecider // nil if pushes are not looked into
@@ -134,6 +135,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if x.now.Rules.Exchange {
 		g.heedPlaceholder(r, x)
 	}
+	x.reads = route.Read || document != nil && !document.Mutation
 	asked := x.route
 	if x.looksAtNames() {
 		if refused := g.nameSubjects(r.Context(), x); refused != nil {

@@ -182,7 +182,7 @@ func spoolBody(req *http.Request) *spooledBody {
 		return nil
 	}
 	b := &spooledBody{ReadCloser: req.Body, tooLarge: req.ContentLength > maxReplay}
-	req.Body = b
+	req.Body, req.GetBody = b, b.again
 	return b
 }
 
@@ -219,4 +219,12 @@ func (b *spooledBody) rewind(req *http.Request) {
 	if b != nil {
 		req.Body = io.NopCloser(bytes.NewReader(b.kept.Bytes()))
 	}
+}
+
+// again is the request's GetBody.
+func (b *spooledBody) again() (io.ReadCloser, error) {
+	if !b.replayable() {
+		return nil, errNotKept
+	}
+	return io.NopCloser(bytes.NewReader(b.kept.Bytes())), nil
 }

@@ -41,7 +41,8 @@ type UpstreamOptions struct {
 type Upstream struct {
 	opts   UpstreamOptions
 	dialer net.Dialer
-	served *http.Transport // to served hosts
+	pulse  pulse
+	served *carrier // to served hosts
 
 	// elsewhere is to where opts.Egress lets requests go. It is the pattern of
 	// those that clients have: see ownPool.
@@ -51,23 +52,33 @@ type Upstream struct {
 	own []netip.AddrPort // the proxy's own listeners
 }
 
+// idle is how long a connection is kept on which nothing is under way: less
+// than the 60 seconds after which GitHub is reported to close it
+// (sourcegraph/sourcegraph-public-snapshot pull request 4345).
+const idle = 50 * time.Second
+
 // NewUpstream returns an Upstream. Call Close when it is no longer used.
-func NewUpstream(opts UpstreamOptions) *Upstream {
-	u := &Upstream{opts: opts}
-	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control}
+func NewUpstream(opts UpstreamOptions) *Upstream { return newUpstream(opts, silence) }
+
+// newUpstream is NewUpstream with another time for which a connection may be
+// silent.
+func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
+	u := &Upstream{opts: opts, pulse: pulse{patience: silence}}
+	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control, KeepAliveConfig: keepAlive(silence)}
 	pool := &http.Transport{
 		DialContext:            u.dialServed,
 		ForceAttemptHTTP2:      opts.HTTP2,
 		DisableCompression:     true, // what the client asked for is what it gets
 		MaxIdleConns:           1024,
 		MaxIdleConnsPerHost:    256, // the default of 2 re-dials under load
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idle,
 		TLSHandshakeTimeout:    15 * time.Second,
 		ResponseHeaderTimeout:  10 * time.Minute, // git and archives think for long
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxAnswerHead,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: 128 * maxUnread,
+			SendPingTimeout: silence / 2, PingTimeout: silence / 2,
 		},
 		WriteBufferSize: 32 << 10,
 		ReadBufferSize:  32 << 10,
@@ -77,20 +88,23 @@ func NewUpstream(opts UpstreamOptions) *Upstream {
 			ClientSessionCache: tls.NewLRUClientSessionCache(256),
 		},
 	}
-	u.served = pool
+	u.served = newCarrier(pool)
 	u.elsewhere = pool.Clone()
 	u.elsewhere.DialContext, u.elsewhere.Proxy = u.dialElsewhere, u.proxyElsewhere
 	return u
 }
 
 // Transport returns the transport to served hosts. It verifies certificates,
-// never follows redirects and never decompresses.
+// never follows redirects and never decompresses. Connections are shared by
+// requests that may be repeated: those of a safe method, and those that have an
+// Idempotency-Key without values, which is not sent.
 func (u *Upstream) Transport() http.RoundTripper { return u.served }
 
 // Close closes idle connections.
 func (u *Upstream) Close() {
-	u.served.CloseIdleConnections()
+	u.served.close()
 	u.elsewhere.CloseIdleConnections()
+	u.pulse.close()
 }
 
 // Forbid makes connections to addr, a listener of this process, fail.
@@ -113,6 +127,7 @@ func (u *Upstream) control(ctx context.Context, _, address string, conn syscall.
 	if err := u.mayConnect(ctx, address); err != nil {
 		return err
 	}
+	u.pulse.add(conn)
 	return nil
 }
 
