@@ -33,22 +33,23 @@ type Admission struct {
 // peer is what is known about the process at the other end of a connection.
 // It is looked up once, when the connection makes its first request.
 type peer struct {
-	conn net.Conn
-	once sync.Once
-	uid  uint32
-	err  error
+	conn    net.Conn
+	arrival *arrival // the same
+	once    sync.Once
+	uid     uint32
+	err     error
 }
 
 type peerKey struct{}
 
 // withPeer is the outer server's ConnContext.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, &peer{conn: conn})
+	return context.WithValue(ctx, peerKey{}, &peer{conn: conn, arrival: arrivalOf(conn)})
 }
 
 // owner returns the uid of the process at the other end.
 func (p *peer) owner() (uint32, error) {
-	p.once.Do(func() { p.uid, p.err = peerUID(p.conn) })
+	p.once.Do(func() { p.uid, p.err = peerUID(p.arrival.Conn) })
 	return p.uid, p.err
 }
 

@@ -1,83 +1,218 @@
 package proxy
 
 import (
+	"bytes"
 	"container/list"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// maxArrivals is how many connections one address may have open to one of the
-// listeners at once of which nobody knows whose they are: MaxConnections counts
-// only the others. A client says who it is within a moment, so the one that has
-// waited longest is closed: clients that share an address, as all on this
-// machine do, get in whatever one of them opens for nothing.
-const maxArrivals = 2048
+const (
+	// maxArrivals is how many connections may be open at once of which nobody
+	// knows whose they are: MaxConnections counts only the others. A client says who
+	// it is within a moment. So one that has waited for longer is closed for another:
+	// of the network that has most of them the first, so that clients that share a
+	// network, as all on this machine do, get in whatever one of them opens for
+	// nothing, and those of other networks anyway.
+	maxArrivals = 1024
+	// maxArrived bounds what all of them have sent, in bytes: who has sent most is
+	// closed. A line counts for more than it has: net/http makes a field of it.
+	maxArrived = 8 << 20
+	lineWeight = 128
+	// arrivalGrace is for how long a connection is not closed for another: until
+	// then that waits in the kernel.
+	arrivalGrace = 100 * time.Millisecond
+)
 
 // arrivals are those connections. The zero value has none.
 type arrivals struct {
 	mu   sync.Mutex
-	open map[arrival]*list.List     // of net.Conn, in the order in which they came
-	at   map[net.Conn]*list.Element // where each is
+	from map[network]*list.List // of *arrival, in the order in which they came
+	n    int                    // of all of them
+	sent int                    // by all of them, as weighed
 }
 
-// arrival is where a connection leads to and is from. Those over a Unix socket
+// network is where a connection leads to and is from. Those over a Unix socket
 // are all from one address, which is none.
-type arrival struct {
+type network struct {
 	listener string
 	from     netip.Prefix
 }
 
-func arrivalOf(conn net.Conn) arrival {
-	return arrival{conn.LocalAddr().String(), networkOf(conn.RemoteAddr().String())}
+// arrival is a connection that a client has opened. As long as nobody knows whose
+// it is, what it sends is weighed.
+type arrival struct {
+	net.Conn
+	among *arrivals
+	from  network
+
+	unknown atomic.Bool // it is in the arrivals
+
+	at   *list.Element // there; guarded by their mu, as are these
+	came time.Time
+	sent int
 }
 
-// note is told of a connection of the outer server. It closes what is too much.
-func (a *arrivals) note(conn net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		if first := a.add(conn); first != nil {
-			first.Close() // the server notices, and notes that it is closed
-		}
-	case http.StateHijacked, http.StateClosed:
-		a.remove(conn)
-	}
+// add adds a connection, and closes the one that has to go for it.
+func (a *arrivals) add(conn net.Conn) *arrival {
+	c := &arrival{Conn: conn, among: a, from: network{conn.LocalAddr().String(), networkOf(conn.RemoteAddr().String())}}
+	a.note(c)
+	return c
 }
 
-// add adds a connection and returns the one that has to go for it, nil if none.
-func (a *arrivals) add(conn net.Conn) net.Conn {
-	from := arrivalOf(conn)
+// note adds a connection unless it is there.
+func (a *arrivals) note(c *arrival) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.open == nil {
-		a.open, a.at = make(map[arrival]*list.List), make(map[net.Conn]*list.Element)
+	if c.at != nil {
+		return
 	}
-	waiting := a.open[from]
-	if waiting == nil {
-		waiting = list.New()
-		a.open[from] = waiting
+	if a.from == nil {
+		a.from = make(map[network]*list.List)
 	}
-	a.at[conn] = waiting.PushBack(conn)
-	if waiting.Len() <= maxArrivals {
-		return nil
+	if a.from[c.from] == nil {
+		a.from[c.from] = list.New()
 	}
-	first := waiting.Remove(waiting.Front()).(net.Conn)
-	delete(a.at, first)
+	c.at, c.came = a.from[c.from].PushBack(c), time.Now()
+	c.unknown.Store(true)
+	if a.n++; a.n > maxArrivals {
+		a.drop(a.first())
+	}
+}
+
+// first is the connection that is to be closed for another.
+func (a *arrivals) first() *arrival {
+	var first *arrival
+	most := 0
+	for _, waiting := range a.from {
+		oldest := waiting.Front().Value.(*arrival)
+		if n := waiting.Len(); n > most || n == most && oldest.came.Before(first.came) {
+			first, most = oldest, n
+		}
+	}
 	return first
 }
 
-// remove forgets a connection that has ended, or counts for a client.
-func (a *arrivals) remove(conn net.Conn) {
-	from := arrivalOf(conn)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at := a.at[conn]
-	if at == nil {
+// largest is the connection that has sent most.
+func (a *arrivals) largest() (largest *arrival) {
+	for _, waiting := range a.from {
+		for at := waiting.Front(); at != nil; at = at.Next() {
+			if c := at.Value.(*arrival); largest == nil || c.sent > largest.sent {
+				largest = c
+			}
+		}
+	}
+	return largest
+}
+
+// drop closes a connection.
+func (a *arrivals) drop(c *arrival) {
+	a.remove(c)
+	c.Conn.Close() // the server notices
+}
+
+// remove takes a connection out, if it is there.
+func (a *arrivals) remove(c *arrival) {
+	if c.at == nil {
 		return
 	}
-	delete(a.at, conn)
-	if a.open[from].Remove(at); a.open[from].Len() == 0 {
-		delete(a.open, from)
+	c.unknown.Store(false)
+	waiting := a.from[c.from]
+	if waiting.Remove(c.at); waiting.Len() == 0 {
+		delete(a.from, c.from)
 	}
+	a.n--
+	a.sent -= c.sent
+	c.at, c.sent = nil, 0
+}
+
+// full reports whether another connection would have one closed that came just now.
+func (a *arrivals) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.n >= maxArrivals && time.Since(a.first().came) < arrivalGrace
+}
+
+// closeFirst closes the connection that would be closed for another, and reports
+// whether there was one.
+func (a *arrivals) closeFirst() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.n == 0 || time.Since(a.first().came) < arrivalGrace {
+		return false
+	}
+	a.drop(a.first())
+	return true
+}
+
+// weigh counts what a connection has sent.
+func (a *arrivals) weigh(c *arrival, text []byte) {
+	weight := len(text) + lineWeight*bytes.Count(text, []byte{'\n'})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.at == nil {
+		return
+	}
+	c.sent += weight
+	a.sent += weight
+	if a.sent > maxArrived {
+		a.drop(a.largest())
+	}
+}
+
+// known says that it is known whose connection it is: what it is counts for them.
+func (c *arrival) known() {
+	if !c.unknown.Load() {
+		return
+	}
+	c.among.mu.Lock()
+	defer c.among.mu.Unlock()
+	c.among.remove(c)
+}
+
+// answered says that what the connection has sent is not held any more.
+func (c *arrival) answered() {
+	if !c.unknown.Load() {
+		return
+	}
+	c.among.mu.Lock()
+	defer c.among.mu.Unlock()
+	c.among.sent -= c.sent
+	c.sent = 0
+}
+
+// Read implements net.Conn.
+func (c *arrival) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.unknown.Load() {
+		c.among.weigh(c, p[:n])
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *arrival) Close() error {
+	c.known()
+	return c.Conn.Close()
+}
+
+// CloseWrite half-closes the connection.
+func (c *arrival) CloseWrite() error { return closeWrite(c.Conn) }
+
+// arrivalOf is the arrival of a connection of the outer server, nil if there is none.
+func arrivalOf(conn net.Conn) *arrival {
+	c, _ := conn.(*arrival)
+	return c
+}
+
+// arrived returns what arrived as conn, which the kernel can splice, once it is
+// known whose it is.
+func arrived(conn net.Conn) net.Conn {
+	if c := arrivalOf(conn); c != nil && !c.unknown.Load() {
+		return c.Conn
+	}
+	return conn
 }

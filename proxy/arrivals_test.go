@@ -2,14 +2,17 @@ package proxy
 
 import (
 	"net"
-	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // arriving is a connection from an address to a listener.
 type arriving struct {
 	net.Conn
 	from, to net.Addr
+	sends    string
 	closed   bool
 }
 
@@ -17,40 +20,106 @@ func (c *arriving) RemoteAddr() net.Addr { return c.from }
 func (c *arriving) LocalAddr() net.Addr  { return c.to }
 func (c *arriving) Close() error         { c.closed = true; return nil }
 
-// Connections that say nothing are bounded for each address and listener, the
-// first of them closed, and forgotten when they end or become a client's.
+func (c *arriving) Read(p []byte) (int, error) {
+	n := copy(p, c.sends)
+	c.sends = c.sends[n:]
+	return n, nil
+}
+
+// comers open connections to the main listener of a proxy.
+type comers struct{ arrivals }
+
+func (a *comers) from(host string) (*arriving, *arrival) {
+	c := &arriving{from: &net.TCPAddr{IP: net.ParseIP(host), Port: 1}, to: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}}
+	return c, a.add(c)
+}
+
+// Connections that say nothing are bounded, all together. The first of the network
+// that has most of them is closed, and none that ends or becomes a client's counts.
 func TestArrivals(t *testing.T) {
-	var a arrivals
-	main, socket := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, &net.UnixAddr{Name: "/run/agent.sock", Net: "unix"}
-	hog, other := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 1}
-	nobody := &net.UnixAddr{Net: "unix"}
-	var all []*arriving
-	arrive := func(from, to net.Addr) *arriving {
-		c := &arriving{from: from, to: to}
-		all = append(all, c)
-		a.note(c, http.StateNew)
-		return c
+	var a comers
+	client, known := a.from("10.0.0.1")
+	known.known()
+	other, _ := a.from("192.0.2.1")
+	first, _ := a.from("127.0.0.1")
+	second, _ := a.from("127.0.0.2")
+	var ended []*arrival
+	for i := range maxArrivals - 3 {
+		_, c := a.from([]string{"127.0.0.3", "127.255.0.1", "::ffff:127.0.0.4"}[i%3])
+		ended = append(ended, c)
 	}
-	known, first, second, client := arrive(hog, main), arrive(hog, main), arrive(nobody, socket), arrive(other, main)
-	a.remove(known) // it counts for a client
-	for range maxArrivals - 1 {
-		arrive(hog, main)
-		arrive(nobody, socket)
-	}
-	if first.closed || second.closed {
+	if first.closed || other.closed {
 		t.Fatalf("%d connections are too much", maxArrivals)
 	}
-	if arrive(hog, main).closed || arrive(nobody, socket).closed || !first.closed || !second.closed {
-		t.Errorf("of more than %d connections the first is closed: %t and %t", maxArrivals, first.closed, second.closed)
+	newcomer, _ := a.from("192.0.2.7")
+	if newcomer.closed || !first.closed || second.closed || other.closed || client.closed {
+		t.Errorf("one more: %v is closed, the first of the largest network %v, its second %v, another's %v, a client's %v; want only the first",
+			newcomer.closed, first.closed, second.closed, other.closed, client.closed)
 	}
-	if known.closed || client.closed {
-		t.Error("what is a client's, or another address's, is closed")
+	socket := &arriving{from: &net.UnixAddr{Net: "unix"}, to: &net.UnixAddr{Name: "/run/agent.sock", Net: "unix"}}
+	a.add(socket)
+	if socket.closed || !second.closed {
+		t.Errorf("one by a socket: it is closed %v, the next of the largest network %v", socket.closed, second.closed)
 	}
-	for i, c := range all {
-		a.note(c, http.StateActive)
-		a.note(c, []http.ConnState{http.StateHijacked, http.StateClosed}[i%2])
+	for _, c := range ended {
+		c.Close()
+		c.Close()
 	}
-	if len(a.open) != 0 || len(a.at) != 0 {
-		t.Errorf("%d addresses and %d connections are left", len(a.open), len(a.at))
+	if a.n != 3 || len(a.arrivals.from) != 3 {
+		t.Errorf("%d connections of %d networks are left, want 3: two addresses' and the socket's", a.n, len(a.arrivals.from))
 	}
+}
+
+// Who sends a head without an end is weighed, by its lines as well, and who has sent
+// most is closed when it is too much for all.
+func TestArrivalsAreWeighed(t *testing.T) {
+	var a comers
+	send := func(c *arriving, to *arrival, text string) {
+		for c.sends = text; c.sends != "" && !c.closed; {
+			to.Read(make([]byte, 4<<10))
+		}
+	}
+	modest, itself := a.from("10.0.0.1")
+	send(modest, itself, "CONNECT api.github.com:443 HTTP/1.1\r\n")
+	client, known := a.from("10.0.0.1")
+	send(client, known, strings.Repeat("x", maxArrived/2))
+	known.known()
+	answered, again := a.from("10.0.0.1")
+	send(answered, again, strings.Repeat("x", maxArrived/2))
+	again.answered()
+	hog, its := a.from("10.0.0.2")
+	send(hog, its, strings.Repeat("a:\n", maxArrived/(3+lineWeight)-2))
+	if hog.closed {
+		t.Errorf("%d bytes are too much", a.sent)
+	}
+	send(modest, itself, strings.Repeat("x", 1000))
+	if !hog.closed || modest.closed || client.closed || answered.closed {
+		t.Errorf("closed are the largest %v, a small one %v, a client's %v, one that was answered %v; want only the largest",
+			hog.closed, modest.closed, client.closed, answered.closed)
+	}
+	itself.Close()
+	again.Close()
+	if a.sent != 0 || a.n != 0 {
+		t.Errorf("%d bytes of %d connections are left", a.sent, a.n)
+	}
+}
+
+// A connection that has just come is not closed for another: that waits outside.
+func TestArrivalsWaitOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a comers
+		for range maxArrivals {
+			if a.full() {
+				t.Fatalf("%d connections are too much", a.n)
+			}
+			a.from("127.0.0.1")
+		}
+		if !a.full() || a.closeFirst() {
+			t.Error("one that has just come is closed for another")
+		}
+		time.Sleep(arrivalGrace)
+		if a.full() || !a.closeFirst() || a.n != maxArrivals-1 {
+			t.Error("none is closed that has waited for long enough")
+		}
+	})
 }

@@ -75,7 +75,7 @@ func (w safeHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return withPrefix(conn, rw.Reader), rw, nil
+	return withPrefix(arrived(conn), rw.Reader), rw, nil
 }
 
 // handover is a listener whose connections are handed to it: the inside of the

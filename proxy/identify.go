@@ -124,12 +124,16 @@ func addressOf(hostport string) netip.Addr {
 }
 
 // networkOf is the address in a RemoteAddr, or its network where one has as
-// many addresses as it likes; the zero value if there is none.
+// many addresses as it likes: 127.0.0.0/8 of this machine, and a /64 of IPv6; the
+// zero value if there is none.
 func networkOf(remote string) netip.Prefix {
 	addr := addressOf(remote)
 	bits := addr.BitLen()
-	if addr.Is6() {
+	switch {
+	case addr.Is6():
 		bits = 64
+	case addr.IsLoopback():
+		bits = 8
 	}
 	prefix, _ := addr.Prefix(bits)
 	return prefix

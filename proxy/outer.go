@@ -25,11 +25,11 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
-	conn := r.Context().Value(peerKey{}).(*peer).conn
-	p.arrivals.remove(conn) // it is known whose it is
+	here := r.Context().Value(peerKey{}).(*peer).arrival
+	here.known()
 	if r.Method != http.MethodConnect {
 		if refused = p.countPlain(r, &c); refused != nil {
-			p.arrivals.note(conn, http.StateNew) // it counts for nobody
+			p.arrivals.note(here) // it counts for nobody
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
@@ -72,7 +72,9 @@ func (p *Proxy) countPlain(r *http.Request, c *caller) *refusal {
 
 // onState is the outer server's ConnState.
 func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
-	p.arrivals.note(conn, state)
+	if state == http.StateIdle {
+		arrivalOf(conn).answered()
+	}
 	switch state {
 	case http.StateClosed, http.StateHijacked:
 		if held, ok := p.plain.LoadAndDelete(conn); ok {

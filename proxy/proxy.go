@@ -73,6 +73,7 @@ type Proxy struct {
 	current            atomic.Pointer[state]
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
 	arrivals           arrivals
+	files              files
 	audit              *auditLog
 	plain              sync.Map // net.Conn that sent a request in absolute form → its *slot
 }
@@ -90,6 +91,7 @@ func New(opts Options) *Proxy {
 	}
 	p.elsewhere = newForwarder(opts.Upstream.elsewhere)
 	p.gateway = &gateway{opts: opts, audit: p.audit, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
+	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
@@ -122,10 +124,10 @@ func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 	failed := make(chan error, 2+len(others))
 	p.opts.Upstream.Forbid(ln.Addr())
 	go func() { failed <- p.inner.ServeTLS(p.inside, "", "") }()
-	go func() { failed <- p.outer.Serve(ln) }()
+	go func() { failed <- p.outer.Serve(p.door(ln)) }()
 	for _, l := range others {
 		p.opts.Upstream.Forbid(l.Addr())
-		go func() { failed <- p.outer.Serve(l) }()
+		go func() { failed <- p.outer.Serve(p.door(l)) }()
 	}
 	err := <-failed
 	if !errors.Is(err, http.ErrServerClosed) { // one listener failed: end the others as well
@@ -140,9 +142,20 @@ func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 	return err
 }
 
+func (p *Proxy) door(ln net.Listener) net.Listener {
+	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files}
+}
+
+// closeIdle closes what nobody needs just now, and reports whether there was
+// something.
+func (p *Proxy) closeIdle() bool {
+	p.opts.Upstream.Close()
+	return p.arrivals.closeFirst()
+}
+
 // withListener is the outer server's BaseContext.
 func withListener(ln net.Listener) context.Context {
-	if other, ok := ln.(*Listener); ok {
+	if other, ok := ln.(*door).Listener.(*Listener); ok {
 		return context.WithValue(context.Background(), listenerKey{}, other)
 	}
 	return context.Background()
