@@ -25,7 +25,7 @@ const maxFile = 1 << 20
 //
 // The chain must be able to sign for the hosts of spec; whether it is limited to
 // them is up to whoever made it, so [Spec.Unconstrained] has no effect. Nor are
-// file permissions checked: secrets that Kubernetes mounts are readable by all.
+// owners and permissions of the files checked.
 //
 // Errors about the files are of type [*Error].
 func Load(certFile, keyFile string, spec Spec) (*CA, error) {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ghapp-proxy/safepath"
 )
 
 // Open returns the CA of spec.Instance in dir, and makes it if there is none;
@@ -78,21 +80,23 @@ func privateFile(dir string, spec Spec) string {
 
 // makeDir makes sure that dir exists and that nobody else can put a CA there:
 // clients would trust a root whose key is in somebody else's hands. What the
-// user did to the directory on purpose, such as a symbolic link to it or to a
-// file in it, is fine.
+// user did to the directory himself, such as a symbolic link to it or to a file
+// in it, is fine.
 func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create state directory: %w", err)
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
+	return checkSafe(dir)
+}
+
+// checkSafe returns an *Error if somebody else could put a CA of his own, whose
+// key he has, in place of what path leads to.
+func checkSafe(path string) error {
+	err := safepath.Check(path)
+	if fault, ok := errors.AsType[*safepath.Error](err); ok {
+		return origin{fault.Path, fault.Remedy}.faultf("%s", fault.Reason)
 	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 && checksModes() {
-		hint := "run `chmod go-w " + shellQuote(dir) + "`, or choose a directory of your own below it"
-		return origin{dir, hint}.faultf("others can write to the state directory (mode %#o)", mode)
-	}
-	return nil
+	return err
 }
 
 // checksModes reports whether permission bits mean something: on Windows, os
@@ -162,6 +166,9 @@ func readPrivate(file string) ([]byte, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && checksModes() {
 		hint := "run `chmod 600 " + shellQuote(file) + "`, or `ghapp-proxy ca --renew` if somebody may have read it"
 		return nil, origin{file, hint}.faultf("others can use the private key of the CA (mode %#o)", mode)
+	}
+	if err := checkSafe(file); err != nil {
+		return nil, err
 	}
 	data, err := readAll(f)
 	if err != nil {

@@ -197,12 +197,32 @@ func TestPermissions(t *testing.T) {
 	}
 	os.Chmod(key, 0o400)
 	open(t, dir, github)
-	os.Chmod(dir, 0o770)
+	os.Chmod(dir, 0o772)
 	_, err := Open(dir, github)
-	wantFault(t, err, "others can write", "0770", "run `chmod go-w '")
+	wantFault(t, err, "others can write", "0772", "run `chmod go-w '")
 	_, err = Renew(dir, github)
 	wantFault(t, err, "others can write")
 	os.Chmod(dir, 0o755)
+	open(t, dir, github)
+	os.Chmod(filepath.Dir(dir), 0o777)
+	_, err = Open(dir, github)
+	wantFault(t, err, filepath.Dir(dir)+": others can write", "run `chmod go-w ")
+	os.Chmod(filepath.Dir(dir), 0o755)
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	// Somebody else's: he has the key.
+	for _, name := range []string{key, dir} {
+		os.Chown(name, 65533, -1)
+		for what, use := range map[string]func(string, Spec) (*CA, error){"Open": Open, "Renew": Renew} {
+			if name == key && what == "Renew" {
+				continue // it replaces the file
+			}
+			_, err := use(dir, github)
+			wantFault(t, err, name+": belongs to uid 65533", "run `chown 0 ")
+		}
+		os.Chown(name, 0, -1)
+	}
 	open(t, dir, github)
 }
 

@@ -1,15 +1,14 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"ghapp-proxy/certs"
+	"ghapp-proxy/safepath"
 )
 
 // The files that tools read.
@@ -130,17 +129,13 @@ func rootsIn(path string) certs.SystemRoots {
 }
 
 // makeShared creates a directory for files that tools trust, some of which Node
-// runs: nobody else may write there.
+// runs: nobody else may put others there.
 func makeShared(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	info, err := os.Stat(dir)
-	switch {
-	case err != nil:
-		return err
-	case info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
-		return errors.New("others can write to " + dir + ": choose a directory of your own with --dir")
+	if err := safepath.Check(dir); err != nil {
+		return fmt.Errorf("tools trust what is in the directory of --dir: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,7 +138,19 @@ func TestMakeShared(t *testing.T) {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := makeShared(dir); err == nil || !strings.Contains(err.Error(), "others can write") {
+	if err := makeShared(dir); err == nil || !strings.Contains(err.Error(), dir+": others can write") {
 		t.Errorf("a directory of everybody: %v", err)
+	}
+	if err := makeShared(filepath.Join(dir, "c")); err == nil || !strings.Contains(err.Error(), dir+": others can write") {
+		t.Errorf("a directory below one of everybody: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chown(dir, 65533, -1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeShared(filepath.Join(dir, "c")); err == nil || !strings.Contains(err.Error(), dir+": belongs to uid 65533") {
+		t.Errorf("a directory in somebody else's: %v", err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"ghapp-proxy/safepath"
 )
 
 // commandTimeout is how long a command may take to print a secret or to sign:
@@ -49,6 +51,16 @@ func runCommand(ctx context.Context, argv []string, dir string, prepare ...func(
 		return nil, fmt.Errorf("the command printed nothing%s", errOut.lastLine())
 	}
 	return out.text, nil
+}
+
+// mayRun reports whether the command of a key may be run: not if somebody else
+// than the user and root could have written it there, which is a fault of the key.
+func (l *loader) mayRun(t *table, key string) bool {
+	fault, ok := errors.AsType[*safepath.Error](safepath.Check(t.doc.path))
+	if ok {
+		t.fault(key, withHint(fault.Remedy, "others could choose the command, since they can change the configuration: %s: %s", fault.Path, fault.Reason))
+	}
+	return !ok
 }
 
 // commandName names a command in errors: its arguments may be confidential.

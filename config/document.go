@@ -14,7 +14,8 @@ import (
 type document struct {
 	*report
 	file   string // as the user named it
-	dir    string // absolute; relative paths start here
+	path   string // the same, absolute
+	dir    string // of path; relative paths start here
 	home   string // what ~ stands for, "" if unknown
 	places places
 	root   *table
@@ -29,6 +30,7 @@ func parseDocument(r *report, file, path, home, text string) *document {
 	doc := &document{
 		report: r,
 		file:   file,
+		path:   path,
 		dir:    filepath.Dir(path),
 		home:   home,
 		known:  map[string]bool{},

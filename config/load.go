@@ -238,7 +238,7 @@ func readCA(t *table) CA {
 	ca.CertFile, _ = t.file("cert_file")
 	ca.KeyFile, _ = t.file("key_file")
 	if info, err := os.Stat(ca.KeyFile); err == nil {
-		checkMode(ca.KeyFile, info, func(w error) { t.warn("key_file", w) })
+		checkFile(ca.KeyFile, info, func(w error) { t.warn("key_file", w) })
 	}
 	switch cert, key := t.has("cert_file"), t.has("key_file"); {
 	case cert && !key:

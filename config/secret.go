@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/safepath"
 )
 
 // maxFile bounds every file and every output that is read, in bytes.
@@ -35,7 +36,7 @@ func readFile(path string, warn func(error)) ([]byte, error) {
 	case info.IsDir():
 		return nil, errors.New("is a directory")
 	case warn != nil:
-		checkMode(path, info, warn)
+		checkFile(path, info, warn)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
@@ -47,11 +48,16 @@ func readFile(path string, warn func(error)) ([]byte, error) {
 	return text, nil
 }
 
-// checkMode warns if anybody but the owner may do anything with a file.
-// Windows has no such modes: os reports 0666 there for every file.
-func checkMode(path string, info fs.FileInfo, warn func(error)) {
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+// checkFile warns if anybody but the owner may do anything with a file, or may
+// put another in its place. Windows has no such modes: os reports 0666 there for
+// every file.
+func checkFile(path string, info fs.FileInfo, warn func(error)) {
+	mode := info.Mode()
+	if mode.IsRegular() && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" && !safepath.IsGiven(path, info) {
 		warn(withHint("chmod 600 "+shellQuote(path), "other users may read %s (mode %04o)", path, mode.Perm()))
+	}
+	if fault, ok := errors.AsType[*safepath.Error](safepath.Check(path)); ok && mode.IsRegular() {
+		warn(withHint(fault.Remedy, "%s: %s", fault.Path, fault.Reason))
 	}
 }
 
@@ -122,7 +128,7 @@ func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, e
 		return l.secretFromEnv(t, key)
 	default:
 		argv, ok := t.argv(key)
-		if !ok || l.src.NoSecrets {
+		if !ok || l.src.NoSecrets || !l.mayRun(t, key) {
 			return nil, "", nil
 		}
 		withheld := withoutPaths(l.secretEnv)

@@ -239,3 +239,71 @@ func TestSecretCommandEnvironment(t *testing.T) {
 		t.Errorf("SecretTextEnv = %q", got)
 	}
 }
+
+// Who can change the configuration, or what is above it, chooses what is run.
+func TestCommandOfOthers(t *testing.T) {
+	for what, key := range map[string]string{"a key": "private_key_command", "a signature": "signer_command"} {
+		dir := filepath.Join(t.TempDir(), "etc")
+		file := filepath.Join(dir, "config.toml")
+		must := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(os.Mkdir(dir, 0o755))
+		write(t, file, app(key+` = ["sh", "-c", "touch ran; cat key.pem"]`))
+		write(t, filepath.Join(dir, "key.pem"), testPEM())
+		for fault, change := range map[string]func(){
+			file + ": others can write to it (mode 0666)": func() { must(os.Chmod(file, 0o666)) },
+			dir + ": others can write to it (mode 0777)":  func() { must(os.Chmod(file, 0o600)); must(os.Chmod(dir, 0o777)) },
+		} {
+			must(os.Chmod(file, 0o600))
+			must(os.Chmod(dir, 0o755))
+			change()
+			_, err := Load(t.Context(), Source{Path: file, HomeDir: dir})
+			want := "config.toml:3: app.bot." + key + ": others could choose the command, since they can change the configuration: " + fault + "\n\thint: run `chmod go-w "
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", what, err, want)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
+				t.Errorf("%s: the command was run", what)
+			}
+			if _, err := Load(t.Context(), Source{Path: file, HomeDir: dir, NoSecrets: true}); err != nil {
+				t.Errorf("%s: a command that runs none: %v", what, err)
+			}
+		}
+		must(os.Chmod(dir, 0o755))
+		must(os.Chmod(file, 0o644))
+		if _, err := Load(t.Context(), Source{Path: file, HomeDir: dir}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// A key whose place is somebody else's is warned of.
+func TestKeyOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	cfg, errText := load(t, app(`private_key_file = "app.pem"`), nil)
+	if errText != "" || len(cfg.Warnings) > 0 {
+		t.Fatal(errText, cfg)
+	}
+	dir := filepath.Dir(cfg.File)
+	for _, path := range []string{filepath.Join(dir, "app.pem"), dir} {
+		if err := os.Chown(path, 65533, -1); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := Load(t.Context(), Source{Path: cfg.File, HomeDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := path + ": belongs to uid 65533, neither to root nor to the user, uid 0\n\thint: run `chown 0 " + path + "`"
+		if len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0], want) {
+			t.Errorf("Warnings = %q, want %s", cfg.Warnings, want)
+		}
+		if err := os.Chown(path, 0, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
