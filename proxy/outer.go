@@ -55,6 +55,7 @@ func (p *Proxy) countPlain(r *http.Request, c *caller) *refusal {
 		if held.usage == c.usage {
 			if held.told.Load().differs(c, r) {
 				held.told.Store(c.identity(r))
+				held.dropPool()
 			}
 			c.slot = held
 			return nil

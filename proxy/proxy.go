@@ -89,7 +89,7 @@ func New(opts Options) *Proxy {
 	for _, host := range opts.Hosts {
 		p.hosts[host.Name] = host
 	}
-	p.elsewhere = newForwarder(opts.Upstream.elsewhere)
+	p.elsewhere = newForwarder(ownPools{opts.Upstream.elsewhere})
 	p.gateway = &gateway{opts: opts, audit: p.audit, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
 	p.connect = p.newConnect()

@@ -45,7 +45,7 @@ type Upstream struct {
 	served *carrier // to served hosts
 
 	// elsewhere is to where opts.Egress lets requests go. It is the pattern of
-	// those that clients have: see ownPool.
+	// the transports that clients' connections have: see ownPools.
 	elsewhere *http.Transport
 
 	mu  sync.Mutex
@@ -91,6 +91,8 @@ func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 	u.served = newCarrier(pool)
 	u.elsewhere = pool.Clone()
 	u.elsewhere.DialContext, u.elsewhere.Proxy = u.dialElsewhere, u.proxyElsewhere
+	u.elsewhere.MaxIdleConns, u.elsewhere.MaxIdleConnsPerHost = 2, 1
+	u.elsewhere.WriteBufferSize, u.elsewhere.ReadBufferSize = 0, 0 // net/http's
 	return u
 }
 
@@ -103,7 +105,6 @@ func (u *Upstream) Transport() http.RoundTripper { return u.served }
 // Close closes idle connections.
 func (u *Upstream) Close() {
 	u.served.close()
-	u.elsewhere.CloseIdleConnections()
 	u.pulse.close()
 }
 

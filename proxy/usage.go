@@ -171,6 +171,8 @@ type slot struct {
 	opened time.Time
 	told   atomic.Pointer[identity] // how the client was told
 
+	elsewhere atomic.Pointer[http.Transport] // to hosts that are not served, see ownPools
+
 	idleSince atomic.Int64 // in Unix nanoseconds, 0 while a request is under way
 
 	conn  net.Conn // nil before attach
@@ -207,6 +209,7 @@ func (s *slot) note(state http.ConnState) {
 
 // release ends what open began. It may be called more than once.
 func (s *slot) release() {
+	s.dropPool()
 	s.usage.mu.Lock()
 	delete(s.usage.slots, s)
 	s.usage.mu.Unlock()
