@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -33,7 +34,9 @@ func newRun(s *settings) *cobra.Command {
 		Use:   "run [flags] -- COMMAND [ARG…]",
 		Short: "Run a command with a proxy of its own",
 		Long: `Run a command with a proxy of its own: on a random port of the loopback address,
-with a password and a CA that exist only as long as the command runs.
+with a CA that exists only as long as the command runs. On Linux it serves
+processes of this user alone and asks for no password; elsewhere it has one that
+is used once.
 
 The command's environment names the proxy, and files of the system's roots and the
 proxy's, in the ways that curl, wget, git, gh, hub, Go, Python, Ruby, Node, Deno, Java,
@@ -41,11 +44,12 @@ npm, pip, cargo and others read. It holds no key, no client secret and no token 
 GitHub's: tools that demand a token find "` + placeholder + `". What the user has set by
 himself is kept where it does not lead past the proxy; -v says what was not.
 
-On Linux there is a second address without a password, for processes of this user
-alone: for Java, and in $GHAPP_PROXY_URL_NO_AUTH for other tools that cannot send one.
+With allow_anonymous there are two addresses on Linux: one with a password, for other
+users too, and in $GHAPP_PROXY_URL_NO_AUTH, and for Java, one without.
 
-If ghapp-proxy is killed outright, the command is sent SIGTERM (on Linux) and the
-files stay in the temporary directory.
+The files are in $XDG_RUNTIME_DIR or the state directory. If ghapp-proxy is killed
+outright, the command is sent SIGTERM (on Linux), and the files stay until another
+run, a day or more later.
 
 The exit status is the command's; 128 plus the signal's number if one ended it;
 125 if ghapp-proxy failed, 126 if the command could not be started, 127 if it
@@ -120,11 +124,12 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	if err != nil {
 		return fail(err)
 	}
-	dir, err := os.MkdirTemp("", "ghapp-proxy-") // mode 0700
+	runtimeDir, _ := lookupIn(inherited)("XDG_RUNTIME_DIR")
+	dir, err := makeRunDir(runtimeDir, cfg.StateDir)
 	if err != nil {
 		return fail(err)
 	}
-	defer os.RemoveAll(dir)
+	defer dir.remove()
 	if log.Enabled(ctx, slog.LevelInfo) {
 		plain := log
 		counted, tally := summarized(log)
@@ -147,7 +152,7 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if child.Env, err = childEnv(cfg, cas, private, inherited, dir, log); err != nil {
+	if child.Env, err = childEnv(cfg, cas, private, inherited, dir.path, log); err != nil {
 		return fail(err)
 	}
 	log.Info("running", "command", args[0], "proxy", private.address.Host)
@@ -176,44 +181,60 @@ func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, inher
 
 // privateProxy is the proxy of one run.
 type privateProxy struct {
-	address *url.URL // asks for the password in it
+	address *url.URL // with a password if it asks for one
 	open    *url.URL // asks for none and knows its user; nil where that is not possible
 	stop    func()   // must be called
 }
 
-// servePrivately starts a proxy for a client alone, nil for one without limits:
-// on random ports, with a password.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, log *slog.Logger) (*privateProxy, error) {
-	admission := proxy.Admission{SameUser: !cfg.AllowAnonymous, Private: true, As: client, Password: policy.NewSecret()}
-	srv, err := newServer(cfg, cas, admission, audit, true, log)
+// servePrivately starts a proxy for a client alone, nil for one without limits,
+// on a random port. Where the user of a connection can be told, that is enough:
+// what has no secret in it cannot be sent elsewhere, as npm does that expands
+// ${HTTPS_PROXY} in a checkout's .npmrc. Else there is a password, also for the
+// other users that allow_anonymous lets in.
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, log *slog.Logger) (_ *privateProxy, err error) {
+	var listeners []*proxy.Listener
+	listenFor := func(admission proxy.Admission) *url.URL {
+		if err != nil {
+			return nil
+		}
+		var ln net.Listener
+		if ln, err = listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return nil
+		}
+		admission.Private, admission.As = true, client
+		listeners = append(listeners, &proxy.Listener{Listener: ln, Admission: admission})
+		address := &url.URL{Scheme: "http", Host: ln.Addr().String()}
+		if admission.Password != "" {
+			address.User = url.UserPassword("run", admission.Password)
+		}
+		return address
+	}
+	private := new(privateProxy)
+	if tellsUsers {
+		private.open = listenFor(proxy.Admission{SameUser: true})
+		private.address = private.open
+	}
+	if !tellsUsers || cfg.AllowAnonymous {
+		private.address = listenFor(proxy.Admission{Password: policy.NewSecret()})
+	}
+	var srv *server
+	if err == nil {
+		srv, err = newServer(cfg, cas, listeners[0].Admission, audit, true, log)
+	}
 	if err != nil {
+		for _, ln := range listeners {
+			ln.Close()
+		}
 		return nil, err
 	}
-	private := &privateProxy{stop: func() {
+	private.stop = func() {
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()
 		if err := srv.stop(end); err != nil {
 			log.Info("the end was not clean", "error", err)
 		}
-	}}
-	ln, err := listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		private.stop()
-		return nil, err
 	}
-	private.address = &url.URL{Scheme: "http", User: url.UserPassword("run", admission.Password), Host: ln.Addr().String()}
-	var others []*proxy.Listener
-	if tellsUsers {
-		second, err := listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			ln.Close()
-			private.stop()
-			return nil, err
-		}
-		others = append(others, &proxy.Listener{Listener: second, Admission: proxy.Admission{SameUser: true, Private: true, As: client}})
-		private.open = &url.URL{Scheme: "http", Host: second.Addr().String()}
-	}
-	go srv.Serve(ln, others...)
+	go srv.Serve(listeners[0].Listener, listeners[1:]...)
 	return private, nil
 }
 
