@@ -74,6 +74,7 @@ func (e *environment) variables(has lookup) []variable {
 		set(cmp.Or(own, value), name)
 	}
 	set(e.proxy.String(), proxyEnv...)
+	set(e.proxy.Host, proxyMark)
 	upper, _ := has("NO_PROXY")
 	lower, _ := has("no_proxy")
 	set(e.noProxy(cmp.Or(upper, lower)), "NO_PROXY")
@@ -102,7 +103,7 @@ func (e *environment) variables(has lookup) []variable {
 		set(placeholder, "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 	}
 	if e.open != nil {
-		set(e.open.String(), "GHAPP_PROXY_URL_NO_AUTH") // for tools that are told a proxy by other means
+		set(e.open.String(), openProxyEnv) // for tools that are told a proxy by other means
 	}
 	return vars
 }

@@ -155,7 +155,7 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	if child.Env, err = childEnv(cfg, cas, private, inherited, dir.path, log); err != nil {
 		return fail(err)
 	}
-	log.Info("running", "command", args[0], "proxy", private.address.Host)
+	log.Info("running", "command", args[0], "proxy", private.address.Host, "upstream_proxy", private.through)
 	return runChild(child)
 }
 
@@ -183,6 +183,7 @@ func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, inher
 type privateProxy struct {
 	address *url.URL // with a password if it asks for one
 	open    *url.URL // asks for none and knows its user; nil where that is not possible
+	through string   // the proxy on the way to GitHub, for the log
 	stop    func()   // must be called
 }
 

@@ -95,12 +95,12 @@ func serve(ctx context.Context, load func(context.Context) (*config.Config, erro
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, log)
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, log, addresses(ln, own)...)
 	if err != nil {
 		closeAll(ln, own)
 		return err
 	}
-	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg))
+	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.through)
 
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln, own...) }()
@@ -193,6 +193,14 @@ func removeSocket(path string) error {
 
 func listen(ctx context.Context, network, address string) (net.Listener, error) {
 	return new(net.ListenConfig).Listen(ctx, network, address)
+}
+
+func addresses(ln net.Listener, own []*proxy.Listener) []net.Addr {
+	list := []net.Addr{ln.Addr()}
+	for _, l := range own {
+		list = append(list, l.Addr())
+	}
+	return list
 }
 
 func closeAll(ln net.Listener, own []*proxy.Listener) {

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,19 +146,24 @@ type server struct {
 	*proxy.Proxy
 	source   *auth.Source
 	upstream *proxy.Upstream
-	revoke   bool // the tokens, at the end
+	revoke   bool   // the tokens, at the end
+	through  string // the proxy on the way to GitHub, for the log
 }
 
 // newServer wires a proxy together. Close it after its Shutdown.
 // revokeByDefault says whether it revokes its tokens where the configuration
-// does not say.
-func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, log *slog.Logger) (*server, error) {
+// does not say; own are the addresses that it will listen on.
+func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, log *slog.Logger, own ...net.Addr) (*server, error) {
 	roots, err := rootCAs(cfg.Upstream.RootsPEM)
 	if err != nil {
 		return nil, err
 	}
+	next, err := nextProxy(cfg, os.LookupEnv, own)
+	if err != nil {
+		return nil, &statusError{exitConfig, err}
+	}
 	upstream := proxy.NewUpstream(proxy.UpstreamOptions{
-		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: nextProxy(cfg), HTTP2: cfg.Upstream.HTTP2,
+		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: next, HTTP2: cfg.Upstream.HTTP2,
 		Egress: cfg.Egress,
 	})
 	source := auth.New(cfg.Apps, auth.Options{
@@ -173,7 +178,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
 		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit,
 	})
-	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke}, nil
+	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }
 
 // stop ends the server: what is under way may finish until ctx ends.
@@ -201,14 +206,4 @@ func rootCAs(extra []byte) (*x509.CertPool, error) {
 		return nil, errors.New("upstream.ca_file contains no certificate")
 	}
 	return pool, nil
-}
-
-// nextProxy is the way through upstream.proxy; nil where there is none.
-func nextProxy(cfg *config.Config) func(*url.URL) *proxy.NextProxy {
-	if cfg.Upstream.Proxy == nil {
-		return nil
-	}
-	return func(*url.URL) *proxy.NextProxy {
-		return &proxy.NextProxy{URL: cfg.Upstream.Proxy, Name: "upstream.proxy"}
-	}
 }

@@ -53,7 +53,7 @@ func readUpstream(t *table) Upstream {
 		up.RootsPEM = roots
 	}
 	if s, ok := t.text("proxy"); ok {
-		proxy, err := parseProxy(s)
+		proxy, err := ParseProxy(s)
 		if err != nil {
 			t.fault("proxy", err)
 		}
@@ -98,9 +98,9 @@ func normalHostPort(s string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
 }
 
-// parseProxy reads the URL of another proxy. Its errors do not quote the URL,
-// which may have a password.
-func parseProxy(s string) (*url.URL, error) {
+// ParseProxy reads the URL of another proxy, http or https, and adds the port.
+// Its errors do not quote the URL, which may have a password.
+func ParseProxy(s string) (*url.URL, error) {
 	const hint = `for example "http://proxy.example.com:3128"`
 	u, err := url.Parse(s)
 	switch {

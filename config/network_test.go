@@ -14,15 +14,15 @@ func TestParseProxy(t *testing.T) {
 		{"http://" + canary + "@corp:0", "", "the port must be a number from 1 to 65535"},
 	}
 	for _, test := range tests {
-		u, err := parseProxy(test.in)
+		u, err := ParseProxy(test.in)
 		if err != nil {
 			if err.Error() != test.err {
-				t.Errorf("parseProxy(%q): %v, want %q", test.in, err, test.err)
+				t.Errorf("ParseProxy(%q): %v, want %q", test.in, err, test.err)
 			}
 			continue
 		}
 		if u.String() != test.want || test.err != "" {
-			t.Errorf("parseProxy(%q) = %v, want %q, %q", test.in, u, test.want, test.err)
+			t.Errorf("ParseProxy(%q) = %v, want %q, %q", test.in, u, test.want, test.err)
 		}
 	}
 }

@@ -162,15 +162,15 @@ func (u *Upstream) isOwn(to netip.AddrPort) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, own := range u.own {
-		if own.Port() == to.Port() && reaches(to.Addr(), own.Addr()) {
+		if own.Port() == to.Port() && Reaches(to.Addr(), own.Addr()) {
 			return true
 		}
 	}
 	return false
 }
 
-// reaches reports whether a connection to the address to reaches a listener on own.
-func reaches(to, own netip.Addr) bool {
+// Reaches reports whether a connection to the address to reaches a listener on own.
+func Reaches(to, own netip.Addr) bool {
 	switch {
 	case own == to:
 		return true
