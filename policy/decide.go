@@ -14,6 +14,13 @@ func (c *Client) Decide(req rules.Request, route *rules.Route, document *rules.D
 	if !c.Limited() {
 		return nil
 	}
+	if route.Also != "" { // the body makes another operation of it as well
+		also := *route
+		also.Operation, also.Also = route.Also, ""
+		if denial := c.Decide(req, &also, document); denial != nil {
+			return denial
+		}
+	}
 	denial := c.DecideHost(req.Host.Name)
 	if denial == nil {
 		denial = c.decideOperation(&req, route, document)
@@ -68,7 +75,7 @@ func (c *Client) decideOperation(req *rules.Request, route *rules.Route, documen
 		}
 		key := element("deny", i)
 		switch {
-		case op.method != "" && paths.Nameless():
+		case op.method != "" && !paths.Any(op.pattern):
 			return c.deny(key, "name the owner and the repository in the path", "may not use a path by number: it cannot be told whether %q is meant", op.text)
 		case op.tag == TagAdmin && isUnknown(route.Operation):
 			return c.deny(key, "", "may not use an operation that GitHub's descriptions do not have: it might be one of %q", op.text)

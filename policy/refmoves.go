@@ -15,12 +15,14 @@ const (
 	inPath                        // after git/refs/
 	inPathGone                    // so, and the operation deletes it
 	byOthers                      // it lets somebody push past the proxy
+	released                      // none: it changes what a tag is published as
 )
 
 // refMoves are the REST operations that create, move or delete a ref, or say
-// which branch is the default, and those that give a key or a user the right to
-// push: docs.github.com "REST API endpoints" for each. Those that only start
-// something which might (workflows, comments to bots) are not among them.
+// which branch is the default, those that give a key or a user the right to push,
+// and those that change a release, from which people have what a tag stands for:
+// docs.github.com "REST API endpoints" for each. Those that only start something
+// which might (workflows, comments to bots) are not among them.
 var refMoves = map[string]refMove{
 	"git/update-ref": inPath,
 	"git/delete-ref": inPathGone,
@@ -57,6 +59,11 @@ var refMoves = map[string]refMove{
 	"repos/update":                              elsewhere, // default_branch, delete_branch_on_merge
 	"repos/update-release":                      elsewhere, // publishing a draft makes the tag
 	"security-advisories/create-fork":           elsewhere,
+
+	"repos/delete-release":       released,
+	"repos/delete-release-asset": released,
+	"repos/update-release-asset": released,
+	"repos/upload-release-asset": released,
 
 	"enterprise-admin/assign-enterprise-role-to-user":     byOthers,
 	"enterprise-admin/assign-team-to-enterprise-role":     byOthers,
@@ -107,6 +114,8 @@ func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document 
 		return c.deny(key, remedy, "may not use an operation that GitHub's descriptions do not have: it might move refs")
 	case move == elsewhere:
 		return c.deny(key, remedy, "may not use %q: it moves refs that cannot be told from the path", route.Operation)
+	case move == released:
+		return c.deny(key, "", "may not use %q: it changes what has been released", route.Operation)
 	case move == byOthers:
 		return c.deny(key, "", "may not use %q: it may let somebody push whom these limits do not bind", route.Operation)
 	case move == inPath, move == inPathGone:

@@ -125,6 +125,8 @@ var refMovers = []string{
 	"migrations/start-import", "migrations/update-import", "migrations/cancel-import", "migrations/map-commit-author", "migrations/set-lfs-preference",
 	"codespaces/export-for-authenticated-user", "codespaces/publish-for-authenticated-user", "agent-tasks/create-task-in-repo",
 	"pull-request-stacks/create", "pull-request-stacks/add", "pull-request-stacks/unstack",
+	// What a tag is published as.
+	"repos/delete-release", "repos/delete-release-asset", "repos/update-release-asset", "repos/upload-release-asset",
 	// They let others.
 	"repos/create-deploy-key", "repos/add-collaborator", "repos/update-invitation", "orgs/create-invitation", "orgs/set-membership-for-user", "orgs/update",
 	"orgs/assign-team-to-org-role", "orgs/assign-user-to-org-role", "orgs/create-custom-organization-role", "orgs/patch-custom-organization-role",
@@ -140,8 +142,7 @@ var refMovers = []string{
 // notRefMovers have the words of those that do.
 var notRefMovers = []string{
 	"code-scanning/create-autofix", "git/create-tag", // an object; the ref is made by git/create-ref
-	"repos/create-deployment-status", "repos/delete-deployment", "repos/delete-release", "repos/delete-release-asset", "repos/update-release-asset",
-	"repos/upload-release-asset", "repos/generate-release-notes", "repos/create-tag-protection", "repos/delete-tag-protection",
+	"repos/create-deployment-status", "repos/delete-deployment", "repos/generate-release-notes", "repos/create-tag-protection", "repos/delete-tag-protection",
 	"repos/create-pages-deployment", "repos/cancel-pages-deployment", "repos/enable-immutable-releases", "repos/disable-immutable-releases",
 	"reactions/create-for-release", "reactions/delete-for-release", "migrations/get-import-status",
 }

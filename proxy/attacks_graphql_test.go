@@ -63,6 +63,8 @@ func TestAttackGraphQL(t *testing.T) {
 		{request: graphQL(`{"query":"mutation($i:AddCommentInput!){addComment(input:$i){clientMutationId}}","variables":{"i":{"subjectId":"` + idOf("I", 9003, 300) + `","body":"x"}}}`), want: byNumber, asks: true},
 		{request: document(`mutation{transferIssue(input:{issueId:"` + idOf("I", 9001, 300) + `",repositoryId:"` + idOf("R", 9003) + `"}){clientMutationId}}`), want: byNumber, asks: true},
 		{request: document(`mutation{createIssue(input:{repositoryId:"` + idOf("R", 9003) + `",title:"x"}){clientMutationId}}`), want: byNumber, asks: true},
+		{request: document(`mutation{addSubIssue(input:{issueId:"` + idOf("I", 9001, 300) + `",subIssueUrl:"https://github.com/globex/tools/issues/1"}){clientMutationId}}`), want: "403 client agent", asks: true},
+		{request: document(`mutation{createPullRequest(input:{repositoryId:"` + idOf("R", 9001) + `",headRefName:"globex:main",baseRefName:"main",title:"x"}){clientMutationId}}`), want: unclear, asks: true},
 
 		// Operations.
 		{request: graphQL(`{"query":"query A{` + strings.ReplaceAll(fine, `"`, `\"`) + `} query B{` + strings.ReplaceAll(tools, `"`, `\"`) + `}","operationName":"B"}`), want: notTools},

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"ghapp-proxy/githubtest"
+	"ghapp-proxy/policy"
+	"ghapp-proxy/rules"
 )
 
 func TestAttackOtherNames(t *testing.T) {
@@ -213,4 +215,75 @@ func TestAttackDefaultPermissions(t *testing.T) {
 	if got := w.last(t, "/repos/acme/widgets"); got.Scope == nil || !maps.Equal(got.Scope.Permissions, want) {
 		t.Errorf("it arrived with a token for %+v, want %v", got.Scope, want)
 	}
+}
+
+// Who may do all with an account does nothing with another.
+func TestAttackOtherOwnersInBodies(t *testing.T) {
+	w := start(t, func(s *setup) {
+		agent := &policy.Client{Name: "agent", Networks: loopback, Owners: []rules.Glob{"acme"}, Limits: policy.Limits{LookupsPerMinute: 6000}}
+		s.options.Clients = clients(t, agent)
+	})
+	const (
+		json     = "\nContent-Type: application/json\n\n"
+		globex   = "403 client agent is not granted globex (client.agent.owners)"
+		unclear  = "403 client agent may not make a request of which it cannot be told whom it is about (client.agent.owners)"
+		transfer = "POST /repos/acme/widgets/transfer"
+	)
+	for _, a := range []attack{
+		{request: transfer + json + `{"new_owner":"globex"}`, want: globex},
+		{request: transfer + json + `{"new_\u006fwner":"globex"}`, want: globex},
+		{request: transfer + "\n\n" + `{"new_owner":"globex"}`, want: unclear},
+		{request: transfer + "\nContent-Type: application/x-www-form-urlencoded\n\nnew_owner=globex", want: unclear},
+		{request: transfer + "\nContent-Encoding: gzip" + json + zip(t, `{"new_owner":"globex"}`), want: unclear},
+		{request: transfer + json + `{"new_owner":"acme","new_owner":"globex"}`, want: unclear},
+		{what: "a large body", request: transfer + json + `{"x":"` + strings.Repeat("x", 100_000) + `","new_owner":"globex"}`, want: unclear},
+		{request: "POST /repos/acme/widgets/forks" + json + `{"organization":"globex"}`, want: globex},
+		{request: "POST /repos/acme/widgets/generate" + json + `{"owner":"globex","name":"x"}`, want: globex},
+		{request: "POST /repos/acme/widgets/pulls" + json + `{"title":"x","head":"globex:main","base":"main"}`, want: unclear},
+		{request: "POST /repos/acme/widgets/code-scanning/codeql/variant-analyses" + json + `{"repositories":["globex/tools"]}`, want: "403 client agent is not granted the repository globex/tools"},
+		{request: "GET /repos/acme/widgets/compare/main...globex:tools:main", want: "403 client agent is not granted the repository globex/tools"},
+		{request: "GET /repos/acme/widgets/compare/main...globex:main", want: unclear},
+	} {
+		w.attempt(t, a)
+	}
+}
+
+// A denied path is denied however it is spelled, by clients' limits and by rules.
+func TestAttackDeniedPaths(t *testing.T) {
+	denied, err := policy.ParseOperation("PUT /repos/{owner}/{repo}/pulls/{number}/merge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks, err := rules.ParsePattern("/repos/acme/widgets/collaborators/**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := compromise(t, func(s *setup, agent *policy.Client) {
+		agent.Deny, agent.Push = []policy.Operation{denied}, nil
+		s.options.Rules.Rules = []rules.Rule{{Paths: []rules.Pattern{hooks}, Deny: "nobody is let in"}}
+	})
+	const (
+		merge   = "403 client agent may not use"
+		letIn   = "403 rule[1] denies this: nobody is let in"
+		unknown = "403 rule[1] looks at whom or what a request is about, and this one does not say so that it can be told"
+	)
+	w.attempts(t, []attack{
+		{request: "PUT /repos/acme/widgets/pulls/36/merge\n\n{}", want: merge},
+		{request: "PUT /repos/acme/widgets/pulls/36/merge.json\n\n{}", want: merge},
+		{request: "PUT /repos/acme/widgets/pulls/36/%256derge\n\n{}", want: merge},
+		{request: "PUT /repos/acme/widgets/pulls/36/merge;x\n\n{}", want: merge},
+		{request: "PUT /repos/acme/widgets/pulls/36//merge\n\n{}", want: merge},
+		{request: "PUT /repositories/9001/pulls/36/merge\n\n{}", want: merge, asks: true},
+		{request: "PUT /repositories/9001/pulls/36/merge.json\n\n{}", want: merge, asks: true},
+		{request: "PUT /repositories/9001/pulls/36/%256derge\n\n{}", want: merge, asks: true},
+		{request: "PUT /repositories/9001/pulls/36/merge;x\n\n{}", want: merge, asks: true},
+		{request: "PUT /repositories/9001/pulls;x/36/merge\n\n{}", want: merge, asks: true},
+		{request: "PUT /repos/acme/widgets/collaborators/x\n\n{}", want: letIn},
+		{request: "PUT /repos/acme/widgets/collaborators/x.json\n\n{}", want: letIn},
+		{request: "PUT /repos/acme/widgets/%2563ollaborators/x\n\n{}", want: letIn},
+		{request: "PUT /repos/acme/widgets/collaborators;x/x\n\n{}", want: letIn},
+		{request: "PUT /repositories/9001/collaborators/x\n\n{}", want: letIn, asks: true},
+		{request: "PUT /repositories/9001/collaborators;x/x\n\n{}", want: letIn, asks: true},
+		{request: "PUT /repositories/77777/collaborators/x\n\n{}", want: unknown, asks: true},
+	})
 }

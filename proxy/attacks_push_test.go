@@ -51,6 +51,7 @@ func TestAttackRefs(t *testing.T) {
 	w := compromise(t, nil)
 	const (
 		toMain    = `403 client agent may not push to "refs/heads/main" (client.agent.push)`
+		published = "it changes what has been released (client.agent.push)"
 		notTold   = "it moves refs that cannot be told from the path (client.agent.push)"
 		ambiguous = `403 client agent may not use "git/update-ref": the ref in the path is spelled ambiguously`
 	)
@@ -85,6 +86,12 @@ func TestAttackRefs(t *testing.T) {
 		{request: "POST /repos/acme/widgets/merges\n\n{}", want: `403 client agent may not use "repos/merge": ` + notTold},
 		{request: "POST /repos/acme/widgets/releases\n\n{}", want: `403 client agent may not use "repos/create-release": ` + notTold},
 		{request: "POST /repos/acme/widgets/a-new-way-to-merge\n\n{}", want: unknown},
+		{request: "DELETE /repos/acme/widgets/releases/1", want: `403 client agent may not use "repos/delete-release": ` + published},
+		{request: "DELETE /repos/acme/widgets/releases/assets/1", want: `403 client agent may not use "repos/delete-release-asset": ` + published},
+		{request: "PATCH /repos/acme/widgets/releases/assets/1\n\n{\"name\":\"x\"}", want: `403 client agent may not use "repos/update-release-asset": ` + published},
+		{request: "POST /repos/acme/widgets/releases/assets/1\n\n{\"name\":\"x\"}", want: `403 client agent may not use "repos/update-release-asset": ` + published},
+		{host: "uploads.github.com", request: "POST /repos/acme/widgets/releases/1/assets?name=x\n\nx", want: `403 client agent may not use "repos/upload-release-asset": ` + published},
+		{request: "DELETE /repositories/9001/releases/1", want: `403 client agent may not use "repos/delete-release": ` + published, asks: true},
 	})
 	id := idOf("PR", 9001, 300)
 	for _, mutation := range []string{
@@ -198,4 +205,41 @@ func TestAttackPush(t *testing.T) {
 		attacks = append(attacks, a)
 	}
 	w.attempts(t, attacks)
+}
+
+// A body that makes something else of the request than its path and its method.
+func TestAttackBodies(t *testing.T) {
+	w := compromise(t, func(_ *setup, agent *policy.Client) { agent.Deny = nil })
+	const (
+		typed    = "\nContent-Type: application/json\n\n"
+		form     = "\nContent-Type: application/x-www-form-urlencoded\n\n"
+		advisory = "POST /repos/acme/widgets/security-advisories"
+		forks    = "403 client agent is granted repositories, and \"security-advisories/create-fork\" makes one or moves one"
+		override = "400 the form's field _method asks for another method than the request's"
+		issue    = "POST /repos/acme/widgets/issues/1/lock"
+	)
+	w.attempts(t, []attack{
+		{request: advisory + typed + `{"summary":"x","start_private_fork":true}`, want: forks},
+		{request: advisory + typed + `{"summary":"x","start_private_f\u006frk":true}`, want: forks},
+		{request: advisory + typed + `{"start_private_fork":false,"start_private_fork":true}`, want: forks},
+		{request: advisory + typed + `{"Start_Private_Fork":true}`, want: forks},
+		{request: advisory + typed + `{"start_private_fork":"true"}`, want: forks},
+		{request: advisory + "/reports" + typed + `{"start_private_fork":true}`, want: forks},
+		{request: advisory + form + `start_private_fork=true`, want: forks},
+		{request: advisory + "\n\n" + `{"start_private_fork":true}`, want: forks},
+		{request: advisory + "\nContent-Encoding: gzip" + typed + zip(t, `{"start_private_fork":true}`), want: forks},
+		{what: "a large advisory", request: advisory + typed + `{"start_private_fork":true,"x":"` + strings.Repeat("x", 100_000) + `"}`, want: forks},
+		{request: advisory + typed + `{"summary":"x"}`, want: "confined"},
+
+		{request: issue + form + "_method=DELETE", want: override},
+		{request: issue + form + "x=1&%5Fmethod=DELETE", want: override},
+		{request: issue + form + `{"x":"&_method=DELETE&"}`, want: override},
+		{request: issue + "\n\n_method=DELETE", want: override},
+		{request: issue + "\nContent-Type: application/json\nContent-Type: application/x-www-form-urlencoded\n\n_method=DELETE", want: override},
+		{request: issue + "\nContent-Type: multipart/form-data; boundary=b\n\n--b\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDELETE\r\n--b--", want: override},
+		{request: issue + "?_method=DELETE" + typed + "{}", want: override},
+		{request: issue + "\nContent-Encoding: gzip" + form + zip(t, "_method=DELETE"), want: "400 a form that is compressed or larger than 1 MiB might ask for another method"},
+		{what: "a large form", request: issue + form + strings.Repeat("x", 1<<20) + "&_method=DELETE", want: "400 a form that is compressed or larger than 1 MiB might ask for another method"},
+		{request: "POST /repos/acme/widgets/issues" + form + `{"title":"x"}`, want: "confined 201"},
+	})
 }

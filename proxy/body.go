@@ -78,7 +78,7 @@ func (b *requestBody) setDeadline(t time.Time) { _ = b.control.SetReadDeadline(t
 var outOfTrailers = [...]string{
 	"Authorization", "Proxy-Authorization", "Host", "Content-Length", "Transfer-Encoding", "Trailer",
 	"Content-Encoding", "Content-Type", "Content-Range", "Connection", "Upgrade",
-	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Cookie",
 }
 
 // dropTrailers drops trailers that would mean something else as fields.

@@ -132,6 +132,9 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if refused != nil {
 		return refused
 	}
+	if refused := x.readBody(r); refused != nil {
+		return refused
+	}
 	if x.now.Rules.Exchange {
 		g.heedPlaceholder(r, x)
 	}

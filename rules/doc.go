@@ -27,6 +27,10 @@
 // or a GraphQL node id. The others that a search or a document names are in
 // Route.Others.
 //
+// Where a body may lead an operation to somebody else (who gets a repository, what
+// it is forked to), or a comparison has another repository in its path, those are
+// among the others, too.
+//
 // # Matching
 //
 // A request to the API is looked up in a table of GitHub's operations, which go

@@ -104,7 +104,8 @@ func graphqlErrorf(format string, args ...any) error {
 //     user(login:) and enterprise(slug:); organization(login: "a") {
 //     repository(name: "b") } is a/b, and also a if it selects anything else;
 //   - the qualifiers of search(query:), and the path of resource(url:);
-//   - repositoryNameWithOwner in arguments and input objects;
+//   - repositoryNameWithOwner, subIssueUrl, ownerName and repositoryOwnerLogin in
+//     arguments and input objects, and the owner before a headRefName;
 //   - node ids in arguments and input objects named id, ids, …Id or …Ids.
 //
 // Ids of users and bots are mostly not whose data is read or changed. They

@@ -115,9 +115,21 @@ func (w *walker) json(key string, value any, depth int) error {
 
 // leaf adds whom a string names by the key that it stands under.
 func (w *walker) leaf(key, text string) error {
-	if key == "repositoryNameWithOwner" {
+	switch {
+	case key == "repositoryNameWithOwner":
 		if s := fullName(text); s.Named() {
 			return w.add(s)
+		}
+		w.doc.Unclear = true
+		return nil
+	case key == "subIssueUrl":
+		return w.resource(text)
+	case key == "headRefName" && strings.Contains(text, ":"): // OWNER:BRANCH, of a fork
+		w.doc.Unclear = true
+		return nil
+	case (key == "ownerName" || key == "repositoryOwnerLogin") && text != "":
+		if isLogin(text) {
+			return w.add(Subject{Owner: text})
 		}
 		w.doc.Unclear = true
 		return nil
@@ -138,10 +150,14 @@ func (w *walker) leaf(key, text string) error {
 
 // odd notes a value that is no string under a key that names somebody.
 func (w *walker) odd(key string) {
-	if key == "repositoryNameWithOwner" || isNodeIDKey(key) {
+	if slices.Contains(nameKeys, key) || isNodeIDKey(key) {
 		w.doc.Unclear = true
 	}
 }
+
+// nameKeys are the keys of GitHub's input objects under which somebody is named
+// otherwise than by a node id.
+var nameKeys = []string{"repositoryNameWithOwner", "subIssueUrl", "headRefName", "ownerName", "repositoryOwnerLogin"}
 
 // ownerKeys are the keys under which the id of a user says whose the thing is.
 var ownerKeys = []string{"id", "ids", "nodeId", "ownerId", "organizationId", "enterpriseId"}

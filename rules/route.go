@@ -77,6 +77,10 @@ type Route struct {
 	// Reach is how far a GraphQL document may lead from Subject and Others.
 	Reach Reach
 
+	// Also is another operation that the body makes of this one, "" if none: what
+	// limits that one holds for the request, too.
+	Also string
+
 	InstallationID int64  // of /app/installations/{id}; 0 if there is none
 	ClientID       string // of /applications/{client_id}
 

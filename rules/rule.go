@@ -22,10 +22,9 @@ import (
 // Repositories cannot tell: it refuses the request, unless the caller finds the
 // name and fills it in before Decide. So it does with a document that leads from
 // whom it names to others. Nor does it see what a listing or a search of the REST
-// API leads to; Narrow confines that. Operations have several paths
-// (/repos/{owner}/{repo}/… and /repositories/{id}/…), and GitHub takes POST for
-// PATCH, so a rule that denies does it better by Operations than by Paths or
-// Methods.
+// API leads to; Narrow confines that. GitHub takes POST for PATCH, so a rule that
+// denies does it better by Operations than by Methods; Paths deny in every
+// spelling of a path, and by the id that may stand for a name in it.
 type Rule struct {
 	Name string // for explanations, "" if it has none
 
@@ -82,8 +81,17 @@ const exchange = "apps/create-installation-access-token"
 
 // Decide applies the first rule that matches to a route that Classify returned,
 // and what is refused unless a rule means it. No rule allows TRACE, nor to
-// revoke the token.
+// revoke the token. Where the body makes another operation of it as well, that one
+// must not be refused either.
 func (set Set) Decide(req Request, route *Route) {
+	if route.Also != "" {
+		also := *route
+		also.Operation, also.Also = route.Also, ""
+		if set.Decide(req, &also); also.Refused != "" {
+			route.Refused, route.Rule = also.Refused, also.Rule
+			return
+		}
+	}
 	switch {
 	case req.Method == "TRACE":
 		route.Refused = RefusedTrace
@@ -135,10 +143,11 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 	if len(set.Rules) == 0 {
 		return nil, ""
 	}
-	paths := readPath(req, route)
+	paths := PathsOf(req, route)
 	for i := range set.Rules {
 		rule := &set.Rules[i]
-		if !rule.matchesRequest(req, &paths) {
+		path, nameless := rule.matchesPath(&paths)
+		if !path || !rule.matchesRequest(req) {
 			continue
 		}
 		operation, unread := rule.matchesOperation(route)
@@ -146,7 +155,7 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 			continue
 		}
 		switch matches := rule.matchesSubjects(route); {
-		case unread || rule.looksAtSubjects() && route.isUnclear():
+		case unread || nameless || rule.looksAtSubjects() && route.isUnclear():
 			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", MaxGraphQL)
 		case rule.isPassedBy(route, matches):
 			unclear = "this document may lead to others than it names: ask for each repository by its owner and name"
@@ -173,12 +182,27 @@ func (r *Rule) isPassedBy(route *Route, matches bool) bool {
 	return false
 }
 
-// matchesRequest is about all but the operation and the subjects.
-func (r *Rule) matchesRequest(req Request, paths *readings) bool {
+// matchesRequest is about all but the path, the operation and the subjects.
+func (r *Rule) matchesRequest(req Request) bool {
 	return has(r.Hosts, req.Host.Name) &&
 		(has(r.Methods, req.Method) || req.Method == "HEAD" && slices.Contains(r.Methods, "GET")) &&
-		has(r.Clients, req.Client) &&
-		(len(r.Paths) == 0 || paths.matchAny(r.Paths))
+		has(r.Clients, req.Client)
+}
+
+// matchesPath reports whether one of the rule's patterns matches, for a rule that
+// denies in any reading of the path. nameless reports that a path by id might
+// match, of which the name is not known.
+func (r *Rule) matchesPath(paths *Paths) (matches, nameless bool) {
+	switch {
+	case len(r.Paths) == 0:
+		return true, false
+	case r.Deny == "":
+		return paths.sent.matchAny(r.Paths), false
+	case slices.ContainsFunc(r.Paths, paths.Any):
+		return true, false
+	}
+	nameless = slices.ContainsFunc(r.Paths, paths.Nameless)
+	return nameless, nameless
 }
 
 // graphQLField precedes the root field of a GraphQL document where a rule names
@@ -210,11 +234,12 @@ func isGraphQLField(operation string) bool { return strings.HasPrefix(operation,
 
 func (r *Rule) looksAtSubjects() bool { return len(r.Owners) > 0 || len(r.Repositories) > 0 }
 
-// LookAtSubjects reports whether any rule looks at whom a request is about, so
-// that a caller had better find the names of those known by id only.
+// LookAtSubjects reports whether any rule looks at whom a request is about, or
+// denies paths, which have names in them, so that a caller had better find the
+// names of those known by id only.
 func (set Set) LookAtSubjects() bool {
 	for i := range set.Rules {
-		if set.Rules[i].looksAtSubjects() {
+		if r := &set.Rules[i]; r.looksAtSubjects() || r.Deny != "" && len(r.Paths) > 0 {
 			return true
 		}
 	}

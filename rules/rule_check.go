@@ -14,8 +14,9 @@ type RuleFault struct {
 }
 
 // Check finds rules that can never match. Known tells GitHub's operationIds; nil
-// leaves the operations unchecked. What is reported is true, but not everything
-// is found: several earlier rules may take all from a later one together.
+// leaves the operations unchecked. What is reported is true, but for odd spellings
+// of a path, of which a rule that denies sees more than one before it, and not
+// everything is found: several earlier rules may take all from a later one together.
 func (set Set) Check(known func(operationID string) bool) []RuleFault {
 	var faults []RuleFault
 	for i := range set.Rules {

@@ -1,77 +1,121 @@
 package rules
 
+import "strings"
+
 // Paths are the ways in which a server may read the path of a request, for
 // Pattern: as it was sent and with escaped slashes taken for slashes, and both
 // by names where it was sent by the numeric id that GitHub's Link headers use
 // (/repositories/{id}/…), if the name is known.
 type Paths struct {
 	sent, named readings
-	disguised   string // what a lenient server might make of it
-	nameless    bool
+	loose       readings // what a lenient server might make of it, as it was sent and by names
+	nameless    []nameless
+}
+
+// nameless is a path by id of which the name is not known.
+type nameless struct {
+	root  string // of the path by name: "repos"
+	names int    // how many segments the name has
+	tail  string // what follows it
 }
 
 // PathsOf returns the paths of a request. For those by id the caller has filled
 // in the route's names.
 func PathsOf(req Request, route *Route) Paths {
 	p := Paths{sent: readPath(req, route)}
-	p.disguised = undisguised(p.sent[0])
+	if loose := undisguised(p.sent[0]); loose != p.sent[0] {
+		p.loose[0] = loose
+	}
 	if route.Form != JSON {
 		return p
 	}
 	for i, path := range p.sent {
-		if path == "" {
-			continue
-		}
-		head, tail, ok := alias(path, &route.Subject)
-		if !ok {
-			continue
-		}
-		if head == "" {
-			p.nameless = true
-			continue
-		}
-		p.named[i] = head + tail
+		p.named[i] = p.byName(path, route)
 	}
+	p.loose[1] = p.byName(p.loose[0], route)
 	return p
+}
+
+// byName is a path by id as it is by name, "" for any other path.
+func (p *Paths) byName(path string, route *Route) string {
+	if path == "" {
+		return ""
+	}
+	head, unknown, ok := alias(path, &route.Subject)
+	switch {
+	case !ok:
+		return ""
+	case head == "":
+		p.nameless = append(p.nameless, unknown)
+		return ""
+	}
+	return head + unknown.tail
 }
 
 // alias reports whether a path is by id, and returns what it begins with by
 // name, "" if that is not known, and what follows.
-func alias(path string, s *Subject) (head, tail string, ok bool) {
-	first, rest, _ := cut(path)
-	id, tail, more := cut(rest)
+func alias(path string, s *Subject) (head string, rest nameless, ok bool) {
+	first, tail, _ := cut(path)
+	id, tail, more := cut(tail)
 	if !more || !isNumber(id) {
-		return "", "", false
+		return "", nameless{}, false
 	}
 	switch {
 	case same(first, "repositories"):
+		rest = nameless{"repos", 2, tail}
 		if s.Repo != "" {
 			head = "/repos/" + s.Owner + "/" + s.Repo
 		}
 	case same(first, "organizations"):
+		rest = nameless{"orgs", 1, tail}
 		if s.Owner != "" {
 			head = "/orgs/" + s.Owner
 		}
 	case same(first, "user"):
+		rest = nameless{"users", 1, tail}
 		if s.Owner != "" {
 			head = "/users/" + s.Owner
 		}
 	default:
-		return "", "", false
+		return "", nameless{}, false
 	}
-	return head, tail, true
+	return head, rest, true
 }
 
-// Nameless reports a path by id of which the name is not known, so that it
-// cannot be told whether a pattern matches it.
-func (p *Paths) Nameless() bool { return p.nameless }
+// Nameless reports whether the pattern might match a path by id of which the name
+// is not known, so that it cannot be told.
+func (p *Paths) Nameless(pattern Pattern) bool {
+	for _, n := range p.nameless {
+		if pattern.mayMatch(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayMatch reports whether the pattern matches the path under some name.
+func (p Pattern) mayMatch(n nameless) bool {
+	if len(p.parts) > 0 && !p.parts[0].any && !strings.EqualFold(p.parts[0].word, n.root) {
+		return false
+	}
+	if len(p.parts) <= n.names {
+		return p.rest
+	}
+	rest := Pattern{parts: p.parts[1+n.names:], rest: p.rest}
+	for _, tail := range []string{n.tail, slashed(n.tail), undisguised(n.tail)} {
+		if rest.match(tail) {
+			return true
+		}
+	}
+	return false
+}
 
 // Any reports whether the pattern matches in one of the readings at least: what
 // something that denies goes by.
 func (p *Paths) Any(pattern Pattern) bool {
 	one := []Pattern{pattern}
 	return p.sent.matchAny(one) || p.named[0] != "" && p.named.matchAny(one) ||
-		p.disguised != p.sent[0] && pattern.match(p.disguised)
+		p.loose[0] != "" && p.loose.matchAny(one)
 }
 
 // All reports whether the pattern matches in every reading: what something that

@@ -22,7 +22,16 @@ func TestPaths(t *testing.T) {
 		{path: "/repos/acme/widgets/hooks.json", pattern: "/repos/*/*/hooks", any: true},
 		{path: "/repos/acme/widgets/%2568ooks", pattern: "/repos/*/*/hooks", any: true},
 		{path: "/repositories/7/hooks", pattern: "/repos/*/*/hooks", nameless: true},
-		{path: "/repositories/7/hooks", pattern: "/repositories/*/hooks", nameless: true, any: true, all: true},
+		{path: "/repositories/7/hooks", pattern: "/repositories/*/hooks", any: true, all: true},
+		{path: "/repositories/7/issues", pattern: "/repos/acme/widgets/hooks"},
+		{path: "/repositories/7/hooks", pattern: "/repos/*/*/**", nameless: true},
+		{path: "/repositories/7/hooks", pattern: "/**", nameless: true, any: true, all: true},
+		{path: "/repositories/7/hooks.json", pattern: "/repos/acme/widgets/hooks", nameless: true},
+		{path: "/repositories/7/hooks.json", pattern: "/repos/acme/widgets/hooks", named: widgets, any: true},
+		{path: "/repositories/7/%2568ooks", pattern: "/repos/acme/widgets/hooks", named: widgets, any: true},
+		{path: "/repositories/7/hooks;x", pattern: "/repos/acme/widgets/hooks", named: widgets, any: true},
+		{path: "/repositories/7;x/hooks", pattern: "/repos/acme/widgets/hooks", nameless: true},
+		{path: "/repos/acme/widgets/hooks;x=1/", pattern: "/repos/acme/widgets/hooks", any: true},
 		{path: "/repositories/7/hooks", pattern: "/repos/acme/widgets/hooks", named: widgets, any: true, all: true},
 		{path: "/repositories/7", pattern: "/repos/acme/widgets", named: widgets, any: true, all: true},
 		{path: "/organizations/7/hooks", pattern: "/orgs/acme/hooks", named: acme, any: true, all: true},
@@ -44,9 +53,9 @@ func TestPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 		paths := rules.PathsOf(req, &route)
-		if any, all := paths.Any(pattern), paths.All(pattern); any != test.any || all != test.all || paths.Nameless() != test.nameless {
+		if any, all := paths.Any(pattern), paths.All(pattern); any != test.any || all != test.all || paths.Nameless(pattern) != test.nameless {
 			t.Errorf("PathsOf(%q): Any(%q) = %v, All = %v, Nameless = %v, want %v, %v, %v",
-				test.path, test.pattern, any, all, paths.Nameless(), test.any, test.all, test.nameless)
+				test.path, test.pattern, any, all, paths.Nameless(pattern), test.any, test.all, test.nameless)
 		}
 	}
 	// On the web host the owner may be called "user" and the repository be a number.
@@ -55,7 +64,11 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if paths := rules.PathsOf(req, &route); paths.Nameless() {
+	any, err := rules.ParsePattern("/**")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if paths := rules.PathsOf(req, &route); paths.Nameless(any) {
 		t.Errorf("PathsOf(%q).Nameless() = true", req.Path)
 	}
 }

@@ -148,7 +148,7 @@ func TestDecide(t *testing.T) {
 			"PATCH api.github.com/repos/acme/w/git/refs/heads/main":       "denied 1",
 			"PATCH api.github.com/repos/acme/w/git/refs/heads%2fmain":     "denied 1",
 			"PATCH api.github.com/repos/acme/w/git/refs/heads%2Fm%61in/":  "denied 1",
-			"PATCH api.github.com/repos/acme/w/git/refs/heads%252Fmain":   "installation", // a branch of that name
+			"PATCH api.github.com/repos/acme/w/git/refs/heads%252Fmain":   "denied 1", // unescaped twice
 			"PATCH api.github.com/repos/acme/w/git/refs/heads/main/other": "installation",
 		}},
 		{[]string{"deny /*/secret/git-receive-pack"}, decisions{

@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"ghapp-proxy/rules"
+)
+
+// maxForm is the largest form, in bytes, in which another method is looked for.
+const maxForm = 1 << 20
+
+// readBody looks into the body of a request that somebody limits, where it may
+// lead the operation to others than the path names, or make it another one. The
+// body is put back as it was.
+func (x *exchange) readBody(r *http.Request) *refusal {
+	if len(x.now.Rules.Rules) == 0 && !x.session.client.Limited() {
+		return nil
+	}
+	if mayOverride(r, x) {
+		if refused := x.checkOverride(r); refused != nil {
+			return refused
+		}
+	}
+	if !x.route.NamesInBody() {
+		return nil
+	}
+	var text []byte
+	if len(r.Header["Content-Encoding"]) == 0 && isJSON(r.Header["Content-Type"]) {
+		var refused *refusal
+		if text, refused = x.peek(r, rules.MaxBodyNames); refused != nil {
+			return refused
+		}
+	}
+	x.route.SetBody(text)
+	return nil
+}
+
+// peek reads a body and puts it back. It returns nil for one that is larger.
+func (x *exchange) peek(r *http.Request, most int64) ([]byte, *refusal) {
+	text, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	if unread, ok := errors.AsType[*bodyError](err); ok {
+		return nil, unread.refusal(x.session.usage)
+	}
+	if err != nil {
+		return nil, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the request's body could not be read: " + err.Error()}
+	}
+	r.Body = replayed{io.MultiReader(bytes.NewReader(text), r.Body), r.Body}
+	if int64(len(text)) > most {
+		return nil, nil
+	}
+	return text, nil
+}
+
+// mayOverride reports whether a server in the manner of Rack might take the
+// method from a form: a POST whose body is one, or has no type
+// (Rack::MethodOverride, and Rack::Request#form_data?).
+func mayOverride(r *http.Request, x *exchange) bool {
+	if r.Method != http.MethodPost || x.route.Form != rules.JSON || x.session.host.Service == rules.Uploads {
+		return false
+	}
+	if asksForMethod(x.query) || len(r.Header["Content-Type"]) != 1 {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(r.Header["Content-Type"][0])
+	return err != nil || media == "application/x-www-form-urlencoded" || strings.HasPrefix(media, "multipart/")
+}
+
+// checkOverride refuses a form, or a query, that asks for another method.
+func (x *exchange) checkOverride(r *http.Request) *refusal {
+	var text []byte
+	if len(r.Header["Content-Encoding"]) == 0 {
+		var refused *refusal
+		if text, refused = x.peek(r, maxForm); refused != nil {
+			return refused
+		}
+	}
+	f := &refusal{status: http.StatusBadRequest, code: "http_request_error", remedy: "send JSON, with Content-Type: application/json"}
+	switch {
+	case text == nil:
+		f.title = "a form that is compressed or larger than 1 MiB might ask for another method than the request's"
+	case asksForMethod(x.query), asksForMethod(string(text)), isMultipart(r) && bytes.Contains(text, []byte("_method")):
+		f.title = "the form's field _method asks for another method than the request's"
+	default:
+		return nil
+	}
+	return f
+}
+
+func isMultipart(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(strings.Join(r.Header["Content-Type"], ",")), "multipart")
+}
+
+// asksForMethod reports whether a form, or a query, has the field _method.
+func asksForMethod(form string) bool {
+	for pair := range strings.FieldsFuncSeq(form, func(c rune) bool { return c == '?' || c == '&' || c == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if name = strings.TrimSpace(name); name == "_method" || strings.HasPrefix(name, "_method[") {
+			return true
+		}
+	}
+	return false
+}
