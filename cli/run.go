@@ -228,6 +228,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 		}
 		return nil, err
 	}
+	private.through = srv.through
 	private.stop = func() {
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()
