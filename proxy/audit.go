@@ -12,7 +12,8 @@ import (
 // AuditRecord is one line of the audit log: what one request or one CONNECT was,
 // who sent it, and what was decided and why. audit.schema.json describes it. A
 // CONNECT to a served host has none of its own, only the requests inside. Nor has
-// a client that is asked for its secret, and one that keeps sending a wrong one.
+// a client that is asked for its secret, and one that keeps sending a wrong one; of
+// what a client sends above its requests_per_minute 60 a minute have one.
 //
 // It contains no secret: of a credential it has GitHub's fingerprint. Long texts
 // are cut off.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -133,5 +135,72 @@ func TestConnectionsWait(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, func() { held.Close() })
 	if resp := w.authenticate(t, basicAuth("agent", agentSecret)); resp.StatusCode != 200 {
 		t.Errorf("%s, want that it waits for the other's end", resp.Status)
+	}
+}
+
+// TestUpgradedConnection: one to a host that is not served counts, and has its age.
+func TestUpgradedConnection(t *testing.T) {
+	const age = 200 * time.Millisecond
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello")
+		io.Copy(io.Discard, conn)
+	}))
+	defer srv.Close()
+	w := limitedTo(t, policy.Limits{MaxConnectionAge: age}, nil)
+	conn := w.dial(t)
+	start := time.Now()
+	fmt.Fprintf(conn, "GET %s/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", srv.URL, basicAuth("agent", agentSecret))
+	text := make([]byte, 1<<10)
+	var got string
+	for !strings.Contains(got, "hello") {
+		n, err := conn.Read(text)
+		if err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+		got += string(text[:n])
+	}
+	if n := w.proxy.Connections("agent"); n != 1 {
+		t.Errorf("%d connections count, want the one that was upgraded", n)
+	}
+	if n, err := conn.Read(text); err == nil || time.Since(start) < age {
+		t.Errorf("after %v: %q, %v; want its end after %v", time.Since(start), text[:n], err, age)
+	}
+	w.eventually(t, "that it counts no longer", func() bool { return w.proxy.Connections("agent") == 0 && w.proxy.Requests("agent") == 0 })
+}
+
+// TestConnectsKeepPace: CONNECTs that are refused, and tunnels, count as requests
+// do, and what exceeds that does not fill the logs.
+func TestConnectsKeepPace(t *testing.T) {
+	for name, target := range map[string]string{"refused": "api.github.com:444", "a tunnel": "127.0.0.1:1", "absolute": ""} {
+		w := limitedTo(t, policy.Limits{RequestsPerMinute: 30}, nil)
+		over := 0
+		for range 100 {
+			conn := w.dial(t)
+			line := "CONNECT " + target
+			if target == "" {
+				line = "GET http://api.github.com:444/"
+			}
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\nConnection: close\r\n\r\n", line, basicAuth("agent", agentSecret))
+			answer, err := io.ReadAll(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(string(answer), "HTTP/1.1 429 ") {
+				over++
+			}
+			conn.Close()
+		}
+		if over < 90 {
+			t.Errorf("%s: %d of 100 are too many, want all but the first 5 and those that time allows", name, over)
+		}
+		if n := strings.Count(w.audit.String(), "\n"); n < 60 || n > 80 {
+			t.Errorf("%s: %d records, want those within the pace, and 60 a minute of the others", name, n)
+		}
 	}
 }

@@ -105,6 +105,9 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 		}}, hostport
 	}
 	to, refused := p.mayTunnel(hostport)
+	if refused == nil {
+		refused = c.usage.keepPace(c.usage.bounds())
+	}
 	if refused != nil {
 		return p.reject(ctx, c, refused), hostport
 	}

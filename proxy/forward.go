@@ -135,6 +135,9 @@ func modifyResponse(resp *http.Response) error {
 		return &nextProxyError{name: x.via.Name, to: resp.Request.URL.Host, status: resp.StatusCode} // it is not ours to answer
 	}
 	x.githubRequestID = githubRequestID(resp.Header)
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		x.upgrade()
+	}
 	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}

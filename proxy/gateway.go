@@ -63,6 +63,8 @@ type exchange struct {
 	decideRef        refDecider // nil if pushes are not looked into
 	pushReport       []byte     // what git is told of a push that is refused
 
+	cut    func() // ends a connection that is upgraded, nil if that need not end
+	aging  *time.Timer
 	answer *answer // where the request is not forwarded
 	left   bool    // there was a connection to send the request on
 	tries  int     // how often, with different credentials or after a wait

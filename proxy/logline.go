@@ -76,16 +76,26 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 			level = slog.LevelError
 		case aborted != nil && x.err == nil:
 			level, x.err = slog.LevelWarn, errCutOff
+		case isQuiet(x.err):
+			level = slog.LevelDebug
 		case x.err != nil:
 			level = slog.LevelWarn
 		}
 		took := time.Since(x.start)
 		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, took)...)
-		x.end(r, w, took)
+		if !isQuiet(x.err) {
+			x.end(r, w, took)
+		}
 		if aborted != nil {
 			panic(aborted) // net/http closes the connection
 		}
 	}
+}
+
+// isQuiet reports whether an error is one of very many.
+func isQuiet(err error) bool {
+	refused, ok := errors.AsType[*refusal](err)
+	return ok && refused.quiet
 }
 
 // maxLogged is how much is logged of a text that a client chooses, in bytes.

@@ -78,7 +78,7 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateClosed, http.StateHijacked:
-		if held, ok := p.plain.LoadAndDelete(conn); ok {
+		if held, ok := p.plain.LoadAndDelete(conn); ok && !held.(*slot).upgraded.Load() {
 			held.(*slot).release()
 		}
 	case http.StateActive, http.StateIdle:
@@ -104,6 +104,9 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, re
 // noteRefused logs a request that is refused before it is a gateway's, and
 // returns what to answer. The caller is the zero value if it is not known.
 func (p *Proxy) noteRefused(r *http.Request, c caller, refused *refusal) *refusal {
+	if c.usage != nil && refused.status != http.StatusTooManyRequests {
+		refused = cmp.Or(c.usage.keepPace(c.usage.bounds()), refused)
+	}
 	refused = refused.of(newID())
 	level := slog.LevelWarn
 	switch {
@@ -205,6 +208,12 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
 	out := newRecorder(w)
 	defer p.gateway.logLine(r, x, out)()
+	if age := c.maxAge(); age > 0 && r.Header["Upgrade"] != nil {
+		ctx, cut := context.WithCancel(r.Context())
+		defer cut()
+		r, x.cut = r.WithContext(ctx), cut
+	}
+	defer x.downgrade()
 	refused := c.usage.begin(r.Context(), c.slot, p.opts.Patience)
 	if refused == nil {
 		defer c.usage.done()

@@ -23,8 +23,9 @@ type usage struct {
 	name string                 // of the client
 	by   atomic.Pointer[bounds] // in force
 
-	requests  queue        // under way
-	questions *auth.Budget // that GitHub is asked for its sake
+	requests  queue         // under way
+	hasty     *rate.Limiter // of requests above the pace that are logged
+	questions *auth.Budget  // that GitHub is asked for its sake
 
 	mu     sync.Mutex
 	slots  map[*slot]struct{} // of open connections
@@ -41,7 +42,7 @@ type bounds struct {
 
 // newUsage returns a usage of nothing yet, without bounds.
 func newUsage(name string) *usage {
-	u := &usage{name: name, slots: make(map[*slot]struct{}), freed: make(chan struct{}, 1), questions: auth.NewBudget(auth.MaxCalls)}
+	u := &usage{name: name, hasty: rate.NewLimiter(rate.Every(time.Minute/maxStrangers), maxStrangers), slots: make(map[*slot]struct{}), freed: make(chan struct{}, 1), questions: auth.NewBudget(auth.MaxCalls)}
 	u.by.Store(&bounds{})
 	return u
 }
@@ -173,6 +174,7 @@ type slot struct {
 
 	elsewhere atomic.Pointer[http.Transport] // to hosts that are not served, see ownPools
 
+	upgraded  atomic.Bool  // it outlives its server
 	idleSince atomic.Int64 // in Unix nanoseconds, 0 while a request is under way
 
 	conn  net.Conn // nil before attach
@@ -242,7 +244,8 @@ func (u *usage) begin(ctx context.Context, conn *slot, patience time.Duration) *
 	return nil
 }
 
-// keepPace counts a request against those of a minute.
+// keepPace counts a request against those of a minute. So are CONNECTs counted that
+// are refused, or lead to a tunnel: each has its record.
 func (u *usage) keepPace(by *bounds) *refusal {
 	if by.pace == nil {
 		return nil
@@ -251,7 +254,9 @@ func (u *usage) keepPace(by *bounds) *refusal {
 	r := by.pace.ReserveN(now, 1)
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
-		return u.tooMuch(fmt.Sprintf("%d requests a minute", by.RequestsPerMinute), "requests_per_minute", wait)
+		refused := u.tooMuch(fmt.Sprintf("%d requests a minute", by.RequestsPerMinute), "requests_per_minute", wait)
+		refused.quiet = !u.hasty.Allow() // or they would fill the logs all the same
+		return refused
 	}
 	return nil
 }
