@@ -37,13 +37,12 @@ func request(t *testing.T, s *Server, method, url string, body io.Reader) *http.
 	return req
 }
 
-// eachProtocol runs f once per version of HTTP, without faults at first.
+// eachProtocol runs f once per version of HTTP, each with a server of its own.
 func eachProtocol(t *testing.T, f func(t *testing.T, s *Server, client *http.Client)) {
-	s := Start(t, Options{})
-	for proto, client := range clients(t, s) {
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(proto, func(t *testing.T) {
-			s.ClearFaults()
-			f(t, s, client)
+			s := Start(t, Options{}) // its record has no late request of the other
+			f(t, s, clients(t, s)[proto])
 			reqs := s.Requests()
 			if got := reqs[len(reqs)-1].Proto; got != proto {
 				t.Errorf("spoke %s, want %s", got, proto)
