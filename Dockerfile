@@ -1,14 +1,17 @@
 # The image holds one static binary and GitHub's way to trust: nothing else.
 #
 #   docker build -t ghapp-proxy .
-#   docker run --rm -p 127.0.0.1:8080:8080 -v "$PWD/config:/etc/ghapp-proxy:ro" -v ghapp-state:/var/lib/ghapp-proxy ghapp-proxy
+#   docker run --rm -p 127.0.0.1:8080:8080 -v /etc/ghapp-proxy:/etc/ghapp-proxy:ro -v ghapp-state:/var/lib/ghapp-proxy ghapp-proxy
 #
-# Inside, the configuration is /etc/ghapp-proxy/config.toml. It needs
+# The configuration is /etc/ghapp-proxy/config.toml, on the host as inside. It needs
 # listen = "0.0.0.0:8080", and a [client.NAME] for each who may use the proxy:
 # docs/sandbox.md has an example. (With allow_anonymous = true instead, publish the
-# port to those only who may use the App.) Key and configuration must be readable
-# for uid 65532, as which the image runs; --user makes it another one. What it
-# writes, an audit_log say, goes to /var/lib/ghapp-proxy, or is "-".
+# port to those only who may use the App.) The image runs as uid 65532, which must
+# be able to read key and configuration, and nobody else needs to:
+#
+#   sudo chown -R 65532:65532 /etc/ghapp-proxy && sudo chmod -R u=rX,go= /etc/ghapp-proxy
+#
+# What it writes, an audit_log say, goes to /var/lib/ghapp-proxy, or is "-".
 
 FROM golang:1.26 AS build
 WORKDIR /src
