@@ -40,8 +40,8 @@ func Open(dir string, spec Spec) (*CA, error) {
 	file := privateFile(dir, spec)
 	ca, err := openPrivate(file, spec)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Whoever links first wins. All read what the winner wrote.
-		if err := create(file, spec, os.Link); err != nil && !errors.Is(err, fs.ErrExist) {
+		// Whoever is first wins. All read what the winner wrote.
+		if err := create(file, spec, placeFirst); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		ca, err = openPrivate(file, spec)
@@ -177,7 +177,7 @@ func readPrivate(file string) ([]byte, error) {
 	return data, nil
 }
 
-// create makes a CA and places it at file, by os.Link to keep or os.Rename to
+// create makes a CA and places it at file, by placeFirst to keep or os.Rename to
 // replace what is there.
 func create(file string, spec Spec, place func(from, to string) error) error {
 	key, certificates, err := generate(spec)
@@ -214,7 +214,7 @@ func writeFile(name string, data []byte, mode fs.FileMode, place func(from, to s
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	defer os.Remove(temp) // a link leaves it behind, a rename does not
+	defer os.Remove(temp) // a hard link leaves it behind, a rename does not
 	if err := place(temp, name); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}

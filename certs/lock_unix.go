@@ -1,0 +1,27 @@
+//go:build unix
+
+package certs
+
+import (
+	"os"
+	"syscall"
+)
+
+// lock waits for the lock of a directory. Call unlock to let go of it.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "lock", Path: dir, Err: err}
+	}
+	return func() { f.Close() }, nil
+}
