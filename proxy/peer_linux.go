@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,11 +26,51 @@ func canTellPeer(local, remote net.Addr) bool {
 
 // peerUID returns the user at the other end of a connection that canTellPeer
 // is true of.
-func peerUID(conn net.Conn) (uint32, error) {
+func peerUID(conn net.Conn) (uid uint32, err error) {
 	if local, ok := conn.(*net.UnixConn); ok {
-		return unixPeerUID(local)
+		uid, err = unixPeerUID(local)
+	} else {
+		uid, err = tcpPeerUID(conn.RemoteAddr(), conn.LocalAddr())
 	}
-	return tcpPeerUID(conn.RemoteAddr(), conn.LocalAddr())
+	if err == nil && uid == unmappedUID() {
+		err = fmt.Errorf("uid %d stands for every user that this user namespace does not know", uid)
+	}
+	return uid, err
+}
+
+// nobody is no user's uid: uid_t's -1.
+const nobody = ^uint32(0)
+
+// unmappedUID is the uid that the kernel reports for users without one in our
+// user namespace (user_namespaces(7)), many at once; nobody where all have one.
+var unmappedUID = sync.OnceValue(func() uint32 {
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	if err == nil && mapsAll(string(uidMap)) {
+		return nobody
+	}
+	text, err := os.ReadFile("/proc/sys/kernel/overflowuid")
+	if uid, parseErr := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32); err == nil && parseErr == nil {
+		return uint32(uid)
+	}
+	return 65534 // the kernel's default
+})
+
+// mapsAll reports whether a uid_map has all 2³²-1 users, as outside of any
+// namespace. Its lines are the first uid inside, the first outside, and how many.
+func mapsAll(uidMap string) bool {
+	total := uint64(0)
+	for line := range strings.Lines(uidMap) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			return false
+		}
+		n, err := strconv.ParseUint(fields[2], 10, 32)
+		if err != nil {
+			return false
+		}
+		total += n
+	}
+	return total == 1<<32-1
 }
 
 // unixPeerUID is who connected the socket: SO_PEERCRED in socket(7).
