@@ -3,12 +3,14 @@ package githubtest
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // defaultBranch is the default branch of every repository.
@@ -67,16 +69,55 @@ func (s *Server) createGit(id int64, history string) (string, error) {
 			return "", err
 		}
 	}
-	for name, text := range map[string]string{"HEAD": "ref: refs/heads/" + defaultBranch + "\n", "config": gitConfig} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return "", err
-		}
+	err := writeFiles(dir, map[string][]byte{"HEAD": []byte("ref: refs/heads/" + defaultBranch + "\n"), "config": []byte(gitConfig)})
+	if err != nil {
+		return "", err
 	}
 	if !HasGit() {
 		return dir, nil
 	}
-	_, err := s.git(dir, history, "fast-import", "--quiet", "--force")
-	return dir, err
+	return dir, s.importGit(dir, history)
+}
+
+// imported are the files that git has made of a fast-import stream: what the
+// first server of a process has imported, the others copy.
+var imported sync.Map // fast-import stream → map[string][]byte, path → content
+
+// importGit fills a new bare repository from a fast-import stream.
+func (s *Server) importGit(dir, history string) error {
+	if made, ok := imported.Load(history); ok {
+		return writeFiles(dir, made.(map[string][]byte))
+	}
+	if _, err := s.git(dir, history, "fast-import", "--quiet", "--force"); err != nil {
+		return err
+	}
+	made := make(map[string][]byte)
+	for _, sub := range []string{"objects", "refs"} {
+		err := fs.WalkDir(os.DirFS(dir), sub, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				made[path], err = os.ReadFile(filepath.Join(dir, path))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	imported.Store(history, made)
+	return nil
+}
+
+func writeFiles(dir string, files map[string][]byte) error {
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // HasGit reports whether git is installed. Without it every repository is empty,
