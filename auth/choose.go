@@ -69,6 +69,8 @@ type Want struct {
 	Installation InstallationID // the installation to use, 0 for the owner's
 	Narrow       *Narrowing     // nil for all that the installation may do
 	Within       *Scope         // confines all of it, nil for no limits
+
+	counts bool // its token is narrowed to just what it names
 }
 
 // ForOwner is Token for a request about one owner.

@@ -13,7 +13,8 @@ type lookUpLimit struct {
 // LimitLookUps returns a context within which allow is called before GitHub is
 // asked about something that only the request names: an owner of whom nothing is
 // known, or nothing any more, or the token of an installation that the Want
-// chooses, where that is unknown or narrowed. It is called once for each question,
+// chooses, where that is unknown or narrowed, or one that is narrowed to just what the
+// Want names. It is called once for each question,
 // however many requests of who wait for the answer, and not for what is remembered.
 //
 // It may wait until its ctx ends. Where it returns an error, GitHub is not asked,
@@ -59,9 +60,9 @@ func asking[T any](ctx context.Context, s *Source, key string, work func(context
 
 // counting returns ctx, without its limit unless the want chooses what GitHub is
 // asked about: anybody can make up numbers of installations, and there are many
-// narrowings.
+// narrowings, and sets of names.
 func (w *Want) counting(ctx context.Context, inst *installation) context.Context {
-	chooses := w.Installation != 0 && (w.Narrow != nil || inst.settings == nil)
+	chooses := w.counts || w.Installation != 0 && (w.Narrow != nil || inst.settings == nil)
 	if chooses || limitOf(ctx) == nil {
 		return ctx
 	}

@@ -74,6 +74,7 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 	if scope == nil {
 		return want.Narrow, nil
 	}
+	want.counts = false
 	key := scope.key(inst, want.Narrow)
 	if c, ok := s.confined.get(key); ok && s.isCurrent(c) && !s.misses(inst, want) {
 		s.refresh(c)
@@ -103,6 +104,7 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 	if err != nil {
 		return nil, err
 	}
+	want.counts = chosen.counts
 	if !chosen.requested {
 		s.confined.set(key, confined{narrow, f, chosen.list}, factsKept)
 	}
@@ -180,7 +182,25 @@ type selection struct {
 	names     []string
 	ids       []int64
 	list      *listing // where the ids are from
-	requested bool     // it is what the request names, and another names others
+	requested bool     // another request may come to another
+	counts    bool     // it is just what the request names: there are very many of the kind
+}
+
+// blockOf is the part of a long list of ids, sorted and cut into as many as a token
+// can be narrowed to, that has all that are named; nil if there is none. So that
+// many sets of names share few tokens, however they are chosen.
+func blockOf(ids, named []int64) []int64 {
+	if len(named) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	first, _ := slices.BinarySearch(ids, slices.Min(named))
+	last, _ := slices.BinarySearch(ids, slices.Max(named))
+	if first/maxRepositories != last/maxRepositories {
+		return nil
+	}
+	begin := first - first%maxRepositories
+	return ids[begin:min(begin+maxRepositories, len(ids))]
 }
 
 // repositories are what the scope, the installation and a rule's narrowing have
@@ -213,11 +233,15 @@ func (s *Source) repositories(ctx context.Context, f *facts, want *Want) (select
 	}
 	switch {
 	case len(ids) > maxRepositories || !list.complete:
-		if ids := namedIn(list, want); len(ids) > 0 {
-			return selection{ids: ids, requested: true}, nil
+		named := namedIn(list, want)
+		if block := blockOf(ids, named); block != nil {
+			return selection{ids: block, requested: true}, nil
+		}
+		if len(named) > 0 {
+			return selection{ids: named, requested: true, counts: true}, nil
 		}
 		if names := namedBy(f, want); len(names) > 0 {
-			return selection{names: names, requested: true}, nil
+			return selection{names: names, requested: true, counts: true}, nil
 		}
 		fault.Reason = fmt.Sprintf("it has more repositories than a token can be limited to (%d), and the request names none of them", maxRepositories)
 		fault.Hint = "name a repository in the request, or list fewer in the client's repositories"

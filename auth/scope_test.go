@@ -160,7 +160,8 @@ func TestScopeMany(t *testing.T) {
 		g := newScoped(t, auth.FallbackRefuse, `{}`, many...)
 		scope := &auth.Scope{Key: "acme/r*", Repository: func(login, repo string) bool { return login == "acme" && strings.HasPrefix(repo, "r") }}
 		for _, test := range []struct{ owner, want string }{
-			{"acme/r7", `{"repository_ids":[8]}`},
+			{"acme/r7", block(1, 500)},
+			{"acme/r1007", map[int]string{1200: block(1001, 1200), 2500: block(1001, 1500)}[total]},
 			{"acme", ""},
 			{"acme/secret", ""},
 			{"acme/r9999", map[int]string{1200: `{"repositories":["r9999"]}`, 2500: `{"repositories":["r9999"]}`}[total]},
@@ -170,6 +171,61 @@ func TestScopeMany(t *testing.T) {
 				t.Errorf("%d repositories, %s: asked for %q (%v), want %q", total, test.owner, got, err, test.want)
 			}
 		}
+	}
+}
+
+// block is a mint for the repositories with these ids.
+func block(first, last int) string {
+	var ids []string
+	for id := first; id <= last; id++ {
+		ids = append(ids, fmt.Sprint(id))
+	}
+	return `{"repository_ids":[` + strings.Join(ids, ",") + `]}`
+}
+
+// TestScopeForcedMints: where a client may have more repositories than a token,
+// sets of names that it makes up share few tokens, and the others are look-ups.
+func TestScopeForcedMints(t *testing.T) {
+	var many []string
+	for i := range 1200 {
+		many = append(many, fmt.Sprintf("acme/r%d", i))
+	}
+	g := newScoped(t, auth.FallbackRefuse, `{}`, many...)
+	scope := &auth.Scope{Key: "acme/*", Repository: func(login, repo string) bool { return login == "acme" }}
+	counted := 0
+	ctx := auth.LimitLookUps(t.Context(), "agent", func(context.Context) error {
+		if counted++; counted > 3 {
+			return errors.New("too many look-ups")
+		}
+		return nil
+	})
+	ask := func(repositories ...int) error {
+		want := auth.Want{Owner: owner(many[repositories[0]]), Within: scope}
+		for _, i := range repositories[1:] {
+			want.Others = append(want.Others, owner(many[i]))
+		}
+		_, err := g.Token(ctx, "github.com", want)
+		return err
+	}
+	for i := range 40 {
+		if err := ask(i, i*7, i*11+3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(g.minted()); n != 1 || counted != 0 {
+		t.Errorf("40 sets of names within one block came to %d tokens and %d look-ups, want 1 and none", n, counted)
+	}
+	failed := 0
+	for i := range 10 {
+		if ask(i, 600+i) != nil {
+			failed++
+		}
+		if i < 3 && ask(i, 600+i) != nil {
+			t.Error("what was minted is not there any more")
+		}
+	}
+	if n := len(g.minted()); n != 3 || failed != 7 {
+		t.Errorf("10 sets across blocks came to %d tokens and %d refusals, want 3 and 7 by the limit on look-ups", n, failed)
 	}
 }
 
