@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,8 +28,9 @@ type Credential struct {
 type header struct {
 	bearer, token, basic []string // nil where the form does not exist
 
-	minted      time.Time // when an installation token was made, by our clock
-	grant       *Grant    // of an installation token
+	minted      time.Time   // when an installation token was made, by our clock
+	grant       *Grant      // of an installation token
+	proven      atomic.Bool // GitHub knows the token
 	fingerprint string
 	marks       []Mark
 }

@@ -135,10 +135,6 @@ func (e *Error) rateLimited(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// youngToken is for how long GitHub may not know a token everywhere.
-// @octokit/auth-app waits as long.
-const youngToken = 5 * time.Second
-
 // doAs is do for a call with an installation's token. One that was revoked is
 // replaced: it may be one that nobody else uses.
 func (s *Source) doAs(ctx context.Context, c apiCall, inst *installation, narrow *Narrowing, out any) error {
@@ -159,11 +155,11 @@ func (s *Source) doAs(ctx context.Context, c apiCall, inst *installation, narrow
 // doYoung is do for a call with an installation's token, which GitHub may refuse
 // for some seconds after the mint.
 func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
+	young := c.as.Young()
 	for attempt := time.Duration(1); ; attempt++ {
 		err := s.do(ctx, c, out)
 		refused, _ := err.(*Error)
-		young := c.as.Age() < youngToken
-		if refused == nil || !refused.blamesToken() || !young || attempt > 3 {
+		if refused == nil || !refused.blamesToken() || !young || attempt > refused.waits() {
 			return err
 		}
 		select {
@@ -178,4 +174,12 @@ func (s *Source) doYoung(ctx context.Context, c apiCall, out any) error {
 // or not with its permissions.
 func (e *Error) blamesToken() bool {
 	return e.Status == 401 || e.Status == 403 && strings.Contains(e.Message, "not accessible by integration")
+}
+
+// waits is how often a refusal of a young token is waited for.
+func (e *Error) waits() time.Duration {
+	if e.Status == http.StatusUnauthorized {
+		return MaxTokenWaits
+	}
+	return maxGrantWaits
 }

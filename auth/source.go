@@ -45,10 +45,11 @@ type Source struct {
 	refusals *cache[error]    // key of a flight → what GitHub said a moment ago
 	replaced *cache[struct{}] // keys of tokens that were replaced of late
 
-	facts    *cache[*facts]    // installation.key → what GitHub says about it
-	listings *cache[*listing]  // installation.key → its repositories
-	confined *cache[confined]  // what Scopes came to
-	absent   *cache[time.Time] // installation.absentKey of repositories that it does not have → when that was asked
+	facts    *cache[*facts]         // installation.key → what GitHub says about it
+	listings *cache[*listing]       // installation.key → its repositories
+	confined *cache[confined]       // what Scopes came to
+	covering *cache[InstallationID] // repository → its installation, 0 for none, as GitHub said a moment ago
+	absent   *cache[time.Time]      // installation.absentKey of repositories that it does not have → when that was asked
 
 	flights    singleflight.Group
 	budget     *Budget    // of questions that are no client's
@@ -90,7 +91,7 @@ func New(apps []*App, opts Options) *Source {
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log, userAgent: opts.UserAgent,
 		tokens: newCache[*minted](maxTokens), refusals: newCache[error](maxRefusals), replaced: newCache[struct{}](maxTokens),
 		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), confined: newCache[confined](maxConfined),
-		absent: newCache[time.Time](maxConfined),
+		absent: newCache[time.Time](maxConfined), covering: newCache[InstallationID](maxRefusals),
 	}
 	if s.transport == nil {
 		s.transport = http.DefaultTransport

@@ -50,6 +50,8 @@ type exchange struct {
 	query   string       // with its "?", "" if there is none
 
 	route         rules.Route
+	asked         rules.Subject // whom the request names, before ids were named
+	healing       healing
 	held          string       // the placeholder that the client sent, "" for none
 	placeholder   *placeholder // which that is, or which the client is given; nil for none
 	want          auth.Want    // what the credential was asked for, if it is an installation's
@@ -142,6 +144,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	}
 	x.reads = route.Read || document != nil && !document.Mutation
 	asked := x.route
+	x.asked = x.route.Subject
 	if x.looksAtNames() {
 		if refused := g.nameSubjects(r.Context(), x); refused != nil {
 			return refused

@@ -3,20 +3,12 @@ package proxy
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
-	"time"
-
-	"ghapp-proxy/auth"
 )
 
 const (
-	// youngToken is for how long GitHub may not know a token everywhere, or
-	// not with all its permissions. @octokit/auth-app waits as long.
-	youngToken = 5 * time.Second
 	// maxReplay bounds the body that is kept to be sent again.
 	maxReplay = 1 << 20
 	// maxPeek bounds what is read of an answer to see what it complains about.
@@ -25,8 +17,8 @@ const (
 
 // healer is the transport to GitHub. Where GitHub refuses an installation
 // token that should be good, it tries again: with the same token if that was
-// just minted and may not be known everywhere, else with a new one. Where it
-// does not know the key of an App's JWT, another key has its turn; where it does
+// just minted and may not be known everywhere, else with a new one, or that of the
+// installation that covers the repository now. Where it does not know the key of an App's JWT, another key has its turn; where it does
 // not agree with its times, one by GitHub's clock. It is safe
 // because a refused request was not carried out, and never a loop: GitHub locks
 // out who fails to log in too often.
@@ -40,18 +32,27 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x.credential.Installation == 0 && !x.credential.JWT() {
 		return h.next.RoundTrip(req)
 	}
+	if err := prove(req, x); err != nil {
+		return nil, err
+	}
 	body := spoolBody(req)
 	for attempt := 1; ; attempt++ {
 		x.tries = attempt
 		resp, err := h.next.RoundTrip(req)
-		if err != nil || attempt > 3 || !body.replayable() {
-			return resp, err
+		if err != nil {
+			return nil, err
 		}
 		why := complaintOf(x, resp)
 		if why == noComplaint {
 			return resp, nil
 		}
-		again, err := mend(req.Context(), x, resp, why, attempt)
+		if !body.replayable() {
+			if why == aboutToken {
+				x.source.Refused(x.credential)
+			}
+			return resp, nil
+		}
+		again, err := x.mend(req.Context(), resp, why)
 		if err != nil {
 			resp.Body.Close()
 			return nil, err
@@ -61,10 +62,7 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp.Body.Close() // and from here on the request may be changed
 		body.rewind(req)
-		delete(req.Header, "Authorization")
-		if x.authorization != nil {
-			req.Header["Authorization"] = x.authorization
-		}
+		x.setAuthorization(req)
 	}
 }
 
@@ -74,81 +72,6 @@ type credentialError struct{ error }
 
 // Unwrap returns the cause.
 func (e credentialError) Unwrap() error { return e.error }
-
-// mend waits, or replaces the credential, and reports whether to try again. The
-// error is a credentialError.
-func mend(ctx context.Context, x *exchange, resp *http.Response, why complaint, attempt int) (again bool, err error) {
-	if x.credential.Age() < youngToken+time.Duration(attempt*(attempt-1)/2)*time.Second {
-		select {
-		case <-time.After(time.Duration(attempt) * time.Second): // 1 + 2 + 3 seconds in all
-			return true, nil
-		case <-ctx.Done():
-			return false, nil // nobody reads the answer
-		}
-	}
-	if resp.StatusCode != http.StatusUnauthorized || attempt > 1 && why != aboutKey {
-		return false, nil
-	}
-	var fresh auth.Credential
-	if why == aboutClock {
-		fresh, err = x.source.Redate(ctx, x.credential, resp.Header.Get("Date"), resp.Header.Get("Age"))
-	} else {
-		fresh, err = x.source.Replace(ctx, x.credential, x.want)
-	}
-	if err != nil {
-		return false, credentialError{err}
-	}
-	if fresh == x.credential {
-		return false, nil
-	}
-	x.credential = fresh
-	x.authorization = authorizationOf(&x.route, fresh)
-	return true, nil
-}
-
-// complaint is what GitHub's refusal may be about.
-type complaint uint8
-
-const (
-	noComplaint complaint = iota // it is about what is asked, or is no refusal
-	aboutToken
-	aboutKey
-	aboutClock
-)
-
-// complaintOf looks whether GitHub's answer may be about the credential rather
-// than about what it is allowed. The answer stays readable.
-//
-// The messages are those that docs.github.com names in "Troubleshooting the
-// REST API".
-func complaintOf(x *exchange, resp *http.Response) complaint {
-	// What the owner's own installation may do can become known late.
-	late := !x.credential.Fallback && x.credential.Age() < youngToken
-	about := noComplaint
-	switch unauthorized := resp.StatusCode == http.StatusUnauthorized; {
-	case x.credential.JWT():
-		if !unauthorized {
-			return noComplaint
-		}
-		switch text := peek(resp); {
-		case strings.Contains(text, auth.KeyComplaint):
-			about = aboutKey
-		case auth.BlamesClock(text):
-			about = aboutClock
-		}
-	case x.route.GitAuth:
-		if unauthorized || late && resp.StatusCode == http.StatusNotFound {
-			about = aboutToken
-		}
-	case unauthorized && strings.Contains(peek(resp), "Bad credentials"):
-		about = aboutToken
-	case resp.StatusCode == http.StatusForbidden && late && !x.route.UserOnly:
-		if strings.Contains(peek(resp), "Resource not accessible by integration") {
-			about = aboutToken
-		}
-	}
-	return about
-}
 
 // peek returns the beginning of an answer's body, which stays readable; also
 // where it is compressed as most clients ask for.

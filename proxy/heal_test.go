@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -37,6 +38,12 @@ type refuser struct {
 	answer func(token, body string) (status int, text string)
 	asked  []string // "token: body" of each request that is no mint
 	skew   time.Duration
+
+	covering int            // the installation that covers repositories, 0 for none
+	own      map[string]int // "GET /path" → how often the Source asked that
+	sight    func() int     // the status of what the Source asks with a token, nil for 404
+	granted  string         // JSON of the installation's permissions, and of tokens minted from now on
+	minting  string         // those of the tokens, where they differ
 }
 
 func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -49,11 +56,27 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = string(text)
 	}
 	status, text := http.StatusCreated, ""
-	if g.gone && strings.HasPrefix(r.URL.Path, "/app/") {
+	own := r.Method == "GET" && r.URL.Path != "/x"
+	if own {
+		if g.own == nil {
+			g.own = map[string]int{}
+		}
+		g.own["GET "+r.URL.Path]++
+		status = http.StatusOK
+	}
+	if strings.HasSuffix(r.URL.Path, "/installation") && g.covering != 0 {
+		text = fmt.Sprintf(`{"id":%d,"account":{"login":%q},"repository_selection":"all"}`, g.covering, []string{"acme", "globex"}[g.covering-1])
+	} else if strings.HasPrefix(r.URL.Path, "/app/installations/") && own && !g.gone {
+		text = fmt.Sprintf(`{"id":1,"account":{"login":"acme"},"permissions":%s}`, cmp.Or(g.granted, "{}"))
+	} else if own && g.sight != nil && !strings.HasSuffix(r.URL.Path, "/installation") {
+		status, text = g.sight(), "{}"
+	} else if own {
+		status, text = http.StatusNotFound, `{"message":"Not Found"}`
+	} else if g.gone && strings.HasPrefix(r.URL.Path, "/app/") {
 		status, text = http.StatusNotFound, `{"message":"Not Found"}`
 	} else if strings.HasSuffix(r.URL.Path, "/access_tokens") {
 		g.mints++
-		text = fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q}`, g.mints, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+		text = fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q,"permissions":%s}`, g.mints, time.Now().Add(time.Hour).UTC().Format(time.RFC3339), cmp.Or(g.minting, g.granted, "null"))
 	} else {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		g.asked = append(g.asked, token+": "+body)
@@ -97,8 +120,13 @@ func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body i
 
 func healWith(t *testing.T, g *refuser, source *auth.Source, cred auth.Credential, route rules.Route, body io.Reader) (status int, took time.Duration) {
 	t.Helper()
+	x := &exchange{source: source, want: acme, credential: cred, route: route, authorization: cred.Bearer(), asked: route.Subject, reads: true}
+	return healExchange(t, g, x, body)
+}
+
+func healExchange(t *testing.T, g http.RoundTripper, x *exchange, body io.Reader) (status int, took time.Duration) {
+	t.Helper()
 	start := time.Now()
-	x := &exchange{source: source, want: acme, credential: cred, route: route, authorization: cred.Bearer()}
 	req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", body)
 	if err != nil {
 		t.Fatal(err)
@@ -140,13 +168,12 @@ func TestHealYoungToken(t *testing.T) {
 		took   time.Duration
 	}{
 		{"401", rules.Route{}, 2500 * time.Millisecond, 401, badCredentials, 200, 3 * time.Second},
-		{"401 for good", rules.Route{}, time.Hour, 401, badCredentials, 401, 6 * time.Second},
+		{"401 for long", rules.Route{}, 14 * time.Second, 401, badCredentials, 200, 15 * time.Second},
 		{"401 of another kind", rules.Route{}, time.Hour, 401, `{"message":"Requires authentication"}`, 401, 0},
 		{"403", rules.Route{}, 2500 * time.Millisecond, 403, inaccessible, 200, 3 * time.Second},
 		{"403 of another kind", rules.Route{}, time.Hour, 403, `{"message":"Forbidden"}`, 403, 0},
 		{"403 for users only", rules.Route{UserOnly: true}, time.Hour, 403, inaccessible, 403, 0},
-		{"404 of the API", rules.Route{}, time.Hour, 404, `{"message":"Not Found"}`, 404, 0},
-		{"404 of git", rules.Route{GitAuth: true}, 500 * time.Millisecond, 404, "Repository not found.", 200, time.Second},
+		{"404 of what is no repository", rules.Route{}, time.Hour, 404, `{"message":"Not Found"}`, 404, 0},
 		{"401 of git", rules.Route{GitAuth: true}, 500 * time.Millisecond, 401, "", 200, time.Second},
 		{"500", rules.Route{}, time.Hour, 500, "", 500, 0},
 	} {
