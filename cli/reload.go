@@ -16,7 +16,7 @@ import (
 
 // policyOf is what of a configuration can be replaced while the proxy runs.
 func policyOf(cfg *config.Config) proxy.Policy {
-	return proxy.Policy{Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous}
+	return proxy.Policy{Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
 }
 
 // reloader reads the configuration again when it is told to.

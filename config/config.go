@@ -78,7 +78,10 @@ type Config struct {
 	// DefaultOwner is the login whose installation serves requests that name
 	// nobody, "" for none.
 	DefaultOwner string
-	Rules        []rules.Rule // the user's own, in the order of the file
+	// Origins are those of web pages whose requests get a credential, "*" for
+	// all: in lower case, as browsers send them.
+	Origins []string
+	Rules   []rules.Rule // the user's own, in the order of the file
 	// Clients are those of the [client.NAME] tables; without any, everybody who
 	// is admitted has no limits.
 	Clients *policy.Set

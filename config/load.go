@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ghapp-proxy/auth"
 )
@@ -184,6 +186,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 	}
 	cfg.Exchange = readExchange(t)
 	cfg.DefaultOwner = readDefaultOwner(t)
+	cfg.Origins = readOrigins(t)
 	if s, ok := t.text("fallback"); ok {
 		fallback, err := auth.ParseFallback(s)
 		if err != nil {
@@ -200,6 +203,19 @@ func readExchange(t *table) Exchange {
 		t.fault("exchange", withHint("leave the key out to have such requests refused", "%q is not %q", s, ExchangePlaceholder))
 	}
 	return Exchange(s)
+}
+
+// readOrigins reads the origins of web pages (RFC 6454, section 7).
+func readOrigins(t *table) []string {
+	words, _ := t.words("origins")
+	for i, word := range words {
+		words[i] = strings.ToLower(word)
+		u, err := url.Parse(words[i])
+		if word != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != words[i]) {
+			t.fault("origins", withHint(`for example "https://dashboard.example.org", or "*" for the pages of all sites`, "element %d: %q is not the origin of web pages", i+1, word))
+		}
+	}
+	return words
 }
 
 // readAuditLog reads where the audit log goes.

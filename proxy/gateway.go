@@ -73,6 +73,7 @@ type exchange struct {
 	err    error   // why there was no complete answer
 
 	interimLeak atomic.Bool // an interim answer had a secret in it
+	otherSite   bool        // it is for a web page of another site, and gets no credential
 
 	githubRequestID string
 	refs            []string        // that a push moves
@@ -167,6 +168,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if client.LimitsRefs() && route.Operation == "git-receive-pack" {
 		x.decideRef = func(u policy.RefUpdate) *refusal { return denied(client.DecideRef(u)) }
 	}
+	x.withholdFromPages(r)
 	x.blankCloneTokens = client.Limited() && x.route.CloneToken && x.route.Credential == rules.Installation
 	return g.settle(r, x)
 }

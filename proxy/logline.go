@@ -129,6 +129,9 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 	if x.placeholder != nil {
 		attrs = append(attrs, slog.Bool("placeholder", true))
 	}
+	if x.otherSite {
+		attrs = append(attrs, slog.Bool("other_site", true)) // why there is no credential
+	}
 	if x.credential.Fallback {
 		attrs = append(attrs, slog.Bool("fallback", true))
 	}

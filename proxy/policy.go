@@ -22,6 +22,9 @@ type Policy struct {
 	// Anonymous serves, without limits, whoever is none of the Clients. Without
 	// it, whoever the Admission admits is, and only where there are no Clients.
 	Anonymous bool
+	// Origins are those of web pages whose requests get a credential though
+	// they are for another site than GitHub's, "*" for all: "https://example.com".
+	Origins []string
 }
 
 // state is the Policy in force, and who may use the proxy by it.

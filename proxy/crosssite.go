@@ -1,0 +1,65 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"ghapp-proxy/rules"
+)
+
+// isForAnotherSite reports whether a browser says that a request is on behalf of
+// a web page of another site than GitHub's. A credential that is put into it by
+// where it goes would be good for every page that its user opens, and GitHub's
+// API lets all of them read the answers (docs.github.com, "Using CORS and JSONP
+// to make cross-origin requests"). trusted are the origins to which that does
+// not apply, "*" for all.
+//
+// Programs send neither of the two fields. Which values tell is that of
+// net/http's CrossOriginProtection (W3C Fetch Metadata; RFC 6454), save that a
+// GitHub's own pages may use its other hosts.
+func isForAnotherSite(r *http.Request, instance rules.Instance, trusted []string) bool {
+	origins, sites := r.Header["Origin"], r.Header["Sec-Fetch-Site"]
+	if origins == nil && sites == nil || slices.Contains(trusted, "*") {
+		return false
+	}
+	own := origins == nil
+	if len(origins) == 1 {
+		if slices.Contains(trusted, strings.ToLower(origins[0])) {
+			return false
+		}
+		own = isOriginOf(instance, origins[0])
+	}
+	for _, site := range sites {
+		switch site {
+		case "same-origin", "none": // none: the user himself
+		case "same-site":
+			own = own && origins != nil
+		default:
+			return true
+		}
+	}
+	return !own
+}
+
+// isOriginOf reports whether an origin is one of a GitHub's hosts.
+func isOriginOf(instance rules.Instance, origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Port() != "" {
+		return false
+	}
+	return slices.ContainsFunc(instance.Hosts(), func(h rules.Host) bool { return strings.EqualFold(h.Name, u.Hostname()) })
+}
+
+// withholdFromPages leaves the credential out of a request that is for a page of
+// another site: it arrives as it would without the proxy, or with less.
+func (x *exchange) withholdFromPages(r *http.Request) {
+	switch x.route.Credential {
+	case rules.None, rules.Keep:
+		return
+	}
+	if isForAnotherSite(r, x.session.host.Instance, x.now.Origins) {
+		x.otherSite, x.route.Credential, x.route.Exchange = true, rules.None, false
+	}
+}
