@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"ghapp-proxy/auth"
 )
@@ -117,4 +119,30 @@ func TestListIsNotHeld(t *testing.T) {
 	if took := after.TotalAlloc - before.TotalAlloc; took > 2<<20 {
 		t.Errorf("a page of 4 MiB took %d bytes in all, want less than 2 MiB: its items are read one by one", took)
 	}
+}
+
+// A list whose pages come slowly is given up as a whole.
+func TestListTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var many []string
+		for i := range 2500 {
+			many = append(many, fmt.Sprintf("acme/r%d", i))
+		}
+		g := newScoped(t, auth.FallbackRefuse, `{"metadata":"read"}`, many...)
+		g.before = func(r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/installation/repositories") {
+				select {
+				case <-time.After(20 * time.Second):
+				case <-r.Context().Done():
+				}
+			}
+		}
+		scope := only("acme/r1")
+		scope.Repository = func(login, _ string) bool { return login == "acme" }
+		begin := time.Now()
+		_, err := g.Token(t.Context(), "github.com", auth.Want{Owner: owner("acme/r1"), Within: scope})
+		if took := time.Since(begin); err == nil || took > 65*time.Second {
+			t.Errorf("after %v: %v, want an error after a minute", took, err)
+		}
+	})
 }

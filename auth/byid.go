@@ -74,6 +74,8 @@ func foundByID(app *appState, answer installationAnswer) found {
 // walk serves all accounts for a minute, however many are asked for.
 func (s *Source) findAccount(ctx context.Context, app *appState, key string) (found, error) {
 	_, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
+		ctx, cancel := context.WithTimeout(ctx, walkFor)
+		defer cancel()
 		for page := 1; page <= maxPages; page++ {
 			var list installationsAnswer
 			c := apiCall{

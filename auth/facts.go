@@ -189,6 +189,8 @@ func mustNarrow(permissions map[string]string) *Narrowing {
 // walkRepositories lists what an installation covers: docs.github.com "List
 // repositories accessible to the app installation".
 func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
+	ctx, cancel := context.WithTimeout(ctx, walkFor)
+	defer cancel()
 	list := &listing{made: time.Now()}
 	for page := 1; page <= maxRepositoryPages; page++ {
 		var answer repositoriesAnswer
