@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -17,24 +18,34 @@ const stall = 2 * time.Minute
 // cut off, and trailers that would mean something else as fields are dropped.
 type requestBody struct {
 	io.ReadCloser
-	control *http.ResponseController
 	trailer http.Header
+
+	mu      sync.Mutex
+	control *http.ResponseController // nil when the handler has returned
 }
 
 // guardBody returns r with a requestBody for a body, before anybody reads it. r
-// itself keeps its body: net/http looks at it when the handler has returned.
-func guardBody(w http.ResponseWriter, r *http.Request) *http.Request {
+// itself keeps its body: net/http looks at it when the handler has returned. The
+// handler has to call done before that: who sends the body on may still be reading,
+// and the connection is the next request's by then.
+func guardBody(w http.ResponseWriter, r *http.Request) (guarded *http.Request, done func()) {
 	if r.ContentLength == 0 {
-		return r
+		return r, func() {}
 	}
 	if r.Trailer == nil && r.ProtoMajor == 1 {
 		r.Trailer = make(http.Header) // filled in when the body ends, announced or not
 	}
-	b := &requestBody{r.Body, http.NewResponseController(w), r.Trailer}
+	b := &requestBody{ReadCloser: r.Body, trailer: r.Trailer, control: http.NewResponseController(w)}
 	b.dropTrailers()               // those that are announced
 	r = r.WithContext(r.Context()) // a copy
 	r.Body = b
-	return r
+	return r, b.done
+}
+
+func (b *requestBody) done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.control = nil
 }
 
 // Read implements io.Reader.
@@ -70,7 +81,13 @@ func (e *bodyError) refusal(u *usage) *refusal {
 }
 
 // setDeadline is best effort: a connection that has none is closed already.
-func (b *requestBody) setDeadline(t time.Time) { _ = b.control.SetReadDeadline(t) }
+func (b *requestBody) setDeadline(t time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.control != nil {
+		_ = b.control.SetReadDeadline(t)
+	}
+}
 
 // outOfTrailers are fields that do not belong into trailers (RFC 9110, section
 // 6.5.1): credentials, routing, framing and what says how a body is to be read.

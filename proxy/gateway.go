@@ -96,7 +96,8 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 		defer s.usage.done()
 		r, refused = s.limit(w, r)
 	}
-	r = guardBody(w, r)
+	r, done := guardBody(w, r)
+	defer done()
 	if refused == nil {
 		refused = g.prepare(r, x)
 	}

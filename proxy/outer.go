@@ -224,7 +224,8 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 		refused.of(x.id).write(out, x.route.Form)
 		return
 	}
-	r = guardBody(w, r)
+	r, done := guardBody(w, r)
+	defer done()
 	p.elsewhere.serve(out, r, x)
 }
 
