@@ -66,6 +66,9 @@ func TestScript(t *testing.T) {
 			if name, ok := strings.CutPrefix(cond, "library:"); ok {
 				return hasLibrary(name), nil
 			}
+			if module, ok := strings.CutPrefix(cond, "python:"); ok { // of Debian's Python, for which Debian has modules
+				return exec.Command("/usr/bin/python3", "-c", "import "+module).Run() == nil, nil
+			}
 			if cond != "root" {
 				return false, fmt.Errorf("unknown condition %q", cond)
 			}

@@ -150,6 +150,18 @@ func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *refusal) {
 	if _, err := in.Token(); err != io.EOF {
 		return nil, badTokenRequest(http.StatusBadRequest, "Problems parsing JSON: there is something behind it")
 	}
+	// What is empty narrows nothing at GitHub: PyGithub sends no permissions, others
+	// one list beside the other. Where no repository is listed at all, none may be
+	// meant, and that would be a token for every one.
+	if len(asked.Permissions) == 0 {
+		asked.Permissions = nil
+	}
+	if len(asked.Repositories) > 0 && len(asked.RepositoryIDs) == 0 {
+		asked.RepositoryIDs = nil
+	}
+	if len(asked.RepositoryIDs) > 0 && len(asked.Repositories) == 0 {
+		asked.Repositories = nil
+	}
 	if asked.Repositories == nil && asked.RepositoryIDs == nil && asked.Permissions == nil {
 		return nil, nil // also for null, which ghinstallation sends
 	}
@@ -163,7 +175,7 @@ func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *refusal) {
 func badTokenRequest(status int, title string) *refusal {
 	return &refusal{
 		status: status, code: "http_request_error", title: title,
-		remedy: "the body may have repositories, repository_ids and permissions; leave one out rather than empty",
+		remedy: "the body may have repositories, repository_ids and permissions; leave a list of repositories out rather than empty",
 	}
 }
 

@@ -112,6 +112,30 @@ func TestExchange(t *testing.T) {
 	exchange(t, client, "", 111, `{"repository_ids":[9001]}`)
 }
 
+// What is empty beside what narrows is as if it was absent.
+func TestExchangeEmpty(t *testing.T) {
+	w := exchanging(t, nil)
+	client := w.client(t, false)
+	for _, test := range []struct {
+		body, selection string
+		mints           int
+	}{
+		{`{"permissions": {}}`, "all", 1}, // PyGithub's, since version 2
+		{``, "all", 0},                    // gidgethub's, without a Content-Type
+		{`{"repositories":["widgets"],"repository_ids":[]}`, "selected", 1},
+		{`{"repositories":["widgets"],"permissions":{}}`, "selected", 0},
+		{`{"repositories":[],"repository_ids":[9001],"permissions":{}}`, "selected", 1},
+	} {
+		before := w.github.Mints()
+		if got := exchange(t, client, "", 111, test.body); got.Selection != test.selection {
+			t.Errorf("%s: %+v, want %s repositories", test.body, got, test.selection)
+		}
+		if mints := w.github.Mints() - before; mints != test.mints {
+			t.Errorf("%s: %d mints, want %d", test.body, mints, test.mints)
+		}
+	}
+}
+
 // With a placeholder the program chooses the installation, on every host, in
 // every form; the owner's installation would be 111.
 func TestPlaceholderChooses(t *testing.T) {
@@ -172,7 +196,8 @@ func TestExchangeBodies(t *testing.T) {
 	}{
 		{`{"repositories":[]}`, 422, "empty list"},
 		{`{"repository_ids":[]}`, 422, "empty list"},
-		{`{"permissions":{}}`, 422, "empty list"},
+		{`{"repositories":[],"repository_ids":[]}`, 422, "empty list"},
+		{`{"repositories":[],"permissions":{"contents":"read"}}`, 422, "empty list"},
 		{`{"repositories":["acme/widgets"]}`, 422, "without its owner"},
 		{`{"repository_ids":[-5]}`, 422, "not the id"},
 		{`{"permissions":{"contents":"all"}}`, 422, "read, write or admin"},
