@@ -9,7 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ghapp-proxy/files"
 )
+
+// maxBundle is far above all roots that a system trusts, in bytes.
+const maxBundle = 16 << 20
 
 // SystemRoots says where the system keeps the certificates it trusts. The zero
 // value looks in the places that crypto/x509 knows, which on macOS leaves out
@@ -112,7 +117,7 @@ func (b *bundle) addFirst(files []string) {
 }
 
 func (b *bundle) addFile(name string) error {
-	data, err := os.ReadFile(name)
+	data, _, err := files.Read(name, maxBundle)
 	if err != nil {
 		return err
 	}

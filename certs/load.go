@@ -7,11 +7,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"ghapp-proxy/files"
 )
 
 // maxFile is far above any chain with its key; a file beyond it is a mistake.
@@ -33,11 +33,11 @@ func Load(certFile, keyFile string, spec Spec) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	certPEM, err := readFile(certFile)
+	certPEM, _, err := files.Read(certFile, maxFile)
 	if err != nil {
 		return nil, origin{certFile, hintFiles}.fault(err)
 	}
-	keyPEM, err := readFile(keyFile)
+	keyPEM, _, err := files.Read(keyFile, maxFile)
 	if err != nil {
 		return nil, origin{keyFile, hintFiles}.fault(err)
 	}
@@ -57,26 +57,6 @@ func loadPEM(certPEM, keyPEM []byte, spec Spec, from origin) (*CA, error) {
 		return nil, from.fault(err)
 	}
 	return assemble(m, spec, from)
-}
-
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAll(f)
-}
-
-func readAll(f *os.File) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, errors.New("is too large for certificates and a key")
-	}
-	return data, nil
 }
 
 // material is what a CA consists of.

@@ -131,9 +131,9 @@ func TestLoadUnfit(t *testing.T) {
 	}
 	missing := file + ".missing"
 	_, err := Load(missing, file, github)
-	wantFault(t, err, missing+": open: no such file")
+	wantFault(t, err, missing+": no such file")
 	_, err = Load(file, missing, github)
-	wantFault(t, err, missing+": open: no such file")
+	wantFault(t, err, missing+": no such file")
 }
 
 // TestLoadShortLived: who shares a CA may renew it as often as they like.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/files"
 	"ghapp-proxy/safepath"
 )
 
@@ -154,14 +155,12 @@ func excludesEveryIP(c *x509.Certificate) bool {
 }
 
 func readPrivate(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
+	data, info, err := files.Read(file, maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil, origin{file, "see that the user who runs the proxy owns this file and can read it"}.fault(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	case err != nil:
+		return nil, origin{file, hintRenew}.fault(err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && checksModes() {
 		hint := "run `chmod 600 " + shellQuote(file) + "`, or `ghapp-proxy ca --renew` if somebody may have read it"
@@ -169,10 +168,6 @@ func readPrivate(file string) ([]byte, error) {
 	}
 	if err := checkSafe(file); err != nil {
 		return nil, err
-	}
-	data, err := readAll(f)
-	if err != nil {
-		return nil, origin{file, hintRenew}.fault(err)
 	}
 	return data, nil
 }

@@ -261,7 +261,7 @@ func TestCorrupt(t *testing.T) {
 		"text":       {[]byte("hello"), "failed to find any PEM data"},
 		"no root":    {good[:bytes.LastIndex(good, begin)], "holds 1 certificates"},
 		"other key":  {slices.Concat(otherKey, goodChain), "does not match"},
-		"too large":  {make([]byte, maxFile+1), "too large"},
+		"too large":  {make([]byte, maxFile+1), "longer than 1 MiB"},
 		"not a cert": {bytes.Replace(good, []byte("BEGIN CERTIFICATE-----\nMII"), []byte("BEGIN CERTIFICATE-----\nAAA"), 1), "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -9,8 +10,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
+
+	"ghapp-proxy/files"
 )
 
 const (
@@ -20,12 +22,11 @@ const (
 
 // readCA reads the certificates to trust from a file.
 func readCA(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	all, _, err := files.Read(path, maxCA)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer file.Close()
-	text, err := certificates(file)
+	text, err := certificates(bytes.NewReader(all))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

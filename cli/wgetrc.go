@@ -3,10 +3,11 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/files"
 )
 
 // beaten are the commands of a wgetrc that would beat ours or lead past the
@@ -32,7 +33,7 @@ func (f *trustFiles) ownWgetrc() (text []byte, dropped []string) {
 	if path == "" && f.home != "" {
 		path = filepath.Join(f.home, ".wgetrc")
 	}
-	own, err := os.ReadFile(path)
+	own, _, err := files.Read(path, 1<<20)
 	if err != nil {
 		return nil, nil // there is none
 	}

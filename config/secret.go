@@ -3,9 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
@@ -13,6 +11,7 @@ import (
 	"unicode"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/files"
 	"ghapp-proxy/safepath"
 )
 
@@ -24,28 +23,11 @@ var errTooLong = errors.New("longer than 1 MiB")
 // readFile reads a file of bounded size. With a warning function it also
 // reports if others may read the file. Its errors do not name the file.
 func readFile(path string, warn func(error)) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, bare(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, bare(err)
-	case info.IsDir():
-		return nil, errors.New("is a directory")
-	case warn != nil:
+	text, info, err := files.Read(path, maxFile)
+	if err == nil && warn != nil {
 		checkFile(path, info, warn)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, bare(err)
-	}
-	if len(text) > maxFile {
-		return nil, errTooLong
-	}
-	return text, nil
+	return text, err
 }
 
 // checkFile warns if anybody but the owner may do anything with a file, or may
