@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"ghapp-proxy/config"
 )
@@ -41,9 +42,10 @@ func (stderrAudit) Close() error { return nil }
 
 // reopen opens the file at the path, and keeps the one before if that fails.
 func (a *auditFile) reopen() error {
-	file, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	// Without O_NONBLOCK, open waits for somebody who reads a pipe.
+	file, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the audit log: %w: make its directory, or change audit_log", err)
+		return auditError(err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,6 +54,14 @@ func (a *auditFile) reopen() error {
 	}
 	a.file = file
 	return nil
+}
+
+// auditError says that the audit log cannot be opened, if err is not nil.
+func auditError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("open the audit log: %w: make its directory, or change audit_log", err)
 }
 
 // Write implements io.Writer.

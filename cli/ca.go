@@ -102,7 +102,8 @@ func newCheck(s *settings) *cobra.Command {
 		Short: "Check the configuration, without asking GitHub",
 		Long: `Check the configuration, without asking GitHub, and say what it has. The fingerprints
 of private keys are those that the App's page on GitHub shows, to tell them apart
-and to see which belong to the App. A signer_command is not run.`,
+and to see which belong to the App. Each key signs something, so that a
+signer_command is run. Whatever would keep "ghapp-proxy serve" from starting is said.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{})
@@ -116,6 +117,9 @@ and to see which belong to the App. A signer_command is not run.`,
 			where := cfg.File
 			if where == "" {
 				where = "the environment"
+			}
+			if err := examine(cmd.Context(), cfg); err != nil {
+				return &statusError{exitConfig, err}
 			}
 			fmt.Fprintf(out, "%s is in order\n", where)
 			for _, app := range cfg.Apps {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"sync"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
@@ -22,27 +24,36 @@ func policyOf(cfg *config.Config) proxy.Policy {
 // reloader reads the configuration again when it is told to.
 type reloader struct {
 	load  func(context.Context) (*config.Config, error)
-	cfg   *config.Config // in force
-	addr  net.Addr       // that the proxy listens on
+	addr  net.Addr // that the proxy listens on
 	proxy *proxy.Proxy
 	audit io.Writer
 	log   *slog.Logger
+
+	mu  sync.Mutex
+	cfg *config.Config // in force
 }
 
-// run reloads at each signal until ctx ends.
+// run reloads at each signal until ctx ends. One reload that is slow holds up
+// neither the next, which takes its place, nor the end.
 func (l *reloader) run(ctx context.Context, signals <-chan os.Signal) {
+	last := func() {}
 	for {
 		select {
 		case <-ctx.Done():
+			last()
 			return
 		case <-signals:
-			l.reload(ctx)
+			last()
+			var reload context.Context
+			reload, last = context.WithCancel(ctx)
+			go l.reload(reload)
 		}
 	}
 }
 
 // reload opens the audit log anew, and puts into force what can be of the
-// configuration; one with faults changes nothing.
+// configuration; one with faults changes nothing, nor does one whose ctx has
+// ended.
 func (l *reloader) reload(ctx context.Context) {
 	if file, ok := l.audit.(*auditFile); ok {
 		if err := file.reopen(); err != nil {
@@ -50,8 +61,13 @@ func (l *reloader) reload(ctx context.Context) {
 		}
 	}
 	cfg, err := l.load(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	if err == nil {
-		err = checkExposure(cfg, l.addr)
+		err = checkExposure(cfg, l.addr.String(), isLoopback(l.addr))
 	}
 	if err != nil {
 		l.log.Error("the configuration has faults: the one before stays in force", "error", err)
@@ -64,8 +80,15 @@ func (l *reloader) reload(ctx context.Context) {
 		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
 	}
 	ended := l.proxy.Replace(policyOf(cfg))
-	l.cfg.Clients = cfg.Clients
+	l.cfg.Clients, l.cfg.ShutdownGrace = cfg.Clients, cfg.ShutdownGrace
 	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules), "connections_ended", ended)
+}
+
+// grace is the shutdown_grace in force.
+func (l *reloader) grace() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cfg.ShutdownGrace
 }
 
 // needRestart names the keys that have changed but are not replaced.

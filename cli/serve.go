@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,15 +22,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// grace is how long requests under way may take to finish at the end.
-const grace = 10 * time.Second
+// revokeTime is how long tokens may take to be revoked at the end.
+const revokeTime = 5 * time.Second
 
 func newServe(s *settings) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the proxy",
-		Long: `Run the proxy until it is interrupted. Requests under way may finish for ten seconds.
+		Long: `Run the proxy until it is interrupted. What is under way may finish for as long as
+shutdown_grace says; if something had to be cut off, the exit status is 1.
 
 Clients set HTTPS_PROXY to its address and trust the certificate that
 "ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.
@@ -47,8 +47,9 @@ restart.`,
 			if err != nil {
 				return &statusError{exitConfig, err}
 			}
-			load := func(ctx context.Context) (*config.Config, error) {
-				cfg, err := s.load(ctx, config.Source{Listen: listen, Log: log})
+			load := func(ctx context.Context, src config.Source) (*config.Config, error) {
+				src.Listen, src.Log = listen, log
+				cfg, err := s.load(ctx, src)
 				if err != nil {
 					return nil, err
 				}
@@ -69,16 +70,19 @@ restart.`,
 func servedEgress(cfg *config.Config) *policy.Egress { return cmp.Or(cfg.Egress, &policy.Egress{}) }
 
 // serve runs the proxy until ctx ends.
-func serve(ctx context.Context, load func(context.Context) (*config.Config, error), log *slog.Logger) error {
+func serve(ctx context.Context, load func(context.Context, config.Source) (*config.Config, error), log *slog.Logger) error {
 	hup := make(chan os.Signal, 1) // from now on it does not end the process
 	signal.Notify(hup, reloadSignals...)
 	defer signal.Stop(hup)
-	cfg, err := load(ctx)
+	cfg, err := load(ctx, config.Source{})
 	if err != nil {
 		return err
 	}
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
+	}
+	if err := examine(ctx, cfg); err != nil {
+		return &statusError{exitConfig, err}
 	}
 	cas, err := openAuthorities(cfg, onDisk(cfg))
 	if err != nil {
@@ -105,24 +109,36 @@ func serve(ctx context.Context, load func(context.Context) (*config.Config, erro
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln, own...) }()
 	reloads, stopReloads := context.WithCancel(ctx)
-	var reloading sync.WaitGroup
-	reloading.Go(func() { (&reloader{load, cfg, ln.Addr(), srv.Proxy, audit, log}).run(reloads, hup) })
+	// Keys are not replaced: there is no need to ask for them again.
+	again := func(ctx context.Context) (*config.Config, error) { return load(ctx, config.Source{NoSecrets: true}) }
+	reloader := &reloader{load: again, cfg: cfg, addr: ln.Addr(), proxy: srv.Proxy, audit: audit, log: log}
+	go reloader.run(reloads, hup)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		log.Info("stopping", "grace", grace)
 	}
-	stopReloads()
-	reloading.Wait()
-	end, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	if stopErr := srv.stop(end); stopErr != nil {
-		log.Warn("the end was not clean", "error", stopErr)
-	}
+	stopReloads() // one under way has no effect any more
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return err
+	return errors.Join(err, end(srv, reloader.grace(), log))
+}
+
+// end stops the server. Its error says what was cut off.
+func end(srv *server, grace time.Duration, log *slog.Logger) error {
+	log.Info("stopping", "grace", grace)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	err := srv.stop(ctx)
+	cut, ok := errors.AsType[*proxy.CutOffError](err)
+	if !ok {
+		if err != nil {
+			log.Warn("the end was not clean", "error", err)
+		}
+		return nil
+	}
+	log.Warn("cut off", "requests", cut.Requests, "tunnels", cut.Tunnels, "unrecorded", cut.Unrecorded, "grace", grace, "error", err)
+	return fmt.Errorf("%d requests and %d tunnels were cut off after shutdown_grace = %q", cut.Requests, cut.Tunnels, grace)
 }
 
 // listenAll opens the configured address, if it is safe to, and those of the
@@ -131,7 +147,7 @@ func listenAll(ctx context.Context, cfg *config.Config) (ln net.Listener, own []
 	if ln, err = listen(ctx, "tcp", cfg.Listen); err != nil {
 		return nil, nil, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
 	}
-	if err := checkExposure(cfg, ln.Addr()); err != nil {
+	if err := checkExposure(cfg, ln.Addr().String(), isLoopback(ln.Addr())); err != nil {
 		ln.Close()
 		return nil, nil, &statusError{exitConfig, err}
 	}
@@ -151,13 +167,17 @@ func listenAll(ctx context.Context, cfg *config.Config) (ln net.Listener, own []
 
 // checkExposure refuses a configuration that would serve whoever can reach an
 // address over a network, unless it says so.
-func checkExposure(cfg *config.Config, addr net.Addr) error {
-	tcp, ok := addr.(*net.TCPAddr)
-	if cfg.AllowAnonymous || len(cfg.Clients.All()) > 0 || ok && tcp.IP.IsLoopback() {
+func checkExposure(cfg *config.Config, addr string, loopback bool) error {
+	if cfg.AllowAnonymous || len(cfg.Clients.All()) > 0 || loopback {
 		return nil
 	}
 	return fmt.Errorf(
 		"listen = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, configure clients, or set allow_anonymous = true", addr)
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // listenFor opens the listener of a client's own. Whoever may connect to a

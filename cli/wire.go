@@ -181,11 +181,14 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }
 
-// stop ends the server: what is under way may finish until ctx ends.
+// stop ends the server: what is under way may finish until ctx ends. Revoking
+// has a time of its own.
 func (s *server) stop(ctx context.Context) error {
 	err := s.Shutdown(ctx)
 	s.source.Close()
 	if s.revoke {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+		defer cancel()
 		err = errors.Join(err, s.source.Revoke(ctx))
 	}
 	s.upstream.Close()

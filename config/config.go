@@ -51,6 +51,7 @@ package config
 
 import (
 	"net/url"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
@@ -87,6 +88,8 @@ type Config struct {
 	Clients *policy.Set
 	// AuditLog is the file of the audit log; "" for none, "-" for standard error.
 	AuditLog string
+	// ShutdownGrace is how long what is under way may take at the end of serve.
+	ShutdownGrace time.Duration
 
 	CA       CA
 	Upstream Upstream

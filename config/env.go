@@ -35,7 +35,7 @@ func (l *loader) loadEnv(cfg *Config) {
 		l.envFault("", errNoApp)
 		return
 	}
-	cfg.Listen = DefaultListen
+	cfg.Listen, cfg.ShutdownGrace = DefaultListen, DefaultShutdownGrace
 	l.overrideListen(cfg)
 	cfg.PlainHTTP = IsLoopback(cfg.Listen)
 	cfg.StateDir = l.defaultStateDir("environment")

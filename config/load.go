@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"ghapp-proxy/auth"
 )
@@ -38,8 +39,12 @@ type Source struct {
 	NoApp bool
 }
 
-// DefaultListen is the address of the proxy where none is configured.
-const DefaultListen = "127.0.0.1:8080"
+const (
+	// DefaultListen is the address of the proxy where none is configured.
+	DefaultListen = "127.0.0.1:8080"
+	// DefaultShutdownGrace is as long as Kubernetes waits.
+	DefaultShutdownGrace = 30 * time.Second
+)
 
 // Load finds, reads and checks the configuration, with everything that it
 // refers to: keys, secrets and certificates. Commands that print a secret end
@@ -178,6 +183,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 		cfg.StateDir = l.defaultStateDir(t.doc.file)
 	}
 	cfg.AuditLog = readAuditLog(t)
+	cfg.ShutdownGrace = cmp.Or(t.duration("shutdown_grace"), DefaultShutdownGrace)
 	cfg.AllowAnonymous = t.boolean("allow_anonymous", false)
 	cfg.PlainHTTP = t.boolean("plain_http", IsLoopback(cfg.Listen))
 	cfg.JWTWrites = t.boolean("jwt_writes", false)

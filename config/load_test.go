@@ -90,8 +90,10 @@ func TestDefaults(t *testing.T) {
 		Apps: []*auth.App{{Name: "bot", Host: "github.com", ID: 1,
 			API: &url.URL{Scheme: "https", Host: "api.github.com"}, Signers: []auth.Signer{&keyFile{path: filepath.Join(dir, "app.pem"), key: auth.NewKey(testKey())}},
 			Installations: map[string]auth.InstallationID{}, Enterprises: map[string]auth.InstallationID{}}},
-		CA:       CA{NameConstraints: true},
-		Upstream: Upstream{ConnectTo: map[string]string{}},
+		CA: CA{NameConstraints: true},
+
+		ShutdownGrace: DefaultShutdownGrace,
+		Upstream:      Upstream{ConnectTo: map[string]string{}},
 		SecretEnv: []string{"GITHUB_APP_CLIENT_SECRET", "GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_PATH",
 			"GITHUB_PRIVATE_KEY", "GITHUB_PRIVATE_KEY_PATH", "PRIVATE_KEY", "PRIVATE_KEY_PATH"},
 	}
