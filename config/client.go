@@ -208,13 +208,27 @@ func (r *clientReader) readOperations(t *table, c *policy.Client) {
 		}
 		c.GraphQL = access
 	}
-	c.Mutations = parsed(t, "mutations", policy.ParseMutation)
+	c.Mutations = parsed(t, "mutations", func(s string) (string, error) { return parseMutation(t, s) })
 	switch {
 	case c.ReadOnly && c.GraphQL == policy.GraphQLWrite:
 		t.fault("graphql", withHint("leave one of them out", "read_only is given as well"))
 	case c.Mutations != nil && (c.ReadOnly || c.GraphQL == policy.GraphQLRead || c.GraphQL == policy.GraphQLDeny):
 		t.fault("mutations", withHint("leave mutations out", "the client may run no mutation at all"))
 	}
+}
+
+// parseMutation reads the name of a mutation. GitHub adds some now and then, so
+// one that is like no other may be one of these.
+func parseMutation(t *table, s string) (string, error) {
+	name, err := policy.ParseMutation(s)
+	if err != nil || policy.KnownMutation(name) {
+		return name, err
+	}
+	if near := closest(name, policy.MutationNames()); near != nil {
+		return "", withHint("did you mean "+orList(near)+"?", "GitHub has no such mutation")
+	}
+	t.warn("mutations", withHint("docs.github.com has the names, under \"Mutations\" of the GraphQL reference", "%q: no mutation of GitHub's that is known", name))
+	return name, nil
 }
 
 func parseOperation(s string) (policy.Operation, error) {

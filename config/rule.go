@@ -340,10 +340,8 @@ func readPermissions(token *table) map[string]string {
 	}
 	var permissions map[string]string
 	for _, name := range t.freeNames() {
-		if !permissionName.MatchString(name) {
-			t.fault(name, withHint("as in GitHub's REST reference, for example pull_requests", "not the name of a permission"))
-		}
 		level, ok := t.text(name)
+		checkPermission(t, name, level)
 		if ok && level != "read" && level != "write" && level != "admin" {
 			t.fault(name, withHint("a permission that is not listed is not given", `must be "read", "write" or "admin"`))
 		}
@@ -353,4 +351,21 @@ func readPermissions(token *table) map[string]string {
 		permissions[name] = cmp.Or(level, "read")
 	}
 	return permissions
+}
+
+// checkPermission reports what GitHub has no permission for. It adds some now and
+// then, so a name that is like no other may be one of these.
+func checkPermission(t *table, name, level string) {
+	levels := policy.PermissionLevels(name)
+	known := slices.Contains([]string{"read", "write", "admin"}, level)
+	switch near := closest(name, policy.PermissionNames()); {
+	case !permissionName.MatchString(name):
+		t.fault(name, withHint("as in GitHub's REST reference, for example pull_requests", "not the name of a permission"))
+	case levels == nil && near != nil:
+		t.fault(name, withHint("did you mean "+orList(near)+"?", "GitHub Apps have no such permission"))
+	case levels == nil:
+		t.warn(name, withHint("GitHub's REST reference has the names, under \"Permissions required for GitHub Apps\"", "no permission of GitHub Apps that is known"))
+	case known && !slices.Contains(levels, level):
+		t.fault(name, withHint("it can be "+orList(levels), "%s has no level %q", name, level))
+	}
 }

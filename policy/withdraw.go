@@ -71,14 +71,14 @@ func withdrawsPermissions(before, now map[string]string) bool {
 		return false
 	}
 	for name, level := range before {
-		if permissionLevel(now[name]) < permissionLevel(level) {
+		if rankOf(now[name]) < rankOf(level) {
 			return true
 		}
 	}
 	return before == nil
 }
 
-// permissionLevel orders the levels of a permission; what is no level is none.
-func permissionLevel(level string) int {
+// rankOf orders the levels of a permission; what is no level is none.
+func rankOf(level string) int {
 	return slices.Index([]string{"read", "write", "admin"}, level)
 }
