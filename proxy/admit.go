@@ -44,12 +44,12 @@ type peerKey struct{}
 
 // withPeer is the outer server's ConnContext.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, &peer{conn: conn, arrival: arrivalOf(conn)})
+	return context.WithValue(withClientConn(ctx, conn), peerKey{}, &peer{conn: conn, arrival: arrivalOf(conn)})
 }
 
 // owner returns the uid of the process at the other end.
 func (p *peer) owner() (uint32, error) {
-	p.once.Do(func() { p.uid, p.err = peerUID(p.arrival.Conn) })
+	p.once.Do(func() { p.uid, p.err = peerUID(bare(p.arrival.Conn)) })
 	return p.uid, p.err
 }
 

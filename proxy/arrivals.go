@@ -54,6 +54,7 @@ type arrival struct {
 	at   *list.Element // there; guarded by their mu, as are these
 	came time.Time
 	sent int
+	end  *time.Timer // closes it
 }
 
 // add adds a connection, and closes the one that has to go for it.
@@ -78,6 +79,7 @@ func (a *arrivals) note(c *arrival) {
 	}
 	c.at, c.came = a.from[c.from].PushBack(c), time.Now()
 	c.unknown.Store(true)
+	c.end = time.AfterFunc(headTimeout, func() { closeNow(c.Conn) }) // whatever it has asked for
 	if a.n++; a.n > maxArrivals {
 		a.drop(a.first())
 	}
@@ -111,7 +113,7 @@ func (a *arrivals) largest() (largest *arrival) {
 // drop closes a connection.
 func (a *arrivals) drop(c *arrival) {
 	a.remove(c)
-	c.Conn.Close() // the server notices
+	closeNow(c.Conn) // the server notices
 }
 
 // remove takes a connection out, if it is there.
@@ -120,6 +122,7 @@ func (a *arrivals) remove(c *arrival) {
 		return
 	}
 	c.unknown.Store(false)
+	c.end.Stop()
 	waiting := a.from[c.from]
 	if waiting.Remove(c.at); waiting.Len() == 0 {
 		delete(a.from, c.from)
@@ -195,7 +198,7 @@ func (c *arrival) Read(p []byte) (int, error) {
 
 // Close implements net.Conn.
 func (c *arrival) Close() error {
-	c.known()
+	defer c.known() // while its client is waited for it is still there
 	return c.Conn.Close()
 }
 

@@ -123,3 +123,24 @@ func TestArrivalsWaitOutside(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has not said who it is by then keeps no connection, whatever it asks for.
+func TestArrivalEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a comers
+		client, known := a.from("192.0.2.1")
+		stranger, unknown := a.from("192.0.2.2")
+		for range 10 {
+			time.Sleep(headTimeout / 11)
+			unknown.answered()
+		}
+		known.known()
+		if synctest.Wait(); stranger.closed || client.closed {
+			t.Errorf("closed too early: the stranger %v, the client %v", stranger.closed, client.closed)
+		}
+		time.Sleep(headTimeout)
+		if synctest.Wait(); !stranger.closed || client.closed {
+			t.Errorf("closed: the stranger %v, the client %v; want only the first", stranger.closed, client.closed)
+		}
+	})
+}

@@ -7,59 +7,140 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-)
 
-// stall is for how long a client may neither send nor take a byte of a body.
-const stall = 2 * time.Minute
+	"ghapp-proxy/panics"
+)
 
 // requestBody is a client's body on its way to GitHub. A client that stalls is
 // cut off, and trailers that would mean something else as fields are dropped.
+// Transports read it from goroutines of their own, and go on when its request's
+// handler has returned: from then on it gives an error.
 type requestBody struct {
 	io.ReadCloser
 	trailer http.Header
+	length  int64 // -1 if it is not known
+	h2      bool  // the rest of it is in nobody's way
+	expects bool  // the client waits to be told to send it
 
-	mu      sync.Mutex
-	control *http.ResponseController // nil when the handler has returned
+	watch      // its lock guards the rest
+	begun bool // it was read from
+	ended bool // it was read to its end
+	spent bool // it did not come in time, so that no more of it can be read
 }
 
 // guardBody returns r with a requestBody for a body, before anybody reads it. r
-// itself keeps its body: net/http looks at it when the handler has returned. The
-// handler has to call done before that: who sends the body on may still be reading,
-// and the connection is the next request's by then.
-func guardBody(w http.ResponseWriter, r *http.Request) (guarded *http.Request, done func()) {
-	if r.ContentLength == 0 {
-		return r, func() {}
+// itself keeps its body: net/http looks at it when the handler has returned.
+func guardBody(control *http.ResponseController, r *http.Request, max stalls) (*http.Request, *requestBody) {
+	if r.ContentLength == 0 || r.Method == http.MethodConnect {
+		return r, nil
 	}
 	if r.Trailer == nil && r.ProtoMajor == 1 {
 		r.Trailer = make(http.Header) // filled in when the body ends, announced or not
 	}
-	b := &requestBody{ReadCloser: r.Body, trailer: r.Trailer, control: http.NewResponseController(w)}
+	if r.ProtoMajor == 1 {
+		// Without it an early answer to an upload waits for the upload
+		// (golang/go issue 57786). net/http's own writer does not fail.
+		_ = control.EnableFullDuplex()
+	}
+	b := &requestBody{
+		ReadCloser: r.Body, trailer: r.Trailer, length: r.ContentLength, h2: r.ProtoMajor == 2, expects: r.Header["Expect"] != nil,
+		watch: watch{control: control, expire: (*http.ResponseController).SetReadDeadline, limit: max.send},
+	}
 	b.dropTrailers()               // those that are announced
 	r = r.WithContext(r.Context()) // a copy
 	r.Body = b
-	return r, b.done
+	return r, b
 }
 
-func (b *requestBody) done() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.control = nil
-}
+// errHandlerDone is for those who read on when the request has been answered.
+var errHandlerDone = errors.New("the request has been answered")
 
 // Read implements io.Reader.
-func (b *requestBody) Read(p []byte) (int, error) {
-	b.setDeadline(time.Now().Add(stall))
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.setDeadline(time.Time{}) // or it would end the wait for a slow answer
+func (b *requestBody) Read(p []byte) (n int, err error) {
+	defer panics.Catch(&err) // who calls it may not
+	if !b.begin() {
+		return 0, &bodyError{errHandlerDone}
+	}
+	n, err = b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done()
+	b.begun = true
+	if err == nil {
+		return n, nil
+	}
+	if !b.over { // net/http does not read the trailers from here on
 		b.dropTrailers()
 	}
-	if err != nil && err != io.EOF {
-		err = &bodyError{err}
+	if err != io.EOF {
+		return n, &bodyError{err}
 	}
-	return n, err
+	b.ended = true
+	return n, io.EOF
+}
+
+// hasEnded reports whether the body was read to its end.
+func (b *requestBody) hasEnded() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
+}
+
+const (
+	// settleTime is how long the answer to a body that nobody reads waits for
+	// it, and maxSettle how much may be left of it: a connection can be kept only
+	// if the next request begins where the body ends.
+	settleTime = 250 * time.Millisecond
+	maxSettle  = 256 << 10
+)
+
+// settle reads the rest of a body that nobody wants, if that is little and comes
+// at once. It reports whether the connection can be kept.
+func (b *requestBody) settle() bool {
+	b.mu.Lock()
+	kept, held := b.h2 || b.ended, b.expects && !b.begun // who reads a body asks the client for it
+	b.mu.Unlock()
+	if kept || held || b.spent || b.length > maxSettle {
+		return kept
+	}
+	return b.discard(maxSettle, maxSettle, settleTime)
+}
+
+// discard reads on, up to most bytes, as long as some of them come within each
+// window. It reports whether the body has ended. If not, no more can be read.
+func (b *requestBody) discard(most, some int64, window time.Duration) (ended bool) {
+	defer func() { b.spent = !ended }()
+	buf := copyBuffers.Get()
+	defer copyBuffers.Put(buf)
+	for left := most; left > 0; left -= some {
+		if b.control.SetReadDeadline(time.Now().Add(window)) != nil {
+			return false
+		}
+		for got := int64(0); got < some; {
+			n, err := b.Read(buf)
+			got += int64(n)
+			if err == io.EOF {
+				return b.control.SetReadDeadline(time.Time{}) == nil
+			}
+			if err != nil {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// leave says that nobody will read the body. It returns whether the connection
+// is of no use then.
+func (b *requestBody) leave() bool {
+	b.close()
+	if b.h2 || b.hasEnded() {
+		return false
+	}
+	// Whoever reads it, and net/http to find its end, is not to wait for it.
+	_ = b.control.SetReadDeadline(longAgo)
+	return true
 }
 
 // bodyError is why a client's body could not be read: nobody else is to blame.
@@ -80,15 +161,6 @@ func (e *bodyError) refusal(u *usage) *refusal {
 	return f
 }
 
-// setDeadline is best effort: a connection that has none is closed already.
-func (b *requestBody) setDeadline(t time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.control != nil {
-		_ = b.control.SetReadDeadline(t)
-	}
-}
-
 // outOfTrailers are fields that do not belong into trailers (RFC 9110, section
 // 6.5.1): credentials, routing, framing and what says how a body is to be read.
 // A server might merge them with the fields of the head.
@@ -105,4 +177,21 @@ func (b *requestBody) dropTrailers() {
 			delete(b.trailer, name)
 		}
 	}
+}
+
+// limitedBody is a body with a limit, whose error says that it is the client's.
+type limitedBody struct{ io.ReadCloser }
+
+// limitBody returns a body of which n bytes at most can be read.
+func limitBody(body io.ReadCloser, n int64) io.ReadCloser {
+	return limitedBody{http.MaxBytesReader(nil, body, n)}
+}
+
+// Read implements io.Reader.
+func (b limitedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		err = &bodyError{err}
+	}
+	return n, err
 }

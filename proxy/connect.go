@@ -54,7 +54,7 @@ func withSession(ctx context.Context, conn net.Conn) context.Context {
 	if secure, ok := conn.(*tls.Conn); ok {
 		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
 			s := intercepted.session
-			return context.WithValue(s.usage.limitQuestions(ctx), sessionKey{}, s)
+			return context.WithValue(withClientConn(s.usage.limitQuestions(ctx), intercepted.Conn), sessionKey{}, s)
 		}
 	}
 	return ctx
@@ -83,6 +83,7 @@ type refusedKey struct{}
 // hosts are tunnelled. It never returns nil, which goproxy takes for "tunnel".
 func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	if refused, ok := ctx.Req.Context().Value(refusedKey{}).(*refusal); ok {
+		leaveUnread(ctx.Req.Context())       // a ClientHello may follow the CONNECT at once
 		ctx.Resp = refused.response(ctx.Req) // and it has been logged
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
 	}
@@ -117,6 +118,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 }
 
 func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *refusal) *goproxy.ConnectAction {
+	leaveUnread(ctx.Req.Context())
 	ctx.Resp = p.noteRefused(ctx.Req, c, refused).response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }

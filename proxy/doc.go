@@ -35,6 +35,10 @@
 // inside can lead the credential to another host. From the gateway on it is
 // plain net/http.
 //
+// What a client is answered by, and what it sends, are good until its request has
+// been answered, whoever still holds them. A refusal does not wait for the body:
+// the connection is read on for a while then, and closed.
+//
 // Who a client is decides what it may do. Limits hold from the first byte: a
 // caller's connections and requests are counted, its pushes are read before they
 // leave, and what GitHub answers to a client with limits loses clone tokens.
@@ -85,8 +89,9 @@
 // methods with small letters, Upgrade, "OPTIONS *" and X-HTTP-Method-Override
 // are refused on served hosts; so are names with underscores that can be taken
 // for Content-Type and the like, and a Connection that names one of these.
-// Trailers lose what may not stand in them. A body of which nothing moves for two
-// minutes is cut off, a tunnel after thirty. The answer to a client that closes
+// Trailers lose what may not stand in them. A client that sends nothing of a body
+// for two minutes is cut off, one that takes nothing of an answer after ten, a
+// tunnel in which nothing moves after thirty. The answer to a client that closes
 // its half before it is lost. Placeholders end with the proxy, and what is said
 // of repositories with them is less than GitHub says. The user at the other end
 // of a connection is known only on Linux and on the same machine.

@@ -33,7 +33,7 @@ func (d *door) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			d.wary = d.files.isReserved(conn)
-			return d.arrivals.add(conn), nil
+			return d.arrivals.add(&clientConn{Conn: conn}), nil
 		case isExhausted(err):
 			d.files.relieve(err)
 			time.Sleep(doorPause)

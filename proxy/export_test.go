@@ -1,5 +1,11 @@
 package proxy
 
+import "time"
+
+// SetStalls sets for how long a client may send nothing of a body, and take
+// nothing of an answer.
+func (o *Options) SetStalls(send, take time.Duration) { o.stalls = stalls{send, take} }
+
 // Connections is how many connections count for a client.
 func (p *Proxy) Connections(client string) int {
 	u := p.current.Load().callers[client].usage

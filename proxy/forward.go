@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
 
@@ -41,15 +42,6 @@ type exchangeKey struct{}
 
 // serve forwards r as x says.
 func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
-	if r.ContentLength != 0 && r.ProtoMajor == 1 {
-		// Without it an early answer to an upload waits for the upload
-		// (golang/go issue 57786).
-		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
-			x.err = err
-			upstreamRefusal(err, r.URL.Host).of(x.id).write(w, x.route.Form)
-			return
-		}
-	}
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.leave(r) }})
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
 }
@@ -147,8 +139,11 @@ func modifyResponse(resp *http.Response) error {
 		return err
 	}
 	if x.blankCloneTokens {
-		return blankCloneTokens(resp)
+		if err := blankCloneTokens(resp); err != nil {
+			return err
+		}
 	}
+	x.out.passesOn = true
 	return nil
 }
 
@@ -170,9 +165,6 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &unread):
 		refused = unread.refusal(x.session.usage)
-		if r.ProtoMajor == 1 {
-			w.Header().Set("Connection", "close") // where the next request begins cannot be told
-		}
 	case errors.Is(err, errUnauthorized):
 		refused = unauthorizedRefusal(x)
 	case errors.As(err, &lost):
@@ -180,8 +172,12 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
 		refused = &refusal{status: http.StatusBadGateway, code: "http_response_incomplete", title: err.Error(), remedy: "tell those who run the proxy: its log has the request"}
 	}
-	if x.err = refused; errors.Is(err, errLeak) {
+	x.err = refused
+	if errors.Is(err, errLeak) {
 		x.err = errLeak
+	}
+	if fault, ok := errors.AsType[*panics.Fault](err); ok {
+		x.err, refused = fault, faultRefusal()
 	}
 	refused.of(x.id).write(w, x.route.Form)
 }

@@ -43,6 +43,7 @@ type exchange struct {
 	start   time.Time
 	records *auditLog   // nil for none
 	began   *time.Timer // writes the record of its beginning; nil before it leaves
+	out     *recorder   // what the client is answered by
 	session session
 	now     *state       // the policy when it came
 	source  *auth.Source // nil for a host that is not served
@@ -86,8 +87,9 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	s.caller = caller
 	x := &exchange{id: newID(), start: time.Now(), records: g.audit, session: s, now: s.now, source: g.opts.Credentials}
 	x.path, x.query = target(r)
-	out := newRecorder(w)
+	out := recorderOf(w)
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
+	x.out = out
 	defer g.logLine(r, x, out)()
 	x.route.Form = formFor(s.host)
 	if refused != nil {
@@ -96,8 +98,6 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 		defer s.usage.done()
 		r, refused = s.limit(w, r)
 	}
-	r, done := guardBody(w, r)
-	defer done()
 	if refused == nil {
 		refused = g.prepare(r, x)
 	}

@@ -3,75 +3,35 @@ package proxy
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
-
-// recorder counts what is answered.
-type recorder struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	// interim reports whether an answer before the final one may pass, by its
-	// fields; nil lets all pass.
-	interim func(fields http.Header) bool
-	status  int
-	bytes   int64
-}
-
-func newRecorder(w http.ResponseWriter) *recorder {
-	return &recorder{ResponseWriter: w, control: http.NewResponseController(w)}
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *recorder) WriteHeader(status int) {
-	if status == http.StatusContinue {
-		return // net/http sends it when the body is read, for which GitHub's was waited
-	}
-	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim(w.Header()) {
-		return
-	}
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.status = status
-		if h := w.Header(); h["Content-Type"] == nil {
-			h["Content-Type"] = nil // or net/http would guess one
-		}
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements io.Writer.
-func (w *recorder) Write(p []byte) (int, error) {
-	if len(p) > 0 {
-		_ = w.control.SetWriteDeadline(time.Now().Add(stall)) // best effort: see requestBody
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// Unwrap lets http.ResponseController find Flush and EnableFullDuplex.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // logLine returns the function that writes a request's line when it ends. It
 // is deferred, and passes a panic on.
 func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 	return func() {
-		if w.bytes > 0 {
-			_ = w.control.SetWriteDeadline(time.Time{}) // the connection may be kept
-		}
 		level := slog.LevelInfo
 		aborted := recover()
 		if x.err == nil && x.interimLeak.Load() {
 			x.err = errInterimLeak
 		}
+		var fault *panics.Fault
+		if aborted != nil && aborted != http.ErrAbortHandler {
+			fault = panics.Recovered(aborted)
+			aborted, x.err = w.answerFault(r, x.id, x.route.Form), fault
+		}
+		if outside, ok := errors.AsType[*panics.Fault](x.err); ok {
+			fault = outside // of this goroutine, perhaps
+		}
 		switch {
-		case aborted != nil && aborted != http.ErrAbortHandler:
-			level, x.err = slog.LevelError, fmt.Errorf("a fault of ghapp-proxy: %v", aborted)
+		case fault != nil:
+			level = slog.LevelError
 		case errors.Is(x.err, errLeak), errors.Is(x.err, errInterimLeak):
 			level = slog.LevelError
 		case aborted != nil && x.err == nil:
@@ -82,7 +42,11 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 			level = slog.LevelWarn
 		}
 		took := time.Since(x.start)
-		g.opts.Log.LogAttrs(r.Context(), level, "request", x.describe(r, w, took)...)
+		attrs := x.describe(r, w, took)
+		if fault != nil {
+			attrs = append(attrs, stackOf(fault))
+		}
+		g.opts.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		if !isQuiet(x.err) {
 			x.end(r, w, took)
 		}
@@ -204,6 +168,10 @@ func (l serverLog) Write(p []byte) (int, error) {
 			l.log.Warn("a client does not trust the proxy's CA: `ghapp-proxy env` and `ghapp-proxy ca` say what to set", "error", message)
 			return len(p), nil
 		}
+	}
+	if serving, stack, ok := strings.Cut(message, "\n"); ok && strings.Contains(serving, "panic serving ") {
+		l.log.Error(serving, "stack", stack) // a fault outside of a handler: those of handlers are caught before
+		return len(p), nil
 	}
 	l.log.Debug(message)
 	return len(p), nil

@@ -206,7 +206,8 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	x.id, x.start, x.records = newID(), time.Now(), p.audit
 	x.path, x.query = target(r)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
-	out := newRecorder(w)
+	out := recorderOf(w)
+	x.out = out
 	defer p.gateway.logLine(r, x, out)()
 	if age := c.maxAge(); age > 0 && r.Header["Upgrade"] != nil {
 		ctx, cut := context.WithCancel(r.Context())
@@ -224,8 +225,6 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 		refused.of(x.id).write(out, x.route.Form)
 		return
 	}
-	r, done := guardBody(w, r)
-	defer done()
 	p.elsewhere.serve(out, r, x)
 }
 

@@ -128,7 +128,7 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	}
 	if limits.MaxBody > 0 && r.ContentLength != 0 {
 		copied := *r
-		copied.Body = http.MaxBytesReader(w, r.Body, limits.MaxBody)
+		copied.Body = limitBody(r.Body, limits.MaxBody)
 		r = &copied
 	}
 	return r, nil

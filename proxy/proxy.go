@@ -49,6 +49,8 @@ type Options struct {
 	// Audit receives AuditRecords, each as a line of JSON in one Write, from
 	// many goroutines; nil for none.
 	Audit io.Writer
+
+	stalls stalls // zero for maxStalls
 }
 
 const (
@@ -85,6 +87,9 @@ func New(opts Options) *Proxy {
 		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
 		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), audit: newAuditLog(opts.Audit, opts.Log),
 	}
+	if p.opts.stalls == (stalls{}) {
+		p.opts.stalls = maxStalls
+	}
 	p.Replace(opts.Policy)
 	for _, host := range opts.Hosts {
 		p.hosts[host.Name] = host
@@ -95,13 +100,13 @@ func New(opts Options) *Proxy {
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
-		Handler: p.counted(http.HandlerFunc(p.serveOuter)), ErrorLog: errorLog,
+		Handler: p.counted(attend(p.serveOuter, &p.opts)), ErrorLog: errorLog,
 		BaseContext: withListener, ConnContext: withPeer, ConnState: p.onState,
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 		DisableGeneralOptionsHandler: true,
 	}
 	p.inner = http.Server{
-		Handler: p.counted(p.gateway), ConnContext: withSession, ConnState: noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
+		Handler: p.counted(attend(p.gateway.ServeHTTP, &p.opts)), ConnContext: withSession, ConnState: noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests}, DisableGeneralOptionsHandler: true,
 	}

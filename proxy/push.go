@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"ghapp-proxy/policy"
 )
@@ -20,6 +21,9 @@ const (
 	// maxDrain bounds what is read of a refused push. GitHub takes no more
 	// (docs.github.com, "Troubleshooting the 2 GB push limit").
 	maxDrain = 2 << 30
+	// drainSome is how much of it has to come in each drainTime: nobody else is
+	// waited for.
+	drainSome, drainTime = 8 << 10, 800 * time.Millisecond
 	// maxRemedies is how many different remedies git prints.
 	maxRemedies = 3
 	// maxAuditedRefs is how many refs of a push the audit log names.
@@ -48,11 +52,11 @@ func (x *exchange) checkPush(r *http.Request) *refusal {
 	}
 	if err != nil {
 		refused := &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
-		x.refusePush(r, push.Fail("ghapp-proxy: "+refused.title))
+		x.refusePush(push.Fail("ghapp-proxy: " + refused.title))
 		return refused
 	}
 	if refused, report := x.decidePush(push); refused != nil {
-		x.refusePush(r, report)
+		x.refusePush(report)
 		return refused
 	}
 	head := push.Raw
@@ -124,12 +128,15 @@ func (x *exchange) decidePush(push *policy.Push) (*refusal, []byte) {
 //
 // The rest of the push is read first: git 2.39 prints no reason if the
 // connection ends before it has sent all, which an early answer does not stop.
-func (x *exchange) refusePush(r *http.Request, report []byte) {
+func (x *exchange) refusePush(report []byte) {
 	if report == nil {
 		return
 	}
 	x.pushReport = report
-	_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // a client that is gone reads no answer
+	if x.out.body == nil {
+		return
+	}
+	x.out.body.discard(maxDrain, drainSome, drainTime) // a client that is gone reads no answer
 }
 
 // writeReport answers a push as git-receive-pack does. git prints the reasons

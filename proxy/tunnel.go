@@ -118,6 +118,7 @@ func (ts *tunnels) cut() int {
 // openTunnel connects to the host of the CONNECT, answers, and copies until
 // both ends have finished. It owns client.
 func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destination, c caller) {
+	client = bare(client)
 	defer client.Close()
 	c.slot.attach(client)
 	defer c.slot.release()

@@ -147,7 +147,7 @@ func (u *usage) closeIdle() bool {
 	if idlest == nil || idlest.conn == nil {
 		return false
 	}
-	idlest.conn.Close()
+	closeNow(idlest.conn)
 	delete(u.slots, idlest)
 	return true
 }
@@ -186,7 +186,7 @@ func (s *slot) attach(conn net.Conn) {
 	s.usage.mu.Lock()
 	defer s.usage.mu.Unlock()
 	if s.conn = conn; s.ended {
-		conn.Close()
+		closeNow(conn)
 	}
 }
 
@@ -195,7 +195,7 @@ func (s *slot) end() {
 	s.usage.mu.Lock()
 	defer s.usage.mu.Unlock()
 	if s.ended = true; s.conn != nil {
-		s.conn.Close() // whoever uses it reports that
+		closeNow(s.conn)
 	}
 }
 

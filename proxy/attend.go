@@ -1,0 +1,59 @@
+package proxy
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+
+	"ghapp-proxy/panics"
+	"ghapp-proxy/rules"
+)
+
+// attend is what all requests have in common: it gives next a recorder to answer
+// by, and a body, which are good until next returns. A fault in next ends this
+// request only.
+func attend(next http.HandlerFunc, o *Options) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := newRecorder(w, o.stalls)
+		r, out.body = guardBody(out.stall.control, r, o.stalls)
+		defer func() {
+			aborted := recover()
+			if aborted != nil && aborted != http.ErrAbortHandler {
+				fault := panics.Recovered(aborted)
+				id := newID()
+				o.Log.LogAttrs(r.Context(), slog.LevelError, "request", slog.String("id", id), slog.String("client", r.RemoteAddr), slog.String("method", logged(r.Method)),
+					slog.String("host", logged(cmp.Or(r.URL.Host, r.Host))), slog.String("error", logged(fault.Error())), stackOf(fault))
+				aborted = out.answerFault(r, id, rules.Text)
+			}
+			unread := out.close()
+			if aborted != nil {
+				panic(aborted) // net/http closes the connection
+			}
+			if unread {
+				leaveUnread(r.Context())
+			}
+		}()
+		next(out, r)
+	})
+}
+
+// stackOf is where a fault was, for the log.
+func stackOf(fault *panics.Fault) slog.Attr { return slog.String("stack", string(fault.Stack)) }
+
+// answerFault answers a request in whose handler there was a fault, if nothing
+// was answered yet. It returns what is to be panicked with, nil for nothing.
+func (w *recorder) answerFault(r *http.Request, id string, form rules.Form) any {
+	if w.status != 0 || r.Method == http.MethodConnect {
+		return http.ErrAbortHandler // whatever the client has got must not look complete
+	}
+	clear(w.Header())
+	faultRefusal().of(id).write(w, form)
+	return nil
+}
+
+func faultRefusal() *refusal {
+	return &refusal{
+		status: http.StatusInternalServerError, code: "proxy_internal_error", title: "a fault of the proxy's own",
+		remedy: "tell those who run it: its log has the request, with where the fault was",
+	}
+}

@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// lingerTime is for how long a connection is read on that is to be closed,
+	// lingerQuiet for how long without a byte: nginx.org, "lingering_close",
+	// where both are longer.
+	lingerTime  = 10 * time.Second
+	lingerQuiet = 2 * time.Second
+	// maxLinger is how much is read of it.
+	maxLinger = 256 << 20
+)
+
+// clientConn is a connection that a client has opened to the proxy. It is that
+// of a tunnel, and under the TLS of an intercepted one, too.
+type clientConn struct {
+	net.Conn
+	unread atomic.Bool
+}
+
+// leaveUnread says that the client may go on sending what nobody will read. The
+// connection is to be closed: it then tells the client that there is no more to
+// come, and takes for a while what the client sends. Otherwise the kernel would
+// answer that with a reset, which makes clients lose what they have not read yet
+// (RFC 9112, section 9.6).
+func (c *clientConn) leaveUnread() { c.unread.Store(true) }
+
+// Close implements net.Conn.
+func (c *clientConn) Close() error {
+	if c.unread.CompareAndSwap(true, false) { // a second Close ends the first
+		c.linger()
+	}
+	return c.Conn.Close()
+}
+
+// linger reads on until the client has closed its side, for some time.
+func (c *clientConn) linger() {
+	if closeWrite(c.Conn) != nil {
+		return
+	}
+	end := time.Now().Add(lingerTime)
+	text := make([]byte, 4<<10)
+	for read := 0; read < maxLinger; {
+		deadline := time.Now().Add(lingerQuiet)
+		if deadline.After(end) {
+			deadline = end
+		}
+		if c.Conn.SetReadDeadline(deadline) != nil {
+			return
+		}
+		n, err := c.Conn.Read(text)
+		if err != nil {
+			return
+		}
+		read += n
+	}
+}
+
+// CloseWrite half-closes the connection.
+func (c *clientConn) CloseWrite() error { return closeWrite(c.Conn) }
+
+// bare returns what is under a connection of a client's, so that the kernel can
+// splice it.
+func bare(conn net.Conn) net.Conn {
+	switch c := conn.(type) {
+	case *clientConn:
+		return c.Conn
+	case *arrival:
+		return bare(c.Conn)
+	case *prefixConn:
+		c.Conn = bare(c.Conn)
+	}
+	return conn
+}
+
+// clientConnOf returns the clientConn under a connection, nil if there is none.
+func clientConnOf(conn net.Conn) *clientConn {
+	switch c := conn.(type) {
+	case *clientConn:
+		return c
+	case *arrival:
+		return clientConnOf(c.Conn)
+	case *prefixConn:
+		return clientConnOf(c.Conn)
+	case *interceptedConn:
+		return clientConnOf(c.Conn)
+	}
+	return nil
+}
+
+// closeNow closes a connection, whatever its client has not read yet.
+func closeNow(conn net.Conn) {
+	if c := clientConnOf(conn); c != nil {
+		c.unread.Store(false)
+	}
+	conn.Close() // whoever uses it reports that
+}
+
+type clientConnKey struct{}
+
+// withClientConn makes requests' contexts tell leaveUnread where they came in.
+func withClientConn(ctx context.Context, conn net.Conn) context.Context {
+	if c := clientConnOf(conn); c != nil {
+		return context.WithValue(ctx, clientConnKey{}, c)
+	}
+	return ctx
+}
+
+// leaveUnread is that of the connection that a request came in by.
+func leaveUnread(ctx context.Context) {
+	if c, ok := ctx.Value(clientConnKey{}).(*clientConn); ok {
+		c.leaveUnread()
+	}
+}

@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"net/http"
+	"time"
+)
+
+// recorder is the ResponseWriter of every request. It counts what is answered,
+// and cuts off a client that does not take it.
+type recorder struct {
+	http.ResponseWriter
+	stall watch
+	body  *requestBody // of the request, nil for none
+
+	// interim reports whether an answer before the final one may pass, by its
+	// fields; nil lets all pass.
+	interim  func(fields http.Header) bool
+	passesOn bool // the answer is a host's
+	status   int
+	bytes    int64
+}
+
+func newRecorder(w http.ResponseWriter, max stalls) *recorder {
+	return &recorder{ResponseWriter: w, stall: watch{
+		control: http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: max.take,
+	}}
+}
+
+// recorderOf returns the recorder that attend gave to a handler.
+func recorderOf(w http.ResponseWriter) *recorder { return w.(*recorder) }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if status == http.StatusContinue {
+		return // net/http sends it when the body is read, for which GitHub's was waited
+	}
+	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim(w.Header()) {
+		return
+	}
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.status = status
+		h := w.Header()
+		if h["Content-Type"] == nil {
+			h["Content-Type"] = nil // or net/http would guess one
+		}
+		if w.body != nil && !w.keepsConnection() {
+			h["Connection"] = []string{"close"} // where the next request begins cannot be told
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// keepsConnection reports whether another request can follow the body of this
+// one. An answer of ours waits a moment for that.
+func (w *recorder) keepsConnection() bool {
+	if w.passesOn {
+		return w.body.h2 || w.body.hasEnded()
+	}
+	return w.body.settle()
+}
+
+// Write implements io.Writer.
+func (w *recorder) Write(p []byte) (int, error) {
+	if !w.stall.begin() {
+		return 0, http.ErrHandlerTimeout
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	w.stall.end()
+	return n, err
+}
+
+// FlushError implements what http.ResponseController calls Flush.
+func (w *recorder) FlushError() error {
+	if !w.stall.begin() {
+		return http.ErrHandlerTimeout
+	}
+	defer w.stall.end()
+	return w.stall.control.Flush()
+}
+
+// Unwrap lets http.ResponseController find Hijack.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// close ends the recorder: the handler returns. What net/http has not sent yet
+// has its time, too. It reports whether the rest of the request's body is in the
+// way of another request.
+func (w *recorder) close() (unread bool) {
+	if unread = w.body != nil && w.body.leave(); unread && w.status == 0 {
+		w.Header().Set("Connection", "close") // net/http answers
+	}
+	w.stall.close()
+	if w.bytes > 0 {
+		_ = w.stall.control.SetWriteDeadline(time.Now().Add(w.stall.limit)) // net/http takes it back
+	}
+	return unread
+}
