@@ -216,7 +216,7 @@ func TestAttackBodies(t *testing.T) {
 		advisory = "POST /repos/acme/widgets/security-advisories"
 		forks    = "403 client agent is granted repositories, and \"security-advisories/create-fork\" makes one or moves one"
 		override = "400 the form's field _method asks for another method than the request's"
-		issue    = "POST /repos/acme/widgets/issues/1/lock"
+		issue    = "POST /repos/acme/widgets/issues"
 	)
 	w.attempts(t, []attack{
 		{request: advisory + typed + `{"summary":"x","start_private_fork":true}`, want: forks},

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
@@ -39,6 +40,25 @@ func (x *exchange) readBody(r *http.Request) *refusal {
 	}
 	x.route.SetBody(text)
 	return nil
+}
+
+// denyByPath says why a request is refused by what its path names, whatever is in
+// its body, for which that refusal does not wait; nil where that cannot be told. A
+// body can only name more.
+func (x *exchange) denyByPath(req rules.Request) *policy.Denial {
+	client := x.session.client
+	if x.route.Owner == "" || x.route.Operation == "graphql" || !client.Limited() {
+		return nil
+	}
+	plain, ruled := x.route, x.route
+	if client.Decide(req, &plain, nil) == nil {
+		return nil
+	}
+	x.now.Rules.Decide(req, &ruled) // which may choose another credential
+	if ruled.Refused != "" {
+		return nil
+	}
+	return client.Decide(req, &ruled, nil)
 }
 
 // peek reads a body and puts it back. It returns nil for one that is larger.

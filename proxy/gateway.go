@@ -134,6 +134,9 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 		return &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
 	}
 	x.route = route
+	if denial := x.denyByPath(req); denial != nil {
+		return denied(denial)
+	}
 	document, refused := x.readDocument(r)
 	if refused != nil {
 		return refused
