@@ -73,7 +73,7 @@ func foundByID(app *appState, answer installationAnswer) found {
 // findAccount walks an App's installations, and remembers whose each is. One
 // walk serves all accounts for a minute, however many are asked for.
 func (s *Source) findAccount(ctx context.Context, app *appState, key string) (found, error) {
-	_, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
+	walk, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
 		ctx, cancel := context.WithTimeout(ctx, walkFor)
 		defer cancel()
 		for page := 1; page <= maxPages; page++ {
@@ -93,14 +93,23 @@ func (s *Source) findAccount(ctx context.Context, app *appState, key string) (fo
 				}
 			}
 			if len(list) < maxPage {
-				break
+				return found{}, nil
 			}
 		}
-		return found{}, nil
+		return found{cut: true}, nil
 	})
-	f, _ := app.remembered(key)
+	f, ok := app.remembered(key)
+	if !ok && err == nil && walk.cut {
+		err = &Error{
+			App: app.Name, Action: "tell whose account that number is", Err: errManyAccounts,
+			Remedy: "name the account by its login",
+		}
+	}
 	return f, err
 }
+
+// errManyAccounts says that a walk ended before the last installation.
+var errManyAccounts = fmt.Errorf("it has more than %d installations, and of these it is none", maxPages*maxPage)
 
 // Learn remembers that an id is that of a named owner, and that cred's
 // installation covers it: GitHub said so, in an answer to a request that had

@@ -82,6 +82,28 @@ func TestAccountID(t *testing.T) {
 	}
 }
 
+// An account that is behind the installations that are looked at is not silently
+// nobody's.
+func TestAccountIDBeyondTheWalk(t *testing.T) {
+	github := &api{answers: map[string]reply{}}
+	for page := range 50 {
+		var list []string
+		for i := page*100 + 1; i <= page*100+100; i++ {
+			list = append(list, fmt.Sprintf(`{"id":%d,"account":{"id":%d,"login":"a%d"}}`, i, 10_000+i, i))
+		}
+		github.answers[fmt.Sprintf("GET /app/installations?per_page=100&page=%d", page+1)] = reply{status: 200, body: "[" + strings.Join(list, ",") + "]"}
+	}
+	first, second := firstAndSecond()
+	second.NoDiscovery = true
+	s := newSource(t, github, auth.FallbackRefuse, first, second)
+	const unknown = "App first could not tell whose account that number is: it has more than 5000 installations, and of these it is none"
+	for id, want := range map[int64]string{15_000: "5000 of first", 7: unknown} {
+		if got := answeredBy(t, s, auth.Want{Owner: auth.Owner{AccountID: id}}); got != want {
+			t.Errorf("account %d is answered by %s, want %s", id, got, want)
+		}
+	}
+}
+
 func TestLearn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := firstAndSecond()

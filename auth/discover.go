@@ -20,6 +20,7 @@ type found struct {
 	inst  *installation
 	all   bool // it covers every repository of the account
 	filed bool // under the account, for all that is its own
+	cut   bool // there is more than was looked at
 
 	login string // of the account, in lower case, if the key is an id and that is known
 	named Owner  // whose id the key is, if the key is an id and that is known

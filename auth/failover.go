@@ -56,6 +56,9 @@ func isOwn(err error) bool {
 	if !ok {
 		return false
 	}
+	if errors.Is(err, errManyAccounts) {
+		return true
+	}
 	switch refused.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests:
 		return true
