@@ -113,6 +113,7 @@ func (c *Client) decideRead(req *rules.Request, route *rules.Route) *Denial {
 func (c *Client) decideCredential(route *rules.Route) *Denial {
 	const remedy = "jwt = true allows it, for all that the App may do"
 	switch route.Credential {
+	case rules.None, rules.Installation: // within the Scope
 	case rules.JWT:
 		if !c.JWT && !route.Exchange { // a placeholder obeys the client's limits
 			return c.deny("jwt", remedy, "has limits, and may not use %q: it takes the App's own token, which cannot be limited", route.Operation)
@@ -125,6 +126,8 @@ func (c *Client) decideCredential(route *rules.Route) *Denial {
 		if !route.ForClient {
 			return c.deny("", "name the client in the clients of that rule", "has limits, which do not bind a credential of its own: rule[%d] lets it pass, but does not name the client", route.Rule)
 		}
+	default:
+		return c.deny("", "", "has limits, and may not use %q: it takes a credential of which it is not known what limits it", route.Operation)
 	}
 	if route.App != "" {
 		return c.DecideApp(route.App)

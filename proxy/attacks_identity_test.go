@@ -14,6 +14,7 @@ import (
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/rules"
 )
 
 func TestAttackCredentials(t *testing.T) {
@@ -203,5 +204,85 @@ func TestAttackIdentity(t *testing.T) {
 	}
 	if log := w.log.String(); strings.Contains(log, secrets["agent"]) || strings.Contains(log, secrets["other"]) {
 		t.Error("the log has a client's secret in it")
+	}
+}
+
+// A placeholder that was asked for before a rule came is good for what the rules
+// of now let it do.
+func TestAttackPlaceholdersAndLaterRules(t *testing.T) {
+	w := exchanging(t, nil)
+	client := w.client(t, false)
+	jwt := programJWT(strconv.FormatInt(githubtest.CIBotID, 10))
+	all := exchange(t, client, jwt, githubtest.AcmeInstallation, "").Token
+	narrowed := exchange(t, client, jwt, githubtest.AcmeInstallation, `{"repositories":["widgets"],"permissions":{"issues":"read"}}`).Token
+	const (
+		denied = "403 rule[1] denies this: acme is closed"
+		ended  = "401 Bad credentials: this placeholder token has ended"
+		ours   = "api.github.com/installation/repositories"
+	)
+	deny := []rules.Rule{{Owners: []rules.Glob{"acme"}, Deny: "acme is closed"}}
+	for _, step := range []struct {
+		rules         rules.Set
+		token, target string
+		want          string
+		arrives       bool
+	}{
+		{rules.Set{Exchange: true}, all, ours, "200", true},
+		{rules.Set{Exchange: true, Rules: deny}, all, ours, denied, false},
+		{rules.Set{Exchange: true, Rules: deny}, narrowed, ours, denied, false},
+		{rules.Set{Exchange: true, Rules: deny}, all, "api.github.com/repos/acme/widgets", denied, false},
+		{rules.Set{Exchange: true, Rules: deny}, narrowed, "github.com/acme/widgets.git/info/refs?service=git-upload-pack", denied, false},
+		{rules.Set{}, narrowed, ours, ended, false},
+		{rules.Set{}, narrowed, "api.github.com/repos/acme/rockets", ended, false},
+		{rules.Set{}, all, "api.github.com/repos/acme/rockets", ended, false},
+		{rules.Set{}, strings.Repeat("x", len(all)), "api.github.com/repos/acme/widgets", "200", true},
+		{rules.Set{Exchange: true}, narrowed, ours, "200", true},
+	} {
+		w.proxy.Replace(proxy.Policy{Rules: step.rules})
+		w.github.Reset()
+		if got := w.outcomeOf(t, w.client(t, false), "token "+step.token, "GET", step.target, ""); !strings.HasPrefix(got, step.want) {
+			t.Errorf("%s with %d rules, exchange %v: %q, want %q", step.target, len(step.rules.Rules), step.rules.Exchange, got, step.want)
+		}
+		for _, r := range w.github.Requests() {
+			if asked := r.Header.Get("User-Agent") == "ghapp-proxy"; !asked && !step.arrives {
+				t.Errorf("%v arrived with a token for %+v", r, r.Scope)
+			}
+		}
+	}
+}
+
+// Whom nobody knows gets no credential out of a rule that is for somebody.
+func TestAttackAnonymously(t *testing.T) {
+	const token = "POST /repos/acme/widgets/actions/runners/registration-token\n\n{}"
+	w := start(t, func(s *setup) {
+		s.options.Clients, s.options.Anonymous = clients(t, withSecret()), true
+		s.options.Rules.Rules = []rules.Rule{{Operations: []string{"actions/create-registration-token-for-repo"}, Auth: rules.Installation}}
+	})
+	conn := w.intercepted(t, "api.github.com", nil)
+	defer conn.Close()
+	const want = "403 this operation hands out a credential, and nobody knows who asks for it"
+	if got := w.answerOf(t, conn, spell("api.github.com", token)); !strings.HasPrefix(got, want) || len(w.github.Requests()) > 0 {
+		t.Errorf("somebody unknown: %q and %d requests, want %q", got, len(w.github.Requests()), want)
+	}
+}
+
+// A client that may act as an App does so as one that it may use.
+func TestAttackOtherApp(t *testing.T) {
+	w := start(t, func(s *setup) {
+		s.options.Clients = clients(t, &policy.Client{Name: "agent", Networks: loopback, Apps: []string{"release-bot"}, JWT: true})
+	})
+	client := w.client(t, false)
+	for target, want := range map[string]string{
+		"/app":                             "200",
+		"/app/installations":               "200",
+		"/app/installations/222":           "200",
+		"/app/installations/111":           "404", // is not release-bot's
+		"/users/acme/installation":         "404",
+		"/repos/globex/tools/installation": "200",
+	} {
+		got := w.outcomeOf(t, client, "", "GET", "api.github.com"+target, "")
+		if r := w.last(t, target); got != want || r.App != githubtest.ReleaseBotID {
+			t.Errorf("GET %s: %s as App %d, want %s as release-bot", target, got, r.App, want)
+		}
 	}
 }

@@ -144,8 +144,8 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if refused := x.readBody(r); refused != nil {
 		return refused
 	}
-	if x.now.Rules.Exchange {
-		g.heedPlaceholder(r, x)
+	if refused := g.heedPlaceholder(r, x); refused != nil {
+		return refused
 	}
 	x.reads = route.Read || document != nil && !document.Mutation
 	asked := x.route
@@ -215,6 +215,11 @@ func (g *gateway) settleRefused(x *exchange) *refusal {
 		return g.end(x)
 	case refused == rules.RefusedRevoke:
 		return revokeRefusal()
+	case refused == "" && x.session.anonymous && x.route.HandsOut && !x.route.Exchange:
+		return &refusal{
+			status: http.StatusForbidden, code: "http_request_denied", title: "this operation hands out a credential, and nobody knows who asks for it",
+			remedy: "send it as a client, and name that in the rule's clients", decidedBy: "allow_anonymous",
+		}
 	case refused != "":
 		f := &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(refused)}
 		if x.route.Rule != 0 {
@@ -229,8 +234,7 @@ func (g *gateway) settleRefused(x *exchange) *refusal {
 // the answer.
 func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
 	switch {
-	case !x.now.Rules.Exchange:
-	case x.route.Credential == rules.JWT:
+	case x.route.Credential == rules.JWT && x.now.Rules.Exchange:
 		if refused := g.chooseApp(r, x); refused != nil {
 			return refused
 		}
@@ -293,7 +297,7 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, route.App, auth.InstallationID(route.InstallationID), owner(route.Subject))
+		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, g.appFor(x), auth.InstallationID(route.InstallationID), owner(route.Subject))
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:
@@ -313,6 +317,23 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
 	}
 	return nil
+}
+
+// appFor is the App whose JWT a request gets: the one that is meant if the client
+// may use it, else the first of those that it may.
+func (g *gateway) appFor(x *exchange) string {
+	route, host, client := &x.route, string(x.session.host.Instance), x.session.client
+	installation := auth.InstallationID(route.InstallationID)
+	meant := g.opts.Credentials.AppFor(host, route.App, installation, owner(route.Subject))
+	if route.App != "" || client == nil || client.DecideApp(meant) == nil {
+		return meant
+	}
+	for _, name := range client.Apps {
+		if app := g.opts.Credentials.AppFor(host, name, installation, owner(route.Subject)); app != "" {
+			return app
+		}
+	}
+	return meant
 }
 
 // wantOf is what package auth is asked for a request.

@@ -25,7 +25,17 @@ func (p *Proxy) identify(r *http.Request) (caller, *refusal) {
 	if refused != nil {
 		return caller{}, refused
 	}
-	return now.caller(client)
+	who, refused := now.caller(client)
+	who.anonymous = client == nil && now.Anonymous && !p.admissionOf(r).Private
+	return who, refused
+}
+
+// admissionOf is that of the listener by which a request came.
+func (p *Proxy) admissionOf(r *http.Request) *Admission {
+	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok {
+		return &other.Admission
+	}
+	return &p.opts.Admission
 }
 
 // errWrongSecret stands for what wrongSecret says: that counts whom it tells.
@@ -34,12 +44,9 @@ var errWrongSecret = &refusal{}
 // clientOf is the client that sends a request; nil is somebody without limits,
 // where that is allowed.
 func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal) {
-	admission := &p.opts.Admission
-	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok {
-		if other.Client != "" {
-			return now.byListener(r, other.Client)
-		}
-		admission = &other.Admission
+	admission := p.admissionOf(r)
+	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok && other.Client != "" {
+		return now.byListener(r, other.Client)
 	}
 	if admission.Private {
 		return admission.As, admission.admit(r)

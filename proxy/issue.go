@@ -19,16 +19,30 @@ import (
 const maxTokenRequest = 64 << 10
 
 // heedPlaceholder looks for a placeholder in what the client sent. A request
-// that names nobody is about the account whose installation it chooses.
-func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) {
+// that names nobody is about the account whose installation it chooses, where
+// somebody looks at that now. Where no placeholders are given any more, none is
+// good: it would leave with a token for more than it was narrowed to.
+func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) *refusal {
 	x.held = placeholderIn(r.Header["Authorization"])
-	if x.held == "" {
-		return
+	if x.held == "" || !x.now.Rules.Exchange {
+		return nil
 	}
 	x.placeholder = g.placeholders.find(x.held, x.session.host.Instance, x.session.clientName())
-	if x.placeholder != nil && x.route.Credential == rules.Installation && !x.route.Named() && x.placeholder.account.Named() {
-		x.route.Subject, x.route.Source = x.placeholder.account, "placeholder"
+	if x.placeholder == nil || x.route.Credential != rules.Installation || x.route.Named() || !x.looksAtNames() {
+		return nil
 	}
+	p := x.placeholder
+	want := auth.Want{App: p.app, Installation: p.installation, Narrow: p.narrow, Within: x.session.scope}
+	cred, err := g.opts.Credentials.Token(r.Context(), string(p.instance), want)
+	if err != nil {
+		return credentialRefusal(err)
+	}
+	account, err := g.opts.Credentials.AccountOf(r.Context(), cred)
+	if err != nil {
+		return credentialRefusal(err)
+	}
+	x.route.Subject, x.route.Source = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}, "placeholder"
+	return nil
 }
 
 // chooseApp makes the route take the JWT of the App that the client's own
@@ -80,10 +94,10 @@ func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
 	if refused != nil {
 		return refused
 	}
-	host, installation := string(x.session.host.Instance), auth.InstallationID(x.route.InstallationID)
+	host := string(x.session.host.Instance)
 	p := &placeholder{
-		instance: x.session.host.Instance, client: x.session.clientName(), installation: installation, narrow: narrow,
-		app: g.opts.Credentials.AppFor(host, x.route.App, installation, auth.Owner{}),
+		instance: x.session.host.Instance, client: x.session.clientName(), installation: auth.InstallationID(x.route.InstallationID), narrow: narrow,
+		app: g.appFor(x),
 	}
 	want, err := WantOf(&x.route)
 	if err == nil {
@@ -92,11 +106,6 @@ func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
 	if err == nil {
 		want.Within = x.session.scope
 		x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
-	}
-	if err == nil && x.looksAtNames() {
-		var account auth.Owner
-		account, err = g.opts.Credentials.AccountOf(r.Context(), x.credential)
-		p.account = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}
 	}
 	if err != nil {
 		return issueRefusal(err, p)

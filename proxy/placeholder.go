@@ -36,7 +36,6 @@ type placeholder struct {
 	app          string
 	installation auth.InstallationID
 	narrow       *auth.Narrowing // nil for all that the installation may do
-	account      rules.Subject   // whose the installation is, where a rule may look at it
 	expires      time.Time
 }
 

@@ -19,8 +19,10 @@ type Policy struct {
 	DefaultOwner string
 	// Clients are those whom the proxy can tell apart; nil for none.
 	Clients *policy.Set
-	// Anonymous serves, without limits, whoever is none of the Clients. Without
-	// it, whoever the Admission admits is, and only where there are no Clients.
+	// Anonymous serves whoever is none of the Clients, within the default Limits
+	// but no others; what hands out a credential is not for them, whatever the Rules
+	// say. Without it, whoever the Admission admits is served, and only where there
+	// are no Clients.
 	Anonymous bool
 	// Origins are those of web pages whose requests get a credential though
 	// they are for another site than GitHub's, "*" for all: "https://example.com".
@@ -45,7 +47,11 @@ func newState(p Policy, before *state) *state {
 		who.usage.bound(limits)
 		now.callers[name] = who
 	}
-	add(nil, "", policy.Limits{})
+	nobody := policy.Limits{}
+	if p.Anonymous {
+		nobody = nobody.WithDefaults() // who is not known has no more than a client
+	}
+	add(nil, "", nobody)
 	for _, c := range p.Clients.All() {
 		add(c, c.Name, c.Limits.WithDefaults())
 	}
@@ -70,9 +76,11 @@ func (now *state) caller(c *policy.Client) (caller, *refusal) {
 type caller struct {
 	now    *state         // by which it is that
 	client *policy.Client // nil for somebody without limits
-	usage  *usage
-	scope  *auth.Scope // confines its tokens, nil does not
-	slot   *slot       // of the connection
+
+	anonymous bool // somebody who is none of the Clients, and whom Anonymous lets in
+	usage     *usage
+	scope     *auth.Scope // confines its tokens, nil does not
+	slot      *slot       // of the connection
 }
 
 // maxAge is for how long a connection may be open, 0 for any time.

@@ -69,3 +69,12 @@ func TestReplaceAnonymous(t *testing.T) {
 		}
 	}
 }
+
+// Who is served without being known has no more of the proxy than a client.
+func TestAnonymousBounds(t *testing.T) {
+	for anonymous, want := range map[bool]policy.Limits{false: {}, true: policy.Limits{}.WithDefaults()} {
+		if got := newState(Policy{Anonymous: anonymous}, nil).callers[""].usage.bounds().Limits; got != want {
+			t.Errorf("anonymous %v: limits %+v, want %+v", anonymous, got, want)
+		}
+	}
+}
