@@ -170,6 +170,15 @@ func (s *settings) load(ctx context.Context, src config.Source) (*config.Config,
 	return cfg, nil
 }
 
+// millisecondsInJSON writes a duration as the audit log does: slog has whole
+// nanoseconds, under a name that does not say so.
+func millisecondsInJSON(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key+"_ms", float64(a.Value.Duration().Microseconds())/1000)
+	}
+	return a
+}
+
 // logger returns the logger that the flags ask for.
 func (s *settings) logger(w io.Writer, byDefault slog.Level) (*slog.Logger, error) {
 	level := byDefault
@@ -183,6 +192,7 @@ func (s *settings) logger(w io.Writer, byDefault slog.Level) (*slog.Logger, erro
 	case "text":
 		return slog.New(slog.NewTextHandler(w, opts)), nil
 	case "json":
+		opts.ReplaceAttr = millisecondsInJSON
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	default:
 		return nil, fmt.Errorf("--log-format %q: use text or json", s.logFormat)

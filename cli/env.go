@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -51,26 +52,47 @@ configured here; if not they are fetched from http://PROXY/ca.pem, which trusts
 the network in between. --ca names a file of them instead.
 
 For Java the proxy must be one that asks for no password.`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			return flags.failed(cmd, cobra.NoArgs(cmd, args))
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
 			if err != nil {
-				return err
+				return flags.failed(cmd, err)
 			}
 			text, err := flags.run(cmd.Context(), cfg, cmd.ErrOrStderr())
 			if err != nil {
-				return &statusError{exitConfig, err}
+				return flags.failed(cmd, &statusError{exitConfig, err})
 			}
 			_, err = cmd.OutOrStdout().Write(text)
 			return err
 		},
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return flags.failed(cmd, cmd.Root().FlagErrorFunc()(cmd, err))
+	})
 	cmd.Flags().StringVar(&flags.proxyURL, "proxy-url", "", "`URL` of the proxy as the tools reach it, with USER:PASSWORD@ if it asks for a password (default: the configured address)")
 	cmd.Flags().StringVar(&flags.ca, "ca", "", "`file` of the certificates to trust")
 	cmd.Flags().StringVar(&flags.dir, "dir", "", "`directory` for the files that the variables name (default: env in the state directory, for docker env-docker)")
 	cmd.Flags().StringVar(&flags.shell, "shell", "", "for `what`: bash, fish, powershell, github-actions, gitlab, docker or json (default: the shell of $SHELL)")
 	cmd.Flags().StringSliceVar(&flags.hosts, "host", nil, "`GitHub` that the proxy serves, may be repeated (default: those of the configured Apps, else github.com)")
 	return cmd
+}
+
+// failed prints what makes fail whatever evaluates the output, since a shell
+// forgets the status of a command within eval. It returns err.
+func (flags *envFlags) failed(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	form, unknown := chooseFormat(flags.shell, os.Getenv("SHELL"))
+	if unknown != nil {
+		form = &formats[0]
+	}
+	if _, writeErr := io.WriteString(cmd.OutOrStdout(), form.failed); writeErr != nil {
+		return errors.Join(err, writeErr)
+	}
+	return err
 }
 
 // run writes the files and returns what to print.
@@ -111,8 +133,20 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	for _, note := range notes {
 		fmt.Fprintln(stderr, "ghapp-proxy: warning:", note)
 	}
+	if address.User != nil && format.mask != nil {
+		for _, secret := range secretForms(address.User) {
+			io.WriteString(stderr, format.mask(secret))
+		}
+	}
 	vars := slices.DeleteFunc(env.variables(files.has), func(v variable) bool { return slices.Contains(format.without, v.name) })
 	return format.write(output{vars: vars, dir: files.dir})
+}
+
+// secretForms are the forms in which a password gets into logs: as it is, and as
+// Proxy-Authorization has it.
+func secretForms(user *url.Userinfo) []string {
+	password, _ := user.Password()
+	return []string{password, base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))}
 }
 
 // proxyUser matches what clients agree on in the user and the password of a

@@ -27,6 +27,11 @@ type format struct {
 	elsewhere bool
 	// without are variables that cannot be set so.
 	without []string
+	// failed is what to print instead, so that what evaluates it fails as well.
+	failed string
+	// mask is what to print before, to standard error, so that a secret does not
+	// show up in the log of a job; nil for nothing.
+	mask func(secret string) string
 }
 
 // containerDir is where the files are in a container.
@@ -34,14 +39,14 @@ const containerDir = "/etc/ghapp-proxy"
 
 // formats are the forms there are; the first is the default.
 var formats = []format{
-	{names: []string{"sh", "bash", "zsh", "posix"}, write: posixExports},
-	{names: []string{"fish"}, write: fishExports},
-	{names: []string{"powershell", "pwsh"}, write: powershellExports},
+	{names: []string{"sh", "bash", "zsh", "posix"}, write: posixExports, failed: "false\n"},
+	{names: []string{"fish"}, write: fishExports, failed: "false\n"},
+	{names: []string{"powershell", "pwsh"}, write: powershellExports, failed: "throw 'ghapp-proxy env failed'\n"},
 	// Steps may not set NODE_OPTIONS for others (github.blog changelog,
 	// 2023-10-05).
-	{names: []string{"github-actions"}, write: actionsFile, without: []string{"NODE_OPTIONS"}},
+	{names: []string{"github-actions"}, write: actionsFile, without: []string{"NODE_OPTIONS"}, mask: actionsMask},
 	{names: []string{"gitlab"}, write: gitlabVariables, elsewhere: true},
-	{names: []string{"docker"}, write: dockerFlags, elsewhere: true, mount: containerDir},
+	{names: []string{"docker"}, write: dockerFlags, elsewhere: true, mount: containerDir, failed: "--ghapp-proxy-env-failed\n"},
 	{names: []string{"json"}, write: jsonObject},
 }
 
@@ -110,6 +115,11 @@ func actionsFile(o output) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// actionsMask is the workflow command that keeps a value out of the log
+// (docs.github.com, "Workflow commands for GitHub Actions", masking a value). The
+// runner reads it from either of a step's streams.
+func actionsMask(secret string) string { return "::add-mask::" + secret + "\n" }
 
 // gitlabVariables is the variables keyword of .gitlab-ci.yml. (A dotenv report
 // would be limited to 20 variables.) A JSON string is one of YAML; a $ would
