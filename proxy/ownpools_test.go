@@ -16,7 +16,7 @@ import (
 // A host may log in a connection (NTLM does) and not a request, so that no
 // connection to it may serve two clients, or two programs of one.
 func TestConnectionsElsewhereAreNotShared(t *testing.T) {
-	var open atomic.Int32
+	var count atomic.Int32
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		fmt.Fprint(w, r.RemoteAddr)
@@ -24,9 +24,9 @@ func TestConnectionsElsewhereAreNotShared(t *testing.T) {
 	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
-			open.Add(1)
+			count.Add(1)
 		case http.StateClosed:
-			open.Add(-1)
+			count.Add(-1)
 		}
 	}
 	srv.Start()
@@ -68,8 +68,15 @@ func TestConnectionsElsewhereAreNotShared(t *testing.T) {
 	if got := ask(first, r, "GET", basicAuth("other", other)); got == logged {
 		t.Error("another client on the same connection got the connection")
 	}
-	for _, conn := range []net.Conn{first, second, third} {
+	// So may what several of them share: nobody knows whom another name stands for.
+	open := start(t, nil).dial(t)
+	r = bufio.NewReader(open)
+	logged = ask(open, r, "GET", basicAuth("a", "x"))
+	if got := ask(open, r, "GET", basicAuth("b", "x")); got == logged {
+		t.Error("another name on the same connection got the connection")
+	}
+	for _, conn := range []net.Conn{first, second, third, open} {
 		conn.Close()
 	}
-	waitFor(t, func() bool { return open.Load() == 0 }, "the end of the connections with the clients'")
+	waitFor(t, func() bool { return count.Load() == 0 }, "the end of the connections with the clients'")
 }

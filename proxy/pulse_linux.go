@@ -70,9 +70,7 @@ func (p *pulse) limit(conn syscall.RawConn, limited bool) (silent bool, err erro
 		if info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err != nil {
 			return
 		}
-		// Who has no room is asked ever less often, up to every two minutes, and
-		// so acknowledges as rarely. Linux before 5.4 tells no window.
-		silent = info.Unacked > 0 && info.Snd_wnd > 0 && time.Duration(info.Last_ack_recv)*time.Millisecond > p.patience/2
+		silent = p.isSilent(info)
 		if silent != limited {
 			limit := 0
 			if silent {
@@ -85,4 +83,11 @@ func (p *pulse) limit(conn syscall.RawConn, limited bool) (silent bool, err erro
 		return false, gone
 	}
 	return silent, err
+}
+
+// isSilent reports whether something is on its way that nobody acknowledges. Who
+// has no room is asked ever less often, up to every two minutes, and so
+// acknowledges as rarely. Linux before 5.4 tells no window.
+func (p *pulse) isSilent(info *unix.TCPInfo) bool {
+	return info.Unacked > 0 && info.Snd_wnd > 0 && time.Duration(info.Last_ack_recv)*time.Millisecond > p.patience/2
 }

@@ -153,6 +153,60 @@ func TestDeadTunnel(t *testing.T) {
 	}
 }
 
+// A connection is silent while something is on its way that nobody acknowledges,
+// though there is room for it.
+func TestIsSilent(t *testing.T) {
+	p := &pulse{patience: 20 * time.Second}
+	for _, test := range []struct {
+		info unix.TCPInfo
+		want bool
+	}{
+		{unix.TCPInfo{Unacked: 1, Snd_wnd: 65535, Last_ack_recv: 10_001}, true},
+		{unix.TCPInfo{Unacked: 1, Snd_wnd: 65535, Last_ack_recv: 9_999}, false},
+		{unix.TCPInfo{Unacked: 0, Snd_wnd: 65535, Last_ack_recv: 600_000}, false}, // it is thinking
+		{unix.TCPInfo{Unacked: 1, Snd_wnd: 0, Last_ack_recv: 60_000}, false},      // it has paused
+	} {
+		if got := p.isSilent(&test.info); got != test.want {
+			t.Errorf("unacknowledged %d, window %d, last acknowledgement %d ms ago: silent %v, want %v",
+				test.info.Unacked, test.info.Snd_wnd, test.info.Last_ack_recv, got, test.want)
+		}
+	}
+}
+
+// The limit of a connection that was silent is lifted when it is no longer.
+func TestPulseLifts(t *testing.T) {
+	ln, _ := local(t, "127.0.0.1:0")
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit int
+	option := func(do func(fd int) error) {
+		t.Helper()
+		var err error
+		gone := raw.Control(func(fd uintptr) { err = do(int(fd)) })
+		if err := errors.Join(err, gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	option(func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 5000) })
+	if silent, err := (&pulse{patience: time.Hour}).limit(raw, true); silent || err != nil {
+		t.Errorf("limit: %v, %v", silent, err)
+	}
+	option(func(fd int) (err error) {
+		limit, err = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
+		return err
+	})
+	if limit != 0 {
+		t.Errorf("the limit is %d ms, want none", limit)
+	}
+}
+
 // What is closed is no longer watched, and nothing runs when nothing is.
 func TestPulseForgets(t *testing.T) {
 	t.Parallel()
