@@ -89,8 +89,17 @@ func readPEM(text []byte) (kind string, body []byte, err error) {
 	if len(text) == 0 {
 		return "", nil, errEmpty
 	}
+	if err := checkText(text); err != nil {
+		return "", nil, err
+	}
 	if !bytes.Contains(text, []byte("-----BEGIN")) {
-		if text, err = decodeBase64(text); err != nil || !bytes.Contains(text, []byte("-----BEGIN")) {
+		text, err = decodeBase64(text)
+		switch {
+		case err == nil && bytes.HasPrefix(text, derKey):
+			return "", nil, errHeadless
+		case err == nil && isUTF16(text):
+			return "", nil, errUTF16
+		case err != nil || !bytes.Contains(text, []byte("-----BEGIN")):
 			return "", nil, errNotPEM
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"math/big"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -107,6 +108,7 @@ func TestParseKeyErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := pkcs1()
+	der8, _ := pem.Decode([]byte(pkcs8(t, testKey())))
 	const canary = "Q0FOQVJZQ0FOQVJZQ0FOQVJZ" // base64 of CANARYCANARYCANARY
 	fill := bytes.Repeat([]byte("CANARY"), 40)
 
@@ -117,7 +119,19 @@ func TestParseKeyErrors(t *testing.T) {
 		{"prose", "CANARY is my key", "not a PEM key"},
 		{"a path", "/etc/CANARY.pem", "not a PEM key"},
 		{"base64 of prose", canary, "not a PEM key"},
-		{"UTF-16", string(utf16le(one)), "not a PEM key"},
+		{"UTF-16", string(utf16le(one)), "UTF-16"},
+		{"UTF-16 with a byte order mark", string(utf16le("\ufeff" + one)), "UTF-16"},
+		{"UTF-16, the other order", string(utf16be("\ufeff" + one)), "UTF-16"},
+		{"base64 of UTF-16", base64.StdEncoding.EncodeToString(utf16le("\ufeff" + one)), "UTF-16"},
+		{"non-breaking spaces", strings.ReplaceAll(one, " ", "\u00a0"), "non-breaking spaces"},
+		{"a non-breaking space in a line", strings.Replace(one, "\n", "\u00a0\n", 3), "non-breaking spaces"},
+		{"long dashes", strings.ReplaceAll(one, "-----", "\u2014\u2014-"), "web page"},
+		{"percent-encoded", url.PathEscape(one), "percent-encoded"},
+		{"percent-encoded as in a form", url.QueryEscape(one), "percent-encoded"},
+		{"percent-encoded line breaks", strings.ReplaceAll(one, "\n", "%0A"), "percent-encoded"},
+		{"DER", string(x509.MarshalPKCS1PrivateKey(testKey())), "openssl pkey -inform DER"},
+		{"DER in PKCS#8", string(der8.Bytes), "openssl pkey -inform DER"},
+		{"no BEGIN and no END", strings.Join(strings.Split(one, "\n")[1:26], "\n"), "without its first and last line"},
 		{"OpenSSH", pemOf("OPENSSH PRIVATE KEY", fill), "ssh-keygen -p -m pem"},
 		{"EC", pemOf("EC PRIVATE KEY", ecDER), "not an RSA key"},
 		{"EC with parameters", pemOf("EC PARAMETERS", fill) + pemOf("EC PRIVATE KEY", ecDER), "not an RSA key"},
@@ -178,6 +192,13 @@ func quotes(text, input string) string {
 func utf16le(s string) (b []byte) {
 	for _, c := range utf16.Encode([]rune(s)) {
 		b = append(b, byte(c), byte(c>>8))
+	}
+	return b
+}
+
+func utf16be(s string) (b []byte) {
+	for _, c := range utf16.Encode([]rune(s)) {
+		b = append(b, byte(c>>8), byte(c))
 	}
 	return b
 }

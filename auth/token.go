@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -171,9 +172,29 @@ func (a *mintAnswer) read(in *items) error {
 		case "token":
 			return in.next(&a.token)
 		case "expires_at":
-			return in.next(&a.expires)
+			return a.readExpiry(in)
 		default:
 			return a.grantAnswer.read(in, name)
 		}
 	})
+}
+
+// dateForms are those of ISO 8601, beside RFC 3339's, in which an instance might
+// say when a token ends. All of them may have fractions of seconds.
+var dateForms = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700", "2006-01-02 15:04:05 MST"}
+
+// readExpiry reads when the token ends.
+func (a *mintAnswer) readExpiry(in *items) error {
+	var text string
+	if err := in.next(&text); err != nil || text == "" {
+		return err
+	}
+	for _, form := range dateForms {
+		expires, err := time.Parse(form, strings.ToUpper(text)) // RFC 3339, section 5.6: t and z are as good
+		if err == nil && (form != "2006-01-02 15:04:05 MST" || expires.Location() == time.UTC) {
+			a.expires = expires
+			return nil
+		}
+	}
+	return errNotJSON
 }

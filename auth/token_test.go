@@ -79,6 +79,17 @@ func TestTokenLife(t *testing.T) {
 		{name: "year 1", noExpiry: `,"expires_at":"0001-01-01T00:00:00Z"`, keep: 0},
 		{name: "year 9999", noExpiry: `,"expires_at":"9999-12-31T23:59:59Z"`, keep: 24 * time.Hour},
 	}
+	for _, form := range []string{ // of an hour after a bubble begins
+		"2000-01-01T01:00:00.000Z", "2000-01-01T01:00:00.0001234Z", "2000-01-01T03:30:00+02:30", "1999-12-31T17:00:00.000-08:00", "2000-01-01T01:00:00+0000",
+		"2000-01-01T02:00:00.000+01", "2000-01-01t01:00:00z", "2000-01-01 01:00:00Z", "2000-01-01 01:00:00 +0000", "2000-01-01 01:00:00 UTC",
+	} {
+		tests = append(tests, struct {
+			name     string
+			life     time.Duration
+			keep     time.Duration
+			noExpiry string
+		}{name: form, noExpiry: fmt.Sprintf(`,"expires_at":%q`, form), keep: 59 * time.Minute})
+	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -261,6 +272,7 @@ func TestHostileMintAnswers(t *testing.T) {
 		{"token with a colon", reply{status: 201, body: `{"token":"ghs:1",` + good + `}`}, "no usable token"},
 		{"token beyond ASCII", reply{status: 201, body: `{"token":"ghs_é",` + good + `}`}, "no usable token"},
 		{"token too long", reply{status: 201, body: `{"token":"` + strings.Repeat("x", 8<<10+1) + `",` + good + `}`}, "no usable token"},
+		{"expires_at in a zone that has no number", reply{status: 201, body: `{"token":"ghs_1","expires_at":"2100-01-01 00:00:00 EST"}`}, "not the JSON"},
 		{"expires_at no time", reply{status: 201, body: `{"token":"ghs_1","expires_at":"soon"}`}, "not the JSON"},
 		{"too large", reply{status: 201, body: `{"token":"ghs_1","x":"` + strings.Repeat("x", 8<<20) + `"}`}, "larger than"},
 		{"a redirect", reply{status: 307, location: "https://evil.example/app/installations/111/access_tokens"}, "answered 307"},
