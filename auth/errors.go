@@ -142,7 +142,7 @@ func (c apiCall) remedy(status int, message string) string {
 	clock := strings.Contains(message, "('exp')") || strings.Contains(message, "('iat')")
 	switch {
 	case status == 404 && isUnknownApp(message):
-		return "check id or client_id, and host: " + c.app.Host + " has no such App"
+		return "check id or client_id, and host: " + c.app.Host + " has no such App" + c.app.oldServer()
 	case status == 401 && clock:
 		return "set the clock of the machine that runs the proxy: it differs from GitHub's"
 	case status == 401:
@@ -161,6 +161,15 @@ func (c apiCall) remedy(status int, message string) string {
 		return "try again later; ask those who run " + c.app.Host
 	}
 	return ""
+}
+
+// oldServer says what else it can be that an instance does not know the App: GHES
+// takes client ids since 3.14.
+func (a *App) oldServer() string {
+	if a.ID != 0 || a.Host == "github.com" {
+		return ""
+	}
+	return "; GitHub Enterprise Server before 3.14 does not take a client id: set id, the App's number, for App " + a.Name
 }
 
 // maxSettings bounds how many keys of the configuration an error names.

@@ -1,9 +1,13 @@
 package auth
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -42,14 +46,76 @@ func Issuer(jwt string) string {
 }
 
 // AppOf returns the name of the App of a host that an iss claim means: its id
-// or its client id. The error is an *UnknownIssuerError.
-func (s *Source) AppOf(host, issuer string) (string, error) {
+// or its client id. Where only one of them is configured, GitHub is asked for the
+// other, once. The error is an *UnknownIssuerError.
+func (s *Source) AppOf(ctx context.Context, host, issuer string) (string, error) {
 	for _, app := range s.apps[host] {
-		if issuer == app.ClientID && issuer != "" || app.ID != 0 && issuer == strconv.FormatInt(app.ID, 10) {
+		if app.identity().isMeantBy(issuer) {
+			return app.Name, nil
+		}
+	}
+	for _, app := range s.apps[host] {
+		if app.identity().couldBeMeantBy(issuer) && s.identify(ctx, app).isMeantBy(issuer) {
 			return app.Name, nil
 		}
 	}
 	return "", &UnknownIssuerError{Host: host, Issuer: issuer, apps: s.apps[host]}
+}
+
+// identity is by what an App can be called in a JWT.
+type identity struct {
+	ID       int64  `json:"id"`
+	ClientID string `json:"client_id"`
+}
+
+// identity is what is known of the App's: what is configured, and what GitHub told.
+func (a *appState) identity() identity {
+	if told := a.told.Load(); told != nil {
+		return *told
+	}
+	return identity{a.ID, a.ClientID}
+}
+
+func (i identity) isMeantBy(issuer string) bool {
+	return issuer != "" && (issuer == i.ClientID || i.ID != 0 && issuer == strconv.FormatInt(i.ID, 10))
+}
+
+// clientID is the form of one: docs.github.com "Generating a JSON Web Token (JWT)
+// for a GitHub App".
+var clientID = regexp.MustCompile(`^Iv[0-9A-Za-z.]{1,38}$`)
+
+// couldBeMeantBy reports whether an issuer has the form of what is not known.
+func (i identity) couldBeMeantBy(issuer string) bool {
+	_, err := strconv.ParseInt(issuer, 10, 64)
+	return i.ID == 0 && err == nil || i.ClientID == "" && clientID.MatchString(issuer)
+}
+
+// identify asks GitHub by what an App is called: docs.github.com "Get the
+// authenticated app". What the configuration says stays.
+func (s *Source) identify(ctx context.Context, app *appState) identity {
+	flight := "identity|" + app.prefix
+	if app.told.Load() != nil || s.refusal(flight) != nil {
+		return app.identity()
+	}
+	known, err := once(ctx, s, flight, func(ctx context.Context) (identity, error) {
+		var told identity
+		c := apiCall{app: app, method: http.MethodGet, path: "/app", action: "ask for its ids"}
+		if err := s.do(ctx, c, &told); err != nil {
+			s.remember(flight, err)
+			s.log.Warn("GitHub does not say by what an App is called: the JWT of a program that has its other id is refused", "app", app.Name, "error", err)
+			return identity{}, err
+		}
+		if app.ID != 0 {
+			told.ID = app.ID
+		}
+		told.ClientID = cmp.Or(app.ClientID, told.ClientID)
+		app.told.Store(&told)
+		return told, nil
+	})
+	if err != nil {
+		return app.identity()
+	}
+	return known
 }
 
 // UnknownIssuerError says that a client's JWT is that of an App that is not
@@ -73,9 +139,10 @@ const maxNamed = 10
 func (e *UnknownIssuerError) Remedy() string {
 	var known []string
 	for _, app := range e.apps[:min(len(e.apps), maxNamed)] {
-		ids := app.ClientID
-		if app.ID != 0 {
-			ids = strings.TrimPrefix(fmt.Sprintf("%s or %d", ids, app.ID), " or ")
+		by := app.identity()
+		ids := by.ClientID
+		if by.ID != 0 {
+			ids = strings.TrimPrefix(fmt.Sprintf("%s or %d", ids, by.ID), " or ")
 		}
 		known = append(known, fmt.Sprintf("%s (%s)", ids, app.Name))
 	}

@@ -312,5 +312,5 @@ func (a *App) keyRemedy() string {
 	if n := len(a.Signers); n > 1 {
 		which = fmt.Sprintf("one of the %d private keys belongs", n)
 	}
-	return "check that " + which + " to the App, whose page shows the fingerprints that `ghapp-proxy check` prints, and that id or client_id is the App's"
+	return "check that " + which + " to the App, whose page shows the fingerprints that `ghapp-proxy check` prints, and that id or client_id is the App's" + a.oldServer()
 }

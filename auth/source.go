@@ -74,7 +74,8 @@ type appState struct {
 	ids    map[InstallationID]*installation // all that the configuration names
 	home   *installation                    // DefaultInstallation, nil if none
 
-	quotas   quotas // of its installations
+	told     atomic.Pointer[identity] // what GitHub calls it, nil if it was not asked
+	quotas   quotas                   // of its installations
 	keyring  keyring
 	known    *cache[found]    // Owner.key → where GitHub says the App is installed
 	vanished *cache[struct{}] // installation.key of those that GitHub no longer knows

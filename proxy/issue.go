@@ -56,7 +56,7 @@ func (g *gateway) chooseApp(r *http.Request, x *exchange) *refusal {
 	if issuer == "" {
 		return nil
 	}
-	app, err := g.opts.Credentials.AppOf(string(x.session.host.Instance), issuer)
+	app, err := g.opts.Credentials.AppOf(r.Context(), string(x.session.host.Instance), issuer)
 	if err != nil {
 		return credentialRefusal(err)
 	}
