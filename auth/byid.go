@@ -117,10 +117,14 @@ var errManyAccounts = fmt.Errorf("it has more than %d installations, and of thes
 // a fallback, or no installation's, teaches nothing; nor does one that GitHub
 // named while its App stands in for another, which would lose the id to it.
 func (s *Source) Learn(cred Credential, id, named Owner) {
-	passing := cred.standIn && cred.inst.discovered
-	if cred.inst != nil && !cred.Fallback && !passing && id.byID() {
-		cred.inst.app.known.set(id.key(), foundNamed(cred.inst, named), foundFor)
+	if cred.inst == nil || cred.Fallback || cred.standIn && cred.inst.discovered || !id.byID() {
+		return
 	}
+	app := cred.inst.app
+	if f, ok := app.remembered(id.key()); ok && f.inst == nil {
+		return // GitHub, asked about the id, has just said that it is nobody's
+	}
+	app.known.set(id.key(), foundNamed(cred.inst, named), foundFor)
 }
 
 // foundNamed is what answers for an id whose name is known.
@@ -187,10 +191,10 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 
 // Doubt drops what GitHub said about a repository which it now does not find for
 // the installation that it had named: the repository may have been taken out of
-// it, and be another App's. That is done once in a minute, for most of what GitHub
-// does not find was never there.
+// it, and be another App's. So it drops whose an id is, if that was learned. That
+// is done once in a minute, for most of what GitHub does not find was never there.
 func (s *Source) Doubt(cred Credential, repository Owner) {
-	if cred.inst == nil || !cred.inst.discovered || repository.Repo == "" {
+	if cred.inst == nil || !repository.byID() && (!cred.inst.discovered || repository.Repo == "") {
 		return
 	}
 	app, key := cred.inst.app, repository.key()

@@ -104,6 +104,32 @@ func TestAccountIDBeyondTheWalk(t *testing.T) {
 	}
 }
 
+// What GitHub says of an id comes before what an answer's Link says of it.
+func TestLearnOverridesNoAnswer(t *testing.T) {
+	first, second := firstAndSecond()
+	github := &api{answers: map[string]reply{}}
+	s := newSource(t, github, auth.FallbackRefuse, first, second)
+	cred, err := s.ForOwner(t.Context(), "github.com", auth.Owner{Login: "globex"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nobody = "no installation on github.com covers repository 5 (tried: first, second)"
+	id := auth.Owner{RepositoryID: 5}
+	for range 2 {
+		if got := answeredBy(t, s, auth.Want{Owner: id}); got != nobody {
+			t.Errorf("repository 5 is answered by %s, want %s", got, nobody)
+		}
+		s.Learn(cred, id, auth.Owner{Login: "globex", Repo: "tools"})
+	}
+	// Nor does it come before a 404 that the id itself was answered with.
+	id.RepositoryID = 6
+	s.Learn(cred, id, auth.Owner{Login: "globex", Repo: "tools"})
+	s.Doubt(cred, id)
+	if got := answeredBy(t, s, auth.Want{Owner: id}); got != strings.Replace(nobody, "5", "6", 1) {
+		t.Errorf("repository 6 is answered by %s", got)
+	}
+}
+
 func TestLearn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := firstAndSecond()

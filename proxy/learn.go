@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
@@ -28,16 +27,13 @@ func learn(x *exchange, resp *http.Response) {
 	case resp.StatusCode == http.StatusMovedPermanently, resp.StatusCode == http.StatusTemporaryRedirect:
 		host := string(x.session.host.Instance)
 		x.source.Forget(host, owner(x.route.Subject))
-		x.source.Forget(host, owner(x.idIn(resp.Header.Get("Location")))) // it may have a new owner
+		moved, _ := x.idIn(resp.Header.Get("Location"))
+		x.source.Forget(host, owner(moved)) // it may have a new owner
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
 		x.source.Doubt(x.credential, owner(x.route.Subject))
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299 && x.teaches():
-		for _, field := range resp.Header["Link"] {
-			for link := range links(field) {
-				if id := x.idIn(link); sameKind(x.route.Subject, id) {
-					x.source.Learn(x.credential, owner(id), owner(x.route.Subject))
-				}
-			}
+		if id := x.idInLinks(resp.Header); id.Named() {
+			x.source.Learn(x.credential, owner(id), owner(x.route.Subject))
 		}
 	}
 }
@@ -48,37 +44,21 @@ func (x *exchange) teaches() bool {
 	return x.placeholder == nil && x.route.Owner != "" && x.route.Form == rules.JSON && x.route.Rule == 0 && x.route.Source == "path"
 }
 
-// links yields the targets of a Link field (RFC 8288, section 3).
-func links(field string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for {
-			_, rest, ok := strings.Cut(field, "<")
-			if !ok {
-				return
-			}
-			target, rest, ok := strings.Cut(rest, ">")
-			if !ok || !yield(target) {
-				return
-			}
-			field = rest
-		}
-	}
-}
-
-// idIn returns whom a URL of the same host names by id, nobody for any other.
-func (x *exchange) idIn(link string) rules.Subject {
+// idIn returns whom a URL of the same host names by id, nobody for any other, and
+// what follows the id in its path.
+func (x *exchange) idIn(link string) (id rules.Subject, below string) {
 	u, err := url.Parse(link)
 	if err != nil || u.Scheme != "https" {
-		return rules.Subject{}
+		return rules.Subject{}, ""
 	}
 	if name, port := rules.SplitHost(u.Host); name != x.session.host.Name || port != "" && port != "443" {
-		return rules.Subject{}
+		return rules.Subject{}, ""
 	}
 	route, err := rules.Classify(rules.Request{Method: http.MethodGet, Host: x.session.host, Path: u.EscapedPath()})
 	if err != nil || route.Subject.Owner != "" {
-		return rules.Subject{}
+		return rules.Subject{}, ""
 	}
-	return route.Subject
+	return route.Subject, x.below(u.EscapedPath(), 2)
 }
 
 // sameKind reports whether an id can be that of the subject: a repository's

@@ -138,6 +138,20 @@ func TestForeignLinks(t *testing.T) {
 		"/repos/octocat/hello-world":    link, // anonymous
 		"/orgs/acme/repos":              link, // an account is no repository
 		"/repos/acme/widgets/not-found": link,
+
+		// A query that is echoed as it was sent.
+		"/repos/acme/widgets/echo1":  `<https://api.github.com/repositories/9001/echo1?q=x>; rel="next", <https://api.github.com/repositories/9003/echo1?page=2>; rel="next"`,
+		"/repos/acme/widgets/echo2":  `<https://api.github.com/repos/acme/widgets/echo2?q=x>; rel="next", <https://api.github.com/repositories/9003/echo2?page=2>; rel="next"`,
+		"/repos/acme/widgets/echo3":  `<https://api.github.com/repositories/9001/echo3?q=<https://api.github.com/repositories/9003/echo3>; rel="next"`,
+		"/repos/acme/widgets/echo4":  `<https://api.github.com/repositories/9003/echo4?q=">; rel="next"`,
+		"/repos/acme/widgets/other":  link, // page two of another list
+		"/repos/acme/widgets/rel1":   `<https://api.github.com/repositories/9003/rel1>; rel="canonical"`,
+		"/repos/acme/widgets/rel2":   `<https://api.github.com/repositories/9003/rel2>; rel="x"; rel="next"`,
+		"/repos/acme/widgets/rel3":   `<https://api.github.com/repositories/9003/rel3>`,
+		"/repos/acme/widgets/param1": `<https://api.github.com/repositories/9003/param1>; rel="next"; x=" <y>`,
+		"/repos/acme/widgets/param2": `<https://api.github.com/repositories/9003/param2>; rel="next" x`,
+		"/repos/acme/widgets/param3": `<https://api.github.com/repositories/9003/param3>; rel="ne\"xt"`,
+		"/repos/acme/widgets/before": `x, <https://api.github.com/repositories/9003/before>; rel="next"`,
 	} {
 		w.github.Handle("api.github.com", path, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", header)
