@@ -5,12 +5,9 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
-	"sync"
 )
 
 const (
-	// maxReplay bounds the body that is kept to be sent again.
-	maxReplay = 1 << 20
 	// maxPeek bounds what is read of an answer to see what it complains about.
 	maxPeek = 4 << 10
 )
@@ -46,7 +43,10 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 		if why == noComplaint {
 			return resp, nil
 		}
-		if !body.replayable() {
+		if kept, err := body.readOn(req.Context()); err != nil {
+			resp.Body.Close()
+			return nil, err
+		} else if !kept {
 			if why == aboutToken {
 				x.source.Refused(x.credential)
 			}
@@ -86,68 +86,4 @@ func peek(resp *http.Response) string {
 		beginning, _ = io.ReadAll(io.LimitReader(unzipped, maxPeek)) // what there is of it
 	}
 	return string(beginning)
-}
-
-// spooledBody keeps what was read of a request's body, as long as it is small.
-type spooledBody struct {
-	io.ReadCloser
-
-	mu       sync.Mutex // the transport may read on after it has returned an answer
-	kept     bytes.Buffer
-	complete bool // the body was read to its end
-	tooLarge bool
-}
-
-// spoolBody makes req's body keep what is read of it. nil means that there is
-// no body.
-func spoolBody(req *http.Request) *spooledBody {
-	if req.Body == nil || req.Body == http.NoBody {
-		return nil
-	}
-	b := &spooledBody{ReadCloser: req.Body, tooLarge: req.ContentLength > maxReplay}
-	req.Body, req.GetBody = b, b.again
-	return b
-}
-
-// Read implements io.Reader.
-func (b *spooledBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.tooLarge:
-	case b.kept.Len()+n > maxReplay:
-		b.tooLarge, b.kept = true, bytes.Buffer{}
-	default:
-		b.kept.Write(p[:n])
-	}
-	if err == io.EOF {
-		b.complete = true
-	}
-	return n, err
-}
-
-// replayable reports whether all of the body is there to be sent again.
-func (b *spooledBody) replayable() bool {
-	if b == nil {
-		return true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.complete && !b.tooLarge
-}
-
-// rewind gives req its body anew. The body must be replayable.
-func (b *spooledBody) rewind(req *http.Request) {
-	if b != nil {
-		req.Body = io.NopCloser(bytes.NewReader(b.kept.Bytes()))
-	}
-}
-
-// again is the request's GetBody.
-func (b *spooledBody) again() (io.ReadCloser, error) {
-	if !b.replayable() {
-		return nil, errNotKept
-	}
-	return io.NopCloser(bytes.NewReader(b.kept.Bytes())), nil
 }
