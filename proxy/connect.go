@@ -29,10 +29,12 @@ type session struct {
 type interceptedConn struct {
 	net.Conn
 	session session
+	idle    idleLimit
 }
 
 // Close implements net.Conn.
 func (c *interceptedConn) Close() error {
+	c.idle.stop()
 	c.session.slot.release()
 	return c.Conn.Close()
 }
@@ -41,6 +43,9 @@ func (c *interceptedConn) Close() error {
 func noteInside(conn net.Conn, state http.ConnState) {
 	if secure, ok := conn.(*tls.Conn); ok {
 		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
+			if state == http.StateNew {
+				intercepted.idle.start(secure, intercepted.session.slot, idleTimeout)
+			}
 			intercepted.session.slot.note(state)
 		}
 	}
@@ -129,7 +134,7 @@ const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 // which owns it from then on.
 func (p *Proxy) intercept(conn net.Conn, s session) {
 	s.slot.attach(conn)
-	c := &interceptedConn{conn, s}
+	c := &interceptedConn{Conn: conn, session: s}
 	if _, err := io.WriteString(c, established); err != nil {
 		c.Close()
 		return

@@ -57,6 +57,7 @@ const (
 	headTimeout = 30 * time.Second // for the TLS handshake and for a request's head
 	idleTimeout = 3 * time.Minute  // between requests
 	maxHead     = 128 << 10        // bytes of a request's head; GitHub refuses less
+	maxFrame    = 64 << 10         // bytes of an HTTP/2 frame: net/http keeps room for the largest that came
 )
 
 // Proxy is a forward proxy that injects credentials. It is made by New.
@@ -107,8 +108,9 @@ func New(opts Options) *Proxy {
 	}
 	p.inner = http.Server{
 		Handler: p.counted(attend(p.gateway.ServeHTTP, &p.opts)), ConnContext: withSession, ConnState: noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
-		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests}, DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: headTimeout, MaxHeaderBytes: maxHead, // idleLimit is in place of IdleTimeout
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests, MaxReadFrameSize: maxFrame},
+		DisableGeneralOptionsHandler: true,
 	}
 	return p
 }
