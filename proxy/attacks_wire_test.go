@@ -58,9 +58,10 @@ func TestAttackFields(t *testing.T) {
 		{request: "PRI *", want: "400 the request target must be an absolute path"},
 		{request: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n HTTP/1.1\r\n", want: misdirected + "host"},
 		{request: "GET /repos/acme/rockets\nX-HTTP-Method: DELETE", want: "400 the field X-Http-Method asks"},
-		{request: get + "Upgrade: websocket\nConnection: Upgrade", want: "501 Upgrade is not supported on served hosts"},
-		{request: get + "Upgrade: h2c\nConnection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AAMAAABkAAQAAP__", want: "501 Upgrade is not supported"},
-		{request: get + "upgrade: h2c", want: "501 Upgrade is not supported"},
+		{request: get + "Upgrade: websocket\nConnection: Upgrade", want: "501 Upgrade to a WebSocket is not supported on served hosts"},
+		{request: get + "Upgrade: h2c\nUpgrade: TLS/1.2, WebSocket/13\nConnection: Upgrade", want: "501 Upgrade to a WebSocket"},
+		{request: get + "Upgrade: h2c\nConnection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AAMAAABkAAQAAP__", want: "confined 200"},
+		{request: get + "upgrade: h2c", want: "confined 200"},
 
 		// Hosts.
 		{request: "GET https://api.github.com/repos/acme/rockets", want: notRockets},

@@ -112,3 +112,36 @@ func misdirected(what, got string, s session) *refusal {
 		remedy: "open a connection of its own for each host",
 	}
 }
+
+// ignoreUpgrade takes out of a request what asks for another protocol. A server may
+// ignore that (RFC 9110, section 7.8), and what asks for HTTP/2 over clear text or
+// for TLS goes on in HTTP/1.1. For a WebSocket there is nothing to go on with.
+func ignoreUpgrade(h http.Header) *refusal {
+	if asksFor(h, "websocket") {
+		return &refusal{
+			status: http.StatusNotImplemented, code: "http_upgrade_failed", title: "Upgrade to a WebSocket is not supported on served hosts",
+			remedy: "GitHub has none for programs: leave the Upgrade field out",
+		}
+	}
+	dropUpgrade(h)
+	return nil
+}
+
+// dropUpgrade drops Upgrade and what belongs to it (RFC 7540, section 3.2.1).
+func dropUpgrade(h http.Header) {
+	delete(h, "Upgrade")
+	delete(h, "Http2-Settings")
+}
+
+// asksFor reports whether Upgrade names a protocol, in whatever version.
+func asksFor(h http.Header, protocol string) bool {
+	for _, value := range h["Upgrade"] {
+		for asked := range strings.SplitSeq(value, ",") {
+			name, _, _ := strings.Cut(strings.TrimSpace(asked), "/")
+			if strings.EqualFold(name, protocol) {
+				return true
+			}
+		}
+	}
+	return false
+}

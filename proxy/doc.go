@@ -86,7 +86,7 @@
 //
 // The order of fields with different names, the spelling of their names' case
 // and the reason phrase are net/http's, not what was sent. TRACE, CONNECT,
-// methods with small letters, Upgrade, "OPTIONS *" and X-HTTP-Method-Override
+// methods with small letters, WebSockets, "OPTIONS *" and X-HTTP-Method-Override
 // are refused on served hosts; so are names with underscores that can be taken
 // for Content-Type and the like, and a Connection that names one of these.
 // Trailers lose what may not stand in them. A client that sends nothing of a body

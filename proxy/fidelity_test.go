@@ -122,6 +122,8 @@ func (m *message) readChunks(r *bufio.Reader) (err error) {
 // exceptions are all the ways in which what leaves may differ from what came.
 func (m *message) exceptions(sent *message) {
 	method, _, _ := strings.Cut(m.Line, " ")
+	delete(sent.Fields, "upgrade") // it may be ignored: RFC 9110, section 7.8
+	delete(sent.Fields, "http2-settings")
 	for _, name := range []string{"authorization", "host"} { // not allowed in trailers: RFC 9110, section 6.5.1
 		delete(sent.Trailer, name)
 	}
@@ -232,6 +234,8 @@ func TestFidelity(t *testing.T) {
 		"Cookie: a=b\r\nCookie: c=d; e=f\r\nOrigin: null\r\nReferer: http://x/\r\n",
 		"Authorization: token a\r\nAuthorization: Basic b\r\n",
 		"User-Agent:\r\n",
+		"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+		"Upgrade: TLS/1.2\r\nConnection: upgrade\r\n", "Upgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", "Upgrade: HTTP/3.0, IRC/6.9\r\n",
 	} {
 		add("GET", base+"main", fields, "")
 	}

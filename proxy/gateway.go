@@ -122,11 +122,8 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	if refused := cmp.Or(checkHost(r, x.session), checkMethod(r)); refused != nil {
 		return refused
 	}
-	if r.Header["Upgrade"] != nil {
-		return &refusal{
-			status: http.StatusNotImplemented, code: "http_upgrade_failed", title: "Upgrade is not supported on served hosts",
-			remedy: "GitHub needs none: leave the Upgrade field out",
-		}
+	if refused := ignoreUpgrade(r.Header); refused != nil {
+		return refused
 	}
 	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Client: x.session.clientName()}
 	route, err := rules.Classify(req)

@@ -50,7 +50,7 @@ func TestDisguisedMethods(t *testing.T) {
 		"POST /installation/token HTTP/1.1\r\nHost: api.github.com\r\nx-http-method: DELETE\r\n\r\n":                        400,
 		"POST /installation/token HTTP/1.1\r\nHost: api.github.com\r\nX-Method-Override: DELETE\r\n\r\n":                    400,
 		"OPTIONS * HTTP/1.1\r\nHost: api.github.com\r\n\r\n":                                                                400,
-		"GET /repos/acme/widgets HTTP/1.1\r\nHost: api.github.com\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n":           501,
+		"GET /repos/acme/widgets HTTP/1.1\r\nHost: api.github.com\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n":     501,
 		"GET /repos/acme/widgets HTTP/1.1\r\nHost: api.github.com\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab":      400,
 		"GET /repos/acme/widgets HTTP/1.1\r\nHost: api.github.com\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n": 501,
 	} {

@@ -209,6 +209,9 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	out := recorderOf(w)
 	x.out = out
 	defer p.gateway.logLine(r, x, out)()
+	if asksFor(r.Header, "h2c") {
+		dropUpgrade(r.Header) // its HTTP2-Settings is for this hop only
+	}
 	if age := c.maxAge(); age > 0 && r.Header["Upgrade"] != nil {
 		ctx, cut := context.WithCancel(r.Context())
 		defer cut()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -267,6 +268,24 @@ func TestUpgradeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, resp, 501, "Upgrade")
+}
+
+// What asks for HTTP/2 over clear text does not leave, to whatever host: what
+// belongs to it is for one hop.
+func TestUpgradeToHTTP2IsIgnored(t *testing.T) {
+	got := make(chan http.Header, 1)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header }))
+	defer elsewhere.Close()
+	w := start(t, nil)
+	conn := w.dial(t)
+	fmt.Fprintf(conn, "GET %s/ HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n",
+		elsewhere.URL, strings.TrimPrefix(elsewhere.URL, "http://"))
+	if resp := readHead(t, bufio.NewReader(conn)); resp.StatusCode != http.StatusOK {
+		t.Errorf("answer %s", resp.Status)
+	}
+	if fields := <-got; fields["Upgrade"] != nil || fields["Http2-Settings"] != nil {
+		t.Errorf("%v arrived", fields)
+	}
 }
 
 // Whatever an inner request names, the credential does not follow it

@@ -46,6 +46,21 @@ func slowBody(pause time.Duration, parts ...string) io.Reader {
 	})
 }
 
+// closable is a body that cannot be read when it is closed.
+type closable struct {
+	io.Reader
+	closed bool
+}
+
+func (b *closable) Close() error { b.closed = true; return nil }
+
+func (b *closable) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.Reader.Read(p)
+}
+
 // TestHealEarlyRefusal: a request that GitHub refuses before it has read the body
 // is sent again with all of it, if that comes.
 func TestHealEarlyRefusal(t *testing.T) {
@@ -76,7 +91,7 @@ func TestHealEarlyRefusal(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), reads: true}
-				req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", test.body)
+				req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", &closable{Reader: test.body})
 				if err != nil {
 					t.Fatal(err)
 				}
