@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"ghapp-proxy/config"
+	"ghapp-proxy/spool"
 
 	"github.com/spf13/cobra"
 )
@@ -187,6 +188,7 @@ func (s *settings) logger(w io.Writer, byDefault slog.Level) (*slog.Logger, erro
 			return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", s.logLevel)
 		}
 	}
+	w = spool.NewWriter(w) // nobody waits for who does not read it
 	opts := &slog.HandlerOptions{Level: level}
 	switch s.logFormat {
 	case "text":

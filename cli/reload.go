@@ -102,6 +102,7 @@ func needRestart(old, now *config.Config) (keys []string) {
 		{"plain_http", old.PlainHTTP, now.PlainHTTP},
 		{"fallback", old.Fallback, now.Fallback},
 		{"audit_log", old.AuditLog, now.AuditLog},
+		{"audit_required", old.AuditRequired, now.AuditRequired},
 		{"app", appsOf(old), appsOf(now)},
 		{"ca", old.CA, now.CA},
 		{"upstream", old.Upstream, now.Upstream},

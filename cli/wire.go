@@ -176,7 +176,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	p := proxy.New(proxy.Options{
 		Hosts: servedHosts(cfg), Policy: policyOf(cfg), Credentials: source,
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
-		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit,
+		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired,
 	})
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }

@@ -90,6 +90,8 @@ type Config struct {
 	AuditLog string
 	// ShutdownGrace is how long what is under way may take at the end of serve.
 	ShutdownGrace time.Duration
+	// AuditRequired refuses what cannot be recorded there.
+	AuditRequired bool
 
 	CA       CA
 	Upstream Upstream

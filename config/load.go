@@ -184,6 +184,9 @@ func (l *loader) readTop(cfg *Config, t *table) {
 	}
 	cfg.AuditLog = readAuditLog(t)
 	cfg.ShutdownGrace = cmp.Or(t.duration("shutdown_grace"), DefaultShutdownGrace)
+	if cfg.AuditRequired = t.boolean("audit_required", false); cfg.AuditRequired && !t.has("audit_log") {
+		t.fault("audit_required", withHint("add audit_log", "there is no audit log"))
+	}
 	cfg.AllowAnonymous = t.boolean("allow_anonymous", false)
 	cfg.PlainHTTP = t.boolean("plain_http", IsLoopback(cfg.Listen))
 	cfg.JWTWrites = t.boolean("jwt_writes", false)

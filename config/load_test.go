@@ -245,3 +245,13 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("Warnings (-want +got):\n%s", diff)
 	}
 }
+
+func TestAuditRequired(t *testing.T) {
+	cfg, errText := load(t, "audit_log = \"-\"\naudit_required = true\n"+minimal, nil)
+	if errText != "" || !cfg.AuditRequired {
+		t.Errorf("%+v, %s", cfg, errText)
+	}
+	if _, errText := load(t, "audit_required = true\n"+minimal, nil); !strings.Contains(errText, "config.toml:1: audit_required: there is no audit log\n\thint: add audit_log") {
+		t.Errorf("without audit_log: %s", errText)
+	}
+}

@@ -66,7 +66,7 @@ const (
 type AuditPhase string
 
 // A tunnel has a record when it begins and one when it ends. So has a request
-// that was sent on and takes long.
+// that was sent on, if it takes long or records are required.
 const (
 	AuditBegin AuditPhase = "begin"
 	AuditEnd   AuditPhase = "end"
@@ -155,7 +155,7 @@ func (x *exchange) leave(r *http.Request) {
 		return // it is tried again
 	}
 	x.left = true
-	if x.records == nil {
+	if x.records == nil || x.recorded {
 		return
 	}
 	start, record := x.start, x.audit(r, &recorder{}, 0)
@@ -166,9 +166,25 @@ func (x *exchange) leave(r *http.Request) {
 	})
 }
 
+// recordFirst writes the record of a request's beginning before it leaves, where
+// none may leave without.
+func (x *exchange) recordFirst(r *http.Request) *refusal {
+	if x.records == nil || !x.records.required {
+		return nil
+	}
+	record := x.audit(r, &recorder{}, time.Since(x.start))
+	record.Phase, record.Decision, record.Credential = AuditBegin, AuditForwarded, credentialName(x)
+	if x.authorization != nil {
+		record.Fingerprint = x.credential.Fingerprint()
+	}
+	refused := x.records.begin(record)
+	x.recorded = refused == nil
+	return refused
+}
+
 // end writes the record of a request that has ended.
 func (x *exchange) end(r *http.Request, w *recorder, took time.Duration) {
-	long := x.began != nil && !x.began.Stop()
+	long := x.recorded || x.began != nil && !x.began.Stop()
 	x.records.write(func() *AuditRecord {
 		record := x.audit(r, w, took)
 		if long {

@@ -18,7 +18,7 @@ func TestLongRequest(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
-			x := &exchange{id: newID(), start: time.Now(), records: newAuditLog(&out, slog.New(slog.DiscardHandler)), path: "/x"}
+			x := &exchange{id: newID(), start: time.Now(), records: newAuditLog(Options{Audit: &out, Log: slog.New(slog.DiscardHandler)}), path: "/x"}
 			r, err := http.NewRequest("GET", "http://api.github.com/x", nil)
 			if err != nil {
 				t.Fatal(err)

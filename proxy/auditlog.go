@@ -3,19 +3,22 @@ package proxy
 import (
 	"crypto/rand"
 	"encoding/json"
-	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/spool"
 )
 
-// auditLog writes AuditRecords. What cannot be written is lost: a full disk does
-// not stop the proxy, but is logged as an error, once in lostEvery. A nil
-// *auditLog writes nothing. It is safe for concurrent use.
+// auditLog writes AuditRecords. What cannot be written is lost: a full disk, or a
+// pipe that nobody reads, does not stop the proxy, but is logged as an error, once
+// in lostEvery. A nil *auditLog writes nothing. It is safe for concurrent use.
 type auditLog struct {
-	to  io.Writer
-	log *slog.Logger
+	to       *spool.Writer
+	log      *slog.Logger
+	required bool // nothing may leave of which there is no record
 
 	lost atomic.Int64 // records since one was written
 	mu   sync.Mutex
@@ -25,23 +28,47 @@ type auditLog struct {
 // lostEvery is how often the log says that records are lost.
 const lostEvery = time.Minute
 
-func newAuditLog(to io.Writer, log *slog.Logger) *auditLog {
-	if to == nil {
+func newAuditLog(opts Options) *auditLog {
+	if opts.Audit == nil {
 		return nil
 	}
-	return &auditLog{to: to, log: log}
+	a := &auditLog{to: spool.NewWriter(opts.Audit), log: opts.Log, required: opts.AuditRequired}
+	a.to.Lost = a.lose
+	return a
 }
 
 // newID names a request or a tunnel, in the audit log, the log and what its
 // client is told.
 func newID() string { return rand.Text() }
 
-// write writes the record that describe makes, as one line in one Write.
-func (a *auditLog) write(describe func() *AuditRecord) {
+// begin writes the record of something that is about to leave. Where records
+// are required, it is refused if that cannot be written now.
+func (a *auditLog) begin(record *AuditRecord) *refusal {
 	if a == nil {
-		return
+		return nil
 	}
-	record := describe()
+	err := a.put(record)
+	if err == nil && a.to.IsStuck() {
+		err = spool.ErrFull
+	}
+	if err == nil || !a.required {
+		return nil
+	}
+	return &refusal{
+		status: http.StatusServiceUnavailable, code: "proxy_internal_error", title: "the audit log cannot be written",
+		remedy: "tell those who run the proxy", inside: "the audit log cannot be written: " + err.Error(), decidedBy: "audit_required",
+	}
+}
+
+// write writes the record that describe makes.
+func (a *auditLog) write(describe func() *AuditRecord) {
+	if a != nil {
+		_ = a.put(describe()) // it is counted and logged
+	}
+}
+
+// put writes a record as one line in one Write.
+func (a *auditLog) put(record *AuditRecord) error {
 	record.Reason = logged(record.Reason)
 	line, err := json.Marshal(record)
 	if err == nil {
@@ -50,11 +77,12 @@ func (a *auditLog) write(describe func() *AuditRecord) {
 	switch {
 	case err != nil:
 		a.lose(err)
-	case a.lost.Load() > 0:
+	case a.lost.Load() > 0 && !a.to.IsStuck():
 		if n := a.lost.Swap(0); n > 0 {
 			a.log.Warn("the audit log is written again", "lost", n)
 		}
 	}
+	return err
 }
 
 // lose counts a record that could not be written.

@@ -74,6 +74,7 @@ type exchange struct {
 	err    error   // why there was no complete answer
 
 	interimLeak atomic.Bool // an interim answer had a secret in it
+	recorded    bool        // its beginning is in the audit log
 	otherSite   bool        // it is for a web page of another site, and gets no credential
 
 	githubRequestID string
@@ -100,6 +101,9 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	}
 	if refused == nil {
 		refused = g.prepare(r, x)
+	}
+	if refused == nil && x.answer == nil {
+		refused = x.recordFirst(r)
 	}
 	switch {
 	case refused != nil:

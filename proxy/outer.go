@@ -223,6 +223,9 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 		defer c.usage.done()
 		r, refused = x.session.limit(w, r)
 	}
+	if refused == nil {
+		refused = x.recordFirst(r)
+	}
 	if refused != nil {
 		x.err = refused
 		refused.of(x.id).write(out, x.route.Form)

@@ -49,6 +49,8 @@ type Options struct {
 	// Audit receives AuditRecords, each as a line of JSON in one Write, from
 	// many goroutines; nil for none.
 	Audit io.Writer
+	// AuditRequired answers 503 instead of doing what cannot be recorded.
+	AuditRequired bool
 
 	stalls stalls // zero for maxStalls
 }
@@ -86,7 +88,7 @@ func New(opts Options) *Proxy {
 	opts.Patience = cmp.Or(opts.Patience, queueFor)
 	p := &Proxy{
 		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
-		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), audit: newAuditLog(opts.Audit, opts.Log),
+		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), audit: newAuditLog(opts),
 	}
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls

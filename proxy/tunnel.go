@@ -152,8 +152,14 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	if age := c.maxAge(); age > 0 {
 		defer time.AfterFunc(age, func() { client.Close(); t.host.Close() }).Stop()
 	}
-	record.Phase = AuditBegin
-	write()
+	record.Phase, record.Milliseconds = AuditBegin, milliseconds(time.Since(start))
+	if refused := p.audit.begin(record); refused != nil {
+		record.Phase = ""
+		record.refuse(refused)
+		line.Warn("refused", "status", refused.status, "error", refused.Error())
+		refused.of(record.ID).response(r).Write(client)
+		return
+	}
 	record.Phase = AuditEnd
 	record.Sent, record.Received, err = t.carry(to, p.opts.Upstream.opts.Egress.Limited())
 	if err != nil {
