@@ -31,8 +31,8 @@
 // is revocable, and the key stays good for the served hosts and all names below
 // them until the intermediate expires or clients stop trusting the root.
 // Certificates name no CRL or OCSP service, so a client that insists on one
-// refuses them (Git for Windows with schannel, unless http.schannelCheckRevoke
-// is false).
+// refuses them: Windows' schannel, and Java where it is told to. docs/tools.md
+// says what to set.
 //
 // The constraints cover DNS names and IP addresses. A client so old that it
 // takes the host from the common name and does not constrain that name
@@ -66,14 +66,15 @@ const (
 
 	// LeafLifetime is the life of a leaf, [Backdate] included. A leaf is renewed
 	// after two thirds of what is left of it when it is made, so a connection
-	// always starts with a certificate that is good for most of a day. Limits
+	// always starts with a certificate that is good for a day. Limits
 	// that clients set are far above: 825 days for any root on Apple's systems
 	// (https://support.apple.com/en-us/103769).
-	LeafLifetime = 72 * time.Hour
+	LeafLifetime = 72*time.Hour + Backdate
 
 	// Backdate is how far in the past certificates begin to be valid, for
-	// clients whose clock is slow.
-	Backdate = time.Hour
+	// clients whose clock is slow: by the hours of a time zone, or by a day, as
+	// that of a machine which was suspended.
+	Backdate = 48 * time.Hour
 
 	// RenewalMargin is the remaining life under which [Open] refuses a CA. A
 	// start is when somebody looks; the end of the root, noticed by every

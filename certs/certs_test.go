@@ -164,6 +164,21 @@ func TestLeafShape(t *testing.T) {
 	}
 }
 
+// TestWrongClocks: clients whose clock is wrong by almost two days take the
+// certificates that were made just now.
+func TestWrongClocks(t *testing.T) {
+	ca := newCA(t, github)
+	c := leafFor(t, ca, "api.github.com")
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(ca.root())
+	between.AddCert(ca.signer())
+	for _, wrong := range []time.Duration{-47 * time.Hour, 0, 47 * time.Hour} {
+		if _, err := c.Leaf.Verify(x509.VerifyOptions{DNSName: "api.github.com", Roots: roots, Intermediates: between, CurrentTime: time.Now().Add(wrong)}); err != nil {
+			t.Errorf("a clock that is wrong by %v: %v", wrong, err)
+		}
+	}
+}
+
 func TestAuthorityShape(t *testing.T) {
 	ca := newCA(t, github)
 	signer, root := ca.signer(), ca.root()
