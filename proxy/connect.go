@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"ghapp-proxy/rules"
 
@@ -30,6 +32,11 @@ type interceptedConn struct {
 	net.Conn
 	session session
 	idle    idleLimit
+
+	sni   string      // that the client asks for, "" before the handshake
+	shown bool        // it has been shown a certificate
+	ready time.Time   // when TLS was negotiated
+	used  atomic.Bool // it has begun a request
 }
 
 // Close implements net.Conn.
@@ -37,18 +44,6 @@ func (c *interceptedConn) Close() error {
 	c.idle.stop()
 	c.session.slot.release()
 	return c.Conn.Close()
-}
-
-// noteInside is the inner server's ConnState.
-func noteInside(conn net.Conn, state http.ConnState) {
-	if secure, ok := conn.(*tls.Conn); ok {
-		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
-			if state == http.StateNew {
-				intercepted.idle.start(secure, intercepted.session.slot, idleTimeout)
-			}
-			intercepted.session.slot.note(state)
-		}
-	}
 }
 
 type sessionKey struct{}
@@ -130,8 +125,7 @@ func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *refusal) *gopro
 
 const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
-// intercept answers the CONNECT and hands the connection to the inner server,
-// which owns it from then on.
+// intercept answers the CONNECT and lets the connection go on by itself.
 func (p *Proxy) intercept(conn net.Conn, s session) {
 	s.slot.attach(conn)
 	c := &interceptedConn{Conn: conn, session: s}
@@ -139,7 +133,7 @@ func (p *Proxy) intercept(conn net.Conn, s session) {
 		c.Close()
 		return
 	}
-	p.inside.give(c)
+	go p.handshake(c)
 }
 
 // tlsConfig is what clients negotiate with inside an intercepted connection.
@@ -155,6 +149,7 @@ func (p *Proxy) tlsConfig() *tls.Config {
 			if !ok {
 				return nil, fmt.Errorf("proxy: a %T cannot be intercepted", hello.Conn)
 			}
+			intercepted.shown = true
 			return p.opts.Certificate(intercepted.session.host.Name)
 		},
 	}
@@ -163,7 +158,11 @@ func (p *Proxy) tlsConfig() *tls.Config {
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		// Bulk data costs 1.7 times the CPU in HTTP/2 (golang/go issue 47840).
 		// A client that offers HTTP/2 alone has it all the same.
-		if intercepted, ok := hello.Conn.(*interceptedConn); ok && isBulk(intercepted.session.host) && !offersHTTP2Alone(hello) {
+		intercepted, ok := hello.Conn.(*interceptedConn)
+		if ok {
+			intercepted.sni, _ = rules.SplitHost(hello.ServerName)
+		}
+		if ok && isBulk(intercepted.session.host) && !offersHTTP2Alone(hello) {
 			return bulk, nil
 		}
 		return nil, nil

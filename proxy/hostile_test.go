@@ -228,20 +228,6 @@ func TestUpstreamProxy(t *testing.T) {
 	}
 }
 
-// A client that does not trust the CA is what goes wrong first.
-func TestUntrustingClientIsLogged(t *testing.T) {
-	w := start(t, nil)
-	conn := w.dial(t)
-	io.WriteString(conn, "CONNECT api.github.com:443 HTTP/1.1\r\nHost: x\r\n\r\n")
-	if _, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "CONNECT"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := tls.Client(conn, &tls.Config{ServerName: "api.github.com"}).Handshake(); err == nil {
-		t.Fatal("the CA is trusted")
-	}
-	waitFor(t, func() bool { return strings.Contains(w.log.String(), "does not trust the proxy's CA") }, "the warning")
-}
-
 // A credential without a scheme must not be logged as one.
 func TestSchemelessCredentialIsNotLogged(t *testing.T) {
 	w := start(t, nil)

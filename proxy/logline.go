@@ -155,20 +155,12 @@ func credentialName(x *exchange) string {
 	return x.route.Credential.String()
 }
 
-// serverLog is what net/http logs through: broken connections, mostly. A
-// client that does not trust the CA deserves a warning: it is what goes wrong
-// first, and the client's own message does not name the remedy.
+// serverLog is what net/http logs through: broken connections, mostly.
 type serverLog struct{ log *slog.Logger }
 
 // Write implements io.Writer.
 func (l serverLog) Write(p []byte) (int, error) {
 	message := strings.TrimSpace(string(p))
-	for _, alert := range [...]string{"unknown certificate authority", "bad certificate", "unknown certificate"} {
-		if strings.HasSuffix(message, "remote error: tls: "+alert) {
-			l.log.Warn("a client does not trust the proxy's CA: `ghapp-proxy env` and `ghapp-proxy ca` say what to set", "error", message)
-			return len(p), nil
-		}
-	}
 	if serving, stack, ok := strings.Cut(message, "\n"); ok && strings.Contains(serving, "panic serving ") {
 		l.log.Error(serving, "stack", stack) // a fault outside of a handler: those of handlers are caught before
 		return len(p), nil

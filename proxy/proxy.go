@@ -77,6 +77,8 @@ type Proxy struct {
 
 	current            atomic.Pointer[state]
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
+	handshakes         *perName    // warnings of those that fail
+	closing            atomic.Bool // Shutdown was called
 	arrivals           arrivals
 	files              files
 	audit              *auditLog
@@ -88,7 +90,7 @@ func New(opts Options) *Proxy {
 	opts.Patience = cmp.Or(opts.Patience, queueFor)
 	p := &Proxy{
 		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
-		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), audit: newAuditLog(opts),
+		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), audit: newAuditLog(opts),
 	}
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls
@@ -109,7 +111,7 @@ func New(opts Options) *Proxy {
 		DisableGeneralOptionsHandler: true,
 	}
 	p.inner = http.Server{
-		Handler: p.counted(attend(p.gateway.ServeHTTP, &p.opts)), ConnContext: withSession, ConnState: noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
+		Handler: p.counted(attend(p.gateway.ServeHTTP, &p.opts)), ConnContext: withSession, ConnState: p.noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
 		ReadHeaderTimeout: headTimeout, MaxHeaderBytes: maxHead, // idleLimit is in place of IdleTimeout
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests, MaxReadFrameSize: maxFrame},
 		DisableGeneralOptionsHandler: true,
@@ -132,7 +134,7 @@ type Listener struct {
 func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 	failed := make(chan error, 2+len(others))
 	p.opts.Upstream.Forbid(ln.Addr())
-	go func() { failed <- p.inner.ServeTLS(p.inside, "", "") }()
+	go func() { failed <- p.inner.Serve(p.inside) }()
 	go func() { failed <- p.outer.Serve(p.door(ln)) }()
 	for _, l := range others {
 		p.opts.Upstream.Forbid(l.Addr())

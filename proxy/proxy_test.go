@@ -359,8 +359,8 @@ func TestClearTextInside(t *testing.T) {
 	}
 	io.WriteString(conn, "GET /app HTTP/1.1\r\nHost: api.github.com\r\n\r\n")
 	answer, _ := io.ReadAll(r)
-	if !bytes.HasPrefix(answer, []byte("HTTP/1.0 400")) {
-		t.Errorf("answer %q, want a 400", answer)
+	if !bytes.HasPrefix(answer, []byte("HTTP/1.1 400 ghapp-proxy: a request without TLS")) {
+		t.Errorf("answer %q, want a 400 of ours", answer)
 	}
 	if n := len(w.github.Requests()); n != 0 {
 		t.Errorf("%d requests left", n)

@@ -47,6 +47,7 @@ func (p *Proxy) counted(h http.Handler) http.Handler {
 // *CutOffError. When it returns, all that was begun has its record, save for what
 // the error says.
 func (p *Proxy) Shutdown(ctx context.Context) error {
+	p.closing.Store(true)
 	err := errors.Join(p.outer.Shutdown(ctx), p.inner.Shutdown(ctx))
 	p.inside.Close()
 	p.tunnels.drain(ctx)
