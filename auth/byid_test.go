@@ -317,7 +317,7 @@ func TestPlan(t *testing.T) {
 		want auth.Want
 		plan auth.Plan
 	}{
-		{auth.Want{Owner: auth.Owner{Login: "Globex"}}, auth.Plan{App: "second", Installation: 22, How: "mapped in the configuration"}},
+		{auth.Want{Owner: auth.Owner{Login: "Globex"}}, auth.Plan{App: "second", Installation: 22, How: "mapped in the configuration, by app.second.installations.globex"}},
 		{auth.Want{}, auth.Plan{App: "first", Installation: 10, How: "the default installation"}},
 		{auth.Want{Owner: auth.Owner{Login: "acme"}}, auth.Plan{How: "would be discovered (asking first, second); else the default installation; in reserve: the others that cover it"}},
 		{auth.Want{Owner: auth.Owner{TeamID: 1}}, auth.Plan{App: "first", Installation: 10, How: "the default installation, as the fallback"}},

@@ -358,8 +358,8 @@ func TestPlanNamesReserves(t *testing.T) {
 		want auth.Want
 		how  string
 	}{
-		{auth.Want{Owner: owner("acme")}, "mapped in the configuration; in reserve: b, c"},
-		{auth.Want{Owner: owner("acme"), App: "a"}, "mapped in the configuration"},
+		{auth.Want{Owner: owner("acme")}, "mapped in the configuration, by app.a.installations.acme; in reserve: b, c"},
+		{auth.Want{Owner: owner("acme"), App: "a"}, "mapped in the configuration, by app.a.installations.acme"},
 		{auth.Want{Owner: owner("octocat")}, "would be discovered (asking a, b, c); else refused; in reserve: the others that cover it"},
 		{auth.Want{Owner: owner("octocat"), App: "b"}, "would be discovered (asking b); else refused"},
 	} {

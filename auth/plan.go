@@ -47,7 +47,11 @@ func (s *Source) Plan(host string, want Want) Plan {
 	case inst != nil && owner == Owner{}:
 		return named(inst, "the default installation")
 	case inst != nil:
-		return named(inst, "mapped in the configuration")
+		how := "mapped in the configuration"
+		if m := inst.mappingFor(owner); m.key != "" { // an id's may not be known
+			how += ", by " + m.key
+		}
+		return named(inst, how)
 	case owner == Owner{} && len(apps) == 1:
 		return Plan{App: apps[0].Name, How: "the App's only installation, if it has just one; else " + s.fallbackPlan(apps, want.Read)}
 	}

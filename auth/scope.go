@@ -87,7 +87,11 @@ func (s *Source) confine(ctx context.Context, inst *installation, want *Want) (*
 		return nil, err
 	}
 	if scope.Account != nil && !scope.Account(f.account) {
-		return nil, &ScopeError{Installation: inst.id, Reason: "the account is not allowed"} // nor to be told
+		fault := &ScopeError{Installation: inst.id, Reason: "the account is not allowed"} // nor to be told
+		if m := inst.mappingFor(want.Owner); m.key != "" && scope.Account(m.owner) {
+			fault.Hint = fmt.Sprintf("check %s = %d in the configuration: it is not an installation on %s", m.key, inst.id, m.owner)
+		}
+		return nil, fault
 	}
 	permissions, err := scope.permissions(f, want.Narrow)
 	if err != nil {

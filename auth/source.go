@@ -130,10 +130,10 @@ func newAppState(app *App, clock *clock, log *slog.Logger) *appState {
 		a.client = newClientHeader(app)
 	}
 	for login, id := range app.Installations {
-		a.mapped[Owner{Login: login}.key()] = a.configured(id, "installations."+bareKey(login))
+		a.maps(Owner{Login: login}, id, "installations."+bareKey(login))
 	}
 	for slug, id := range app.Enterprises {
-		a.mapped[Owner{Login: slug, Enterprise: true}.key()] = a.configured(id, "enterprises."+bareKey(slug))
+		a.maps(Owner{Login: slug, Enterprise: true}, id, "enterprises."+bareKey(slug))
 	}
 	if app.DefaultInstallation != 0 {
 		a.home = a.configured(app.DefaultInstallation, "default_installation")
@@ -142,6 +142,13 @@ func newAppState(app *App, clock *clock, log *slog.Logger) *appState {
 		slices.Sort(inst.settings)
 	}
 	return a
+}
+
+// maps files the installation that the configuration gives for an owner.
+func (a *appState) maps(owner Owner, id InstallationID, key string) {
+	inst := a.configured(id, key)
+	inst.mappings = append(inst.mappings, mapping{"app." + bareKey(a.Name) + "." + key, owner})
+	a.mapped[owner.key()] = inst
 }
 
 // configured files an installation that the configuration names, under a key

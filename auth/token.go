@@ -26,6 +26,10 @@ type installation struct {
 	key   string
 	quota *quota
 
+	mappings []mapping             // the owners that the configuration gives it to
+	watched  atomic.Bool           // that was compared with what GitHub says
+	account  atomic.Pointer[Owner] // where GitHub says it is, nil if it was not asked
+
 	settings   []string    // the keys that name it in the configuration, as "app.ci-bot.installations.acme"
 	discovered bool        // GitHub told, rather than the configuration
 	again      bool        // … and again a moment after it had said that it is gone

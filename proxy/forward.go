@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
@@ -133,6 +134,9 @@ func modifyResponse(resp *http.Response) error {
 	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}
+	if err := x.wrongMapping(resp); err != nil {
+		return err
+	}
 	learn(x, resp)
 	hint(x, resp)
 	if err := guardAnswer(x, resp); err != nil {
@@ -162,6 +166,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	refused := upstreamRefusal(err, r.URL.Host)
 	var lost credentialError
 	var unread *bodyError
+	var wrong *auth.MappingError
 	switch {
 	case errors.As(err, &unread):
 		refused = unread.refusal(x.session.usage)
@@ -169,6 +174,8 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		refused = unauthorizedRefusal(x)
 	case errors.As(err, &lost):
 		refused = credentialRefusal(lost.error)
+	case errors.As(err, &wrong):
+		refused = &refusal{status: http.StatusNotFound, code: "proxy_configuration_error", title: wrong.Error(), remedy: wrong.Remedy()}
 	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
 		refused = &refusal{status: http.StatusBadGateway, code: "http_response_incomplete", title: err.Error(), remedy: "tell those who run the proxy: its log has the request"}
 	}

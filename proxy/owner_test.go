@@ -403,7 +403,9 @@ func TestManyAliases(t *testing.T) {
 	if status, body := post(t, w.client(t, false), "https://api.github.com/graphql", `{"query":"{ `+query.String()+`}"}`); status != 200 {
 		t.Errorf("%d %s", status, body)
 	}
-	if n := len(w.github.Requests()); n != 2 { // a mint and the query
-		t.Errorf("%d requests left, want 2", n)
+	// A mint, the query, whose the installation is, and whether there is a first one
+	// that a token of a moment ago does not show.
+	if n := len(w.github.Requests()); n > 4 {
+		t.Errorf("%d requests left, want 4 at most", n)
 	}
 }

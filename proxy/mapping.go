@@ -1,0 +1,32 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+
+	"ghapp-proxy/rules"
+)
+
+// wrongMapping looks whether GitHub refuses a request because the configuration
+// gives its owner an installation on another account. Programs get GitHub's answer
+// with a Proxy-Status that says so; git, which shows no field, gets it as the
+// error that is returned, an *auth.MappingError.
+func (x *exchange) wrongMapping(resp *http.Response) error {
+	switch resp.StatusCode {
+	case http.StatusForbidden, http.StatusNotFound:
+	default:
+		return nil
+	}
+	if x.source == nil || x.credential.Installation == 0 {
+		return nil
+	}
+	wrong := x.source.CheckMapping(resp.Request.Context(), x.credential, owner(x.route.Subject))
+	if wrong == nil {
+		return nil
+	}
+	if x.route.Form == rules.Text {
+		return wrong
+	}
+	resp.Header.Add("Proxy-Status", fmt.Sprintf("ghapp-proxy; received-status=%d; details=%s%s", resp.StatusCode, quoteSF(wrong.Error()+"; "+wrong.Remedy()), requestID(x.id)))
+	return nil
+}
