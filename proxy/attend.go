@@ -15,6 +15,7 @@ import (
 func attend(next http.HandlerFunc, o *Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := newRecorder(w, o.stalls)
+		out.h2 = r.ProtoMajor == 2
 		r, out.body = guardBody(out.stall.control, r, o.stalls)
 		defer func() {
 			aborted := recover()
@@ -24,6 +25,9 @@ func attend(next http.HandlerFunc, o *Options) http.Handler {
 				o.Log.LogAttrs(r.Context(), slog.LevelError, "request", slog.String("id", id), slog.String("client", r.RemoteAddr), slog.String("method", logged(r.Method)),
 					slog.String("host", logged(cmp.Or(r.URL.Host, r.Host))), slog.String("error", logged(fault.Error())), stackOf(fault))
 				aborted = out.answerFault(r, id, rules.Text)
+			}
+			if aborted == nil {
+				out.finish()
 			}
 			unread := out.close()
 			if aborted != nil {

@@ -16,9 +16,19 @@ import (
 // What HTTP/2 connections held is free when they have ended, also those that
 // ended with a request under way.
 func TestEndedConnectionsAreFreed(t *testing.T) {
+	for _, answers := range []bool{false, true} {
+		t.Run(fmt.Sprint("answered: ", answers), func(t *testing.T) { testEndedConnectionsAreFreed(t, answers) })
+	}
+}
+
+func testEndedConnectionsAreFreed(t *testing.T, answers bool) {
 	w := start(t, nil)
 	arrived := make(chan struct{})
-	w.github.Handle("api.github.com", "/repos/acme/widgets/contents/{file}", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	w.github.Handle("api.github.com", "/repos/acme/widgets/contents/{file}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if answers {
+			fmt.Fprint(w, "half of it")
+			http.NewResponseController(w).Flush()
+		}
 		arrived <- struct{}{}
 		<-r.Context().Done() // and it reads nothing
 	}))

@@ -16,6 +16,7 @@ type recorder struct {
 	// fields; nil lets all pass.
 	interim  func(fields http.Header) bool
 	passesOn bool // the answer is a host's
+	h2       bool
 	status   int
 	bytes    int64
 }
@@ -82,16 +83,26 @@ func (w *recorder) FlushError() error {
 // Unwrap lets http.ResponseController find Hijack.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// close ends the recorder: the handler returns. What net/http has not sent yet
-// has its time, too. It reports whether the rest of the request's body is in the
-// way of another request.
+// finish has all of the answer on its way: the client's patience counts for what
+// net/http has kept of it, too.
+func (w *recorder) finish() {
+	switch {
+	case w.bytes == 0:
+	case w.h2:
+		// A deadline would outlive a stream that has ended, and hold its connection
+		// in memory until then.
+		_ = w.FlushError() // best effort: the client is gone
+	default:
+		_ = w.stall.control.SetWriteDeadline(time.Now().Add(w.stall.limit)) // net/http takes it back
+	}
+}
+
+// close ends the recorder: the handler returns. It reports whether the rest of
+// the request's body is in the way of another request.
 func (w *recorder) close() (unread bool) {
 	if unread = w.body != nil && w.body.leave(); unread && w.status == 0 {
 		w.Header().Set("Connection", "close") // net/http answers
 	}
 	w.stall.close()
-	if w.bytes > 0 {
-		_ = w.stall.control.SetWriteDeadline(time.Now().Add(w.stall.limit)) // net/http takes it back
-	}
 	return unread
 }
