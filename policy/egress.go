@@ -65,7 +65,7 @@ func (e *Egress) Decide(d Destination) *EgressDenial {
 	case d.Addr.IsValid():
 		return e.DecideAddr(d, d.Addr)
 	}
-	if what := localName(d.Host); what != "" && !e.listsName(d) {
+	if what := localName(d.Host); what != "" && !e.listsName(d, what) {
 		return &EgressDenial{Key: "egress.allow", Reason: notAllowed(d) + ": it is " + what, Remedy: addTo(d) + ", and its address"}
 	}
 	return nil
@@ -160,14 +160,11 @@ func anyOf(patterns []HostPattern, d Destination) bool {
 // lists reports whether a destination is listed by its name or address.
 func (e *Egress) lists(d Destination) bool { return anyOf(e.Allow, d) || anyOf(e.AllowPrivate, d) }
 
-// listsName reports whether this very name is listed.
-func (e *Egress) listsName(d Destination) bool {
-	for p := range e.allowed() {
-		if p.exact(d) && p.allowsPort(d.Port) {
-			return true
-		}
-	}
-	return false
+// listsName reports whether this very name is listed. AllowPrivate does not count
+// for names of the machine itself, which have no private addresses.
+func (e *Egress) listsName(d Destination, what string) bool {
+	exactly := func(p HostPattern) bool { return p.exact(d) && p.allowsPort(d.Port) }
+	return slices.ContainsFunc(e.Allow, exactly) || what != thisMachine && slices.ContainsFunc(e.AllowPrivate, exactly)
 }
 
 // listsAddr reports whether Allow lists an address.
@@ -203,20 +200,27 @@ func entry(d Destination) string {
 	return d.String()
 }
 
-// hereNames are names that hosts files have for the machine itself: Debian,
-// Fedora and Alpine, and the engines of containers for what they run on.
-var hereNames = []string{
-	"localhost", "localhost.localdomain", "localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6",
-	"ip6-localhost", "ip6-loopback", "ipv6-localhost", "ipv6-loopback", "broadcasthost", "loopback",
-	"host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal",
-}
+var (
+	// hereNames are names that hosts files have for the machine itself: those of
+	// Debian, Fedora, Alpine and macOS.
+	hereNames = []string{
+		"localhost", "localhost.localdomain", "localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6",
+		"ip6-localhost", "ip6-loopback", "ipv6-localhost", "ipv6-loopback", "broadcasthost", "loopback",
+	}
+	// outerNames are names that containers have for what they run on.
+	outerNames = []string{"host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"}
+)
+
+const thisMachine = "this machine"
 
 // localName says what a name is that never leads to a public address. Another
 // proxy that resolves names for us is not asked about these.
 func localName(name string) string {
 	switch {
 	case slices.Contains(hereNames, name), strings.HasSuffix(name, ".localhost"): // RFC 6761, section 6.3
-		return "this machine"
+		return thisMachine
+	case slices.Contains(outerNames, name):
+		return "the machine that containers run on"
 	case name == "metadata.google.internal" || name == "metadata.goog":
 		return "a metadata service"
 	}

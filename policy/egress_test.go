@@ -145,6 +145,7 @@ func TestDecide(t *testing.T) {
 		Deny:         patterns(t, "secret.example.com", "*.bad.example.com:443", "198.51.100.7"),
 	}
 	open := &policy.Egress{Deny: patterns(t, "*.bad.example.com", "8.8.8.0/24")}
+	private := &policy.Egress{AllowPrivate: patterns(t, "localhost", "host.docker.internal")}
 	tests := []struct {
 		name   string
 		egress *policy.Egress
@@ -189,6 +190,8 @@ func TestDecide(t *testing.T) {
 		{"open", open, "ip6-loopback:443", "egress.allow"},
 		{"open", open, "host.docker.internal:443", "egress.allow"},
 		{"closed", closed, "ip6-localhost:9418", "egress.allow"},
+		{"private", private, "localhost:443", "egress.allow"},
+		{"private", private, "host.docker.internal:443", ""},
 		{"closed", closed, "wiki.corp.example.net:8443", ""},
 		{"closed", closed, "wiki.corp.example.net:443", "egress.default"},
 		{"closed", closed, "x.wiki.corp.example.net:8443", "egress.default"},
