@@ -60,18 +60,26 @@ func (e *environment) gitEntries() []variable {
 }
 
 // sshPrefixes are what URLs begin with that reach an instance's repositories
-// over SSH.
+// over SSH (git-clone(1), "GIT URLS"), and over git's own protocol, which GitHub
+// no longer speaks. Of several that match, git takes the longest.
 func sshPrefixes(instance rules.Instance) []string {
 	host := string(instance)
-	prefixes := []string{"git@" + host + ":", "ssh://git@" + host + "/"}
-	if instance == rules.GitHubCom {
-		// docs.github.com, "Using SSH over the HTTPS port".
-		prefixes = append(prefixes, "ssh://git@ssh.github.com:443/")
-	}
+	prefixes := []string{"ssh://" + host + "/", "git://" + host + "/"}
+	users := []string{"git"}
 	// With data residency the tenant's name is the user's (cli/cli,
 	// internal/ghrepo, FormatRemoteURL).
 	if tenant, ok := strings.CutSuffix(host, ".ghe.com"); ok {
-		prefixes = append(prefixes, tenant+"@"+host+":", "ssh://"+tenant+"@"+host+"/")
+		users = append(users, tenant)
+	}
+	for _, user := range users {
+		at := user + "@" + host
+		prefixes = append(prefixes, at+":", at+":/",
+			"ssh://"+at+"/", "ssh://"+at+":22/",
+			"git+ssh://"+at+"/", "ssh+git://"+at+"/") // git knows these two still
+	}
+	if instance == rules.GitHubCom {
+		// docs.github.com, "Using SSH over the HTTPS port".
+		prefixes = append(prefixes, "ssh://git@ssh.github.com:443/")
 	}
 	return prefixes
 }

@@ -141,10 +141,20 @@ func TestGitConfig(t *testing.T) {
 		}
 		for remote, want := range map[string]string{
 			"git@github.com:a/b.git":               "https://github.com/a/b.git",
+			"git@github.com:/a/b.git":              "https://github.com/a/b.git",
 			"ssh://git@github.com/a/b":             "https://github.com/a/b",
+			"ssh://git@github.com:22/a/b":          "https://github.com/a/b",
+			"ssh://github.com/a/b":                 "https://github.com/a/b",
+			"git+ssh://git@github.com/a/b.git":     "https://github.com/a/b.git",
+			"ssh+git://git@github.com/a/b.git":     "https://github.com/a/b.git",
+			"git://github.com/a/b.git":             "https://github.com/a/b.git",
 			"ssh://git@ssh.github.com:443/a/b.git": "https://github.com/a/b.git",
 			"octo@octo.ghe.com:a/b.git":            "https://octo.ghe.com/a/b.git",
 			"git@octo.ghe.com:a/b.git":             "https://octo.ghe.com/a/b.git",
+			"octo@octo.ghe.com:/a/b.git":           "https://octo.ghe.com/a/b.git",
+			"ssh://octo@octo.ghe.com:22/a/b.git":   "https://octo.ghe.com/a/b.git",
+			"ssh://git@github.com:2222/a/b":        "ssh://git@github.com:2222/a/b",
+			"ssh://github.com.example/a/b":         "ssh://github.com.example/a/b",
 			"git@example.com:a/b.git":              "git@example.com:a/b.git",
 		} {
 			if got := git("ls-remote", "--get-url", remote); got != want {
