@@ -163,8 +163,10 @@ func TestForeignLinks(t *testing.T) {
 	}
 	w.github.Reset()
 	get(t, client, "https://api.github.com/repositories/9003")
-	if got := w.last(t, "/repositories/9003"); got.Installation != 222 {
-		t.Errorf("repository 9003 left with a token of installation %d, want 222", got.Installation)
+	for _, got := range w.github.Requests() { // a wrong one might be mended
+		if got.Path() == "/repositories/9003" && got.Installation != 222 {
+			t.Errorf("repository 9003 left with a token of installation %d, want 222", got.Installation)
+		}
 	}
 }
 
