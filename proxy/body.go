@@ -31,7 +31,7 @@ type requestBody struct {
 
 // guardBody returns r with a requestBody for a body, before anybody reads it. r
 // itself keeps its body: net/http looks at it when the handler has returned.
-func guardBody(control *http.ResponseController, r *http.Request, max stalls) (*http.Request, *requestBody) {
+func guardBody(control http.ResponseController, r *http.Request, max stalls) (*http.Request, *requestBody) {
 	if r.ContentLength == 0 || r.Method == http.MethodConnect {
 		return r, nil
 	}

@@ -44,6 +44,7 @@ type exchangeKey struct{}
 // serve forwards r as x says.
 func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.leave(r) }})
+	defer x.replaceLost()
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
 }
 
@@ -147,7 +148,7 @@ func modifyResponse(resp *http.Response) error {
 			return err
 		}
 	}
-	x.out.passesOn = true
+	x.receive(resp)
 	return nil
 }
 
@@ -167,6 +168,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	var lost credentialError
 	var unread *bodyError
 	var wrong *auth.MappingError
+	var broken *brokenAnswer
 	switch {
 	case errors.As(err, &unread):
 		refused = unread.refusal(x.session.usage)
@@ -176,6 +178,8 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		refused = credentialRefusal(lost.error)
 	case errors.As(err, &wrong):
 		refused = &refusal{status: http.StatusNotFound, code: "proxy_configuration_error", title: wrong.Error(), remedy: wrong.Remedy()}
+	case errors.As(err, &broken) && !errors.Is(err, errLeak):
+		refused = broken.refusal(r.URL.Host)
 	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
 		refused = &refusal{status: http.StatusBadGateway, code: "http_response_incomplete", title: err.Error(), remedy: "tell those who run the proxy: its log has the request"}
 	}

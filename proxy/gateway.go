@@ -44,11 +44,13 @@ type exchange struct {
 	records *auditLog   // nil for none
 	began   *time.Timer // writes the record of its beginning; nil before it leaves
 	out     *recorder   // what the client is answered by
-	session session
-	now     *state       // the policy when it came
-	source  *auth.Source // nil for a host that is not served
-	path    string       // of the request target, as sent
-	query   string       // with its "?", "" if there is none
+
+	received answerBody // by it, where a host has answered
+	session  session
+	now      *state       // the policy when it came
+	source   *auth.Source // nil for a host that is not served
+	path     string       // of the request target, as sent
+	query    string       // with its "?", "" if there is none
 
 	route         rules.Route
 	asked         rules.Subject // whom the request names, before ids were named

@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -35,7 +36,7 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		case errors.Is(x.err, errLeak), errors.Is(x.err, errInterimLeak):
 			level = slog.LevelError
 		case aborted != nil && x.err == nil:
-			level, x.err = slog.LevelWarn, errCutOff
+			level, x.err = slog.LevelWarn, x.cutOff()
 		case isQuiet(x.err):
 			level = slog.LevelDebug
 		case x.err != nil:
@@ -135,6 +136,14 @@ func (x *exchange) decidedBy() string {
 }
 
 var errCutOff = errors.New("the answer was cut off")
+
+// cutOff is why the answer was cut off: the host broke off, or the client.
+func (x *exchange) cutOff() error {
+	if why := x.received.err; why != nil && !mentionsAny(why, x.credential.Marks()) {
+		return fmt.Errorf("%w: %w", errCutOff, why)
+	}
+	return errCutOff
+}
 
 // scheme names the scheme of an Authorization field, if it is a known one: a
 // token without a scheme must not be taken for it.

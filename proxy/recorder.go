@@ -17,13 +17,14 @@ type recorder struct {
 	interim  func(fields http.Header) bool
 	passesOn bool // the answer is a host's
 	h2       bool
+	head     heldHead
 	status   int
 	bytes    int64
 }
 
 func newRecorder(w http.ResponseWriter, max stalls) *recorder {
 	return &recorder{ResponseWriter: w, stall: watch{
-		control: http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: max.take,
+		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: max.take,
 	}}
 }
 
@@ -38,15 +39,26 @@ func (w *recorder) WriteHeader(status int) {
 	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim(w.Header()) {
 		return
 	}
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.status = status
-		h := w.Header()
-		if h["Content-Type"] == nil {
-			h["Content-Type"] = nil // or net/http would guess one
-		}
-		if w.body != nil && !w.keepsConnection() {
-			h["Connection"] = []string{"close"} // where the next request begins cannot be told
-		}
+	switch {
+	case status < 200 && status != http.StatusSwitchingProtocols:
+		w.ResponseWriter.WriteHeader(status)
+	case w.head.awaits:
+		w.head.awaits = false
+		w.hold(status)
+	default:
+		w.sendHead(status)
+	}
+}
+
+// sendHead sends the head of the final answer.
+func (w *recorder) sendHead(status int) {
+	w.status = status
+	h := w.Header()
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = nil // or net/http would guess one
+	}
+	if w.body != nil && !w.keepsConnection() {
+		h["Connection"] = []string{"close"} // where the next request begins cannot be told
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -62,6 +74,7 @@ func (w *recorder) keepsConnection() bool {
 
 // Write implements io.Writer.
 func (w *recorder) Write(p []byte) (int, error) {
+	w.release()
 	if !w.stall.begin() {
 		return 0, http.ErrHandlerTimeout
 	}
@@ -73,6 +86,9 @@ func (w *recorder) Write(p []byte) (int, error) {
 
 // FlushError implements what http.ResponseController calls Flush.
 func (w *recorder) FlushError() error {
+	if w.isHeld() {
+		return nil
+	}
 	if !w.stall.begin() {
 		return http.ErrHandlerTimeout
 	}

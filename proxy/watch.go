@@ -22,7 +22,7 @@ var maxStalls = stalls{send: 2 * time.Minute, take: 10 * time.Minute}
 // handler: its ResponseController is not touched any more then, because net/http
 // has given what it leads to to another request.
 type watch struct {
-	control *http.ResponseController
+	control http.ResponseController
 	expire  func(*http.ResponseController, time.Time) error // one of its methods
 	limit   time.Duration
 
@@ -76,7 +76,7 @@ func (w *watch) fire() {
 	case left > 0: // it fired for an operation that had ended
 		w.timer.Reset(left)
 	default:
-		_ = w.expire(w.control, longAgo) // best effort: a connection that has no deadlines is closed
+		_ = w.expire(&w.control, longAgo) // best effort: a connection that has no deadlines is closed
 	}
 }
 
