@@ -93,7 +93,7 @@ func (s *Source) Token(ctx context.Context, host string, want Want) (Credential,
 	if want.Read && s.fallback != FallbackRefuse {
 		return Credential{}, nil
 	}
-	return Credential{}, &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(s.candidatesFor(host, &want))}
+	return Credential{}, s.Uncovered(host, want)
 }
 
 // credentialOf returns the token of the first of the Apps that covers the

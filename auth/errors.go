@@ -56,6 +56,11 @@ type NotInstalledError struct {
 	// Several reports that the request names further owners, whose
 	// installations differ.
 	Several bool
+	// Partly reports that one of the Apps is installed for other repositories
+	// of the owner.
+	Partly bool
+
+	page string // where the App is installed, "" if that is not known
 }
 
 // Error implements error.
@@ -86,8 +91,12 @@ func (e *NotInstalledError) Remedy() string {
 	case e.Owner.Enterprise:
 		table = "enterprises"
 	}
-	return fmt.Sprintf("install the App on %s, which is noticed within a minute, or map the owner under [app.NAME.%s]",
-		clean(e.Owner.String()), table)
+	at := ""
+	if e.page != "" {
+		at = " at " + e.page
+	}
+	return fmt.Sprintf("install the App on %s%s, which is noticed within a minute, or map the owner under [app.NAME.%s]",
+		clean(e.Owner.String()), at, table)
 }
 
 // ClientSecretError says that a client-id/secret endpoint was called for a

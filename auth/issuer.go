@@ -62,10 +62,11 @@ func (s *Source) AppOf(ctx context.Context, host, issuer string) (string, error)
 	return "", &UnknownIssuerError{Host: host, Issuer: issuer, apps: s.apps[host]}
 }
 
-// identity is by what an App can be called in a JWT.
+// identity is by what an App can be called in a JWT, and its page.
 type identity struct {
 	ID       int64  `json:"id"`
 	ClientID string `json:"client_id"`
+	Page     string `json:"html_url"`
 }
 
 // identity is what is known of the App's: what is configured, and what GitHub told.
@@ -73,7 +74,7 @@ func (a *appState) identity() identity {
 	if told := a.told.Load(); told != nil {
 		return *told
 	}
-	return identity{a.ID, a.ClientID}
+	return identity{ID: a.ID, ClientID: a.ClientID}
 }
 
 func (i identity) isMeantBy(issuer string) bool {

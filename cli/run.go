@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -46,6 +47,9 @@ himself is kept where it does not lead past the proxy; -v says what was not.
 
 With allow_anonymous there are two addresses on Linux: one with a password, for other
 users too, and in $GHAPP_PROXY_URL_NO_AUTH, and for Java, one without.
+
+Where GitHub refused what left without the App's credential, because no App is
+installed on its owner, the last lines of standard error say so.
 
 The files are in $XDG_RUNTIME_DIR or the state directory. If ghapp-proxy is killed
 outright, the command is sent SIGTERM (on Linux), and the files stay until another
@@ -143,11 +147,13 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	if audit != nil {
 		defer audit.Close() // when the proxy has stopped
 	}
-	private, err := servePrivately(ctx, cfg, cas, client, audit, log)
+	var suffered uncovered
+	private, err := servePrivately(ctx, cfg, cas, client, audit, suffered.add, log)
 	if err != nil {
 		return fail(err)
 	}
 	defer private.stop()
+	defer suffered.report(ctx, stderr, private.source) // while GitHub can be asked
 
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
@@ -184,7 +190,8 @@ type privateProxy struct {
 	address *url.URL // with a password if it asks for one
 	open    *url.URL // asks for none and knows its user; nil where that is not possible
 	through string   // the proxy on the way to GitHub, for the log
-	stop    func()   // must be called
+	source  *auth.Source
+	stop    func() // must be called
 }
 
 // servePrivately starts a proxy for a client alone, nil for one without limits,
@@ -192,7 +199,7 @@ type privateProxy struct {
 // what has no secret in it cannot be sent elsewhere, as npm does that expands
 // ${HTTPS_PROXY} in a checkout's .npmrc. Else there is a password, also for the
 // other users that allow_anonymous lets in.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, log *slog.Logger) (_ *privateProxy, err error) {
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, tell func(proxy.Uncovered), log *slog.Logger) (_ *privateProxy, err error) {
 	var listeners []*proxy.Listener
 	listenFor := func(admission proxy.Admission) *url.URL {
 		if err != nil {
@@ -220,7 +227,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 	}
 	var srv *server
 	if err == nil {
-		srv, err = newServer(cfg, cas, listeners[0].Admission, audit, true, log)
+		srv, err = newServer(cfg, cas, listeners[0].Admission, audit, true, tell, log)
 	}
 	if err != nil {
 		for _, ln := range listeners {
@@ -228,7 +235,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 		}
 		return nil, err
 	}
-	private.through = srv.through
+	private.through, private.source = srv.through, srv.source
 	private.stop = func() {
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()

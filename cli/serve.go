@@ -99,7 +99,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, log, addresses(ln, own)...)
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, nil, log, addresses(ln, own)...)
 	if err != nil {
 		closeAll(ln, own)
 		return err

@@ -152,8 +152,9 @@ type server struct {
 
 // newServer wires a proxy together. Close it after its Shutdown.
 // revokeByDefault says whether it revokes its tokens where the configuration
-// does not say; own are the addresses that it will listen on.
-func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, log *slog.Logger, own ...net.Addr) (*server, error) {
+// does not say; tell is the proxy's Options.Uncovered; own are the addresses that
+// it will listen on.
+func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, tell func(proxy.Uncovered), log *slog.Logger, own ...net.Addr) (*server, error) {
 	roots, err := rootCAs(cfg.Upstream.RootsPEM)
 	if err != nil {
 		return nil, err
@@ -176,7 +177,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	p := proxy.New(proxy.Options{
 		Hosts: servedHosts(cfg), Policy: policyOf(cfg), Credentials: source,
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
-		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired,
+		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired, Uncovered: tell,
 	})
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }

@@ -132,6 +132,7 @@ func modifyResponse(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		x.upgrade()
 	}
+	x.noticeUncovered(resp)
 	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}

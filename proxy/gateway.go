@@ -79,6 +79,9 @@ type exchange struct {
 	recorded    bool        // its beginning is in the audit log
 	otherSite   bool        // it is for a web page of another site, and gets no credential
 
+	uncovered     *auth.NotInstalledError // why it left with less than it needed, nil if it did not
+	tellUncovered func(Uncovered)         // of it, nil for nobody
+
 	githubRequestID string
 	refs            []string        // that a push moves
 	document        *rules.Document // of GraphQL, nil if none was read
@@ -88,7 +91,7 @@ type exchange struct {
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	caller, refused := g.again(s.caller)
 	s.caller = caller
-	x := &exchange{id: newID(), start: time.Now(), records: g.audit, session: s, now: s.now, source: g.opts.Credentials}
+	x := &exchange{id: newID(), start: time.Now(), records: g.audit, session: s, now: s.now, source: g.opts.Credentials, tellUncovered: g.opts.Uncovered}
 	x.path, x.query = target(r)
 	out := recorderOf(w)
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }

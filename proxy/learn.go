@@ -80,12 +80,15 @@ func owner(s rules.Subject) auth.Owner {
 
 // hint tells the client what it cannot see from GitHub's answer, which stays
 // GitHub's (RFC 9209, section 2.1.4): why GitHub refuses what only users may do,
-// or what has no credential, and whose rate limits those are.
+// or what has no credential of its owner's, and whose rate limits those are.
 func hint(x *exchange, resp *http.Response) {
 	switch {
 	case x.otherSite && resp.StatusCode >= http.StatusBadRequest:
 		resp.Header.Add("Proxy-Status", fmt.Sprintf("ghapp-proxy; received-status=%d; details=%s%s", resp.StatusCode, quoteSF(
 			"a browser sent this for a page of another site, so that it has no credential: if that is meant, add the page's origin to origins"), requestID(x.id)))
+	case x.uncovered != nil:
+		resp.Header.Add("Proxy-Status", fmt.Sprintf("ghapp-proxy; received-status=%d; details=%s%s", resp.StatusCode, quoteSF(
+			x.leftAs()+": "+x.uncovered.Error()+"; "+x.uncovered.Remedy()), requestID(x.id)))
 	case x.credential.Installation == 0:
 	case x.route.UserOnly && resp.StatusCode == http.StatusForbidden:
 		resp.Header.Add("Proxy-Status", "ghapp-proxy; received-status=403; details="+quoteSF(fmt.Sprintf(

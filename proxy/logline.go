@@ -69,7 +69,7 @@ const maxLogged = 1 << 10
 // describe is what the log says about a request. The path is logged without its
 // query, which may hold secrets.
 func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 23)
+	attrs := make([]slog.Attr, 0, 24)
 	attrs = append(attrs,
 		slog.String("id", x.id),
 		slog.String("client", cmp.Or(x.session.clientName(), r.RemoteAddr)),
@@ -99,6 +99,9 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 	}
 	if x.credential.Fallback {
 		attrs = append(attrs, slog.Bool("fallback", true))
+	}
+	if x.uncovered != nil {
+		attrs = append(attrs, slog.String("uncovered", logged(x.uncovered.Error())))
 	}
 	if x.credential.App != nil {
 		attrs = append(attrs, slog.String("app", x.credential.App.Name))

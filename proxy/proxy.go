@@ -49,6 +49,9 @@ type Options struct {
 	// Audit receives AuditRecords, each as a line of JSON in one Write, from
 	// many goroutines; nil for none.
 	Audit io.Writer
+	// Uncovered is told of requests that left with what the fallback has, and
+	// suffer from it, before their answers pass; nil for nobody. It must not wait.
+	Uncovered func(Uncovered)
 	// AuditRequired answers 503 instead of doing what cannot be recorded.
 	AuditRequired bool
 

@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+// Uncovered is a request that left with what the fallback has, and an answer that
+// may be the worse for it.
+type Uncovered struct {
+	Why    *auth.NotInstalledError
+	Status int // GitHub's; below 400 where half of an answer is missing
+}
+
+// noticeUncovered looks whether a request left with less than it needed, which cannot
+// be seen from GitHub's answer.
+func (x *exchange) noticeUncovered(resp *http.Response) {
+	if x.source == nil || x.route.Credential != rules.Installation || !x.credential.Anonymous() && !x.credential.Fallback {
+		return
+	}
+	if !x.suffers(resp) {
+		return
+	}
+	x.uncovered = x.source.Uncovered(string(x.session.host.Instance), x.want)
+	if x.tellUncovered != nil {
+		x.tellUncovered(Uncovered{x.uncovered, resp.StatusCode})
+	}
+}
+
+// suffers reports whether an answer is one that a stranger gets.
+func (x *exchange) suffers(resp *http.Response) bool {
+	search := strings.HasPrefix(x.route.Operation, "search/")
+	switch status := resp.StatusCode; {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
+		return true
+	case status == http.StatusUnprocessableEntity:
+		return search // "the resources do not exist or you do not have permission to view them"
+	case status != http.StatusOK:
+		return false
+	case x.route.Operation == "graphql":
+		return len(x.want.Others) > 0 || strings.Contains(peek(resp), `"NOT_FOUND"`)
+	}
+	return search && len(x.want.Others) > 0
+}
+
+// leftAs says with what a request left that no installation covers.
+func (x *exchange) leftAs() string {
+	if x.credential.Anonymous() {
+		return "left without a credential"
+	}
+	return fmt.Sprintf("left as %s, the default", x.credential)
+}
