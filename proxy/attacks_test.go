@@ -216,7 +216,9 @@ func checkQuestion(t *testing.T, what string, r *githubtest.Request) {
 	}
 	switch {
 	case r.Scope != nil:
-		if !onlyMetadata(r.Scope.Permissions) {
+		// Before it waits for a young token it asks whether there is what was asked for.
+		own := slices.Equal(r.Scope.Repositories, []string{"acme/widgets"}) && within(r.Scope.Permissions)
+		if !onlyMetadata(r.Scope.Permissions) && (!own || r.Method != "GET") {
 			t.Errorf("%.300q: the proxy asked %v with a token for %+v", what, r, r.Scope)
 		}
 	case r.Method == "GET" && r.Credential == githubtest.CredentialJWT:

@@ -126,7 +126,8 @@ func TestAttackSmuggling(t *testing.T) {
 		}
 		w.arrived(t, test.fields+test.body)
 		for _, r := range w.github.Requests() {
-			if r.Path() != "/repos/acme/widgets/issues/7777" || r.Method != "GET" {
+			own := r.Header.Get("User-Agent") == "ghapp-proxy" // arrived has looked at those
+			if !own && (r.Path() != "/repos/acme/widgets/issues/7777" || r.Method != "GET") {
 				t.Errorf("%q: %v arrived", test.fields+test.body, r)
 			}
 		}

@@ -231,7 +231,7 @@ func TestFidelity(t *testing.T) {
 		"X-Multi: a\r\nX-Other: 1\r\nX-Multi: b, c\r\nX-Multi:\r\nX-Multi: a\r\n",
 		"Accept-Encoding: br;q=1.0, gzip\r\nRange: bytes=0-5\r\nIf-None-Match: W/\"x\", \"y\"\r\n",
 		"X-Utf8: sm\xc3\xb8rrebr\xc3\xb8d\r\nX-Obs: \xff\r\nx_under_score: 1\r\nX-GitHub-Api-Version: 2022-11-28\r\n",
-		"Cookie: a=b\r\nCookie: c=d; e=f\r\nOrigin: null\r\nReferer: http://x/\r\n",
+		"Cookie: a=b\r\nCookie: c=d; e=f\r\nOrigin: https://github.com\r\nReferer: http://x/\r\n",
 		"Authorization: token a\r\nAuthorization: Basic b\r\n",
 		"User-Agent:\r\n",
 		"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",

@@ -185,6 +185,7 @@ func TestUpstreamProxy(t *testing.T) {
 		parent, notes := parentProxy(t, s.upstream.ConnectTo)
 		s.upstream.Proxy, asked = through(parent), notes
 		s.upstream.ConnectTo = nil
+		s.apps[0].Installations, s.apps[0].NoDiscovery, s.apps[0].DefaultInstallation = nil, true, 111 // nothing is asked about a mapping
 	})
 	client := w.client(t, false)
 	wantAsked := func(want string) {
