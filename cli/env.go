@@ -121,7 +121,7 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	if err != nil {
 		return nil, err
 	}
-	env := environment{proxy: address, served: served, trust: found}
+	env := environment{proxy: address, served: served, trust: found, git: !format.elsewhere && gitInstalled()}
 	if address.User == nil {
 		env.open = address
 	} else {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os/exec"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,20 @@ func (e *environment) gitConfig(has lookup) []variable {
 		vars = append(vars, variable{key + n, entry.name}, variable{value + n, entry.value})
 	}
 	return vars
+}
+
+// gitInstead are what make tools run git that otherwise speak its protocol by
+// themselves, and then know neither the rewriting of URLs nor, some, the proxy's password.
+var gitInstead = []string{
+	"CARGO_NET_GIT_FETCH_WITH_CLI",          // doc.rust-lang.org/cargo, "Configuration"
+	"POETRY_SYSTEM_GIT_CLIENT",              // python-poetry.org, "Configuration"
+	"POETRY_EXPERIMENTAL_SYSTEM_GIT_CLIENT", // before Poetry 2
+}
+
+// gitInstalled reports whether what runs here finds git.
+func gitInstalled() bool {
+	_, err := exec.LookPath("git")
+	return err == nil
 }
 
 // heldAt reports whether the environment holds the entries from number first on.

@@ -31,6 +31,7 @@ type environment struct {
 	open   *url.URL         // asks for none; nil if there is no such
 	served []rules.Instance // never excepted from the proxy
 	trust  trust            // the files that tools read
+	git    bool             // git is known to be where the tools are
 }
 
 // What tools read to find the proxy, and which: the README of each, and tests
@@ -92,6 +93,11 @@ func (e *environment) variables(has lookup) []variable {
 	set("basic", "GIT_HTTP_PROXY_AUTHMETHOD")
 	unlessSet("0", "GIT_TERMINAL_PROMPT")
 	vars = append(vars, e.gitConfig(has)...)
+	if e.git {
+		for _, name := range gitInstead {
+			unlessSet("true", name)
+		}
+	}
 
 	vars = append(vars, e.nodeVariables(has)...)
 	vars = append(vars, e.javaVariables(has)...)

@@ -52,6 +52,9 @@ func TestVariables(t *testing.T) {
 		{"each case has its own exceptions", map[string]string{"NO_PROXY": "a", "no_proxy": "b"}, map[string]string{
 			"NO_PROXY": "a,localhost,127.0.0.1", "no_proxy": "b,localhost,127.0.0.1",
 		}},
+		{"git is run, unless the user wants it otherwise", map[string]string{"CARGO_NET_GIT_FETCH_WITH_CLI": "false"}, map[string]string{
+			"CARGO_NET_GIT_FETCH_WITH_CLI": "false", "POETRY_SYSTEM_GIT_CLIENT": "true", "POETRY_EXPERIMENTAL_SYSTEM_GIT_CLIENT": "true",
+		}},
 		{"what would lead past the proxy goes", map[string]string{"HTTPS_PROXY": "http://other:1", "NODE_USE_ENV_PROXY": "0", "GH_TOKEN": "x"}, map[string]string{
 			"HTTPS_PROXY": "http://run:pw@127.0.0.1:1", "NODE_USE_ENV_PROXY": "1", "GH_TOKEN": placeholder,
 		}},
@@ -81,6 +84,7 @@ func testEnvironment() *environment {
 		open:   &url.URL{Scheme: "http", Host: "127.0.0.1:2"},
 		served: []rules.Instance{rules.GitHubCom, "octo.ghe.com"},
 		trust:  trust{dir: "/t"},
+		git:    true,
 	}
 }
 
@@ -90,6 +94,17 @@ func TestVariablesWithoutOpenProxy(t *testing.T) {
 	env.open, env.served = nil, env.served[:1]
 	for _, v := range env.variables(nothing) {
 		if v.name == "JAVA_TOOL_OPTIONS" || v.name == "GHAPP_PROXY_URL_NO_AUTH" || v.name == "GH_ENTERPRISE_TOKEN" {
+			t.Errorf("%s = %q is set", v.name, v.value)
+		}
+	}
+}
+
+// A tool is not told to run git where there may be none.
+func TestVariablesWithoutGit(t *testing.T) {
+	env := testEnvironment()
+	env.git = false
+	for _, v := range env.variables(nothing) {
+		if slices.Contains(gitInstead, v.name) {
 			t.Errorf("%s = %q is set", v.name, v.value)
 		}
 	}

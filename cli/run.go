@@ -176,7 +176,7 @@ func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, inher
 	if err != nil {
 		return nil, err
 	}
-	env := environment{proxy: private.address, open: private.open, served: instances(cfg), trust: found}
+	env := environment{proxy: private.address, open: private.open, served: instances(cfg), trust: found, git: gitInstalled()}
 	if env.open == nil {
 		notes = append(notes, "no variables for Java, which sends no password: only Linux can tell whose connection it is")
 	}
