@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // maxPages bounds the walk through an App's installations, a hundred a page.
@@ -67,7 +68,9 @@ func (s *Source) findRepository(ctx context.Context, app *appState, owner Owner)
 // foundByID is what an installation answers for an id. Its account's name is
 // known then, but not that of one of its repositories.
 func foundByID(app *appState, answer installationAnswer) found {
-	return found{inst: discovered(app, answer.ID), login: strings.ToLower(answer.Account.login())}
+	f := foundNow(app, answer)
+	f.all, f.login = false, strings.ToLower(answer.Account.login())
+	return f
 }
 
 // findAccount walks an App's installations, and remembers whose each is. One
@@ -76,27 +79,8 @@ func (s *Source) findAccount(ctx context.Context, app *appState, key string) (fo
 	walk, err := s.ask(ctx, app, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
 		ctx, cancel := context.WithTimeout(ctx, walkFor)
 		defer cancel()
-		for page := 1; page <= maxPages; page++ {
-			var list installationsAnswer
-			c := apiCall{
-				app: app, method: "GET", path: fmt.Sprintf("/app/installations?per_page=%d&page=%d", maxPage, page),
-				action: "list its installations",
-			}
-			if err := s.do(ctx, c, &list); err != nil {
-				return found{}, err
-			}
-			for _, answer := range list {
-				if answer.ID > 0 && answer.Account.ID > 0 {
-					f := foundByID(app, answer)
-					f.named = Owner{Login: answer.Account.login()}
-					app.known.set(Owner{AccountID: answer.Account.ID}.key(), f, foundFor)
-				}
-			}
-			if len(list) < maxPage {
-				return found{}, nil
-			}
-		}
-		return found{cut: true}, nil
+		complete, err := s.walkInstallations(ctx, app, maxPages)
+		return found{cut: !complete}, err
 	})
 	f, ok := app.remembered(key)
 	if !ok && err == nil && walk.cut {
@@ -106,6 +90,39 @@ func (s *Source) findAccount(ctx context.Context, app *appState, key string) (fo
 		}
 	}
 	return f, err
+}
+
+// walkInstallations lists where an App is installed, and remembers that by the id
+// of each account and by its name. It reports whether that was all.
+func (s *Source) walkInstallations(ctx context.Context, app *appState, pages int) (complete bool, err error) {
+	for page := 1; page <= pages; page++ {
+		var list installationsAnswer
+		c := apiCall{
+			app: app, method: "GET", path: fmt.Sprintf("/app/installations?per_page=%d&page=%d", maxPage, page),
+			action: "list its installations",
+		}
+		if err := s.do(ctx, c, &list); err != nil {
+			return false, err
+		}
+		for _, answer := range list {
+			named := Owner{Login: answer.Account.login()}
+			if answer.ID <= 0 {
+				continue
+			}
+			if named.Login != "" {
+				s.learn(app, named.key(), foundNow(app, answer))
+			}
+			if answer.Account.ID > 0 {
+				f := foundByID(app, answer)
+				f.named = named
+				s.learn(app, Owner{AccountID: answer.Account.ID}.key(), f)
+			}
+		}
+		if len(list) < maxPage {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // errManyAccounts says that a walk ended before the last installation.
@@ -124,7 +141,7 @@ func (s *Source) Learn(cred Credential, id, named Owner) {
 	if f, ok := app.remembered(id.key()); ok && f.inst == nil {
 		return // GitHub, asked about the id, has just said that it is nobody's
 	}
-	app.known.set(id.key(), foundNamed(cred.inst, named), foundFor)
+	app.known.set(id.key(), foundNamed(cred.inst, named), learnedFor)
 }
 
 // foundNamed is what answers for an id whose name is known.
@@ -184,7 +201,7 @@ func (s *Source) repositoryName(ctx context.Context, inst *installation, id Owne
 		if repo == "" || !named.plausible() {
 			return Owner{}, c.fail(errNoName)
 		}
-		inst.app.known.set(id.key(), foundNamed(inst, named), foundFor)
+		inst.app.known.set(id.key(), foundNamed(inst, named), learnedFor)
 		return named, nil
 	})
 }
@@ -204,6 +221,20 @@ func (s *Source) Doubt(cred Credential, repository Owner) {
 	if _, ok := app.doubted.get(key); !ok {
 		app.doubted.set(key, struct{}{}, missingFor)
 		app.known.delete(key)
+	}
+}
+
+// Suspect drops what GitHub said about a repository and its account some time ago,
+// where it refuses now what the installation that it named should be good for: not
+// all of an account's repositories may be the installation's any more.
+func (s *Source) Suspect(cred Credential, repository Owner) {
+	if cred.inst == nil || !cred.inst.discovered || repository.Login == "" {
+		return
+	}
+	for _, key := range []string{repository.key(), repository.account().key()} {
+		if f, ok := cred.inst.app.remembered(key); ok && f.inst != nil && time.Since(f.asked) >= believedFor {
+			cred.inst.app.known.delete(key)
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (s *Source) lookAgain(ctx context.Context, app *appState, repository Owner)
 	default:
 		f = foundByID(app, answer)
 	}
-	app.known.set(repository.key(), f, f.ttl())
+	s.learn(app, repository.key(), f)
 	return f, nil
 }
 

@@ -10,9 +10,18 @@ import (
 )
 
 const (
-	maxDiscovered = 10000            // entries for each App
-	foundFor      = 10 * time.Minute // an uninstallation is noticed after this
-	missingFor    = time.Minute      // an installation is noticed after this
+	// maxDiscovered bounds the entries for each App: an account and a repository for
+	// each token that is kept.
+	maxDiscovered = 2 * maxTokens
+	// foundFor is for how long an installation is remembered after it was used: as
+	// long as its token is, of which GitHub said with the mint that it is still there.
+	foundFor = time.Hour
+	// believedFor is how old what GitHub said must be to be asked for anew where it
+	// then refuses something.
+	believedFor = 10 * time.Minute
+	// learnedFor is for how long that is remembered which GitHub did not say in so many words.
+	learnedFor = 10 * time.Minute
+	missingFor = time.Minute // an installation is noticed after this
 )
 
 // found is a remembered answer of GitHub. The zero value means: none.
@@ -20,7 +29,10 @@ type found struct {
 	inst  *installation
 	all   bool // it covers every repository of the account
 	filed bool // under the account, for all that is its own
-	cut   bool // there is more than was looked at
+
+	asked time.Time // when GitHub said so
+	used  time.Time // about when it was of use last
+	cut   bool      // there is more than was looked at
 
 	login string // of the account, in lower case, if the key is an id and that is known
 	named Owner  // whose id the key is, if the key is an id and that is known
@@ -134,13 +146,20 @@ func (s *Source) discoverRepository(ctx context.Context, app *appState, owner Ow
 // find looks one account or repository up.
 func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, error) {
 	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found {
-		f := found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all" || owner.Enterprise}
+		f := foundNow(app, answer)
+		f.all = f.all || owner.Enterprise
 		if owner.Repo != "" && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
-			app.known.set(owner.account().key(), f, f.ttl())
+			s.learn(app, owner.account().key(), f)
 			f.filed = f.all
 		}
 		return f
 	})
+}
+
+// foundNow is what GitHub says at this moment.
+func foundNow(app *appState, answer installationAnswer) found {
+	now := time.Now()
+	return found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all", asked: now, used: now}
 }
 
 // askWhere asks where the App is installed for an owner; read makes of GitHub's
@@ -202,19 +221,33 @@ func (s *Source) ask(ctx context.Context, app *appState, key string, question fu
 			return found{}, err
 		}
 		if !f.filed {
-			app.known.set(key, f, f.ttl())
+			s.learn(app, key, f)
 		}
 		return f, nil
 	})
 }
 
-// remembered returns what GitHub said, unless it turned out to be wrong.
+// remembered returns what GitHub said, unless it turned out to be wrong. What is
+// used stays: it takes no look-up to use it on.
 func (a *appState) remembered(key string) (found, bool) {
 	f, ok := a.known.get(key)
-	if ok && f.inst != nil && f.inst.gone.Load() {
+	if !ok || f.inst == nil {
+		return f, ok
+	}
+	if f.inst.gone.Load() {
 		return found{}, false
 	}
-	return f, ok
+	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundFor/4 && !f.inst.again {
+		f.used = now
+		a.known.set(key, f, foundFor)
+	}
+	return f, true
+}
+
+// learn files what GitHub said, and sees to it that it is dropped one day.
+func (s *Source) learn(app *appState, key string, f found) {
+	app.known.set(key, f, f.ttl())
+	s.startSweep()
 }
 
 // isMissing reports whether GitHub said that there is no such installation,

@@ -203,10 +203,107 @@ func TestAnswersAreRemembered(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		ask("1 of ci-bot", 2) // and a mint
 		github.set(look, reply{})
-		time.Sleep(10*time.Minute - time.Second)
+		time.Sleep(40 * time.Minute)
 		ask("1 of ci-bot", 0)
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Hour - time.Second)
+		ask("1 of ci-bot", 1) // the mint: what was used is remembered for an hour
+		time.Sleep(time.Hour + time.Second)
 		ask("refused", 1)
+	})
+}
+
+// TestOwnersInUse: an owner in use is never looked up again, and of as many owners as
+// there are tokens none is forgotten.
+func TestOwnersInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const owners = 15000
+		github := &api{answers: make(map[string]reply, owners)}
+		for i := range owners {
+			github.answers[fmt.Sprintf("GET /repos/o%d/r/installation", i)] = installed(int64(i+1), fmt.Sprintf("o%d", i), "all")
+		}
+		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		for visit := range 2 {
+			lookUps := 0
+			for i := range owners {
+				if _, err := s.ForOwner(t.Context(), "github.com", owner(fmt.Sprintf("o%d/r", i)), true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(20 * time.Minute)
+			for _, call := range github.take() {
+				if strings.HasPrefix(call, "GET ") {
+					lookUps++
+				}
+			}
+			t.Logf("visit %d of %d owners: %d look-ups", visit+1, owners, lookUps)
+			if want := map[bool]int{true: owners}[visit == 0]; lookUps != want {
+				t.Errorf("visit %d: %d look-ups, want %d", visit+1, lookUps, want)
+			}
+		}
+	})
+}
+
+// TestSuspect: what GitHub said some time ago is asked for anew where it refuses
+// something.
+func TestSuspect(t *testing.T) {
+	for _, selection := range []string{"all", "selected"} {
+		synctest.Test(t, func(t *testing.T) {
+			github := &api{answers: map[string]reply{"GET /repos/acme/x/installation": installed(1, "acme", selection)}}
+			s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+			ask := func() auth.Credential {
+				t.Helper()
+				cred, err := s.ForOwner(t.Context(), "github.com", owner("acme/x"), true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return cred
+			}
+			cred := ask()
+			for range 10 {
+				s.Suspect(cred, owner("acme/x"))
+				ask()
+			}
+			if n := len(github.take()); n != 2 {
+				t.Errorf("%s: %d calls, want a look-up and a mint: what GitHub said was new", selection, n)
+			}
+			time.Sleep(10 * time.Minute)
+			for range 10 {
+				s.Suspect(cred, owner("acme/x"))
+				ask()
+			}
+			wantCalls(t, github, "GET /repos/acme/x/installation")
+		})
+	}
+}
+
+// TestSurvey: what was asked for in advance needs no look-up.
+func TestSurvey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		github := &api{answers: map[string]reply{"GET /app/installations?per_page=100&page=1": {status: 200, body: `[
+			{"id":1,"account":{"id":10,"login":"Acme"},"repository_selection":"all"},
+			{"id":2,"account":{"id":20,"login":"globex"},"repository_selection":"selected"},
+			{"id":0,"account":{"id":30,"login":"odd"},"repository_selection":"all"}]`},
+			"GET /repos/globex/tools/installation": installed(2, "globex", "selected"),
+		}}
+		quiet := newApp("quiet", 2)
+		quiet.NoDiscovery = true
+		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1), quiet)
+		s.Survey()
+		synctest.Wait()
+		wantCalls(t, github, "GET /app/installations?per_page=100&page=1")
+		for _, test := range []struct {
+			owner, want string
+			calls       []string
+		}{
+			{"acme/widgets", "1 of ci-bot", []string{"POST /app/installations/1/access_tokens"}},
+			{"globex/tools", "2 of ci-bot", []string{"GET /repos/globex/tools/installation", "POST /app/installations/2/access_tokens"}},
+			{"odd/x", "refused", []string{"GET /repos/odd/x/installation", "GET /users/odd/installation"}},
+		} {
+			if got := whose(t, s, test.owner, false); got != test.want {
+				t.Errorf("%s is answered by %s, want %s", test.owner, got, test.want)
+			}
+			wantCalls(t, github, test.calls...)
+		}
 	})
 }
 

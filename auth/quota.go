@@ -38,7 +38,7 @@ const (
 	// ahead at most.
 	maxWindow = 24 * time.Hour
 	// maxQuotas bounds the installations of an App whose quotas are kept.
-	maxQuotas = 10000
+	maxQuotas = 2 * maxTokens
 )
 
 // quota is what GitHub said about an installation's limits.

@@ -37,6 +37,30 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// TestSweepWhatIsKnown: where an App is installed, or is not, does not stay either.
+func TestSweepWhatIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New([]*App{{Name: "a", Host: "github.com"}}, Options{})
+		defer s.Close()
+		app := s.apps["github.com"][0]
+		for i := range 100 {
+			s.learn(app, fmt.Sprint(i), found{})
+		}
+		s.learn(app, "installed", found{inst: &installation{}})
+		s.refusals.set("x", errClosed, time.Second)
+		time.Sleep(missingFor + sweepEvery)
+		synctest.Wait()
+		if known, refused := app.known.entries.ItemCount(), s.refusals.entries.ItemCount(); known != 1 || refused != 0 {
+			t.Errorf("%d entries and %d refusals are there, want 1 and 0", known, refused)
+		}
+		time.Sleep(foundFor)
+		synctest.Wait()
+		if known := app.known.entries.ItemCount(); known != 0 || s.sweeping.Load() {
+			t.Errorf("%d entries are there (sweeping: %t), want none", known, s.sweeping.Load())
+		}
+	})
+}
+
 // TestSweepMissesNothing keeps tokens while sweeps end.
 func TestSweepMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -29,6 +29,8 @@ func learn(x *exchange, resp *http.Response) {
 		x.source.Forget(host, owner(x.route.Subject))
 		moved, _ := x.idIn(resp.Header.Get("Location"))
 		x.source.Forget(host, owner(moved)) // it may have a new owner
+	case resp.StatusCode == http.StatusForbidden:
+		x.source.Suspect(x.credential, owner(x.route.Subject))
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
 		x.source.Doubt(x.credential, owner(x.route.Subject))
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299 && x.teaches():
