@@ -179,6 +179,7 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
 		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired, Uncovered: tell,
 	})
+	source.Survey() // while nobody waits for it
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }
 
