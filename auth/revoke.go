@@ -35,6 +35,7 @@ func (s *Source) Revoke(ctx context.Context) error {
 	group.SetLimit(maxRevocations)
 	for i, m := range tokens {
 		group.Go(func() error {
+			defer s.catch(&errs[i])
 			errs[i] = s.revoke(ctx, m)
 			return nil // the others are tried all the same
 		})

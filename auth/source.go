@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/panics"
+
 	"golang.org/x/sync/singleflight"
 )
 
@@ -201,8 +203,19 @@ func (s *Source) spawn(work func()) {
 	if s.begin() {
 		go func() {
 			defer s.working.Done()
+			defer panics.Log(s.log, "a fault in the background")
 			work()
 		}()
+	}
+}
+
+// catch is to be deferred: a fault in what several wait for is the error of each,
+// and in the log once.
+func (s *Source) catch(err *error) {
+	if value := recover(); value != nil {
+		fault := panics.Recovered(value)
+		s.log.Error("a fault in asking GitHub", "error", fault, "stack", string(fault.Stack))
+		*err = fault
 	}
 }
 
@@ -216,7 +229,9 @@ func once[T any](ctx context.Context, s *Source, key string, work func(context.C
 	budget := s.budgetOf(ctx)
 	var patience <-chan time.Time
 	for {
-		done := s.flights.DoChan(key, func() (any, error) {
+		done := s.flights.DoChan(key, func() (got any, err error) {
+			got = zero
+			defer s.catch(&err)
 			if !budget.take() {
 				return zero, errNoPlace
 			}

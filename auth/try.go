@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"ghapp-proxy/panics"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -20,6 +22,7 @@ func (a *App) TryKeys(ctx context.Context) error {
 	var signing sync.WaitGroup
 	for i, signer := range a.Signers {
 		signing.Go(func() {
+			defer panics.Catch(&failed[i])
 			if _, err := signer.Sign(ctx, []byte(input)); err != nil {
 				failed[i] = fmt.Errorf("app.%s cannot sign: %w", a.Name, err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/panics"
 	"ghapp-proxy/proxy"
 )
 
@@ -55,6 +56,7 @@ func (l *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 // configuration; one with faults changes nothing, nor does one whose ctx has
 // ended.
 func (l *reloader) reload(ctx context.Context) {
+	defer panics.Log(l.log, "the configuration before stays in force")
 	if file, ok := l.audit.(*auditFile); ok {
 		if err := file.reopen(); err != nil {
 			l.log.Error("the audit log goes on in the old file", "error", err)

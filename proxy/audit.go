@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
 
@@ -161,6 +162,7 @@ func (x *exchange) leave(r *http.Request) {
 	start, record := x.start, x.audit(r, &recorder{}, 0)
 	record.Phase = AuditBegin
 	x.began = time.AfterFunc(longRequest, func() {
+		defer panics.Log(x.records.log, "a record could not be written")
 		record.Milliseconds = milliseconds(time.Since(start))
 		x.records.write(func() *AuditRecord { return record })
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/panics"
 )
 
 // credentialRefusal maps why there is no credential to an answer.
@@ -27,6 +28,9 @@ func credentialRefusal(err error) *refusal {
 		refused *auth.Error
 		own     *refusal
 	)
+	if fault, ok := errors.AsType[*panics.Fault](err); ok {
+		return faultRefusal(fault)
+	}
 	switch {
 	case errors.As(err, &own):
 		return own

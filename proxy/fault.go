@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 )
 
@@ -199,6 +200,9 @@ func (f fault) says() string {
 func upstreamRefusal(err error, host string) *refusal {
 	if denial, ok := errors.AsType[*policy.EgressDenial](err); ok {
 		return egressRefusal(denial)
+	}
+	if fault, ok := errors.AsType[*panics.Fault](err); ok {
+		return faultRefusal(fault)
 	}
 	what := faultOf(err)
 	f := &refusal{status: what.status(), code: string(what), remedy: what.remedy()}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
 
@@ -187,9 +186,6 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	x.err = refused
 	if errors.Is(err, errLeak) {
 		x.err = errLeak
-	}
-	if fault, ok := errors.AsType[*panics.Fault](err); ok {
-		x.err, refused = fault, faultRefusal()
 	}
 	refused.of(x.id).write(w, x.route.Form)
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"ghapp-proxy/panics"
+
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 )
@@ -21,6 +23,13 @@ import (
 // it to the inner server, which owns it from then on. net/http would do that too,
 // but its error does not say whose connection it was.
 func (p *Proxy) handshake(c *interceptedConn) {
+	defer panics.Log(p.opts.Log, "a TLS handshake failed")
+	given := false
+	defer func() {
+		if !given {
+			c.Close()
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), headTimeout)
 	defer cancel()
 	secure := tls.Server(c, p.inner.TLSConfig)
@@ -33,10 +42,10 @@ func (p *Proxy) handshake(c *interceptedConn) {
 			}
 			refused.response(nil).Write(c)
 		}
-		c.Close()
 		return
 	}
 	c.ready = time.Now()
+	given = true
 	p.inside.give(secure)
 }
 

@@ -25,7 +25,7 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 		var fault *panics.Fault
 		if aborted != nil && aborted != http.ErrAbortHandler {
 			fault = panics.Recovered(aborted)
-			aborted, x.err = w.answerFault(r, x.id, x.route.Form), fault
+			aborted, x.err = w.answerFault(r, x.id, x.route.Form, fault), fault
 		}
 		if outside, ok := errors.AsType[*panics.Fault](x.err); ok {
 			fault = outside // of this goroutine, perhaps

@@ -24,6 +24,7 @@ type refusal struct {
 	remedy     string // what to do about it, "" if nothing is known
 
 	inside    string    // the cause as the log has it, "" for title
+	fault     error     // a *panics.Fault, nil for none
 	retryAt   time.Time // when it may be tried again, zero if nothing is known
 	decidedBy string    // the key of the configuration, "" if none did
 	id        string    // of the request, "" before of
@@ -33,6 +34,9 @@ type refusal struct {
 
 // Error implements error, so that a refusal can be logged and returned.
 func (f *refusal) Error() string { return cmp.Or(f.inside, f.title) }
+
+// Unwrap returns the fault, whose stack is logged.
+func (f *refusal) Unwrap() error { return f.fault }
 
 // revokeRefusal keeps a token that is shared. To the client it has ended, as it
 // asked; it never had it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 )
 
@@ -170,7 +172,11 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 		line.Warn("refused")
 		return
 	}
-	line.Info("tunnel", "bytes_in", record.Sent, "bytes_out", record.Received, "duration", time.Since(start).Round(time.Microsecond))
+	level := slog.LevelInfo
+	if fault, ok := errors.AsType[*panics.Fault](err); ok {
+		level, line = slog.LevelError, line.With("stack", string(fault.Stack))
+	}
+	line.Log(r.Context(), level, "tunnel", "bytes_in", record.Sent, "bytes_out", record.Received, "duration", time.Since(start).Round(time.Microsecond))
 }
 
 // refuse makes the record that of a CONNECT that was refused.
@@ -235,8 +241,9 @@ func (t *tunnel) copy(client net.Conn) (sent, received int64, err error) {
 	}
 	up := make(chan result, 1)
 	go func() {
-		n, err := t.copyHalf(t.host, client)
-		up <- result{n, err}
+		var half result
+		defer func() { up <- half }()
+		half.n, half.err = t.copyHalf(t.host, client)
 	}()
 	received, err = t.copyHalf(client, t.host)
 	other := <-up
@@ -259,6 +266,11 @@ func (t *tunnel) setDeadline(conn net.Conn) {
 
 // copyHalf copies one direction and passes its end on.
 func (t *tunnel) copyHalf(dst, src net.Conn) (n int64, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = t.giveUp(panics.Recovered(fault)) // and the other half notices
+		}
+	}()
 	if early, ok := src.(*prefixConn); ok {
 		if n, err = early.prefix.WriteTo(dst); err != nil {
 			return n, t.giveUp(err)

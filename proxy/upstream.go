@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 )
 
@@ -211,7 +212,8 @@ func (u *Upstream) dialTunnel(ctx context.Context, d policy.Destination) (net.Co
 
 // dialHost connects to addr: to what ConnectTo has for it, else through the next
 // proxy, else by direct.
-func (u *Upstream) dialHost(ctx context.Context, addr string, direct func() (net.Conn, error)) (net.Conn, error) {
+func (u *Upstream) dialHost(ctx context.Context, addr string, direct func() (net.Conn, error)) (conn net.Conn, err error) {
+	defer panics.Catch(&err) // transports dial in goroutines of their own
 	if to, ok := u.opts.ConnectTo[addr]; ok {
 		return u.dialer.DialContext(ctx, "tcp", to)
 	}
@@ -224,7 +226,8 @@ func (u *Upstream) dialHost(ctx context.Context, addr string, direct func() (net
 // dialElsewhere is the DialContext for requests to hosts that are not served: to
 // the next proxy, if there is one. It decides by name again, since net/http has
 // made addr from the URL.
-func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (net.Conn, error) {
+func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	defer panics.Catch(&err) // as dialHost
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && x.via != nil {
 		conn, err := u.dialer.DialContext(ctx, network, addr)
 		return conn, x.via.blame(addr, err)
