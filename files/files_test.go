@@ -3,6 +3,7 @@
 package files_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,6 +34,11 @@ func TestRead(t *testing.T) {
 		{"/dev/ptmx", "", "is neither a file nor a pipe"},
 		{filepath.Join(dir, "none"), "", syscall.ENOENT.Error()},
 	} {
+		if f, err := os.Open(test.path); errors.Is(err, syscall.ENODEV) {
+			continue // /dev/ptmx where /dev/pts is not mounted
+		} else if err == nil {
+			f.Close()
+		}
 		text, _, err := files.Read(test.path, 1<<10)
 		if string(text) != test.want || (err == nil) != (test.wantErr == "") || err != nil && err.Error() != test.wantErr {
 			t.Errorf("Read(%s) = %q, %v, want %q, %s", test.path, text, err, test.want, test.wantErr)
