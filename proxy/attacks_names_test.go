@@ -157,6 +157,7 @@ func TestAttackSearch(t *testing.T) {
 }
 
 func TestAttackOtherServices(t *testing.T) {
+	needGit(t)
 	w := compromise(t, nil)
 	const raw, uploads = "raw.githubusercontent.com", "uploads.github.com"
 	batch := func(repo, operation string) string {

@@ -192,6 +192,7 @@ func rawServer(t testing.TB, config *tls.Config) (addr string, requests <-chan *
 // What arrives at GitHub is what was sent: method, request-target octets,
 // fields, body and trailers, save for the exceptions above.
 func TestFidelity(t *testing.T) {
+	needGit(t)
 	config, trust := upstreamTLS(t)
 	addr, received := rawServer(t, config)
 	w := behind(t, addr, trust)

@@ -210,6 +210,7 @@ func TestRequestsPerMinute(t *testing.T) {
 // TestMaxBody: a body of an unknown length is refused as well, and as such, also
 // where it is read before it leaves.
 func TestMaxBody(t *testing.T) {
+	needGit(t)
 	w := limitedTo(t, policy.Limits{MaxBody: 1000}, func(s *setup) {
 		client := s.options.Clients.All()[0]
 		client.Push, client.GraphQL = refs(t, "refs/heads/agent/**"), policy.GraphQLRead
