@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ghapp-proxy": main})
+	testscript.Main(m, map[string]func(){"ghapp-proxy": main, watchedCommand: watched})
 }
 
 // clients are the real tools that the stories use.

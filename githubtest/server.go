@@ -161,6 +161,13 @@ func (s *Server) Close() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
+// CloseIdle closes the connections that wait for a request, as GitHub does after
+// a while.
+func (s *Server) CloseIdle() {
+	s.http.SetKeepAlivesEnabled(false)
+	s.http.SetKeepAlivesEnabled(true)
+}
+
 // Addr returns the address the server listens on, as host:port.
 func (s *Server) Addr() string { return s.addr }
 
