@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -46,7 +47,7 @@ func (l *loader) readApps(t *table) []*auth.App {
 // readApp reads one [app.NAME].
 func (l *loader) readApp(t *table, name string) *auth.App {
 	app := &auth.App{Name: name, Host: string(rules.GitHubCom)}
-	app.ID, _ = t.positive("id")
+	app.ID = readAppID(t)
 	app.ClientID = readClientID(t)
 	if !t.has("id") && !t.has("client_id") {
 		t.fault("", withHint("both are on the App's settings page: id = 12345, or client_id = \"Iv23…\"", "id or client_id is missing"))
@@ -69,6 +70,23 @@ func (l *loader) readApp(t *table, name string) *auth.App {
 	return app
 }
 
+// readAppID reads the App's number. Its client id stands beside it on the App's
+// settings page, and is recommended there.
+func readAppID(t *table) int64 {
+	if s, _ := t.lookup("id"); isClientID(s) {
+		t.fault("id", withHint(fmt.Sprintf("that is a client id: client_id = %q", s), "must be an integer"))
+		return 0
+	}
+	id, _ := t.positive("id")
+	return id
+}
+
+// isClientID reports whether a value is text that begins as client ids do.
+func isClientID(value any) bool {
+	s, ok := value.(string)
+	return ok && strings.HasPrefix(s, "Iv") && clientIDShape.MatchString(s) && !holdsSecret(s)
+}
+
 var (
 	clientIDShape = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 	digits        = regexp.MustCompile(`^[0-9]+$`)
@@ -79,17 +97,18 @@ func readClientID(t *table) string {
 	if !ok {
 		return ""
 	}
-	if err := checkClientID(s); err != nil {
+	if err := checkClientID(s, "id"); err != nil {
 		t.fault("client_id", err)
 	}
 	return s
 }
 
-// checkClientID accepts what could be a client id: Iv1.… or Iv23…
-func checkClientID(s string) error {
+// checkClientID accepts what could be a client id: Iv1.… or Iv23… An id belongs
+// into idKey.
+func checkClientID(s, idKey string) error {
 	switch {
 	case digits.MatchString(s):
-		return withHint("the App id, a number, goes into id", "not a client id")
+		return withHint("the App id, a number, goes into "+idKey, "not a client id")
 	case holdsSecret(s) || !clientIDShape.MatchString(s):
 		return withHint("it is on the App's settings page and begins with Iv", "not a client id")
 	}

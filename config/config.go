@@ -45,7 +45,7 @@
 // secrets, and its children end with it. Commands that print a secret inherit
 // all of the environment, and children that they leave behind are not killed
 // when they time out. A fault inside an array is reported at
-// the line of its key. A syntax error hides every other fault. Whether GitHub
+// the line of its key. A syntax error hides every other fault, save for a key that is there twice. Whether GitHub
 // accepts an id or a key is found out by its first use, not here.
 package config
 

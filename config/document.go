@@ -36,16 +36,51 @@ func parseDocument(r *report, file, path, home, text string) *document {
 		known:  map[string]bool{},
 	}
 	text = withoutMarks(text)
-	values := map[string]any{}
-	md, err := toml.Decode(text, &values)
-	if err != nil {
+	values, md, text, err := decode(text, func(err error, text string) {
 		r.faults = append(r.faults, syntaxFault(file, text, err))
+	})
+	if err != nil {
 		return nil
 	}
 	doc.places = locate(text, md.Keys())
 	doc.root = doc.newTable("", "", 0, values)
 	return doc
 }
+
+// maxTwice bounds how many keys are passed over that are defined twice.
+const maxTwice = 20
+
+// decode reads TOML. A key that is defined again is reported, and passed over,
+// so that it hides no other fault; the text is that without it.
+func decode(text string, fault func(err error, text string)) (values map[string]any, md toml.MetaData, _ string, err error) {
+	for range maxTwice {
+		values = map[string]any{}
+		var again error
+		if md, again = toml.Decode(text, &values); again == nil {
+			return values, md, text, nil
+		}
+		if err == nil || isTwice(again) { // else the line that was passed over was not all of it
+			fault(again, text)
+		}
+		err = again
+		parseErr, ok := errors.AsType[toml.ParseError](again)
+		if !ok || !isTwice(again) {
+			break
+		}
+		lines := strings.Split(text, "\n")
+		line := parseErr.Position.Line - 1
+		if line < 0 || line >= len(lines) || !strings.Contains(lines[line], "=") {
+			break // a [table] has others below it
+		}
+		lines[line] = ""
+		text = strings.Join(lines, "\n")
+	}
+	return nil, md, text, err
+}
+
+// isTwice reports whether a key is defined again, in the words of BurntSushi/toml
+// 1.6.0.
+func isTwice(err error) bool { return strings.Contains(err.Error(), "has already been defined") }
 
 // withoutMarks cuts the byte order marks that the TOML package skips.
 func withoutMarks(text string) string {
@@ -66,6 +101,9 @@ func syntaxFault(file, text string, err error) Fault {
 	}
 	// Not ParseError.Line: in 1.6.0 that is the length of the item for most errors.
 	line := min(max(parseErr.Position.Line, 1), strings.Count(text, "\n")+1)
+	if line > 1 && strings.Contains(parseErr.Message, `got '\n' instead`) {
+		line-- // the place is after what is missing, at the end of its line
+	}
 	fault := Fault{File: file, Line: line, Problem: parseErr.Message}
 	for _, s := range syntaxErrors {
 		if strings.Contains(parseErr.Message, s.message) {
@@ -91,6 +129,13 @@ var syntaxErrors = []struct{ message, problem, hint string }{
 	{"not a binary number", "not a valid number", ""},
 	{"not an octal number", "not a valid number", ""},
 	{"not a hexadecimal number", "not a valid number", ""},
+	{"but got ':' instead", "not TOML", "this looks like YAML; in TOML it is key = \"text\", below a [table]"},
+	{"but got '{' instead", "not TOML", "this looks like JSON; in TOML it is key = \"text\", below a [table]"},
+	{"expected '.' or '='", "expected key = value", ""},
+	{"expected '.' or ']' to end table name", "the ] of a [table] is missing", ""},
+	{"invalid escape", `not an escape of TOML: in "…" a \ begins one`, `write paths of Windows in '…', where \ is itself`},
+	{"hexadecimal digits after", `not an escape of TOML: in "…" a \ begins one`, `write paths of Windows in '…', where \ is itself`},
+	{"has already been defined", "the key is there twice", "keep one of them"},
 	{"strings cannot contain newlines", "a string ends with its line", `the closing " is missing`},
 }
 
@@ -101,13 +146,20 @@ func (d *document) addFault(line int, key string, err error) {
 
 // resolve makes a path of the file absolute.
 func (d *document) resolve(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok && d.home != "" {
-		return filepath.Join(d.home, rest)
-	}
+	path = expandHome(path, d.home)
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(d.dir, path)
+}
+
+// expandHome puts the home directory in place of ~/, which a shell leaves in
+// quotes and in what is assigned elsewhere: NAME=~/key.pem in an env file.
+func expandHome(path, home string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok && home != "" {
+		return filepath.Join(home, rest)
+	}
+	return path
 }
 
 // finish reports the keys that nobody asked for. Call it when everything is read.
@@ -121,8 +173,29 @@ func (d *document) finish() {
 	}
 }
 
+// otherNames are what keys are called elsewhere: in other tools, in GitHub's
+// documentation and in the variables that stand for them here.
+var otherNames = map[string]string{
+	"app_id":           "id",
+	"appid":            "id",
+	"github_app_id":    "id",
+	"private_key":      "private_key_file",
+	"private_key_path": "private_key_file",
+	"key":              "private_key_file",
+	"key_file":         "private_key_file",
+	"pem":              "private_key_file",
+	"installation":     "default_installation",
+	"installation_id":  "default_installation",
+	"api_url":          "host",
+	"base_url":         "host",
+	"port":             "listen",
+}
+
 // suggest guesses what an unknown key was meant to be.
 func (t *table) suggest(key string) string {
+	if meant := otherNames[key]; t.asked[meant] {
+		return fmt.Sprintf("did you mean %q?", meant)
+	}
 	if similar := closest(key, t.askedKeys()); len(similar) > 0 {
 		return "did you mean " + orList(similar) + "?"
 	}

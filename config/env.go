@@ -1,7 +1,9 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +34,7 @@ const envApp = "env"
 func (l *loader) loadEnv(cfg *Config) {
 	noApp := l.env(idEnv) == "" && l.env(clientIDEnv) == ""
 	if noApp && !l.src.NoApp {
-		l.envFault("", errNoApp)
+		l.envFault("", l.noApp())
 		return
 	}
 	cfg.Listen, cfg.ShutdownGrace = DefaultListen, DefaultShutdownGrace
@@ -53,7 +55,7 @@ func (l *loader) loadEnv(cfg *Config) {
 		DefaultInstallation: auth.InstallationID(l.envID(installationEnv)),
 	}
 	if app.ClientID != "" {
-		l.envFault(clientIDEnv, checkClientID(app.ClientID))
+		l.envFault(clientIDEnv, checkClientID(app.ClientID, idEnv))
 	}
 	l.envHost(app)
 	if !l.src.NoSecrets {
@@ -61,6 +63,19 @@ func (l *loader) loadEnv(cfg *Config) {
 		l.envKey(app)
 	}
 	cfg.Apps = []*auth.App{app}
+}
+
+// noApp says what is missing where no variable names an App: all, or but its id.
+func (l *loader) noApp() error {
+	for _, name := range slices.Concat(keyTextEnv, keyPathEnv) {
+		if strings.HasPrefix(name, "GITHUB_") && l.env(name) != "" {
+			return withHint("set "+idEnv+" or "+clientIDEnv+": both are on the App's settings page", "%s has a private key, but no variable says of which App", name)
+		}
+	}
+	if path, _ := l.findFile(); path != "" {
+		return withHint(errNoApp.(hinted).hint+";\nthe file is looked for at "+path+", or is named by $"+pathEnv+" or --config", "%w", errNoApp)
+	}
+	return errNoApp
 }
 
 // envFault reports that something is wrong with a variable, if err is not nil.
@@ -74,6 +89,10 @@ func (l *loader) envFault(name string, err error) {
 func (l *loader) envID(name string) int64 {
 	s := l.env(name)
 	if s == "" {
+		return 0
+	}
+	if name == idEnv && isClientID(s) {
+		l.envFault(name, withHint("that is a client id: it goes into "+clientIDEnv, "must be a positive integer"))
 		return 0
 	}
 	id, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
@@ -142,6 +161,9 @@ func (l *loader) envSigner(name string) (auth.Signer, error) {
 	value := l.env(name)
 	if !strings.HasSuffix(name, "_PATH") {
 		private, err := auth.ParseKey([]byte(value))
+		if err != nil && isPath(value) {
+			return nil, withHint("the path of a file goes into "+name+"_PATH", "is the path of a file, and not the text of a key")
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +172,7 @@ func (l *loader) envSigner(name string) (auth.Signer, error) {
 	if holdsSecret(value) {
 		return nil, withHint("the text itself goes into "+strings.TrimSuffix(name, "_PATH"), "holds the key itself instead of the path of a file")
 	}
-	path, err := filepath.Abs(value)
+	path, err := filepath.Abs(expandHome(value, l.src.HomeDir))
 	if err != nil {
 		return nil, err
 	}
@@ -161,4 +183,13 @@ func (l *loader) envSigner(name string) (auth.Signer, error) {
 		return nil, pathError(path, err)
 	}
 	return file, nil
+}
+
+// isPath reports whether text that is no key is probably the path of one.
+func isPath(text string) bool {
+	if holdsSecret(text) || len(text) > 4096 {
+		return false
+	}
+	_, err := os.Stat(text)
+	return err == nil || strings.HasSuffix(text, ".pem") || strings.HasPrefix(text, "~/") || filepath.IsAbs(text)
 }

@@ -39,7 +39,8 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestEnvironmentFaults(t *testing.T) {
-	noApp := strings.Split("environment: no GitHub App is configured\n\thint: "+strings.ReplaceAll(errNoApp.(hinted).hint, "\n", "\n\t"), "\n")
+	noApp := strings.Split("environment: no GitHub App is configured\n\thint: "+strings.ReplaceAll(errNoApp.(hinted).hint+
+		";\nthe file is looked for at DIR/.config/ghapp-proxy/config.toml, or is named by $GHAPP_PROXY_CONFIG or --config", "\n", "\n\t"), "\n")
 	tests := []struct {
 		name string
 		env  map[string]string
@@ -65,7 +66,7 @@ func TestEnvironmentFaults(t *testing.T) {
 			"environment: PRIVATE_KEY: not a PEM key: it must start with -----BEGIN RSA PRIVATE KEY----- or -----BEGIN PRIVATE KEY-----"}},
 		{"client id is a number", map[string]string{"GITHUB_APP_CLIENT_ID": "1", "PRIVATE_KEY_PATH": "DIR/no"}, []string{
 			"environment: GITHUB_APP_CLIENT_ID: not a client id",
-			"	hint: the App id, a number, goes into id",
+			"	hint: the App id, a number, goes into GITHUB_APP_ID",
 			"environment: PRIVATE_KEY_PATH: DIR/no: no such file or directory"}},
 		{"text in a path", map[string]string{"GITHUB_APP_ID": "1", "PRIVATE_KEY_PATH": "-----BEGIN " + canary}, []string{
 			"environment: PRIVATE_KEY_PATH: holds the key itself instead of the path of a file",

@@ -197,7 +197,10 @@ func TestSyntaxFaults(t *testing.T) {
 		{name: "number", text: "listen = 0" + strings.Repeat("1", 9) + "\n", want: []string{"config.toml:1: not a valid number", `	hint: text goes in quotes: key = "text"`}},
 		{name: "large number", text: "listen = 99999999999999999999\n", want: []string{"config.toml:1: the number is too large"}},
 		{name: "open string", text: "\nlisten = \"x\n", want: []string{"config.toml:2: a string ends with its line", `	hint: the closing " is missing`}},
-		{name: "twice", text: "[app.bot]\nid = 1\nid = 2\n", want: []string{"config.toml:3: Key 'app.bot.id' has already been defined."}},
+		{name: "twice, the second time in several lines", text: "[app.bot]\nid = 1\nid = \"\"\"\n2\"\"\"\n", want: []string{"config.toml:3: the key is there twice", "\thint: keep one of them"}},
+		{name: "twice, a table", text: "[app.bot]\nid = 1\n[app.bot]\nx = 2\n", want: []string{"config.toml:3: the key is there twice", "\thint: keep one of them"}},
+		{name: "twice", text: "[app.bot]\nid = 1\nid = 2\n", want: []string{"config.toml:1: app.bot: the private key is missing",
+			"\thint: give private_key_file, private_key_env, private_key_command or signer_command", "config.toml:3: the key is there twice", "\thint: keep one of them"}},
 		{name: "pasted key", text: "private_key = \"-----BEGIN RSA PRIVATE KEY-----\n" + bare + "\n", want: []string{
 			"config.toml:1: a string ends with its line",
 			"	hint: keys and secrets do not belong into this file: name a file, an environment variable or a command that has them",

@@ -102,10 +102,10 @@ const pathEnv = "GHAPP_PROXY_CONFIG"
 // file in the default place need not exist.
 func (l *loader) findFile() (path string, named bool) {
 	if l.src.Path != "" {
-		return l.src.Path, true
+		return expandHome(l.src.Path, l.src.HomeDir), true
 	}
 	if path := l.env(pathEnv); path != "" {
-		return path, true
+		return expandHome(path, l.src.HomeDir), true
 	}
 	if dir := l.xdgDir("XDG_CONFIG_HOME", ".config"); dir != "" {
 		return filepath.Join(dir, "config.toml"), false

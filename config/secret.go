@@ -53,7 +53,12 @@ func bare(err error) error {
 
 // pathError names the file in an error of readFile or readKey. The path is
 // absolute, so that it shows where a relative one led.
-func pathError(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
+func pathError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "$") {
+		return withHint("variables are not expanded here: ~/ stands for your home directory", "%s: %w", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
 
 // shellQuote quotes a path for a POSIX shell where it has to be.
 func shellQuote(path string) string {
