@@ -104,7 +104,7 @@ func newCheck(s *settings) *cobra.Command {
 of private keys are those that the App's page on GitHub shows, to tell them apart
 and to see which belong to the App. Each key signs something, so that a
 signer_command is run. Whatever would keep "ghapp-proxy serve" from starting is said.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{})
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"ghapp-proxy/config"
@@ -126,10 +127,10 @@ The smallest configuration is two environment variables:
 	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
-	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s), newClient(&s))
+	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s), newClient(&s), newVersion())
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return &statusError{exitConfig, fmt.Errorf("unknown command %q (see ghapp-proxy --help)", args[0])}
+			return &statusError{exitConfig, unknownCommand(cmd, args[0])}
 		}
 		return cmd.Help()
 	}
@@ -138,6 +139,36 @@ The smallest configuration is two environment variables:
 		return &statusError{exitConfig, fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
 	return root
+}
+
+// unknownCommand names the commands that are like what was given.
+func unknownCommand(root *cobra.Command, name string) error {
+	for root.SuggestionsMinimumDistance = range 3 {
+		if like := root.SuggestionsFor(name); len(like) > 0 {
+			return fmt.Errorf("unknown command %q: did you mean %s? (see ghapp-proxy --help)", name, strings.Join(like, " or "))
+		}
+	}
+	return fmt.Errorf("unknown command %q (see ghapp-proxy --help)", name)
+}
+
+// noArgs is cobra.NoArgs with the exit status of a wrong command line.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &statusError{exitConfig, fmt.Errorf("%s takes no %q (see %[1]s --help)", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, as --version does",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "ghapp-proxy version", version())
+			return err
+		},
+	}
 }
 
 // version is what the build recorded.

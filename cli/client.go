@@ -22,7 +22,7 @@ func newClient(s *settings) *cobra.Command {
 		Use:   "client",
 		Short: "Add clients, and list them",
 		Long:  `Clients are identities with limits: see the [client.NAME] tables of config.example.toml.`,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newClientAdd(s), newClientList(s))
@@ -80,7 +80,7 @@ func newClientList(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the clients and their limits",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
 			if err != nil {

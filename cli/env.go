@@ -53,7 +53,7 @@ the network in between. --ca names a file of them instead.
 
 For Java the proxy must be one that asks for no password.`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			return flags.failed(cmd, cobra.NoArgs(cmd, args))
+			return flags.failed(cmd, noArgs(cmd, args))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -23,9 +24,9 @@ func newExplain(s *settings) *cobra.Command {
 	var data, client string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "explain METHOD URL [flags] | explain CONNECT HOST:PORT | explain --json -",
+		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json -",
 		Short: "Say what a request would get, and why",
-		Long: `Say what a request would get, and why: the operation, the credential, the owner and
+		Long: `Say what a request would get, and why. Without METHOD it is GET. It says the operation, the credential, the owner and
 where it was found, the installation, and the rule that decided. Nobody is asked,
 so an installation that is not in the configuration is "would be discovered", and
 of a host that is tunnelled the name decides, but not yet its addresses. With
@@ -34,10 +35,10 @@ of a host that is tunnelled the name decides, but not yet its addresses. With
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
 tab and a body may follow. It answers each with one line.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 && (len(args) != 1 || args[0] != "-") {
-				return &statusError{exitConfig, errors.New("explain needs METHOD and URL, or - (see ghapp-proxy explain --help)")}
+			if len(args) != 2 && (len(args) != 1 || args[0] != "-" && !strings.Contains(args[0], "/")) {
+				return &statusError{exitConfig, errors.New("explain needs URL, METHOD and URL, or - (see ghapp-proxy explain --help)")}
 			}
-			if len(args) == 1 && data != "" {
+			if args[0] == "-" && data != "" {
 				return &statusError{exitConfig, errors.New("--data goes with METHOD and URL: with -, a body follows the URL after a tab")}
 			}
 			return nil
@@ -53,8 +54,11 @@ tab and a body may follow. It answers each with one line.`,
 			if asJSON {
 				write = writeJSON
 			}
-			if len(args) == 1 {
+			if args[0] == "-" {
 				return e.lines(cmd.InOrStdin(), func(a answer) error { return write(out, a) })
+			}
+			if len(args) == 1 {
+				args = []string{http.MethodGet, args[0]}
 			}
 			a, err := e.explain(args[0], args[1], data)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,7 +42,7 @@ default_owner, jwt_writes, exchange and allow_anonymous again. What is under way
 finishes, save for clients that are gone, that are told by something else now, or
 that something was withdrawn from: their connections are closed. All else needs a
 restart.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := s.logger(cmd.ErrOrStderr(), slog.LevelInfo)
 			if err != nil {
@@ -211,7 +212,12 @@ func removeSocket(path string) error {
 	return nil
 }
 
+// listen listens on an address. For 0.0.0.0 net takes [::], which has all of IPv6
+// as well.
 func listen(ctx context.Context, network, address string) (net.Listener, error) {
+	if at, err := netip.ParseAddrPort(address); err == nil && network == "tcp" && at.Addr().Is4() {
+		network = "tcp4"
+	}
 	return new(net.ListenConfig).Listen(ctx, network, address)
 }
 

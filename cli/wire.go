@@ -89,7 +89,11 @@ func onDisk(cfg *config.Config) authority {
 		if cfg.CA.CertFile != "" {
 			return certs.Load(cfg.CA.CertFile, cfg.CA.KeyFile, spec)
 		}
-		return certs.Open(caDir(cfg), spec)
+		ca, err := certs.Open(caDir(cfg), spec)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the CA is kept below state_dir = %q", err, cfg.StateDir)
+		}
+		return ca, nil
 	}
 }
 

@@ -102,6 +102,9 @@ func unauthorizedRefusal(x *exchange) *refusal {
 		return f
 	}
 	f.title = fmt.Sprintf("GitHub refused the token of installation %d (App %s) for %s", x.credential.Installation, x.credential.App.Name, owner)
+	if n := x.healing.waits; n > 0 {
+		f.title += fmt.Sprintf(", also after %d s", n*(n+1)/2) // see wait
+	}
 	f.remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
 	return f
 }
