@@ -84,6 +84,7 @@ var storyCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"github":  changeGitHub,
 	"waitfor": waitFor,
 	"noleaks": noLeaks,
+	"mistake": mistake,
 }
 
 type githubKey struct{}
