@@ -22,6 +22,35 @@ const (
 type clientConn struct {
 	net.Conn
 	unread atomic.Bool
+
+	begun  bool           // something was read
+	isTLS  bool           // and it is TLS
+	notTLS func(net.Conn) // is told of that, unless it is nil
+}
+
+// Read implements net.Conn. It fails for a client that begins with TLS.
+func (c *clientConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.begun || n == 0 {
+		return n, err
+	}
+	if c.begun = true; isHello(p[:n]) {
+		c.isTLS = true
+		if c.notTLS != nil {
+			c.notTLS(c)
+		}
+		return 0, errTLS
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *clientConn) Write(p []byte) (int, error) {
+	var because *refusal
+	if c.isTLS {
+		because = tlsRefusal()
+	}
+	return writeOwn(c.Conn, c, p, because)
 }
 
 // leaveUnread says that the client may go on sending what nobody will read. The

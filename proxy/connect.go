@@ -51,13 +51,12 @@ type sessionKey struct{}
 // withSession is the inner server's ConnContext: it lifts the session from
 // under the TLS.
 func withSession(ctx context.Context, conn net.Conn) context.Context {
-	if secure, ok := conn.(*tls.Conn); ok {
-		if intercepted, ok := secure.NetConn().(*interceptedConn); ok {
-			s := intercepted.session
-			return context.WithValue(withClientConn(s.usage.limitQuestions(ctx), intercepted.Conn), sessionKey{}, s)
-		}
+	_, intercepted := interceptedOf(conn)
+	if intercepted == nil {
+		return ctx
 	}
-	return ctx
+	s := intercepted.session
+	return context.WithValue(withClientConn(s.usage.limitQuestions(ctx), intercepted.Conn), sessionKey{}, s)
 }
 
 // newConnect sets goproxy up to take CONNECTs, and nothing else of what it can

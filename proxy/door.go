@@ -19,6 +19,7 @@ type door struct {
 	net.Listener
 	arrivals *arrivals
 	files    *files
+	notTLS   func(net.Conn) // is told of clients that speak TLS to the proxy
 
 	wary bool // the last connection took of the reserve
 }
@@ -33,7 +34,7 @@ func (d *door) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			d.wary = d.files.isReserved(conn)
-			return d.arrivals.add(&clientConn{Conn: conn}), nil
+			return d.arrivals.add(&clientConn{Conn: conn, notTLS: d.notTLS}), nil
 		case isExhausted(err):
 			d.files.relieve(err)
 			time.Sleep(doorPause)

@@ -40,13 +40,20 @@ func (p *Proxy) handshake(c *interceptedConn) {
 				status: http.StatusBadRequest, code: "http_request_error",
 				title: "a request without TLS in a tunnel to port 443", remedy: "use https://, or send http:// requests without CONNECT",
 			}
+			if raw := clientConnOf(c); raw != nil {
+				raw.leaveUnread()
+			}
 			refused.response(nil).Write(c)
 		}
 		return
 	}
 	c.ready = time.Now()
 	given = true
-	p.inside.give(secure)
+	if secure.ConnectionState().NegotiatedProtocol == "h2" {
+		p.inside.give(secure)
+		return
+	}
+	p.inside.give(&insideConn{secure})
 }
 
 // looksLikeHTTP reports whether what should be a TLS record begins as a request.
@@ -136,12 +143,8 @@ func (p *Proxy) warnOf(c *interceptedConn, fault handshakeFault, err error) {
 
 // noteInside is the inner server's ConnState.
 func (p *Proxy) noteInside(conn net.Conn, state http.ConnState) {
-	secure, ok := conn.(*tls.Conn)
-	if !ok {
-		return
-	}
-	c, ok := secure.NetConn().(*interceptedConn)
-	if !ok {
+	secure, c := interceptedOf(conn)
+	if c == nil {
 		return
 	}
 	if state == http.StateNew {

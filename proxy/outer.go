@@ -257,3 +257,13 @@ func formFor(host rules.Host) rules.Form {
 		return rules.Text
 	}
 }
+
+// noteTLS logs a client that speaks TLS to the proxy's own address.
+func (p *Proxy) noteTLS(conn net.Conn) {
+	level, from := slog.LevelDebug, conn.RemoteAddr().String()
+	if p.strangers.allow(from) {
+		level = slog.LevelWarn
+	}
+	f := tlsRefusal()
+	p.opts.Log.Log(context.Background(), level, "a client speaks TLS to the proxy", "client", from, "error", f.title, "remedy", f.remedy)
+}

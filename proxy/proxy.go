@@ -157,7 +157,7 @@ func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 }
 
 func (p *Proxy) door(ln net.Listener) net.Listener {
-	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files}
+	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS}
 }
 
 // closeIdle closes what nobody needs just now, and reports whether there was

@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// What cannot be read as a request never reaches a handler: net/http (1.26) answers
+// by itself, in one write, without saying who speaks. TestServerErrors fails where
+// it does so in another form.
+const (
+	errorPrefix = "HTTP/1.1 "
+	errorFields = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+	maxError    = 512 // bytes
+)
+
+// serverError is the answer with our name in place of one that net/http has made
+// by itself; nil for any other, which has a Date.
+func serverError(p []byte) *refusal {
+	if len(p) > maxError || !bytes.HasPrefix(p, []byte(errorPrefix)) {
+		return nil
+	}
+	line, text, ok := strings.Cut(string(p[len(errorPrefix):]), errorFields)
+	code, _, _ := strings.Cut(line, " ")
+	status, err := strconv.Atoi(code)
+	if !ok || err != nil || status < 400 {
+		return nil
+	}
+	f := &refusal{status: status, code: "http_request_error", title: "the request could not be read: " + strings.TrimPrefix(text, code+" ")}
+	if status == http.StatusRequestHeaderFieldsTooLarge {
+		f.title, f.remedy = "the head of the request is larger than "+strconv.Itoa(maxHead>>10)+" KiB", "send fewer or shorter fields: cookies, mostly"
+	}
+	return f
+}
+
+// writeOwn writes p to conn, with our name in it if it is a server's error: then
+// because, if not nil, is what there is to say. What the client still sends nobody
+// reads.
+func writeOwn(conn net.Conn, client *clientConn, p []byte, because *refusal) (int, error) {
+	f := serverError(p)
+	if f == nil {
+		return conn.Write(p)
+	}
+	if client != nil {
+		client.leaveUnread()
+	}
+	return len(p), cmp.Or(because, f).response(nil).Write(conn)
+}
+
+// errTLS stands for the ClientHello of a client that speaks TLS to the proxy.
+var errTLS = errors.New("TLS where HTTP is spoken")
+
+// isHello reports whether a connection begins as one with TLS does: RFC 8446,
+// section 5.1.
+func isHello(p []byte) bool { return len(p) > 2 && p[0] == 22 && p[1] == 3 }
+
+func tlsRefusal() *refusal {
+	return &refusal{
+		status: http.StatusBadRequest, code: "http_request_error", title: "this is the address of an HTTP proxy, and what came is TLS",
+		remedy: "set HTTPS_PROXY to http://HOST:PORT, not https://: the connections in it are encrypted all the same",
+	}
+}
+
+// insideConn is the TLS of an intercepted connection on which HTTP/1.1 is spoken.
+// net/http takes its state for that of the request.
+type insideConn struct{ *tls.Conn }
+
+// Write implements net.Conn.
+func (c *insideConn) Write(p []byte) (int, error) {
+	return writeOwn(c.Conn, clientConnOf(c.NetConn()), p, nil)
+}
+
+// interceptedOf returns the TLS of a connection of the inner server, and what is
+// under it; nil for another.
+func interceptedOf(conn net.Conn) (*tls.Conn, *interceptedConn) {
+	if c, ok := conn.(*insideConn); ok {
+		conn = c.Conn
+	}
+	secure, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil, nil
+	}
+	c, _ := secure.NetConn().(*interceptedConn)
+	return secure, c
+}
