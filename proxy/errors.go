@@ -105,6 +105,13 @@ func unauthorizedRefusal(x *exchange) *refusal {
 	if n := x.healing.waits; n > 0 {
 		f.title += fmt.Sprintf(", also after %d s", n*(n+1)/2) // see wait
 	}
-	f.remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
+	switch {
+	case x.healing.kept:
+		f.remedy = "try again in a minute: GitHub refused the token before this one less than a minute ago, and no more are minted until then; something ends the installation's tokens"
+	case x.healing.waits > 0:
+		f.remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
+	default: // the request could not be sent again
+		f.remedy = "try again: another token takes the place of one that was revoked, within a minute"
+	}
 	return f
 }

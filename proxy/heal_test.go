@@ -224,6 +224,48 @@ func TestHealRevokedToken(t *testing.T) {
 	})
 }
 
+// git is told why GitHub refuses a token.
+func TestHealRefusalSaysWhy(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		age  time.Duration // of the token that is refused
+		next bool          // it took the place of another
+		body io.Reader
+		want string
+	}{
+		{"just minted", time.Second, false, nil, "not known everywhere"},
+		{"revoked, and the one after it", time.Minute, false, nil, "not known everywhere"},
+		{"revoked a second time within a minute", 10 * time.Second, true, nil, "less than a minute ago"},
+		{"too large to send again", time.Minute, false, strings.NewReader(strings.Repeat("x", maxReplay+1)), "another token takes the place"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
+			source := newSource(g)
+			defer source.Close()
+			cred, err := source.Token(t.Context(), "github.com", acme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.next {
+				if cred, err = source.Replace(t.Context(), cred, acme); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(test.age)
+			x := &exchange{source: source, want: acme, credential: cred, route: rules.Route{GitAuth: true}}
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://github.com/x", test.body)
+			resp, err := (&healer{g}).RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if f := unauthorizedRefusal(x); !strings.Contains(f.remedy, test.want) {
+				t.Errorf("%s: %q, want %q in it", test.name, f.remedy, test.want)
+			}
+		})
+	}
+}
+
 // GitHub's 401 for an installation that is gone blames the client's
 // credentials: ours says what to correct.
 func TestHealGoneInstallation(t *testing.T) {

@@ -20,6 +20,7 @@ type healing struct {
 	replaced bool // the credential, for another
 	moved    bool // to the installation that covers the repository now
 	granted  bool // the installation was asked what it may do
+	kept     bool // the token, which took the place of another less than a minute ago
 }
 
 // complaint is what GitHub's refusal may be about.
@@ -118,7 +119,9 @@ func (x *exchange) mend(ctx context.Context, resp *http.Response, why complaint)
 	if why == aboutClock {
 		return x.use(x.source.Redate(ctx, x.credential, resp.Header.Get("Date"), resp.Header.Get("Age")))
 	}
-	return x.use(x.source.Replace(ctx, x.credential, x.want))
+	again, err = x.use(x.source.Replace(ctx, x.credential, x.want))
+	x.healing.kept = !again && err == nil
+	return again, err
 }
 
 // wait waits longer each time, and reports whether anybody still reads the answer.
