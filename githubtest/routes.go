@@ -12,6 +12,7 @@ func (s *Server) allRoutes() []route {
 	all = append(all, pullRoutes()...)
 	all = append(all, releaseRoutes()...)
 	all = append(all, gitRoutes()...)
+	all = append(all, gitDataRoutes()...)
 	all = append(all, accountRoutes()...)
 	all = append(all, searchRoutes()...)
 	all = append(all, graphqlRoutes()...)
