@@ -70,6 +70,22 @@ func NewNarrowing(repositories []string, ids []int64, permissions map[string]str
 	return n, nil
 }
 
+// ParseNarrowing reads what String returns; "" is nil.
+func ParseNarrowing(text string) (*Narrowing, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var n struct {
+		Permissions   map[string]string `json:"permissions"`
+		Repositories  []string          `json:"repositories"`
+		RepositoryIDs []int64           `json:"repository_ids"`
+	}
+	if err := json.Unmarshal([]byte(text), &n); err != nil {
+		return nil, fmt.Errorf("read a narrowing: %w", err)
+	}
+	return NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions)
+}
+
 // permissionName is the form of the names that docs.github.com lists in
 // "Permissions required for GitHub Apps".
 var permissionName = regexp.MustCompile(`^[a-z][a-z_]{0,99}$`)

@@ -76,6 +76,7 @@ type appState struct {
 	ids    map[InstallationID]*installation // all that the configuration names
 	home   *installation                    // DefaultInstallation, nil if none
 
+	sealers  sealers
 	told     atomic.Pointer[identity] // what GitHub calls it, nil if it was not asked
 	quotas   quotas                   // of its installations
 	keyring  keyring

@@ -74,7 +74,10 @@
 // granted the real one. In a later request the placeholder chooses the
 // installation and narrows its token; to rules, a request that names nobody is
 // then about the installation's account. A program's JWT chooses the App by its
-// iss. None of the two lets a client do what it could not do without.
+// iss. None of the two lets a client do what it could not do without. What a
+// placeholder stands for is sealed in it by a key that is derived from the App's, for
+// its client and its instance: there is nothing to keep but which were revoked, and
+// those that would be too long.
 //
 // A tunnel goes where the egress policy lets it, by its name and then by the
 // very address that is connected to. Where the policy is limited to some hosts,

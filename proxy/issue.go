@@ -27,7 +27,7 @@ func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) *refusal {
 	if x.held == "" || !x.now.Rules.Exchange {
 		return nil
 	}
-	x.placeholder = g.placeholders.find(x.held, x.session.host.Instance, x.session.clientName())
+	x.placeholder = g.findPlaceholder(r.Context(), x.held, x.session.host.Instance, x.session.clientName())
 	if x.placeholder == nil || x.route.Credential != rules.Installation || x.route.Named() || !x.looksAtNames() {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
 	if err != nil {
 		return issueRefusal(err, p)
 	}
-	g.placeholders.add(p)
+	g.give(r.Context(), p)
 	x.placeholder = p
 	x.answer = &answer{http.StatusCreated, tokenAnswer(p, x.credential.Grant())}
 	return nil

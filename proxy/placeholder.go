@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"container/list"
+	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"math/big"
@@ -17,8 +19,8 @@ import (
 const (
 	// placeholderPrefix makes clients take a placeholder for an installation token.
 	placeholderPrefix = "ghs_placeholder"
-	// placeholderSize is that of a classic token (docs.github.com "About
-	// authentication to GitHub"), of which some clients check the form.
+	// placeholderSize is that of a placeholder that is kept, and of a classic token
+	// (docs.github.com "About authentication to GitHub").
 	placeholderSize = len("ghs_") + 36
 	// placeholderLife is as long as GitHub's tokens are good for.
 	placeholderLife = time.Hour
@@ -57,8 +59,9 @@ func (p *placeholder) choose(want *auth.Want, route *rules.Route) error {
 	return nil
 }
 
-// placeholders are those that are good now. They are forgotten when they
-// expire, or when a client has too many, its first to expire first.
+// placeholders are those that are kept: too large to contain what they stand for.
+// They are forgotten when they expire, or when a client has too many, its first to
+// expire first. So are those of the others that were revoked.
 type placeholders struct {
 	mu    sync.RWMutex
 	byKey map[string]*list.Element // token → where it is in its client's order
@@ -69,10 +72,78 @@ type placeholders struct {
 type held struct {
 	order list.List // of *placeholder; all live as long, so it is that of expiry
 	bytes int
+
+	revoked map[[sha256.Size]byte]time.Time // revokedKey → when it expires
 }
 
 func newPlaceholders() *placeholders {
 	return &placeholders{byKey: make(map[string]*list.Element), of: make(map[string]*held)}
+}
+
+// ofClient are a client's. s.mu is held.
+func (s *placeholders) ofClient(name string) *held {
+	of := s.of[name]
+	if of == nil {
+		of = &held{revoked: make(map[[sha256.Size]byte]time.Time)}
+		s.of[name] = of
+	}
+	return of
+}
+
+// give gives p a token and a time to expire. What it stands for is in the token,
+// unless that would be too long: then it is kept.
+func (g *gateway) give(ctx context.Context, p *placeholder) {
+	p.expires = time.Now().Add(placeholderLife).Truncate(time.Second)
+	if p.token = g.seal(ctx, p); p.token == "" {
+		g.placeholders.add(p)
+	}
+}
+
+// findPlaceholder returns the placeholder of that token if it is good for the
+// client and the instance, else nil.
+func (g *gateway) findPlaceholder(ctx context.Context, token string, instance rules.Instance, client string) *placeholder {
+	if !strings.HasPrefix(token, sealedPrefix) {
+		return g.placeholders.find(token, instance, client)
+	}
+	p := g.unseal(ctx, token, instance, client)
+	if p == nil || g.placeholders.isRevoked(p) {
+		return nil
+	}
+	return p
+}
+
+// isRevoked reports whether a placeholder was, here and not long ago.
+func (s *placeholders) isRevoked(p *placeholder) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	of := s.of[p.client]
+	if of == nil || len(of.revoked) == 0 {
+		return false
+	}
+	_, revoked := of.revoked[revokedKey(p.token)]
+	return revoked
+}
+
+// revoke remembers until its end that a placeholder is good no more. Of a client
+// that revokes too many, the first to expire is forgotten: it is its own.
+func (s *placeholders) revoke(p *placeholder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of, now := s.ofClient(p.client), time.Now()
+	if len(of.revoked) >= maxPlaceholders {
+		first, end := revokedKey(p.token), p.expires
+		for key, expires := range of.revoked {
+			if !now.Before(expires) {
+				delete(of.revoked, key)
+			} else if expires.Before(end) {
+				first, end = key, expires
+			}
+		}
+		if len(of.revoked) >= maxPlaceholders {
+			delete(of.revoked, first)
+		}
+	}
+	of.revoked[revokedKey(p.token)] = p.expires
 }
 
 // add gives p a token and a time to expire, and keeps it.
@@ -81,11 +152,7 @@ func (s *placeholders) add(p *placeholder) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	p.token, p.expires = newPlaceholderToken(), now.Add(placeholderLife)
-	of := s.of[p.client]
-	if of == nil {
-		of = &held{}
-		s.of[p.client] = of
-	}
+	of := s.ofClient(p.client)
 	s.byKey[p.token] = of.order.PushBack(p)
 	of.bytes += len(p.narrow.String())
 	for first := of.order.Front(); ; first = of.order.Front() {
@@ -122,8 +189,12 @@ func (s *placeholders) find(token string, instance rules.Instance, client string
 	return p
 }
 
-// end forgets a placeholder that find returned.
+// end ends a placeholder that findPlaceholder returned.
 func (s *placeholders) end(p *placeholder) {
+	if strings.HasPrefix(p.token, sealedPrefix) {
+		s.revoke(p)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.byKey[p.token]; at != nil {
@@ -154,7 +225,7 @@ func placeholderIn(authorization []string) string {
 	switch value = strings.TrimSpace(value); {
 	case isPlaceholder(value) && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "token")):
 		return value
-	case !strings.EqualFold(scheme, "Basic"), len(value) > 4*placeholderSize:
+	case !strings.EqualFold(scheme, "Basic"), len(value) > 2*maxSealed:
 		return ""
 	}
 	text, err := base64.StdEncoding.DecodeString(value)
@@ -171,5 +242,8 @@ func placeholderIn(authorization []string) string {
 }
 
 func isPlaceholder(token string) bool {
+	if strings.HasPrefix(token, sealedPrefix) {
+		return len(token) > placeholderSize && len(token) <= maxSealed
+	}
 	return len(token) == placeholderSize && strings.HasPrefix(token, placeholderPrefix)
 }

@@ -52,3 +52,25 @@ func TestPlaceholderOfLimitedClient(t *testing.T) {
 	}
 	refused(t, with(t, w.clientAs(t, "other", "other", false), bearer, "GET", "https://api.github.com/repos/acme/widgets", ""), 401, "not one of this proxy for this client")
 }
+
+// TestPlaceholderOfReplica: a placeholder is as good in a proxy that was started
+// since, or beside it, with the same key of the App; it is revoked where that is
+// asked for.
+func TestPlaceholderOfReplica(t *testing.T) {
+	here, there := exchanging(t, nil), exchanging(t, nil) // whose fakes draw the same keys
+	token := "Bearer " + exchange(t, here.client(t, false), "", 111, `{"repositories":["widgets"]}`).Token
+	const widgets = "https://api.github.com/repos/acme/widgets"
+	status := func(w *world) int { return with(t, w.client(t, false), token, "GET", widgets, "").StatusCode }
+	if status(there) != 200 {
+		t.Fatalf("another proxy: %d, want 200", status(there))
+	}
+	if scope := there.last(t, "/repos/acme/widgets").Scope; scope == nil || !slices.Equal(scope.Repositories, []string{"acme/widgets"}) {
+		t.Errorf("the token that left has the scope %+v, want acme/widgets", scope)
+	}
+	if resp := with(t, here.client(t, false), token, "DELETE", "https://api.github.com/installation/token", ""); resp.StatusCode != 204 {
+		t.Errorf("revoked: %s", resp.Status)
+	}
+	if status(here) != 401 || status(there) != 200 {
+		t.Errorf("after its revocation %d and elsewhere %d, want 401 and 200", status(here), status(there))
+	}
+}

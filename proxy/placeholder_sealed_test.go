@@ -1,0 +1,150 @@
+package proxy
+
+import (
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/rules"
+)
+
+// sealedForm is what GitHub's own tokens may have in them, and no dot, by which
+// programs tell JWTs.
+var sealedForm = regexp.MustCompile(`^ghs_[0-9A-Za-z_-]+$`)
+
+// TestSealedPlaceholder: a placeholder is good for who got it, until its end or its
+// revocation, also in another proxy with the same key.
+func TestSealedPlaceholder(t *testing.T) {
+	narrow, err := auth.NewNarrowing([]string{"widgets"}, []int64{7}, map[string]string{"contents": "read"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		proxies := make([]*gateway, 2)
+		for i := range proxies {
+			source := newSource(&refuser{})
+			defer source.Close()
+			proxies[i] = &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
+		}
+		here, elsewhere := proxies[0], proxies[1]
+		find := func(g *gateway, token string) *placeholder {
+			return g.findPlaceholder(t.Context(), token, rules.GitHubCom, "agent")
+		}
+		for _, narrow := range []*auth.Narrowing{nil, narrow} {
+			p := &placeholder{instance: rules.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
+			here.give(t.Context(), p)
+			if !sealedForm.MatchString(p.token) || !isPlaceholder(p.token) || placeholderIn([]string{"Bearer " + p.token}) != p.token {
+				t.Errorf("the token is %q", p.token)
+			}
+			basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+p.token))
+			if placeholderIn([]string{basic}) != p.token {
+				t.Errorf("%q is not found in Basic", p.token)
+			}
+			for _, g := range proxies {
+				got := find(g, p.token)
+				if got == nil || got.app != "a" || got.installation != 111 || got.narrow.String() != narrow.String() || !got.expires.Equal(p.expires) {
+					t.Fatalf("found %+v, want %+v", got, p)
+				}
+				for _, other := range []struct {
+					instance rules.Instance
+					client   string
+				}{{"ghe.example.com", "agent"}, {rules.GitHubCom, ""}, {rules.GitHubCom, "other"}} {
+					if g.findPlaceholder(t.Context(), p.token, other.instance, other.client) != nil {
+						t.Errorf("it is found for client %q on %s", other.client, other.instance)
+					}
+				}
+				if find(g, p.token[:len(p.token)-1]) != nil || find(g, p.token+"A") != nil {
+					t.Error("another token is as good")
+				}
+			}
+			here.placeholders.end(find(here, p.token))
+			if find(here, p.token) != nil {
+				t.Error("it is good after its revocation")
+			}
+			if find(elsewhere, p.token) == nil {
+				t.Error("another proxy knows of the revocation, which the documentation denies")
+			}
+			time.Sleep(placeholderLife - time.Second)
+			if find(elsewhere, p.token) == nil {
+				t.Error("it is not good a second before its end")
+			}
+			time.Sleep(time.Second)
+			if find(elsewhere, p.token) != nil {
+				t.Error("it is good at its end")
+			}
+		}
+		if len(here.placeholders.byKey) != 0 {
+			t.Errorf("%d are kept, want none", len(here.placeholders.byKey))
+		}
+	})
+}
+
+// TestLargePlaceholder: one that would be too long is kept, and as long as ever.
+func TestLargePlaceholder(t *testing.T) {
+	source := newSource(&refuser{})
+	defer source.Close()
+	g := &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
+	for _, test := range []struct {
+		names  int
+		sealed bool
+	}{{10, true}, {500, false}} {
+		var names []string
+		for i := range test.names {
+			names = append(names, fmt.Sprintf("%x", revokedKey(fmt.Sprint(i))))
+		}
+		narrow, err := auth.NewNarrowing(names, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &placeholder{instance: rules.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
+		g.give(t.Context(), p)
+		if sealed := strings.HasPrefix(p.token, sealedPrefix); sealed != test.sealed || len(p.token) > maxSealed {
+			t.Errorf("%d names: %d characters, sealed: %v, want %v", test.names, len(p.token), sealed, test.sealed)
+		}
+		if got := g.findPlaceholder(t.Context(), p.token, rules.GitHubCom, "agent"); got == nil || got.narrow.String() != narrow.String() {
+			t.Errorf("%d names: found %+v", test.names, got)
+		}
+	}
+}
+
+// TestRevocationsAreBounded: of each client by itself, and no longer than they count.
+func TestRevocationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newPlaceholders()
+		other := &placeholder{client: "other", token: sealedPrefix + "x", expires: time.Now().Add(time.Hour)}
+		s.end(other)
+		var last *placeholder
+		for i := range maxPlaceholders + 10 {
+			last = &placeholder{client: "agent", token: sealedPrefix + fmt.Sprint(i), expires: time.Now().Add(time.Minute + time.Duration(i))}
+			s.end(last)
+		}
+		if n := len(s.of["agent"].revoked); n != maxPlaceholders || !s.isRevoked(last) || !s.isRevoked(other) {
+			t.Errorf("%d are kept, the last: %v, another client's: %v", n, s.isRevoked(last), s.isRevoked(other))
+		}
+		time.Sleep(2 * time.Minute)
+		s.end(&placeholder{client: "agent", token: sealedPrefix + "new", expires: time.Now().Add(time.Hour)})
+		if n := len(s.of["agent"].revoked); n != 1 {
+			t.Errorf("%d are kept when all but one have expired", n)
+		}
+	})
+}
+
+// FuzzUnseal: whatever a client makes up is no placeholder.
+func FuzzUnseal(f *testing.F) {
+	source := newSource(&refuser{})
+	f.Cleanup(source.Close)
+	g := &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
+	p := &placeholder{instance: rules.GitHubCom, app: "a", installation: 111}
+	g.give(f.Context(), p)
+	f.Add(p.token[len(sealedPrefix):])
+	f.Fuzz(func(t *testing.T, encoded string) {
+		if got := g.findPlaceholder(t.Context(), sealedPrefix+encoded, rules.GitHubCom, ""); got != nil && got.token != p.token {
+			t.Errorf("%q is a placeholder for %+v", encoded, got)
+		}
+	})
+}
