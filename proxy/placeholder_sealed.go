@@ -49,9 +49,9 @@ func (g *gateway) unseal(ctx context.Context, token string, instance rules.Insta
 	if !ok {
 		return nil
 	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil {
-		return nil
+	sealed, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || base64.RawURLEncoding.EncodeToString(sealed) != encoded {
+		return nil // another spelling would be another token to who revokes it
 	}
 	app, text, ok := g.opts.Credentials.Open(ctx, string(instance), sealed, client)
 	if !ok {
