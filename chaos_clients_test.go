@@ -18,8 +18,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 func (s *storm) tls(host string) *tls.Config { return &tls.Config{RootCAs: s.roots, ServerName: host} }
@@ -141,8 +139,11 @@ func (s *storm) multiplexedRequests(_ *testing.T, ctx context.Context, rnd *rand
 	if conn == nil {
 		return
 	}
-	transport := &http2.Transport{DisableCompression: true}
-	cc, err := transport.NewClientConn(conn)
+	transport := &http.Transport{
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }, Protocols: new(http.Protocols), DisableCompression: true,
+	}
+	transport.Protocols.SetHTTP2(true)
+	cc, err := transport.NewClientConn(ctx, "https", "api.github.com:443")
 	if err != nil {
 		conn.Close()
 		return
@@ -164,7 +165,7 @@ func (s *storm) multiplexedRequests(_ *testing.T, ctx context.Context, rnd *rand
 
 // stream makes one request over HTTP/2 and reports whether there was an answer.
 // Some leave before it is there, or before its end.
-func (s *storm) stream(ctx context.Context, cc *http2.ClientConn, target string, rnd *rand.Rand) bool {
+func (s *storm) stream(ctx context.Context, cc *http.ClientConn, target string, rnd *rand.Rand) bool {
 	patience := 5 * time.Second
 	if rnd.IntN(4) == 0 {
 		patience = time.Duration(rnd.IntN(50)) * time.Millisecond

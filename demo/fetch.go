@@ -37,8 +37,6 @@ func newFetcher(ctx context.Context, config, proxy string) (*fetcher, error) {
 	}}, nil
 }
 
-func (f *fetcher) close() { f.client.CloseIdleConnections() }
-
 // fetch does what the curl command of the request does.
 func (f *fetcher) fetch(ctx context.Context, r request) error {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, nil)

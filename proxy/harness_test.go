@@ -301,3 +301,17 @@ func hasLocalhost(t *testing.T) bool {
 	}
 	return err == nil
 }
+
+// overHTTP2 speaks HTTP/2 over one connection.
+func overHTTP2(t testing.TB, conn *tls.Conn) *http.ClientConn {
+	t.Helper()
+	transport := &http.Transport{
+		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }, Protocols: new(http.Protocols), DisableCompression: true,
+	}
+	transport.Protocols.SetHTTP2(true)
+	client, err := transport.NewClientConn(t.Context(), "https", "host:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}

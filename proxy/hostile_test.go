@@ -263,10 +263,7 @@ func TestALPN(t *testing.T) {
 	}
 	for _, host := range []string{"api.github.com", "github.com", codeload, "ghe.example.com"} {
 		conn := w.intercepted(t, host, &tls.Config{NextProtos: []string{"h2"}})
-		client, err := new(http2.Transport).NewClientConn(conn)
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := overHTTP2(t, conn)
 		req, err := http.NewRequest("GET", "https://"+host+"/", nil)
 		if err != nil {
 			t.Fatal(err)

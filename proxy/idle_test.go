@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // What HTTP/2 connections held is free when they have ended, also those that
@@ -41,10 +39,7 @@ func testEndedConnectionsAreFreed(t *testing.T, answers bool) {
 	}
 	upload := func() {
 		conn := w.intercepted(t, "api.github.com", &tls.Config{NextProtos: []string{"h2"}})
-		cc, err := (&http2.Transport{}).NewClientConn(conn)
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := overHTTP2(t, conn)
 		body, more := io.Pipe()
 		req, err := http.NewRequest(http.MethodPut, "https://api.github.com/repos/acme/widgets/contents/x", body)
 		if err != nil {
@@ -53,7 +48,7 @@ func testEndedConnectionsAreFreed(t *testing.T, answers bool) {
 		failed := make(chan struct{})
 		go func() {
 			defer close(failed)
-			if resp, err := cc.RoundTrip(req); err == nil {
+			if resp, err := client.RoundTrip(req); err == nil {
 				resp.Body.Close()
 			}
 		}()

@@ -19,7 +19,6 @@ import (
 type hasty struct {
 	*refuser
 	read int64
-	got  []string // the bodies of the requests that were not refused
 }
 
 func (g *hasty) RoundTrip(r *http.Request) (*http.Response, error) {
