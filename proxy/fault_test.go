@@ -262,6 +262,16 @@ func TestConnectionsOfTheirOwn(t *testing.T) {
 	})
 	client := w.client(t, false)
 	get(t, client, "https://api.github.com/repos/acme/widgets") // and the mint
+	get(t, client, "https://api.github.com/repos/globex/tools")
+	w.eventually(t, "that the proxy has asked whose the installations are", func() bool {
+		asked := 0
+		for _, r := range w.github.Requests() {
+			if r.Method == "GET" && strings.HasPrefix(r.Path(), "/app/installations/") && r.Status != 0 {
+				asked++
+			}
+		}
+		return asked == 2
+	})
 	for len(conns) > 0 {
 		<-conns
 	}
@@ -279,7 +289,7 @@ func TestConnectionsOfTheirOwn(t *testing.T) {
 		{"POST", "/graphql", graphql("mutation"), 1},
 		{"POST", "/repos/acme/widgets/issues", strings.NewReader(`{"title":"x"}`), 1},
 		{"DELETE", "/repos/acme/widgets/issues/1/lock", nil, 1},
-		{"GET", "/repos/globex/tools", nil, 0}, // after its mint
+		{"GET", "/repos/globex/tools", nil, 0},
 	} {
 		req, err := http.NewRequest(test.method, "https://api.github.com"+test.path, test.body)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -167,7 +168,9 @@ func TestPlaceholderChooses(t *testing.T) {
 				body = `{"query":"{ viewer { login } }"}`
 			}
 			with(t, client, test.authorization, test.method, test.url, body)
-			requests := w.github.Requests()
+			requests := slices.DeleteFunc(w.github.Requests(), func(r *githubtest.Request) bool {
+				return r.Credential == githubtest.CredentialJWT // the proxy's own, in the background
+			})
 			if len(requests) == 0 {
 				t.Errorf("%s %s did not arrive", test.method, test.url)
 				continue
