@@ -3,6 +3,7 @@ package proxy
 import (
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,23 +125,35 @@ func TestArrivalsWaitOutside(t *testing.T) {
 	})
 }
 
+// ending is an arriving that another goroutine may close.
+type ending struct {
+	arriving
+	gone atomic.Bool
+}
+
+func (c *ending) Close() error { c.gone.Store(true); return nil }
+
 // Whoever has not said who it is by then keeps no connection, whatever it asks for.
 func TestArrivalEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var a comers
-		client, known := a.from("192.0.2.1")
-		stranger, unknown := a.from("192.0.2.2")
+		var a arrivals
+		at := func(host string) (*ending, *arrival) {
+			c := &ending{arriving: arriving{from: &net.TCPAddr{IP: net.ParseIP(host), Port: 1}, to: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}}}
+			return c, a.add(c)
+		}
+		client, known := at("192.0.2.1")
+		stranger, unknown := at("192.0.2.2")
 		for range 10 {
 			time.Sleep(headTimeout / 11)
 			unknown.answered()
 		}
 		known.known()
-		if synctest.Wait(); stranger.closed || client.closed {
-			t.Errorf("closed too early: the stranger %v, the client %v", stranger.closed, client.closed)
+		if stranger.gone.Load() || client.gone.Load() {
+			t.Errorf("closed too early: the stranger %v, the client %v", stranger.gone.Load(), client.gone.Load())
 		}
 		time.Sleep(headTimeout)
-		if synctest.Wait(); !stranger.closed || client.closed {
-			t.Errorf("closed: the stranger %v, the client %v; want only the first", stranger.closed, client.closed)
+		if synctest.Wait(); !stranger.gone.Load() || client.gone.Load() {
+			t.Errorf("closed: the stranger %v, the client %v; want only the first", stranger.gone.Load(), client.gone.Load())
 		}
 	})
 }
