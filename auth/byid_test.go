@@ -329,3 +329,25 @@ func TestPlan(t *testing.T) {
 		}
 	}
 }
+
+// One request does not make GitHub be asked about as many ids as it has room for.
+func TestManyIDs(t *testing.T) {
+	app := newApp("first", 1)
+	app.Installations = map[string]auth.InstallationID{"acme": 11}
+	github := &api{} // which knows none of them
+	s := newSource(t, github, auth.FallbackRefuse, app)
+	want := auth.Want{Owner: auth.Owner{Login: "acme"}}
+	for id := range int64(100) {
+		want.Others = append(want.Others, auth.Owner{RepositoryID: 1000 + id})
+	}
+	answeredBy(t, s, want)
+	lookUps := 0
+	for _, call := range github.take() {
+		if strings.HasPrefix(call, "GET /repositories/") {
+			lookUps++
+		}
+	}
+	if lookUps == 0 || lookUps > 25 {
+		t.Errorf("%d look-ups for one request, want 25 at most", lookUps)
+	}
+}

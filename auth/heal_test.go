@@ -117,3 +117,35 @@ func TestReplaceBySuspension(t *testing.T) {
 		}
 	})
 }
+
+// Of those that are refused at once, none gets the refused token back, and one
+// token is minted for all: looking and discarding are one step.
+func TestReplaceAtOnce(t *testing.T) {
+	app := newApp("ci-bot", 1)
+	app.Installations = map[string]auth.InstallationID{"acme": 1}
+	want := auth.Want{Owner: owner("acme"), Read: true}
+	for range 200 {
+		github := &api{}
+		s := newSource(t, github, auth.FallbackRefuse, app)
+		refused, err := s.Token(t.Context(), "github.com", want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for range 16 {
+			all.Go(func() {
+				<-start
+				if fresh, err := s.Replace(t.Context(), refused, want); err != nil || fresh == refused {
+					t.Errorf("Replace = %s, want another token", credentialText(fresh, err))
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		if github.mints != 2 {
+			t.Errorf("%d mints, want 2", github.mints)
+		}
+		s.Close()
+	}
+}
