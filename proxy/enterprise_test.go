@@ -64,7 +64,7 @@ func TestEnterpriseInstances(t *testing.T) {
 		w.github.Reset()
 		status, body := post(t, client, api, `{"query":"{ repository(owner: \"acme\", name: \"widgets\") { name } }"}`)
 		requests := w.github.Requests()
-		if last := requests[len(requests)-1]; status != 200 || last.Installation != 111 {
+		if last := lastOfClient(t, requests); status != 200 || last.Installation != 111 {
 			t.Errorf("POST %s: %d with installation %d, want 200 with 111\n%.200s", api, status, last.Installation, body)
 		}
 	}

@@ -300,8 +300,7 @@ func TestFidelityHTTP2(t *testing.T) {
 		if resp.ProtoMajor != 2 {
 			t.Fatalf("the client spoke %s", resp.Proto)
 		}
-		requests := w.github.Requests()
-		got := requests[len(requests)-1]
+		got := lastOfClient(t, w.github.Requests())
 		if got.Method != "POST" || got.Target != target || string(got.Body) != "body" || got.ContentLength != 4 {
 			t.Errorf("%s %s arrived with body %q of length %d", got.Method, got.Target, got.Body, got.ContentLength)
 		}

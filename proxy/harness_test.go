@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -314,4 +315,16 @@ func overHTTP2(t testing.TB, conn *tls.Conn) *http.ClientConn {
 		t.Fatal(err)
 	}
 	return client
+}
+
+// lastOfClient is the last request of a client's, and not of the proxy's own.
+func lastOfClient(t testing.TB, requests []*githubtest.Request) *githubtest.Request {
+	t.Helper()
+	for _, r := range slices.Backward(requests) {
+		if r.Header.Get("User-Agent") != "ghapp-proxy" {
+			return r
+		}
+	}
+	t.Fatal("no request of a client's arrived")
+	return nil
 }

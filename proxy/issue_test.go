@@ -175,7 +175,7 @@ func TestPlaceholderChooses(t *testing.T) {
 				t.Errorf("%s %s did not arrive", test.method, test.url)
 				continue
 			}
-			last := requests[len(requests)-1]
+			last := lastOfClient(t, requests)
 			if last.Credential != test.kind || last.Installation != 333 || last.Scope == nil || len(last.Scope.Repositories) != 1 {
 				t.Errorf("%s %s left with %v, scope %+v, want installation 333 narrowed to a repository", test.method, test.url, last, last.Scope)
 			}
@@ -388,7 +388,7 @@ func TestPlaceholderAndOwnerRules(t *testing.T) {
 				refused(t, resp, 403, "initech is off limits")
 				continue
 			}
-			last := w.github.Requests()[len(w.github.Requests())-1]
+			last := lastOfClient(t, w.github.Requests())
 			if resp.StatusCode != want || last.Installation != installation || (installation == 111) != (last.Scope != nil && len(last.Scope.Repositories) == 1) {
 				t.Errorf("GET %s with installation %d: %s, arrived as %v, scope %+v", url, installation, resp.Status, last, last.Scope)
 			}
