@@ -445,14 +445,14 @@ func (s *storm) checkRecords(t *testing.T) {
 			records[record.Path]++
 		}
 	}
-	answered, faults := 0, 0
+	log, answered, faults := s.logText(t), 0, 0
 	for path, ok := range s.ended {
 		if ok {
 			answered++
 		}
 		if n := records[path]; n > 1 || ok && n == 0 {
 			if faults++; faults <= 10 {
-				t.Errorf("%s has %d records; answered: %v", path, n, ok)
+				t.Errorf("%s has %d records; answered: %v; the log says:\n%s", path, n, ok, linesWith(log, path+" "))
 			}
 		}
 	}
@@ -464,6 +464,17 @@ func (s *storm) checkRecords(t *testing.T) {
 	if answered < 50 {
 		t.Errorf("only %d requests were answered", answered)
 	}
+}
+
+// linesWith are the lines of a text that contain another.
+func linesWith(text, part string) string {
+	var found strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, part) {
+			found.WriteString(line)
+		}
+	}
+	return found.String()
 }
 
 // echoAll sends back what comes, for tunnels.
