@@ -162,6 +162,9 @@ func toolWorks(ts *testscript.TestScript, neg bool, args []string) {
 	fakeOf(ts).Reset()
 }
 
+// ownWords is what `run` says itself when the tool has ended.
+var ownWords = regexp.MustCompile(`(?m)^ghapp-proxy: GitHub answered .*$`)
+
 // shows message | status notes what the tool, in the output of the last
 // command, tells of a refusal: our words, or no more than the number.
 func toolShows(ts *testscript.TestScript, neg bool, args []string) {
@@ -169,7 +172,7 @@ func toolShows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || story.row == nil || len(args) != 1 {
 		ts.Fatalf("usage, after tool: shows message|status")
 	}
-	text, message := output(ts), "ghapp-proxy: "
+	text, message := ownWords.ReplaceAllString(output(ts), ""), "ghapp-proxy: "
 	switch {
 	case args[0] == "message" && !strings.Contains(text, message),
 		args[0] == "status" && (strings.Contains(text, message) || !strings.Contains(text, "403")):
