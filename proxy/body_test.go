@@ -304,6 +304,20 @@ func TestRefusalKeepsConnection(t *testing.T) {
 	}
 }
 
+// TestUploadKeepsConnection: what was read to its end is in nobody's way.
+func TestUploadKeepsConnection(t *testing.T) {
+	w := start(t, nil)
+	conn := w.intercepted(t, "api.github.com", &tls.Config{NextProtos: []string{"http/1.1"}})
+	r := bufio.NewReader(conn)
+	for _, body := range []string{"Content-Length: 13\r\n\r\n{\"title\":\"x\"}", "Transfer-Encoding: chunked\r\n\r\nd\r\n{\"title\":\"x\"}\r\n0\r\n\r\n"} {
+		fmt.Fprintf(conn, "POST /repos/acme/widgets/issues HTTP/1.1\r\nHost: api.github.com\r\nUser-Agent: x\r\nContent-Type: application/json\r\n%s", body)
+		resp := readHead(t, r)
+		if io.Copy(io.Discard, resp.Body); resp.StatusCode != http.StatusCreated || resp.Close {
+			t.Errorf("answer %s; the connection is closed: %v", resp.Status, resp.Close)
+		}
+	}
+}
+
 // TestRefusalIsRead: clients that send all of a body before they read the answer
 // get it, and no reset.
 func TestRefusalIsRead(t *testing.T) {
