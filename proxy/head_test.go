@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -61,6 +62,8 @@ func TestHeadWithoutBody(t *testing.T) {
 // without a body.
 func TestHeadOfSlowBody(t *testing.T) {
 	release := make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*soon)
+	defer cancel()
 	w := respondAt(t, nil, func(conn net.Conn, _ *bufio.Reader) {
 		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
 		<-release
@@ -69,7 +72,7 @@ func TestHeadOfSlowBody(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		for _, method := range []string{"HEAD", "GET"} {
 			begin := time.Now()
-			req, err := http.NewRequest(method, "https://"+uploadsHost+"/repos/acme/widgets", nil)
+			req, err := http.NewRequestWithContext(ctx, method, "https://"+uploadsHost+"/repos/acme/widgets", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
