@@ -38,6 +38,9 @@ func serveProcess(t *testing.T) *served {
 	config := filepath.Join(s.dir, "config.toml")
 	environ := append(os.Environ(), "HOME="+s.dir, "XDG_STATE_HOME="+filepath.Join(s.dir, "state"), "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+	if !hasRoots() {
+		environ = append(environ, "SSL_CERT_FILE="+filepath.Join(s.dir, "keys", "github-ca.pem"))
+	}
 	proxy := exec.Command(program, "serve", "--config", config)
 	proxy.Env = environ
 	address := startProxy(t, proxy)

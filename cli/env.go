@@ -214,7 +214,7 @@ func (flags *envFlags) authorities(ctx context.Context, cfg *config.Config, addr
 func (flags *envFlags) files(cfg *config.Config, format *format, ca []byte) (*trustFiles, error) {
 	files := &trustFiles{ca: ca, dir: flags.dir, seenAs: format.mount, mode: 0o644, has: os.LookupEnv, earlier: envDir(cfg)}
 	if format.elsewhere {
-		files.has = nothing
+		files.has = rootsOf(os.LookupEnv)
 	} else if home, err := os.UserHomeDir(); err == nil {
 		files.home = home
 	}
@@ -232,6 +232,17 @@ func (flags *envFlags) files(cfg *config.Config, format *format, ca []byte) (*tr
 		return nil, err
 	}
 	return files, makeShared(files.dir)
+}
+
+// rootsOf leaves of an environment what names the certificates that everything
+// trusts: a machine's other settings are not those of a container on it.
+func rootsOf(has lookup) lookup {
+	return func(name string) (string, bool) {
+		if name != "SSL_CERT_FILE" && name != "SSL_CERT_DIR" {
+			return "", false
+		}
+		return has(name)
+	}
 }
 
 // envDir is where `env` keeps the files that tools read.
