@@ -41,13 +41,25 @@ func (w *recorder) WriteHeader(status int) {
 	}
 	switch {
 	case status < 200 && status != http.StatusSwitchingProtocols:
-		w.ResponseWriter.WriteHeader(status)
+		w.sendInterim(status)
 	case w.head.awaits:
 		w.head.awaits = false
 		w.hold(status)
 	default:
 		w.sendHead(status)
 	}
+}
+
+// sendInterim sends the head of an answer before the final one.
+func (w *recorder) sendInterim(status int) {
+	if h := w.Header(); w.h2 && h["Content-Length"] == nil {
+		// The fields are changed when WriteHeader has returned, and net/http (1.26)
+		// may still write them then if the client has left (golang/go issue 67940),
+		// which ends the process. It writes a copy where it has to leave one out.
+		h["Content-Length"] = nil
+		defer delete(h, "Content-Length")
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // sendHead sends the head of the final answer.
