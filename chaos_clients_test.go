@@ -119,6 +119,9 @@ func (s *storm) ask(conn io.Writer, rnd *rand.Rand) func(path string) bool {
 // connection can be used again.
 func readAnswer(r *bufio.Reader, rnd *rand.Rand) bool {
 	resp, err := http.ReadResponse(r, nil)
+	for err == nil && resp.StatusCode < 200 {
+		resp, err = http.ReadResponse(r, nil) // that one was interim
+	}
 	if err != nil {
 		return false
 	}
