@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"ghapp-proxy/panics"
@@ -159,13 +160,52 @@ func (x *exchange) leave(r *http.Request) {
 	if x.records == nil || x.recorded {
 		return
 	}
-	start, record := x.start, x.audit(r, &recorder{}, 0)
+	x.began = newBeginRecord(x.records, x.audit(r, &recorder{}, 0))
+}
+
+// beginRecord is the record of the beginning of a request, which it has if it takes
+// long.
+type beginRecord struct {
+	records *auditLog
+	record  *AuditRecord
+	timer   *time.Timer
+
+	mu      sync.Mutex
+	over    bool // the request has ended
+	written bool
+}
+
+func newBeginRecord(records *auditLog, record *AuditRecord) *beginRecord {
 	record.Phase = AuditBegin
-	x.began = time.AfterFunc(longRequest, func() {
-		defer panics.Log(x.records.log, "a record could not be written")
-		record.Milliseconds = milliseconds(time.Since(start))
-		x.records.write(func() *AuditRecord { return record })
-	})
+	b := &beginRecord{records: records, record: record}
+	b.timer = time.AfterFunc(longRequest, b.write)
+	return b
+}
+
+// write is what the timer calls.
+func (b *beginRecord) write() {
+	defer panics.Log(b.records.log, "a record could not be written")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return // when the timer had fired
+	}
+	b.written = true
+	b.record.Milliseconds = milliseconds(time.Since(b.record.Time))
+	b.records.write(func() *AuditRecord { return b.record })
+}
+
+// end reports whether there is such a record. There will be none any more. A nil
+// beginRecord has none.
+func (b *beginRecord) end() (written bool) {
+	if b == nil {
+		return false
+	}
+	b.timer.Stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	return b.written
 }
 
 // recordFirst writes the record of a request's beginning before it leaves, where
@@ -186,7 +226,7 @@ func (x *exchange) recordFirst(r *http.Request) *refusal {
 
 // end writes the record of a request that has ended.
 func (x *exchange) end(r *http.Request, w *recorder, took time.Duration) {
-	long := x.recorded || x.began != nil && !x.began.Stop()
+	long := x.began.end() || x.recorded
 	x.records.write(func() *AuditRecord {
 		record := x.audit(r, w, took)
 		if long {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,31 +18,56 @@ func TestLongRequest(t *testing.T) {
 		longRequest + time.Second: {AuditBegin, AuditEnd},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			var out bytes.Buffer
-			x := &exchange{id: newID(), start: time.Now(), records: newAuditLog(Options{Audit: &out, Log: slog.New(slog.DiscardHandler)}), path: "/x"}
-			r, err := http.NewRequest("GET", "http://api.github.com/x", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			x.leave(r)
-			x.leave(r) // another try
-			time.Sleep(took)
-			synctest.Wait()
-			x.end(r, &recorder{status: 200, bytes: 7}, took)
-			var phases []AuditPhase
-			for decoder := json.NewDecoder(&out); decoder.More(); {
-				var record AuditRecord
-				if err := decoder.Decode(&record); err != nil {
-					t.Fatal(err)
-				}
-				if record.ID != x.id || record.Decision != AuditForwarded || (record.Received == 7) != (record.Phase != AuditBegin) {
-					t.Errorf("%+v of the request %s", record, x.id)
-				}
-				phases = append(phases, record.Phase)
-			}
-			if len(phases) != len(want) || phases[0] != want[0] || phases[len(phases)-1] != want[len(want)-1] {
+			phases := phasesOf(t, func(x *exchange, r *http.Request) {
+				x.leave(r)
+				x.leave(r) // another try
+				time.Sleep(took)
+				synctest.Wait()
+			})
+			if !slices.Equal(phases, want) {
 				t.Errorf("after %v the phases are %q, want %q", took, phases, want)
 			}
 		})
 	}
+}
+
+// TestBeginningAtTheEnd: a request that ends in the moment from which on it is long
+// has a record of its beginning before that of its end, or none.
+func TestBeginningAtTheEnd(t *testing.T) {
+	for range 500 {
+		synctest.Test(t, func(t *testing.T) {
+			phases := phasesOf(t, func(x *exchange, r *http.Request) {
+				x.leave(r)
+				time.Sleep(longRequest)
+			})
+			if !slices.Equal(phases, []AuditPhase{""}) && !slices.Equal(phases, []AuditPhase{AuditBegin, AuditEnd}) {
+				t.Fatalf("the phases are %q", phases)
+			}
+		})
+	}
+}
+
+// phasesOf are those of the records of a request that is under way and then ends.
+func phasesOf(t *testing.T, underWay func(*exchange, *http.Request)) (phases []AuditPhase) {
+	t.Helper()
+	var out bytes.Buffer
+	x := &exchange{id: newID(), start: time.Now(), records: newAuditLog(Options{Audit: &out, Log: slog.New(slog.DiscardHandler)}), path: "/x"}
+	r, err := http.NewRequest("GET", "http://api.github.com/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	underWay(x, r)
+	x.end(r, &recorder{status: 200, bytes: 7}, time.Since(x.start))
+	synctest.Wait()
+	for decoder := json.NewDecoder(&out); decoder.More(); {
+		var record AuditRecord
+		if err := decoder.Decode(&record); err != nil {
+			t.Fatal(err)
+		}
+		if record.ID != x.id || record.Decision != AuditForwarded || (record.Received == 7) != (record.Phase != AuditBegin) {
+			t.Errorf("%+v of the request %s", record, x.id)
+		}
+		phases = append(phases, record.Phase)
+	}
+	return phases
 }

@@ -41,9 +41,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type exchange struct {
 	id      string // in the log, in the audit log and in Proxy-Status
 	start   time.Time
-	records *auditLog   // nil for none
-	began   *time.Timer // writes the record of its beginning; nil before it leaves
-	out     *recorder   // what the client is answered by
+	records *auditLog    // nil for none
+	began   *beginRecord // nil before it leaves
+	out     *recorder    // what the client is answered by
 
 	received answerBody // by it, where a host has answered
 	session  session
