@@ -217,8 +217,7 @@ func (a *answer) write(w http.ResponseWriter, id string) {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 	}
-	w.WriteHeader(a.status)
-	w.Write(a.body) // a client that is gone is noticed by the server
+	writeWhole(w, a.status, a.body)
 }
 
 // tokenAnswer is GitHub's answer with the placeholder for the token. Of

@@ -137,7 +137,7 @@ func (p *Proxy) isOwnAddress(r *http.Request) bool {
 func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/ca.pem" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
-		w.Write(p.opts.CAPEM)
+		writeWhole(w, http.StatusOK, p.opts.CAPEM)
 		return
 	}
 	refused := &refusal{

@@ -49,6 +49,49 @@ func TestOwnAnswersAreNotStored(t *testing.T) {
 	}
 }
 
+// TestOwnAnswersHaveALength: of what the proxy answers by itself the client can
+// tell that it is complete.
+func TestOwnAnswersHaveALength(t *testing.T) {
+	w := start(t, func(s *setup) {
+		s.options.Rules.Exchange = true
+		s.options.Clients = clients(t, &policy.Client{
+			Name: "agent", Secret: policy.HashSecret(agentSecret), Repositories: repositories(t, "acme/widgets"), Push: refs(t, "refs/heads/agent/**"),
+		}, &policy.Client{Name: "bot", Secret: policy.HashSecret(agentSecret)})
+	})
+	push := list("refs/heads/main", "report-status", "PACK")
+	for _, h2 := range []bool{false, true} {
+		agent, bot := w.clientAs(t, "agent", agentSecret, h2), w.clientAs(t, "bot", agentSecret, h2)
+		for _, test := range []struct {
+			client            *http.Client
+			method, url, body string
+			status            int
+		}{
+			{agent, "GET", "https://api.github.com/repos/acme/rockets", "", 403},
+			{agent, "HEAD", "https://api.github.com/repos/acme/rockets", "", 403},
+			{agent, "GET", "https://github.com/acme/rockets/info/refs?service=git-upload-pack", "", 403},
+			{agent, "POST", "https://github.com/acme/widgets/git-receive-pack", push, 200},
+			{bot, "POST", "https://api.github.com/app/installations/111/access_tokens", "", 201},
+			{http.DefaultClient, "GET", "http://" + w.addr + "/ca.pem", "", 200},
+		} {
+			req, err := http.NewRequest(test.method, test.url, strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := test.client.Do(req)
+			if err != nil {
+				t.Errorf("h2 %v, %s %s: %v", h2, test.method, test.url, err)
+				continue
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			// That of HEAD is the length of GET's.
+			if resp.StatusCode != test.status || err != nil || resp.ContentLength < 10 || test.method != "HEAD" && resp.ContentLength != int64(len(body)) {
+				t.Errorf("h2 %v, %s %s: %d of length %d, %q, %v; want %d", h2, test.method, test.url, resp.StatusCode, resp.ContentLength, body, err, test.status)
+			}
+		}
+	}
+}
+
 // A query may hold secrets: it is in no log, whatever becomes of its request.
 func TestQueriesAreNotLogged(t *testing.T) {
 	const canary = "CANARY-QUERY"

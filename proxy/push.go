@@ -146,6 +146,5 @@ func (f *refusal) writeReport(w http.ResponseWriter, report []byte) {
 	h.Set("Content-Type", "application/x-git-receive-pack-result")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Proxy-Status", f.proxyStatus())
-	w.WriteHeader(http.StatusOK)
-	w.Write(report) // a client that is gone is noticed by the server
+	writeWhole(w, http.StatusOK, report)
 }

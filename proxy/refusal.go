@@ -113,7 +113,16 @@ func (f *refusal) write(w http.ResponseWriter, form rules.Form) {
 	if f.status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", `Basic realm="ghapp-proxy"`)
 	}
-	w.WriteHeader(f.status)
+	writeWhole(w, f.status, body)
+}
+
+// writeWhole writes an answer of ours with its body, if it has one. The client is
+// told how long that is: net/http does not know when it sends the head.
+func writeWhole(w http.ResponseWriter, status int, body []byte) {
+	if body != nil {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(status)
 	w.Write(body) // a client that is gone is noticed by the server
 }
 
