@@ -19,8 +19,11 @@ const maxLinks = 40
 // sshd_config(5)): the file or directory there, every directory above it and
 // every symbolic link on the way belong to one of the two, and nobody else may
 // write to them. Above, a directory in which everybody can change only what is
-// his own, as /tmp, is good enough. So is what is mounted read-only, as secrets
-// are in containers: it is in the hands of whoever mounted it.
+// his own, as /tmp, is good enough.
+//
+// A volume that a container has been given read-only may be its owner's, who is
+// then whom whoever gave it trusts. That says nothing of modes: what cannot be
+// written to here may be mounted elsewhere, too.
 //
 // Errors that are no *Error are those of looking, such as fs.ErrNotExist.
 func Check(path string) error {
@@ -75,18 +78,10 @@ func checkEntry(path string, above bool) error {
 	if !ok {
 		return nil
 	}
-	fault := faultOf(path, info, stat, above)
-	if fault == nil {
-		return nil
+	if fault := faultOf(path, info, stat, above); fault != nil {
+		return fault
 	}
-	in := path
-	if info.Mode().Type() == fs.ModeSymlink { // whose target may be elsewhere
-		in = filepath.Dir(path)
-	}
-	if isReadOnly(in) {
-		return nil
-	}
-	return fault
+	return nil
 }
 
 // faultOf is what is wrong with an entry; nil for nothing. A link has no mode
@@ -98,16 +93,25 @@ func faultOf(path string, info fs.FileInfo, stat *syscall.Stat_t, above bool) *E
 		writable = 0
 	}
 	switch {
-	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid() && !isOfVolume(path, stat.Uid):
 		return &Error{
 			Path: path, Reason: fmt.Sprintf("belongs to uid %d, neither to root nor to the user, uid %d", stat.Uid, os.Geteuid()),
-			Remedy: fmt.Sprintf("run `chown %d %s`, or take another place", os.Geteuid(), shellQuote(path)),
+			Remedy: remedy(fmt.Sprintf("chown %d", os.Geteuid()), path),
 		}
 	case mode.Type() == fs.ModeSymlink, writable == 0, above && mode&fs.ModeSticky != 0:
 		return nil
 	}
 	return &Error{
 		Path: path, Reason: fmt.Sprintf("others can write to it (mode %04o)", mode.Perm()),
-		Remedy: "run `chmod go-w " + shellQuote(path) + "`, or take another place",
+		Remedy: remedy("chmod go-w", path),
 	}
+}
+
+// remedy is what to do about a path.
+func remedy(command, path string) string {
+	where := ""
+	if isReadOnly(path) {
+		where = " where it can be written to (here it is mounted read-only)"
+	}
+	return "run `" + command + " " + shellQuote(path) + "`" + where + ", or take another place"
 }

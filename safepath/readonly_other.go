@@ -1,6 +1,0 @@
-//go:build unix && !linux
-
-package safepath
-
-// isReadOnly does not tell: containers are Linux's.
-func isReadOnly(string) bool { return false }
