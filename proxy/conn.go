@@ -63,8 +63,9 @@ func closeWrite(conn net.Conn) error {
 }
 
 // safeHijacker keeps what the client sent right behind its CONNECT. goproxy
-// 1.9.2 drops the buffered reader that Hijack returns, and with it an early
-// ClientHello: the handshake would hang. TestEarlyClientHello fails without it.
+// 1.9.4 replays it in its own tunnels and interception only; ConnectHijack gets
+// the bare connection, without an early ClientHello. TestEarlyClientHello fails
+// without it.
 type safeHijacker struct {
 	http.ResponseWriter
 }

@@ -62,7 +62,7 @@ func withSession(ctx context.Context, conn net.Conn) context.Context {
 // newConnect sets goproxy up to take CONNECTs, and nothing else of what it can
 // do: it fails open by default, its CA's key is public, its transport does not
 // verify certificates, and its own interception leaks credentials to whatever
-// host an inner request names (1.9.2; TestInnerHost fails with it).
+// host an inner request names (1.9.4; TestInnerHost fails with it).
 func (p *Proxy) newConnect() *goproxy.ProxyHttpServer {
 	g := goproxy.NewProxyHttpServer()
 	g.Logger = log.New(io.Discard, "", 0)

@@ -289,7 +289,7 @@ func TestUpgradeToHTTP2IsIgnored(t *testing.T) {
 }
 
 // Whatever an inner request names, the credential does not follow it
-// (goproxy 1.9.2's own interception takes it there).
+// (goproxy 1.9.4's own interception takes it there).
 func TestInnerHost(t *testing.T) {
 	w := start(t, nil)
 	for name, head := range map[string]string{
