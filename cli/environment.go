@@ -22,9 +22,6 @@ type variable struct{ name, value string }
 // lookup reads a variable of the environment that tools would have without us.
 type lookup func(name string) (value string, ok bool)
 
-// nothing is the lookup where that environment is not known.
-func nothing(string) (string, bool) { return "", false }
-
 // environment is what tools need to use a proxy and to trust it.
 type environment struct {
 	proxy  *url.URL         // with user and password if it asks for them

@@ -92,7 +92,7 @@ func testEnvironment() *environment {
 func TestVariablesWithoutOpenProxy(t *testing.T) {
 	env := testEnvironment()
 	env.open, env.served = nil, env.served[:1]
-	for _, v := range env.variables(nothing) {
+	for _, v := range env.variables(lookupOf(nil)) {
 		if v.name == "JAVA_TOOL_OPTIONS" || v.name == "GHAPP_PROXY_URL_NO_AUTH" || v.name == "GH_ENTERPRISE_TOKEN" {
 			t.Errorf("%s = %q is set", v.name, v.value)
 		}
@@ -103,7 +103,7 @@ func TestVariablesWithoutOpenProxy(t *testing.T) {
 func TestVariablesWithoutGit(t *testing.T) {
 	env := testEnvironment()
 	env.git = false
-	for _, v := range env.variables(nothing) {
+	for _, v := range env.variables(lookupOf(nil)) {
 		if slices.Contains(gitInstead, v.name) {
 			t.Errorf("%s = %q is set", v.name, v.value)
 		}
