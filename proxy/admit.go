@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
 )
 
@@ -53,22 +54,31 @@ func (p *peer) owner() (uint32, error) {
 	return p.uid, p.err
 }
 
+var anotherUser = answer.Define(answer.Kind{
+	Status: http.StatusForbidden, Code: answer.RequestDenied,
+	Title:  "%s",
+	Remedy: "run the proxy as the same user, give the client a proxy of its own with `ghapp-proxy run`, or set allow_anonymous = true",
+	About:  "uid … may not use the proxy of uid …",
+})
+
+var noPassword = answer.Define(answer.Kind{
+	Status: http.StatusProxyAuthRequired, Code: answer.RequestDenied,
+	Title:  "this proxy asks for a password",
+	Remedy: "put it into the proxy URL: http://USER:PASSWORD@HOST:PORT",
+})
+
 // admit reports whether the request's client may use the proxy; if not, what
 // to answer.
-func (a *Admission) admit(r *http.Request) *refusal {
+func (a *Admission) admit(r *http.Request) *answer.Refusal {
 	if a.SameUser {
 		if why := sameUser(r.Context()); why != "" {
-			return &refusal{
-				status: http.StatusForbidden, code: "http_request_denied", title: why,
-				remedy: "run the proxy as the same user, give the client a proxy of its own with `ghapp-proxy run`, or set allow_anonymous = true",
-			}
+			return anotherUser.Refuse(why)
 		}
 	}
 	if sent := r.Header.Get("Proxy-Authorization"); a.Password != "" && !a.passwordMatches(sent) {
-		return &refusal{
-			status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy asks for a password",
-			remedy: "put it into the proxy URL: http://USER:PASSWORD@HOST:PORT", challenge: sent == "",
-		}
+		refused := noPassword.Refuse()
+		refused.Challenge = sent == ""
+		return refused
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
-	"ghapp-proxy/rules"
 )
 
 // attend is what all requests have in common: it gives next a recorder to answer
@@ -24,7 +24,7 @@ func attend(next http.HandlerFunc, o *Options) http.Handler {
 				id := newID()
 				o.Log.LogAttrs(r.Context(), slog.LevelError, "request", slog.String("id", id), slog.String("client", r.RemoteAddr), slog.String("method", logged(r.Method)),
 					slog.String("host", logged(cmp.Or(r.URL.Host, r.Host))), slog.String("error", logged(fault.Error())), stackOf(fault))
-				aborted = out.answerFault(r, id, rules.Text, fault)
+				aborted = out.answerFault(r, id, answer.Text, fault)
 			}
 			if aborted == nil {
 				out.finish()
@@ -46,19 +46,24 @@ func stackOf(fault *panics.Fault) slog.Attr { return slog.String("stack", string
 
 // answerFault answers a request in whose handler there was a fault, if nothing
 // was answered yet. It returns what is to be panicked with, nil for nothing.
-func (w *recorder) answerFault(r *http.Request, id string, form rules.Form, fault *panics.Fault) any {
+func (w *recorder) answerFault(r *http.Request, id string, form answer.Form, fault *panics.Fault) any {
 	if w.status != 0 || r.Method == http.MethodConnect {
 		return http.ErrAbortHandler // whatever the client has got must not look complete
 	}
 	clear(w.Header())
-	faultRefusal(fault).of(id).write(w, form)
+	faultRefusal(fault).WithID(id).Write(w, form)
 	return nil
 }
 
+var ownFault = answer.Define(answer.Kind{
+	Status: http.StatusInternalServerError, Code: answer.InternalError,
+	Title:  "a fault of the proxy's own",
+	Remedy: "tell those who run it: its log has the request, with where the fault was",
+})
+
 // faultRefusal tells the log what was wrong, and the client that something was.
-func faultRefusal(fault *panics.Fault) *refusal {
-	return &refusal{
-		status: http.StatusInternalServerError, code: "proxy_internal_error", title: "a fault of the proxy's own",
-		remedy: "tell those who run it: its log has the request, with where the fault was", inside: fault.Error(), fault: fault,
-	}
+func faultRefusal(fault *panics.Fault) *answer.Refusal {
+	refused := ownFault.Refuse()
+	refused.Inside, refused.Fault = fault.Error(), fault
+	return refused
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
@@ -104,14 +105,14 @@ func (x *exchange) audit(r *http.Request, w *recorder, took time.Duration) *Audi
 	if x.route.Rule != 0 && record.DecidedBy == "" {
 		record.DecidedBy = fmt.Sprintf("rule[%d]", x.route.Rule)
 	}
-	switch refused := (*refusal)(nil); {
+	switch refused := (*answer.Refusal)(nil); {
 	case x.answer != nil:
 		record.Decision = AuditAnswered
 	case x.left && x.authorization != nil:
 		record.Fingerprint = x.credential.Fingerprint()
 	case x.left:
 	case errors.As(x.err, &refused):
-		record.Decision, record.Credential = refused.decision(), rules.None.String()
+		record.Decision, record.Credential = decisionOf(refused), rules.None.String()
 	default: // the client has left before
 		record.Decision, record.Credential = AuditFailed, rules.None.String()
 	}
@@ -210,7 +211,7 @@ func (b *beginRecord) end() (written bool) {
 
 // recordFirst writes the record of a request's beginning before it leaves, where
 // none may leave without.
-func (x *exchange) recordFirst(r *http.Request) *refusal {
+func (x *exchange) recordFirst(r *http.Request) *answer.Refusal {
 	if x.records == nil || !x.records.required {
 		return nil
 	}
@@ -237,11 +238,11 @@ func (x *exchange) end(r *http.Request, w *recorder, took time.Duration) {
 }
 
 // refusedRecord is the record of what is refused before it is a gateway's.
-func refusedRecord(r *http.Request, c caller, refused *refusal) *AuditRecord {
+func refusedRecord(r *http.Request, c caller, refused *answer.Refusal) *AuditRecord {
 	record := &AuditRecord{
-		Time: time.Now().UTC(), ID: refused.id, Kind: AuditConnect, Client: c.clientName(), Address: r.RemoteAddr,
+		Time: time.Now().UTC(), ID: refused.ID, Kind: AuditConnect, Client: c.clientName(), Address: r.RemoteAddr,
 		Method: logged(r.Method), Host: logged(r.URL.Host),
-		Decision: refused.decision(), DecidedBy: refused.decidedBy, Reason: refused.Error(), Status: refused.status,
+		Decision: decisionOf(refused), DecidedBy: refused.DecidedBy, Reason: refused.Error(), Status: refused.Status,
 	}
 	if r.Method != http.MethodConnect {
 		path, _ := target(r)
@@ -250,10 +251,10 @@ func refusedRecord(r *http.Request, c caller, refused *refusal) *AuditRecord {
 	return record
 }
 
-// decision tells what is not allowed from what does not work: a server's fault
+// decisionOf tells what is not allowed from what does not work: a server's fault
 // by its status, save for what the proxy does not implement.
-func (f *refusal) decision() AuditDecision {
-	if f.status >= http.StatusInternalServerError && f.status != http.StatusNotImplemented {
+func decisionOf(f *answer.Refusal) AuditDecision {
+	if f.Status >= http.StatusInternalServerError && f.Status != http.StatusNotImplemented {
 		return AuditFailed
 	}
 	return AuditRefused

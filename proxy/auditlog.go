@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/spool"
 )
 
@@ -41,9 +42,16 @@ func newAuditLog(opts Options) *auditLog {
 // client is told.
 func newID() string { return rand.Text() }
 
+var noRecord = answer.Define(answer.Kind{
+	Status: http.StatusServiceUnavailable, Code: answer.InternalError,
+	Title:     "the audit log cannot be written",
+	Remedy:    "tell those who run the proxy",
+	DecidedBy: "audit_required",
+})
+
 // begin writes the record of something that is about to leave. Where records
 // are required, it is refused if that cannot be written now.
-func (a *auditLog) begin(record *AuditRecord) *refusal {
+func (a *auditLog) begin(record *AuditRecord) *answer.Refusal {
 	if a == nil {
 		return nil
 	}
@@ -54,10 +62,9 @@ func (a *auditLog) begin(record *AuditRecord) *refusal {
 	if err == nil || !a.required {
 		return nil
 	}
-	return &refusal{
-		status: http.StatusServiceUnavailable, code: "proxy_internal_error", title: "the audit log cannot be written",
-		remedy: "tell those who run the proxy", inside: "the audit log cannot be written: " + err.Error(), decidedBy: "audit_required",
-	}
+	refused := noRecord.Refuse()
+	refused.Inside = refused.Title + ": " + err.Error()
+	return refused
 }
 
 // write writes the record that describe makes.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 )
 
@@ -143,6 +144,16 @@ func (b *requestBody) leave() bool {
 	return true
 }
 
+var unreadBody = answer.Define(answer.Kind{
+	Status: http.StatusBadRequest, Code: answer.RequestError,
+	Title: "the request's body could not be read: %v",
+})
+
+var lateBody = answer.Define(answer.Kind{
+	Status: http.StatusRequestTimeout, Code: answer.RequestError,
+	Title: "the request's body could not be read in time: %v",
+})
+
 // bodyError is why a client's body could not be read: nobody else is to blame.
 type bodyError struct{ error }
 
@@ -150,15 +161,14 @@ type bodyError struct{ error }
 func (e *bodyError) Unwrap() error { return e.error }
 
 // refusal is the answer to the client; u is what it uses.
-func (e *bodyError) refusal(u *usage) *refusal {
+func (e *bodyError) refusal(u *usage) *answer.Refusal {
 	if _, ok := errors.AsType[*http.MaxBytesError](e); ok {
 		return u.bodyTooLarge()
 	}
-	f := &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the request's body could not be read: " + e.Error()}
 	if errors.Is(e, os.ErrDeadlineExceeded) {
-		f.status = http.StatusRequestTimeout
+		return lateBody.Refuse(e)
 	}
-	return f
+	return unreadBody.Refuse(e)
 }
 
 // outOfTrailers are fields that do not belong into trailers (RFC 9110, section

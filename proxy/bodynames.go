@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -19,7 +20,7 @@ const maxForm = 1 << 20
 // readBody looks into the body of a request that somebody limits, where it may
 // lead the operation to others than the path names, or make it another one. The
 // body is put back as it was.
-func (x *exchange) readBody(r *http.Request) *refusal {
+func (x *exchange) readBody(r *http.Request) *answer.Refusal {
 	if len(x.now.Rules.Rules) == 0 && !x.session.client.Limited() {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (x *exchange) readBody(r *http.Request) *refusal {
 	}
 	var text []byte
 	if len(r.Header["Content-Encoding"]) == 0 && isJSON(r.Header["Content-Type"]) {
-		var refused *refusal
+		var refused *answer.Refusal
 		if text, refused = x.peek(r, rules.MaxBodyNames); refused != nil {
 			return refused
 		}
@@ -62,13 +63,13 @@ func (x *exchange) denyByPath(req rules.Request) *policy.Denial {
 }
 
 // peek reads a body and puts it back. It returns nil for one that is larger.
-func (x *exchange) peek(r *http.Request, most int64) ([]byte, *refusal) {
+func (x *exchange) peek(r *http.Request, most int64) ([]byte, *answer.Refusal) {
 	text, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	if unread, ok := errors.AsType[*bodyError](err); ok {
 		return nil, unread.refusal(x.session.usage)
 	}
 	if err != nil {
-		return nil, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the request's body could not be read: " + err.Error()}
+		return nil, unreadBody.Refuse(err)
 	}
 	r.Body = replayed{io.MultiReader(bytes.NewReader(text), r.Body), r.Body}
 	if int64(len(text)) > most {
@@ -81,7 +82,7 @@ func (x *exchange) peek(r *http.Request, most int64) ([]byte, *refusal) {
 // method from a form: a POST whose body is one, or has no type
 // (Rack::MethodOverride, and Rack::Request#form_data?).
 func mayOverride(r *http.Request, x *exchange) bool {
-	if r.Method != http.MethodPost || x.route.Form != rules.JSON || x.session.host.Service == rules.Uploads {
+	if r.Method != http.MethodPost || x.route.Form != answer.JSON || x.session.host.Service == rules.Uploads {
 		return false
 	}
 	if asksForMethod(x.query) || len(r.Header["Content-Type"]) != 1 {
@@ -91,25 +92,36 @@ func mayOverride(r *http.Request, x *exchange) bool {
 	return err != nil || media == "application/x-www-form-urlencoded" || strings.HasPrefix(media, "multipart/")
 }
 
+var unreadForm = answer.Define(answer.Kind{
+	Status: http.StatusBadRequest, Code: answer.RequestError,
+	Title:  "a form that is compressed or larger than 1 MiB might ask for another method than the request's",
+	Remedy: sendJSON,
+})
+
+var overridingForm = answer.Define(answer.Kind{
+	Status: http.StatusBadRequest, Code: answer.RequestError,
+	Title:  "the form's field _method asks for another method than the request's",
+	Remedy: sendJSON,
+})
+
+const sendJSON = "send JSON, with Content-Type: application/json"
+
 // checkOverride refuses a form, or a query, that asks for another method.
-func (x *exchange) checkOverride(r *http.Request) *refusal {
+func (x *exchange) checkOverride(r *http.Request) *answer.Refusal {
 	var text []byte
 	if len(r.Header["Content-Encoding"]) == 0 {
-		var refused *refusal
+		var refused *answer.Refusal
 		if text, refused = x.peek(r, maxForm); refused != nil {
 			return refused
 		}
 	}
-	f := &refusal{status: http.StatusBadRequest, code: "http_request_error", remedy: "send JSON, with Content-Type: application/json"}
 	switch {
 	case text == nil:
-		f.title = "a form that is compressed or larger than 1 MiB might ask for another method than the request's"
+		return unreadForm.Refuse()
 	case asksForMethod(x.query), asksForMethod(string(text)), isMultipart(r) && bytes.Contains(text, []byte("_method")):
-		f.title = "the form's field _method asks for another method than the request's"
-	default:
-		return nil
+		return overridingForm.Refuse()
 	}
-	return f
+	return nil
 }
 
 func isMultipart(r *http.Request) bool {

@@ -6,12 +6,48 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/rules"
+)
+
+// What a request must not be, so that it cannot mean something else to GitHub.
+var (
+	otherHost = answer.Define(answer.Kind{
+		Status: http.StatusMisdirectedRequest, Code: answer.RequestError,
+		Title:  "the request's %s is %q, but the connection is to %s",
+		Remedy: "open a connection of its own for each host",
+	})
+	unservedMethod = answer.Define(answer.Kind{
+		Status: http.StatusMethodNotAllowed, Code: answer.RequestError,
+		Title:  "%s",
+		Remedy: "methods are words in capitals, and CONNECT goes to the proxy",
+		About:  "the method … is not served",
+	})
+	overridingField = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "the field %s asks for another method than the request's",
+		Remedy: "send the request with that method",
+	})
+	nominatedField = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "Connection must not name %s",
+		Remedy: "it is not for one connection only (RFC 9110, section 7.6.1)",
+	})
+	ambiguousField = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "the field %s can be taken for %s",
+		Remedy: "leave it out",
+	})
+	noWebSocket = answer.Define(answer.Kind{
+		Status: http.StatusNotImplemented, Code: answer.UpgradeFailed,
+		Title:  "Upgrade to a WebSocket is not supported on served hosts",
+		Remedy: "GitHub has none for programs: leave the Upgrade field out",
+	})
 )
 
 // checkHost refuses a request that means another host than its connection
 // (RFC 9110, section 15.5.20): the credential would follow it there.
-func checkHost(r *http.Request, s session) *refusal {
+func checkHost(r *http.Request, s session) *answer.Refusal {
 	if r.TLS != nil && r.TLS.ServerName != "" {
 		if name, _ := rules.SplitHost(r.TLS.ServerName); name != s.host.Name {
 			return misdirected("TLS server name", r.TLS.ServerName, s)
@@ -48,19 +84,13 @@ var overrides = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method
 
 // checkMethod refuses requests that could be carried out as something else
 // than they were classified as.
-func checkMethod(r *http.Request) *refusal {
+func checkMethod(r *http.Request) *answer.Refusal {
 	if reason := RefusesMethod(r.Method); reason != "" {
-		return &refusal{
-			status: http.StatusMethodNotAllowed, code: "http_request_error",
-			title: reason, remedy: "methods are words in capitals, and CONNECT goes to the proxy",
-		}
+		return unservedMethod.Refuse(reason)
 	}
 	for _, name := range overrides {
 		if r.Header[name] != nil {
-			return &refusal{
-				status: http.StatusBadRequest, code: "http_request_error",
-				title: "the field " + name + " asks for another method than the request's", remedy: "send the request with that method",
-			}
+			return overridingField.Refuse(name)
 		}
 	}
 	return checkFields(r.Header)
@@ -71,21 +101,15 @@ var decisive = [...]string{"Content-Type", "Content-Encoding", "Content-Length",
 
 // checkFields refuses fields by which GitHub might read a body in another way
 // than we do.
-func checkFields(h http.Header) *refusal {
+func checkFields(h http.Header) *answer.Refusal {
 	for _, name := range decisive {
 		if nominated(h, name) { // it would not leave
-			return &refusal{
-				status: http.StatusBadRequest, code: "http_request_error",
-				title: "Connection must not name " + name, remedy: "it is not for one connection only (RFC 9110, section 7.6.1)",
-			}
+			return nominatedField.Refuse(name)
 		}
 	}
 	for name := range h {
 		if meant := lookalike(name); meant != "" {
-			return &refusal{
-				status: http.StatusBadRequest, code: "http_request_error",
-				title: "the field " + name + " can be taken for " + meant, remedy: "leave it out",
-			}
+			return ambiguousField.Refuse(name, meant)
 		}
 	}
 	return nil
@@ -105,23 +129,16 @@ func lookalike(name string) string {
 	return ""
 }
 
-func misdirected(what, got string, s session) *refusal {
-	return &refusal{
-		status: http.StatusMisdirectedRequest, code: "http_request_error",
-		title:  fmt.Sprintf("the request's %s is %q, but the connection is to %s", what, got, s.host.Name),
-		remedy: "open a connection of its own for each host",
-	}
+func misdirected(what, got string, s session) *answer.Refusal {
+	return otherHost.Refuse(what, got, s.host.Name)
 }
 
 // ignoreUpgrade takes out of a request what asks for another protocol. A server may
 // ignore that (RFC 9110, section 7.8), and what asks for HTTP/2 over clear text or
 // for TLS goes on in HTTP/1.1. For a WebSocket there is nothing to go on with.
-func ignoreUpgrade(h http.Header) *refusal {
+func ignoreUpgrade(h http.Header) *answer.Refusal {
 	if asksFor(h, "websocket") {
-		return &refusal{
-			status: http.StatusNotImplemented, code: "http_upgrade_failed", title: "Upgrade to a WebSocket is not supported on served hosts",
-			remedy: "GitHub has none for programs: leave the Upgrade field out",
-		}
+		return noWebSocket.Refuse()
 	}
 	dropUpgrade(h)
 	return nil

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/answer"
 )
 
 const (
@@ -46,7 +48,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *clientConn) Write(p []byte) (int, error) {
-	var because *refusal
+	var because *answer.Refusal
 	if c.isTLS {
 		because = tlsRefusal()
 	}

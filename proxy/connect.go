@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/rules"
 
 	"github.com/elazarl/goproxy"
@@ -76,14 +77,19 @@ func (p *Proxy) newConnect() *goproxy.ProxyHttpServer {
 	return g
 }
 
+var noDestination = answer.Define(answer.Kind{
+	Status: http.StatusBadRequest, Code: answer.RequestError,
+	Title: "CONNECT needs HOST:PORT",
+})
+
 type refusedKey struct{}
 
 // decideConnect decides about one CONNECT: served hosts are intercepted, other
 // hosts are tunnelled. It never returns nil, which goproxy takes for "tunnel".
 func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-	if refused, ok := ctx.Req.Context().Value(refusedKey{}).(*refusal); ok {
+	if refused, ok := ctx.Req.Context().Value(refusedKey{}).(*answer.Refusal); ok {
 		leaveUnread(ctx.Req.Context())       // a ClientHello may follow the CONNECT at once
-		ctx.Resp = refused.response(ctx.Req) // and it has been logged
+		ctx.Resp = refused.Response(ctx.Req) // and it has been logged
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
 	}
 	c := ctx.Req.Context().Value(callerKey{}).(caller)
@@ -91,11 +97,11 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	host, served := p.hosts[name]
 	switch {
 	case name == "" || port == "":
-		return p.reject(ctx, c, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "CONNECT needs HOST:PORT"}), hostport
+		return p.reject(ctx, c, noDestination.Refuse()), hostport
 	case !isASCII(hostport): // not the name, whose lower case may be ASCII
-		return p.reject(ctx, c, nameRefusal(name)), hostport
+		return p.reject(ctx, c, notASCII.Refuse(name)), hostport
 	case served && port != "443":
-		return p.reject(ctx, c, portRefusal(name, port)), hostport
+		return p.reject(ctx, c, otherPort.Refuse(port, name)), hostport
 	case served:
 		if denial := c.client.DecideHost(name); denial != nil {
 			return p.reject(ctx, c, denied(denial)), hostport
@@ -116,9 +122,9 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 	}}, hostport
 }
 
-func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *refusal) *goproxy.ConnectAction {
+func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *answer.Refusal) *goproxy.ConnectAction {
 	leaveUnread(ctx.Req.Context())
-	ctx.Resp = p.noteRefused(ctx.Req, c, refused).response(ctx.Req)
+	ctx.Resp = p.noteRefused(ctx.Req, c, refused).Response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }
 

@@ -6,12 +6,13 @@ import (
 	"net/http"
 	"strings"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
 )
 
 // mayTunnel decides about a CONNECT to a host that is not served, by its name.
 // The address is decided about when it is connected to.
-func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *refusal) {
+func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *answer.Refusal) {
 	d, err := policy.ParseDestination(hostport, 0)
 	if err != nil {
 		return d, destinationRefusal(err)
@@ -23,7 +24,7 @@ func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *refusal) {
 }
 
 // mayRequest is mayTunnel for an http:// request in absolute form.
-func (p *Proxy) mayRequest(r *http.Request) *refusal {
+func (p *Proxy) mayRequest(r *http.Request) *answer.Refusal {
 	d, err := policy.ParseDestination(r.URL.Host, 80)
 	if err != nil {
 		return destinationRefusal(err)
@@ -34,20 +35,37 @@ func (p *Proxy) mayRequest(r *http.Request) *refusal {
 	return nil
 }
 
-func destinationRefusal(err error) *refusal {
-	return &refusal{
-		status: http.StatusBadRequest, code: "http_request_error", title: err.Error(),
-		remedy: "write the host as a name or as a whole address, and the port as a number",
-	}
+// Where nobody may go.
+var (
+	badDestination = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "%v",
+		Remedy: "write the host as a name or as a whole address, and the port as a number",
+		About:  "the destination is not a host and a port",
+	})
+	noEgress = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%s", About: "the proxy may not connect to …",
+	})
+	noAddress = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.ProhibitedIP,
+		Title: "%s", About: "the proxy may not connect to …: it leads to … address",
+	})
+)
+
+func destinationRefusal(err error) *answer.Refusal {
+	return badDestination.Refuse(err)
 }
 
 // egressRefusal is the answer to somebody who may not go somewhere. It does
 // not tell the addresses of hosts, which may be secret.
-func egressRefusal(denial *policy.EgressDenial) *refusal {
-	f := &refusal{status: http.StatusForbidden, code: "http_request_denied", title: denial.Reason, remedy: denial.Remedy, decidedBy: denial.Key}
+func egressRefusal(denial *policy.EgressDenial) *answer.Refusal {
+	kind := noEgress
 	if denial.Addr.IsValid() {
-		f.code = "destination_ip_prohibited"
+		kind = noAddress
 	}
+	f := kind.Refuse(denial.Reason)
+	f.Remedy, f.DecidedBy = denial.Remedy, denial.Key
 	return f
 }
 

@@ -9,16 +9,76 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/panics"
 )
 
-// credentialRefusal maps why there is no credential to an answer.
+// Why there is no credential for a request, or none that GitHub takes.
 //
 // The person at the tool can mend what is answered with 403 (install the App,
 // grant it a permission); the person who runs the proxy what is answered with
 // 500; 502 to 504 may mend themselves.
-func credentialRefusal(err error) *refusal {
+var (
+	notInstalled = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%v", About: "no installation on … covers …",
+	})
+	notCovered = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "%s does not exist or is private, and no installation covers it",
+		Remedy: "check the name, or install the App on it",
+	})
+	tokenRefused = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "GitHub refused the token of installation %d (App %s) for %s",
+	})
+	noClientSecret = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%v", About: "there is no client secret for the operation",
+	})
+	outOfScope = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%v", About: "the client's limits leave nothing of the token",
+	})
+	unknownIssuer = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%v", About: "the program's JWT is of an App that is not configured",
+	})
+	wrongMapping = answer.Define(answer.Kind{
+		Status: http.StatusNotFound, Code: answer.ConfigurationError,
+		Title: "%v", About: "the configuration maps the owner to an installation of another account",
+	})
+	busy = answer.Define(answer.Kind{
+		Status: http.StatusServiceUnavailable, Code: answer.LimitReached,
+		Title: "%v", Remedy: "try again in a moment", About: "too many calls to GitHub are under way",
+	})
+	notSigned = answer.Define(answer.Kind{
+		Status: http.StatusInternalServerError, Code: answer.InternalError,
+		Title: "%v", About: "the App's JWT could not be signed",
+	})
+	notMinted = answer.Define(answer.Kind{
+		Status: http.StatusInternalServerError, Code: answer.Unavailable,
+		Title: "%v", About: "GitHub gave no credential: … (403, 500, 502 or 503, by its answer)",
+	})
+	endedBefore = answer.Define(answer.Kind{
+		Status: http.StatusServiceUnavailable, Code: answer.ConnectionTerminated,
+		Title: "the request ended before its credential was there",
+	})
+	noCredential = answer.Define(answer.Kind{
+		Status: http.StatusInternalServerError, Code: answer.InternalError,
+		Title: "%v", About: "there is no credential, for an unexpected reason",
+	})
+	withheldAnswer = answer.Define(answer.Kind{
+		Status: http.StatusBadGateway, Code: answer.ResponseIncomplete,
+		Title:  "%v",
+		Remedy: "tell those who run the proxy: its log has the request",
+		About:  "the answer has a credential in it, or cannot be searched for one",
+	})
+)
+
+// credentialRefusal maps why there is no credential to an answer.
+func credentialRefusal(err error) *answer.Refusal {
 	var (
 		missing *auth.NotInstalledError
 		client  *auth.ClientSecretError
@@ -26,7 +86,7 @@ func credentialRefusal(err error) *refusal {
 		signing *auth.SigningError
 		scope   *auth.ScopeError
 		refused *auth.Error
-		own     *refusal
+		own     *answer.Refusal
 	)
 	if fault, ok := errors.AsType[*panics.Fault](err); ok {
 		return faultRefusal(fault)
@@ -35,29 +95,33 @@ func credentialRefusal(err error) *refusal {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &missing):
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: missing.Remedy()}
+		return notInstalled.Refuse(err).WithRemedy(missing.Remedy())
 	case errors.As(err, &client):
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: client.Remedy()}
+		return noClientSecret.Refuse(err).WithRemedy(client.Remedy())
 	case errors.As(err, &scope):
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: scope.Hint}
+		return outOfScope.Refuse(err).WithRemedy(scope.Hint)
 	case errors.As(err, &issuer):
-		return &refusal{status: http.StatusForbidden, code: "http_request_denied", title: err.Error(), remedy: issuer.Remedy()}
+		return unknownIssuer.Refuse(err).WithRemedy(issuer.Remedy())
 	case errors.Is(err, auth.ErrBusy):
-		return &refusal{status: http.StatusServiceUnavailable, code: "connection_limit_reached", title: err.Error(), remedy: "try again in a moment", retryAt: time.Now().Add(time.Second)}
+		f := busy.Refuse(err)
+		f.RetryAt = time.Now().Add(time.Second)
+		return f
 	case errors.As(err, &signing):
-		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error(), remedy: signing.Remedy()}
+		return notSigned.Refuse(err).WithRemedy(signing.Remedy())
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
-		if f.inside = refused.Error(); !errors.As(refused.Err, new(*nextProxyError)) {
-			f.setCause(refused)
+		if f.Inside = refused.Error(); !errors.As(refused.Err, new(*nextProxyError)) {
+			f.Inside, f.Title = causes(refused)
 		}
 		return f
 	case errors.As(err, &refused):
-		return &refusal{status: mintStatus(refused), code: "destination_unavailable", title: err.Error(), remedy: refused.Remedy, retryAt: refused.RetryAt}
+		f := notMinted.Refuse(err)
+		f.Status, f.Remedy, f.RetryAt = mintStatus(refused), refused.Remedy, refused.RetryAt
+		return f
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return &refusal{status: http.StatusServiceUnavailable, code: "connection_terminated", title: "the request ended before its credential was there"}
+		return endedBefore.Refuse()
 	default:
-		return &refusal{status: http.StatusInternalServerError, code: "proxy_internal_error", title: err.Error()}
+		return noCredential.Refuse(err)
 	}
 }
 
@@ -75,43 +139,49 @@ func mintStatus(refused *auth.Error) int {
 	}
 }
 
-// setCause says why a connection failed: to the log all of it, to the client
+// causedBy is a refusal because a connection failed.
+func causedBy(kind *answer.Kind, err error) *answer.Refusal {
+	inside, title := causes(err)
+	f := kind.Refuse(title)
+	f.Inside = inside
+	return f
+}
+
+// causes say why a connection failed: to the log all of it, to the client
 // without the addresses of hosts, resolvers and proxies, which may be secret.
-func (f *refusal) setCause(err error) {
-	f.inside, f.title = err.Error(), err.Error()
+func causes(err error) (inside, title string) {
+	inside, title = err.Error(), err.Error()
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		if op.Source != nil {
-			f.title = strings.ReplaceAll(f.title, op.Source.String(), "")
+			title = strings.ReplaceAll(title, op.Source.String(), "")
 		}
 		if op.Addr != nil {
-			f.title = strings.NewReplacer(" ->"+op.Addr.String(), "", " "+op.Addr.String(), "").Replace(f.title)
+			title = strings.NewReplacer(" ->"+op.Addr.String(), "", " "+op.Addr.String(), "").Replace(title)
 		}
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.Server != "" {
-		f.title = strings.ReplaceAll(f.title, " on "+dns.Server, "")
+		title = strings.ReplaceAll(title, " on "+dns.Server, "")
 	}
+	return inside, title
 }
 
 // unauthorizedRefusal stands in for a 401 of GitHub to git or Git LFS.
-func unauthorizedRefusal(x *exchange) *refusal {
-	f := &refusal{status: http.StatusForbidden, code: "http_request_denied"}
+func unauthorizedRefusal(x *exchange) *answer.Refusal {
 	owner := auth.Owner{Login: x.route.Owner, Repo: x.route.Repo}
 	if x.credential.Anonymous() {
-		f.title = fmt.Sprintf("%s does not exist or is private, and no installation covers it", owner)
-		f.remedy = "check the name, or install the App on it"
-		return f
+		return notCovered.Refuse(owner)
 	}
-	f.title = fmt.Sprintf("GitHub refused the token of installation %d (App %s) for %s", x.credential.Installation, x.credential.App.Name, owner)
+	f := tokenRefused.Refuse(x.credential.Installation, x.credential.App.Name, owner)
 	if n := x.healing.waits; n > 0 {
-		f.title += fmt.Sprintf(", also after %d s", n*(n+1)/2) // see wait
+		f.Title += fmt.Sprintf(", also after %d s", n*(n+1)/2) // see wait
 	}
 	switch {
 	case x.healing.kept:
-		f.remedy = "try again in a minute: GitHub refused the token before this one less than a minute ago, and no more are minted until then; something ends the installation's tokens"
+		f.Remedy = "try again in a minute: GitHub refused the token before this one less than a minute ago, and no more are minted until then; something ends the installation's tokens"
 	case x.healing.waits > 0:
-		f.remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
+		f.Remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
 	default: // the request could not be sent again
-		f.remedy = "try again: another token takes the place of one that was revoked, within a minute"
+		f.Remedy = "try again: another token takes the place of one that was revoked, within a minute"
 	}
 	return f
 }

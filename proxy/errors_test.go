@@ -24,8 +24,8 @@ func TestRefusalsTellNoAddresses(t *testing.T) {
 			"host could not be reached: dial tcp: lookup x: no such host"},
 	} {
 		f := upstreamRefusal(test.err, "host")
-		if f.title != test.want || !strings.Contains(f.Error(), test.err.Error()) {
-			t.Errorf("%v is told as %q and logged as %q, want %q", test.err, f.title, f.Error(), test.want)
+		if f.Title != test.want || !strings.Contains(f.Error(), test.err.Error()) {
+			t.Errorf("%v is told as %q and logged as %q, want %q", test.err, f.Title, f.Error(), test.want)
 		}
 	}
 }

@@ -12,34 +12,9 @@ import (
 	"strings"
 	"syscall"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
-)
-
-// fault is what kept a request from being answered, as RFC 9209, section 2.3,
-// calls it: the error type of Proxy-Status.
-type fault string
-
-const (
-	dnsTimeout           fault = "dns_timeout"
-	dnsError             fault = "dns_error"
-	unavailable          fault = "destination_unavailable"
-	prohibitedIP         fault = "destination_ip_prohibited"
-	unroutable           fault = "destination_ip_unroutable"
-	connectionRefused    fault = "connection_refused"
-	connectionTerminated fault = "connection_terminated"
-	connectionTimeout    fault = "connection_timeout"
-	readTimeout          fault = "connection_read_timeout"
-	writeTimeout         fault = "connection_write_timeout"
-	tlsProtocolError     fault = "tls_protocol_error"
-	tlsCertificateError  fault = "tls_certificate_error"
-	tlsAlertReceived     fault = "tls_alert_received"
-	responseIncomplete   fault = "http_response_incomplete"
-	responseHeadTooLarge fault = "http_response_header_section_size"
-	responseTimeout      fault = "http_response_timeout"
-	httpProtocolError    fault = "http_protocol_error"
-	configurationError   fault = "proxy_configuration_error"
-	loopDetected         fault = "proxy_loop_detected"
 )
 
 // What net/http (1.26) and crypto/tls have no types for. TestFaults has them from
@@ -55,19 +30,19 @@ const (
 var lostHTTP2 = []string{"http2: client connection lost", "http2: client connection force closed", "http2: server sent GOAWAY and closed the connection", "http2: Transport received GOAWAY"}
 
 // faultOf classifies why there is no answer.
-func faultOf(err error) fault {
+func faultOf(err error) answer.Code {
 	var next *nextProxyError
 	switch {
 	case errors.Is(err, errSelf):
-		return loopDetected
+		return answer.LoopDetected
 	case errors.As(err, new(*policy.EgressDenial)):
-		return prohibitedIP
+		return answer.ProhibitedIP
 	case errors.As(err, &next) && next.status == http.StatusProxyAuthRequired:
-		return configurationError
+		return answer.ConfigurationError
 	case next != nil && next.status != 0:
-		return unavailable
+		return answer.Unavailable
 	case isLargeHead(err):
-		return responseHeadTooLarge
+		return answer.ResponseHeadTooLarge
 	}
 	if f := faultOfDNS(err); f != "" {
 		return f
@@ -78,32 +53,32 @@ func faultOf(err error) fault {
 	return faultOfConnection(err)
 }
 
-func faultOfDNS(err error) fault {
+func faultOfDNS(err error) answer.Code {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	switch {
 	case !ok:
 		return ""
 	case dns.IsTimeout:
-		return dnsTimeout
+		return answer.DNSTimeout
 	}
-	return dnsError
+	return answer.DNSError
 }
 
-func faultOfTLS(err error) fault {
+func faultOfTLS(err error) answer.Code {
 	op, _ := errors.AsType[*net.OpError](err)
 	switch {
 	case errors.As(err, new(*tls.CertificateVerificationError)), errors.As(err, new(x509.HostnameError)):
-		return tlsCertificateError
+		return answer.TLSCertificateError
 	case op != nil && op.Op == "remote error": // crypto/tls's
-		return tlsAlertReceived
+		return answer.TLSAlertReceived
 	case errors.As(err, new(tls.RecordHeaderError)), errors.Is(err, http.ErrSchemeMismatch), op != nil && op.Op == "local error",
 		strings.HasPrefix(err.Error(), textTLS):
-		return tlsProtocolError
+		return answer.TLSProtocolError
 	}
 	return ""
 }
 
-func faultOfConnection(err error) fault {
+func faultOfConnection(err error) answer.Code {
 	var op net.OpError
 	if inner, ok := errors.AsType[*net.OpError](err); ok {
 		op = *inner
@@ -112,28 +87,28 @@ func faultOfConnection(err error) fault {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 		switch {
 		case strings.Contains(text, textHeadWait), op.Op == "" && errors.Is(err, context.DeadlineExceeded):
-			return responseTimeout
+			return answer.ResponseTimeout
 		case op.Op == "read":
-			return readTimeout
+			return answer.ReadTimeout
 		case op.Op == "write":
-			return writeTimeout
+			return answer.WriteTimeout
 		}
-		return connectionTimeout
+		return answer.ConnectionTimeout
 	}
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return connectionRefused
+		return answer.ConnectionRefused
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return unroutable
+		return answer.Unroutable
 	case strings.Contains(text, textBroken) && errors.Is(err, io.ErrUnexpectedEOF):
-		return responseIncomplete
+		return answer.ResponseIncomplete
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, errNotKept), strings.Contains(text, textClosedIdle), containsAny(text, lostHTTP2):
-		return connectionTerminated
+		return answer.ConnectionTerminated
 	case op.Op == "dial":
-		return unavailable
+		return answer.Unavailable
 	}
-	return httpProtocolError
+	return answer.ProtocolError
 }
 
 func containsAny(text string, list []string) bool {
@@ -148,56 +123,61 @@ func containsAny(text string, list []string) bool {
 // isLost reports whether a connection was lost on which a request was under way.
 func isLost(err error) bool {
 	switch faultOf(err) {
-	case connectionTerminated, responseIncomplete, readTimeout, writeTimeout:
+	case answer.ConnectionTerminated, answer.ResponseIncomplete, answer.ReadTimeout, answer.WriteTimeout:
 		return true
 	}
 	return false
 }
 
-// status is what the fault is answered with. RFC 9209 recommends another status
+// statusOf is what the fault is answered with. RFC 9209 recommends another status
 // for what this proxy refuses by itself: it is no fault of the network's.
-func (f fault) status() int {
-	switch f {
-	case prohibitedIP, loopDetected:
+func statusOf(fault answer.Code) int {
+	switch fault {
+	case answer.ProhibitedIP, answer.LoopDetected:
 		return http.StatusForbidden
-	case dnsTimeout, connectionTimeout, readTimeout, writeTimeout, responseTimeout:
+	case answer.DNSTimeout, answer.ConnectionTimeout, answer.ReadTimeout, answer.WriteTimeout, answer.ResponseTimeout:
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusBadGateway
 }
 
-// remedy is what can be done about the fault, "" if nothing is known.
-func (f fault) remedy() string {
-	switch f {
-	case dnsError, dnsTimeout:
+// remedyOf is what can be done about the fault, "" if nothing is known.
+func remedyOf(fault answer.Code) string {
+	switch fault {
+	case answer.DNSError, answer.DNSTimeout:
 		return "check the name and the resolver of the machine that runs the proxy"
-	case tlsCertificateError:
+	case answer.TLSCertificateError:
 		return "if the host's certificate is private, name its root in upstream.ca_file"
-	case responseHeadTooLarge:
+	case answer.ResponseHeadTooLarge:
 		return fmt.Sprintf("the fields of its answer are more than %d KiB: ask for less", maxAnswerHead>>10)
-	case connectionRefused:
+	case answer.ConnectionRefused:
 		return "check upstream.connect_to and upstream.proxy, and that the host is up"
 	}
 	return ""
 }
 
-// says is what happened, to go with the host's name.
-func (f fault) says() string {
-	switch f {
-	case connectionTerminated:
+// happened is what happened, to go with the host's name.
+func happened(fault answer.Code) string {
+	switch fault {
+	case answer.ConnectionTerminated:
 		return "closed the connection before it answered"
-	case responseIncomplete:
+	case answer.ResponseIncomplete:
 		return "closed the connection within the head of its answer"
-	case responseTimeout:
+	case answer.ResponseTimeout:
 		return "has not answered in time"
-	case responseHeadTooLarge, httpProtocolError:
+	case answer.ResponseHeadTooLarge, answer.ProtocolError:
 		return "gave an answer that cannot be passed on"
 	}
 	return "could not be reached"
 }
 
+var noAnswer = answer.Define(answer.Kind{
+	Status: http.StatusBadGateway, Code: answer.Unavailable,
+	Title: "%s", About: "… could not be reached, or did not answer (403, 502 or 504, with an error of RFC 9209 that says why)",
+})
+
 // upstreamRefusal answers with why a host did not.
-func upstreamRefusal(err error, host string) *refusal {
+func upstreamRefusal(err error, host string) *answer.Refusal {
 	if denial, ok := errors.AsType[*policy.EgressDenial](err); ok {
 		return egressRefusal(denial)
 	}
@@ -205,19 +185,20 @@ func upstreamRefusal(err error, host string) *refusal {
 		return faultRefusal(fault)
 	}
 	what := faultOf(err)
-	f := &refusal{status: what.status(), code: string(what), remedy: what.remedy()}
+	f := noAnswer.Refuse("")
+	f.Status, f.Code, f.Remedy = statusOf(what), what, remedyOf(what)
 	next, ok := errors.AsType[*nextProxyError](err)
 	switch {
 	case ok:
-		f.setCause(next)
-		f.remedy = next.remedy()
-	case what == loopDetected:
-		f.title = errSelf.Error()
+		f.Inside, f.Title = causes(next)
+		f.Remedy = next.remedy()
+	case what == answer.LoopDetected:
+		f.Title = errSelf.Error()
 	default:
-		f.setCause(fmt.Errorf("%s %s: %w", host, what.says(), err))
+		f.Inside, f.Title = causes(fmt.Errorf("%s %s: %w", host, happened(what), err))
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && what == tlsAlertReceived {
-		f.parameters = "; alert-message=" + quoteSF(strings.TrimPrefix(op.Err.Error(), textTLS))
+	if op, ok := errors.AsType[*net.OpError](err); ok && what == answer.TLSAlertReceived {
+		f.Parameters = "; alert-message=" + answer.Quote(strings.TrimPrefix(op.Err.Error(), textTLS))
 	}
 	return f
 }

@@ -79,7 +79,7 @@ func TestFaultInDial(t *testing.T) {
 		t.Errorf("%v, want the fault", err)
 	}
 	refused := upstreamRefusal(err, "api.github.com")
-	if refused.status != 500 || strings.Contains(refused.message(), "SECRET") || !strings.Contains(refused.Error(), "SECRET") {
-		t.Errorf("answer %d %q, in the log %q", refused.status, refused.message(), refused.Error())
+	if refused.Status != 500 || strings.Contains(refused.Message(), "SECRET") || !strings.Contains(refused.Error(), "SECRET") {
+		t.Errorf("answer %d %q, in the log %q", refused.Status, refused.Message(), refused.Error())
 	}
 }

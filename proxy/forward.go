@@ -177,17 +177,17 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &lost):
 		refused = credentialRefusal(lost.error)
 	case errors.As(err, &wrong):
-		refused = &refusal{status: http.StatusNotFound, code: "proxy_configuration_error", title: wrong.Error(), remedy: wrong.Remedy()}
+		refused = wrongMapping.Refuse(wrong).WithRemedy(wrong.Remedy())
 	case errors.As(err, &broken) && !errors.Is(err, errLeak):
 		refused = broken.refusal(r.URL.Host)
 	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
-		refused = &refusal{status: http.StatusBadGateway, code: "http_response_incomplete", title: err.Error(), remedy: "tell those who run the proxy: its log has the request"}
+		refused = withheldAnswer.Refuse(err)
 	}
 	x.err = refused
 	if errors.Is(err, errLeak) {
 		x.err = errLeak
 	}
-	refused.of(x.id).write(w, x.route.Form)
+	refused.WithID(x.id).Write(w, x.route.Form)
 }
 
 // bufferPool lends the buffers that bodies are copied through.

@@ -11,9 +11,35 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
+)
+
+// What the rules refuse, and what they cannot read.
+var (
+	badTarget = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title: "%v", About: "the request target is not clear",
+	})
+	badDocument = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title: "the document could not be read: %v",
+	})
+	handedToNobody = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied, DecidedBy: "allow_anonymous",
+		Title:  "this operation hands out a credential, and nobody knows who asks for it",
+		Remedy: "send it as a client, and name that in the rule's clients",
+	})
+	byRule = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%s", About: "a rule, or the built-in table, refuses the operation",
+	})
+	revoked = answer.Define(answer.Kind{
+		Status: http.StatusNoContent, Code: answer.RequestDenied,
+		Title: string(rules.RefusedRevoke),
+	})
 )
 
 // gateway takes the requests for served hosts: it classifies them, finds their
@@ -22,7 +48,7 @@ import (
 type gateway struct {
 	opts         Options
 	audit        *auditLog
-	again        func(caller) (caller, *refusal) // by the policy in force
+	again        func(caller) (caller, *answer.Refusal) // by the policy in force
 	forward      *forwarder
 	placeholders *placeholders
 }
@@ -70,10 +96,10 @@ type exchange struct {
 
 	cut    func() // ends a connection that is upgraded, nil if that need not end
 	aging  *time.Timer
-	answer *answer // where the request is not forwarded
-	left   bool    // there was a connection to send the request on
-	tries  int     // how often, with different credentials or after a wait
-	err    error   // why there was no complete answer
+	answer *ownAnswer // where the request is not forwarded
+	left   bool       // there was a connection to send the request on
+	tries  int        // how often, with different credentials or after a wait
+	err    error      // why there was no complete answer
 
 	interimLeak atomic.Bool // an interim answer had a secret in it
 	recorded    bool        // its beginning is in the audit log
@@ -114,10 +140,10 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	case refused != nil:
 		x.err = refused
 		if x.pushReport != nil {
-			refused.of(x.id).writeReport(out, x.pushReport)
+			refused.WithID(x.id).WriteReport(out, x.pushReport)
 			return
 		}
-		refused.of(x.id).write(out, x.route.Form)
+		refused.WithID(x.id).Write(out, x.route.Form)
 	case x.answer != nil:
 		x.answer.write(out, x.id)
 	default:
@@ -127,7 +153,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 
 // prepare decides about a request: it fills in the route and the credential,
 // or says why the request is refused.
-func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
+func (g *gateway) prepare(r *http.Request, x *exchange) *answer.Refusal {
 	if refused := cmp.Or(checkHost(r, x.session), checkMethod(r)); refused != nil {
 		return refused
 	}
@@ -137,7 +163,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Client: x.session.clientName()}
 	route, err := rules.Classify(req)
 	if err != nil {
-		return &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
+		return badTarget.Refuse(err)
 	}
 	x.route = route
 	if denial := x.denyByPath(req); denial != nil {
@@ -176,7 +202,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 		return denied(cmp.Or(client.Decide(req, &nameless, document), denial))
 	}
 	if client.LimitsRefs() && route.Operation == "git-receive-pack" {
-		x.decideRef = func(u policy.RefUpdate) *refusal { return denied(client.DecideRef(u)) }
+		x.decideRef = func(u policy.RefUpdate) *answer.Refusal { return denied(client.DecideRef(u)) }
 	}
 	x.withholdFromPages(r)
 	x.blankCloneTokens = client.Limited() && x.route.CloneToken && x.route.Credential == rules.Installation
@@ -185,7 +211,7 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *refusal {
 
 // readDocument reads a GraphQL document for the route; nil if there is none, or
 // none that can be read.
-func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
+func (x *exchange) readDocument(r *http.Request) (*rules.Document, *answer.Refusal) {
 	if x.route.Operation != "graphql" {
 		return nil, nil
 	}
@@ -202,7 +228,7 @@ func (x *exchange) readDocument(r *http.Request) (*rules.Document, *refusal) {
 		return nil, unread.refusal(x.session.usage)
 	}
 	if err != nil {
-		return nil, &refusal{status: http.StatusBadRequest, code: "http_request_error", title: "the document could not be read: " + err.Error()}
+		return nil, badDocument.Refuse(err)
 	}
 	x.document = document
 	x.route.SetDocument(document)
@@ -215,21 +241,18 @@ func (x *exchange) looksAtNames() bool {
 }
 
 // settleRefused answers what the rules refuse.
-func (g *gateway) settleRefused(x *exchange) *refusal {
+func (g *gateway) settleRefused(x *exchange) *answer.Refusal {
 	switch refused := x.route.Refused; {
 	case refused == rules.RefusedRevoke && x.now.Rules.Exchange:
 		return g.end(x)
 	case refused == rules.RefusedRevoke:
-		return revokeRefusal()
+		return revoked.Refuse() // to the client it has ended; it never had it
 	case refused == "" && x.session.anonymous && x.route.HandsOut && !x.route.Exchange:
-		return &refusal{
-			status: http.StatusForbidden, code: "http_request_denied", title: "this operation hands out a credential, and nobody knows who asks for it",
-			remedy: "send it as a client, and name that in the rule's clients", decidedBy: "allow_anonymous",
-		}
+		return handedToNobody.Refuse()
 	case refused != "":
-		f := &refusal{status: http.StatusForbidden, code: "http_request_denied", title: string(refused)}
+		f := byRule.Refuse(refused)
 		if x.route.Rule != 0 {
-			f.decidedBy = fmt.Sprintf("rule[%d]", x.route.Rule)
+			f.DecidedBy = fmt.Sprintf("rule[%d]", x.route.Rule)
 		}
 		return f
 	}
@@ -238,7 +261,7 @@ func (g *gateway) settleRefused(x *exchange) *refusal {
 
 // settle does what was decided about a request: it finds the credential, or
 // the answer.
-func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
+func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
 	switch {
 	case x.route.Credential == rules.JWT && x.now.Rules.Exchange:
 		if refused := g.chooseApp(r, x); refused != nil {
@@ -262,7 +285,7 @@ func (g *gateway) settle(r *http.Request, x *exchange) *refusal {
 // nameSubjects finds the names of what a request names by id only, for the
 // rules that look at names. What cannot be named stays as it is, unless GitHub
 // may not be asked.
-func (g *gateway) nameSubjects(ctx context.Context, x *exchange) *refusal {
+func (g *gateway) nameSubjects(ctx context.Context, x *exchange) *answer.Refusal {
 	x.route.Others = slices.Clone(x.route.Others)
 	if refused := g.nameSubject(ctx, x, &x.route.Subject); refused != nil {
 		return refused
@@ -275,12 +298,12 @@ func (g *gateway) nameSubjects(ctx context.Context, x *exchange) *refusal {
 	return nil
 }
 
-func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *rules.Subject) *refusal {
+func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *rules.Subject) *answer.Refusal {
 	if s.Owner != "" || !s.Named() {
 		return nil
 	}
 	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), owner(*s))
-	if limited, ok := errors.AsType[*refusal](err); ok {
+	if limited, ok := errors.AsType[*answer.Refusal](err); ok {
 		return limited
 	}
 	if err == nil && named.Login != "" {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -36,14 +37,10 @@ func (p *Proxy) handshake(c *interceptedConn) {
 	if err := secure.HandshakeContext(ctx); err != nil {
 		p.noteHandshake(c, err)
 		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && looksLikeHTTP(record.RecordHeader) {
-			refused := &refusal{
-				status: http.StatusBadRequest, code: "http_request_error",
-				title: "a request without TLS in a tunnel to port 443", remedy: "use https://, or send http:// requests without CONNECT",
-			}
 			if raw := clientConnOf(c); raw != nil {
 				raw.leaveUnread()
 			}
-			refused.response(nil).Write(c)
+			noTLS.Refuse().Response(nil).Write(c)
 		}
 		return
 	}
@@ -55,6 +52,12 @@ func (p *Proxy) handshake(c *interceptedConn) {
 	}
 	p.inside.give(&insideConn{secure})
 }
+
+var noTLS = answer.Define(answer.Kind{
+	Status: http.StatusBadRequest, Code: answer.RequestError,
+	Title:  "a request without TLS in a tunnel to port 443",
+	Remedy: "use https://, or send http:// requests without CONNECT",
+})
 
 // looksLikeHTTP reports whether what should be a TLS record begins as a request.
 func looksLikeHTTP(header [5]byte) bool {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"ghapp-proxy/answer"
 )
 
 // headPatience is for how long the head of an answer waits for its body.
@@ -100,6 +102,12 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+var brokeOff = answer.Define(answer.Kind{
+	Status: http.StatusBadGateway, Code: answer.ResponseIncomplete,
+	Title: "%v",
+	About: "… broke off before the first octet of its answer's body: …",
+})
+
 // brokenAnswer is why an answer broke off before the first octet of its body.
 type brokenAnswer struct{ error }
 
@@ -107,10 +115,8 @@ type brokenAnswer struct{ error }
 func (e *brokenAnswer) Unwrap() error { return e.error }
 
 // refusal is the answer to the client.
-func (e *brokenAnswer) refusal(host string) *refusal {
-	f := &refusal{status: http.StatusBadGateway, code: string(responseIncomplete)}
-	f.setCause(fmt.Errorf("%s broke off before the first octet of its answer's body: %w", host, e.error))
-	return f
+func (e *brokenAnswer) refusal(host string) *answer.Refusal {
+	return causedBy(brokeOff, fmt.Errorf("%s broke off before the first octet of its answer's body: %w", host, e.error))
 }
 
 // receive watches the body of an answer that is passed on.

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 )
@@ -259,8 +260,8 @@ func TestHealRefusalSaysWhy(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			if f := unauthorizedRefusal(x); !strings.Contains(f.remedy, test.want) {
-				t.Errorf("%s: %q, want %q in it", test.name, f.remedy, test.want)
+			if f := unauthorizedRefusal(x); !strings.Contains(f.Remedy, test.want) {
+				t.Errorf("%s: %q, want %q in it", test.name, f.Remedy, test.want)
 			}
 		})
 	}
@@ -269,7 +270,7 @@ func TestHealRefusalSaysWhy(t *testing.T) {
 // GitHub's 401 for an installation that is gone blames the client's
 // credentials: ours says what to correct.
 func TestHealGoneInstallation(t *testing.T) {
-	for _, form := range []rules.Route{{}, {GitAuth: true, Form: rules.Text, Scheme: rules.Basic}} {
+	for _, form := range []rules.Route{{}, {GitAuth: true, Form: answer.Text, Scheme: rules.Basic}} {
 		synctest.Test(t, func(t *testing.T) {
 			g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
 			source := newSource(g)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -16,11 +17,11 @@ import (
 // identify finds out who sends a request to the proxy: the client whose
 // listener it came in by, whose secret it has, or whose network it is from, in
 // this order.
-func (p *Proxy) identify(r *http.Request) (caller, *refusal) {
+func (p *Proxy) identify(r *http.Request) (caller, *answer.Refusal) {
 	now := p.current.Load()
 	client, refused := p.clientOf(now, r)
 	if refused == errWrongSecret {
-		refused = p.wrongSecret(r.RemoteAddr)
+		refused = p.guessed(r.RemoteAddr)
 	}
 	if refused != nil {
 		return caller{}, refused
@@ -38,12 +39,39 @@ func (p *Proxy) admissionOf(r *http.Request) *Admission {
 	return &p.opts.Admission
 }
 
-// errWrongSecret stands for what wrongSecret says: that counts whom it tells.
-var errWrongSecret = &refusal{}
+// Who is not let in.
+var (
+	noClient = answer.Define(answer.Kind{
+		Status: http.StatusProxyAuthRequired, Code: answer.RequestDenied,
+		Title:  "this proxy serves only clients that it knows",
+		Remedy: "put a client's name and secret into the proxy URL: http://NAME:SECRET@HOST:PORT (ghapp-proxy client add NAME makes one)",
+	})
+	wrongSecret = answer.Define(answer.Kind{
+		Status: http.StatusProxyAuthRequired, Code: answer.RequestDenied,
+		Title:  "no client has this name and secret",
+		Remedy: "check them in the proxy URL (ghapp-proxy client add NAME makes a new secret)",
+	})
+	manyGuesses = answer.Define(answer.Kind{
+		Status: http.StatusTooManyRequests, Code: answer.RequestDenied,
+		Title:  "too many wrong secrets from %s",
+		Remedy: "check the name and the secret in the proxy URL, and wait",
+	})
+	listenerGone = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "the client of this listener is not configured any more",
+	})
+	notAtListener = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%s", About: "this user, or this address, may not use the listener of client …",
+	})
+)
+
+// errWrongSecret stands for what guessed says: that counts whom it tells.
+var errWrongSecret = &answer.Refusal{}
 
 // clientOf is the client that sends a request; nil is somebody without limits,
 // where that is allowed.
-func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *refusal) {
+func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *answer.Refusal) {
 	admission := p.admissionOf(r)
 	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok && other.Client != "" {
 		return now.byListener(r, other.Client)
@@ -71,16 +99,14 @@ type listenerKey struct{}
 
 // challenge asks for a name and a secret. Clients that know theirs may wait for
 // that (RFC 9110, section 15.5.8), and git does.
-func challenge() *refusal {
-	return &refusal{
-		status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "this proxy serves only clients that it knows",
-		remedy:    "put a client's name and secret into the proxy URL: http://NAME:SECRET@HOST:PORT (ghapp-proxy client add NAME makes one)",
-		challenge: true,
-	}
+func challenge() *answer.Refusal {
+	refused := noClient.Refuse()
+	refused.Challenge = true
+	return refused
 }
 
 // byPassword is the client that a Proxy-Authorization field names.
-func (now *state) byPassword(header string) (*policy.Client, *refusal) {
+func (now *state) byPassword(header string) (*policy.Client, *answer.Refusal) {
 	if user, password, ok := parseBasic(header); ok {
 		if c, ok := now.Clients.ByPassword(user, password); ok {
 			return c, nil
@@ -91,16 +117,13 @@ func (now *state) byPassword(header string) (*policy.Client, *refusal) {
 
 // byListener is the client whose own listener a request came in by. Whoever
 // reaches it is that client, in so far as the peer can be told.
-func (now *state) byListener(r *http.Request, name string) (*policy.Client, *refusal) {
+func (now *state) byListener(r *http.Request, name string) (*policy.Client, *answer.Refusal) {
 	c, ok := now.Clients.ByName(name)
 	if !ok || c.Listen == "" {
-		return nil, &refusal{status: http.StatusForbidden, code: "http_request_denied", title: "the client of this listener is not configured any more"}
+		return nil, listenerGone.Refuse()
 	}
 	if why := admitsPeer(r, c); why != "" {
-		return nil, &refusal{
-			status: http.StatusForbidden, code: "http_request_denied", title: why,
-			remedy: "name the user or the network in client." + name + ".uids or .networks",
-		}
+		return nil, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + name + ".uids or .networks")
 	}
 	return c, nil
 }
@@ -182,18 +205,14 @@ func (a *perAddress) allow(remote string) bool {
 	return limiter.Allow()
 }
 
-// wrongSecret counts a wrong secret and says what to answer. That slows down
+// guessed counts a wrong secret and says what to answer. That slows down
 // who guesses; a right secret is never refused, so that nobody can lock out
 // another one behind the same address.
-func (p *Proxy) wrongSecret(remote string) *refusal {
+func (p *Proxy) guessed(remote string) *answer.Refusal {
 	if !p.guesses.allow(remote) {
-		return &refusal{
-			status: http.StatusTooManyRequests, code: "http_request_denied", title: "too many wrong secrets from " + addressOf(remote).String(),
-			remedy: "check the name and the secret in the proxy URL, and wait", retryAt: time.Now().Add(time.Minute / maxGuesses), quiet: true,
-		}
+		refused := manyGuesses.Refuse(addressOf(remote))
+		refused.RetryAt, refused.Quiet = time.Now().Add(time.Minute/maxGuesses), true
+		return refused
 	}
-	return &refusal{
-		status: http.StatusProxyAuthRequired, code: "http_request_denied", title: "no client has this name and secret",
-		remedy: "check them in the proxy URL (ghapp-proxy client add NAME makes a new secret)",
-	}
+	return wrongSecret.Refuse()
 }

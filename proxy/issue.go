@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 )
@@ -22,7 +23,7 @@ const maxTokenRequest = 64 << 10
 // that names nobody is about the account whose installation it chooses, where
 // somebody looks at that now. Where no placeholders are given any more, none is
 // good: it would leave with a token for more than it was narrowed to.
-func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) *refusal {
+func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) *answer.Refusal {
 	x.held = placeholderIn(r.Header["Authorization"])
 	if x.held == "" || !x.now.Rules.Exchange {
 		return nil
@@ -47,7 +48,7 @@ func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) *refusal {
 
 // chooseApp makes the route take the JWT of the App that the client's own
 // names. Nobody could verify that, and nobody has to: any client may have it.
-func (g *gateway) chooseApp(r *http.Request, x *exchange) *refusal {
+func (g *gateway) chooseApp(r *http.Request, x *exchange) *answer.Refusal {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "token") {
 		return nil
@@ -61,27 +62,39 @@ func (g *gateway) chooseApp(r *http.Request, x *exchange) *refusal {
 		return credentialRefusal(err)
 	}
 	if x.route.App != "" && x.route.App != app {
-		return &refusal{
-			status: http.StatusForbidden, code: "http_request_denied",
-			title:  fmt.Sprintf("the JWT is that of App %s, and rule[%d] chooses App %s", app, x.route.Rule, x.route.App),
-			remedy: "give the program the id of that one, or change the rule",
-		}
+		return otherApp.Refuse(app, x.route.Rule, x.route.App)
 	}
 	x.route.App = app
 	return nil
 }
 
+// What is refused to a program that authenticates as an App by itself.
+var (
+	otherApp = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "the JWT is that of App %s, and rule[%d] chooses App %s",
+		Remedy: "give the program the id of that one, or change the rule",
+	})
+	placeholderEnded = answer.Define(answer.Kind{
+		Status: http.StatusUnauthorized, Code: answer.RequestDenied,
+		Title:  "Bad credentials: this placeholder token has ended, or is not one of this proxy for this client and this host",
+		Remedy: "ask for another one with POST /app/installations/{installation_id}/access_tokens",
+	})
+	badNarrowing = answer.Define(answer.Kind{
+		Status: http.StatusUnprocessableEntity, Code: answer.RequestError,
+		Title:  "%s",
+		Remedy: "the body may have repositories, repository_ids and permissions; leave a list of repositories out rather than empty",
+		About:  "the body of a request for an installation token is not clear",
+	})
+)
+
 // endedRefusal answers who holds a placeholder that is not good. On the API it
 // has the status by which programs know that they need another token, and no
 // WWW-Authenticate, which GitHub does not send either.
-func endedRefusal(route *rules.Route) *refusal {
-	f := &refusal{
-		status: http.StatusUnauthorized, code: "http_request_denied",
-		title:  "Bad credentials: this placeholder token has ended, or is not one of this proxy for this client and this host",
-		remedy: "ask for another one with POST /app/installations/{installation_id}/access_tokens",
-	}
-	if route.Form != rules.JSON {
-		f.status = http.StatusForbidden // git would ask for a password
+func endedRefusal(route *rules.Route) *answer.Refusal {
+	f := placeholderEnded.Refuse()
+	if route.Form != answer.JSON {
+		f.Status = http.StatusForbidden // git would ask for a password
 	}
 	return f
 }
@@ -89,7 +102,7 @@ func endedRefusal(route *rules.Route) *refusal {
 // issue answers a request for an installation token with a placeholder. GitHub
 // is asked for the token that will stand in for it, so that what GitHub refuses
 // the program is told now, and what it was granted as well.
-func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
+func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 	narrow, refused := readTokenRequest(r.Body, x.session.usage)
 	if refused != nil {
 		return refused
@@ -112,28 +125,28 @@ func (g *gateway) issue(r *http.Request, x *exchange) *refusal {
 	}
 	g.give(r.Context(), p)
 	x.placeholder = p
-	x.answer = &answer{http.StatusCreated, tokenAnswer(p, x.credential.Grant())}
+	x.answer = &ownAnswer{http.StatusCreated, tokenAnswer(p, x.credential.Grant())}
 	return nil
 }
 
 // end answers a request that revokes its own token. Only a placeholder ends:
 // what stands in for it is shared.
-func (g *gateway) end(x *exchange) *refusal {
+func (g *gateway) end(x *exchange) *answer.Refusal {
 	switch {
 	case x.held == "":
-		return revokeRefusal()
+		return revoked.Refuse()
 	case x.placeholder == nil:
 		return endedRefusal(&x.route)
 	}
 	g.placeholders.end(x.placeholder)
-	x.answer = &answer{status: http.StatusNoContent}
+	x.answer = &ownAnswer{status: http.StatusNoContent}
 	return nil
 }
 
 // readTokenRequest reads the body of a request for a token: docs.github.com
 // "Create an installation access token for an app". What is not understood is
 // refused: it may have been meant to narrow the token.
-func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *refusal) {
+func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *answer.Refusal) {
 	text, err := io.ReadAll(io.LimitReader(body, maxTokenRequest+1))
 	var unread *bodyError
 	switch {
@@ -181,43 +194,42 @@ func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *refusal) {
 	return narrow, nil
 }
 
-func badTokenRequest(status int, title string) *refusal {
-	return &refusal{
-		status: status, code: "http_request_error", title: title,
-		remedy: "the body may have repositories, repository_ids and permissions; leave a list of repositories out rather than empty",
-	}
+func badTokenRequest(status int, title string) *answer.Refusal {
+	f := badNarrowing.Refuse(title)
+	f.Status = status
+	return f
 }
 
 // issueRefusal is credentialRefusal for somebody who has chosen the
 // installation: GitHub's own status tells the program what is wrong.
-func issueRefusal(err error, p *placeholder) *refusal {
+func issueRefusal(err error, p *placeholder) *answer.Refusal {
 	f := credentialRefusal(err)
 	github, ok := errors.AsType[*auth.Error](err)
 	switch {
 	case !ok:
 	case github.Status == http.StatusUnprocessableEntity:
-		f.status = github.Status
+		f.Status = github.Status
 	case github.Status == http.StatusNotFound && github.Message == "Not Found":
-		f.status, f.remedy = github.Status, fmt.Sprintf("check the installation id %d in the program: it does not exist, or is not App %s's", p.installation, p.app)
+		f.Status, f.Remedy = github.Status, fmt.Sprintf("check the installation id %d in the program: it does not exist, or is not App %s's", p.installation, p.app)
 	}
 	return f
 }
 
-// answer is what the proxy answers itself where it does not refuse.
-type answer struct {
+// ownAnswer is what the proxy answers itself where it does not refuse.
+type ownAnswer struct {
 	status int
 	body   []byte // JSON, nil for none
 }
 
-func (a *answer) write(w http.ResponseWriter, id string) {
+func (a *ownAnswer) write(w http.ResponseWriter, id string) {
 	h := w.Header()
-	h.Set("Proxy-Status", `ghapp-proxy; details="answered with a placeholder, not by GitHub"`+requestID(id))
+	h.Set("Proxy-Status", answer.Note(0, "answered with a placeholder, not by GitHub", id))
 	if a.body != nil {
 		h.Set("Content-Type", "application/json; charset=utf-8")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 	}
-	writeWhole(w, a.status, a.body)
+	answer.WriteWhole(w, a.status, a.body)
 }
 
 // tokenAnswer is GitHub's answer with the placeholder for the token. Of

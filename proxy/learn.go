@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 )
@@ -43,7 +44,7 @@ func learn(x *exchange, resp *http.Response) {
 // teaches reports whether the request named its owner, and got that owner's
 // credential rather than one that a rule, a default or the client chose.
 func (x *exchange) teaches() bool {
-	return x.placeholder == nil && x.route.Owner != "" && x.route.Form == rules.JSON && x.route.Rule == 0 && x.route.Source == "path"
+	return x.placeholder == nil && x.route.Owner != "" && x.route.Form == answer.JSON && x.route.Rule == 0 && x.route.Source == "path"
 }
 
 // idIn returns whom a URL of the same host names by id, nobody for any other, and
@@ -86,16 +87,15 @@ func owner(s rules.Subject) auth.Owner {
 func hint(x *exchange, resp *http.Response) {
 	switch {
 	case x.otherSite && resp.StatusCode >= http.StatusBadRequest:
-		resp.Header.Add("Proxy-Status", fmt.Sprintf("ghapp-proxy; received-status=%d; details=%s%s", resp.StatusCode, quoteSF(
-			"a browser sent this for a page of another site, so that it has no credential: if that is meant, add the page's origin to origins"), requestID(x.id)))
+		resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode,
+			"a browser sent this for a page of another site, so that it has no credential: if that is meant, add the page's origin to origins", x.id))
 	case x.uncovered != nil:
-		resp.Header.Add("Proxy-Status", fmt.Sprintf("ghapp-proxy; received-status=%d; details=%s%s", resp.StatusCode, quoteSF(
-			x.leftAs()+": "+x.uncovered.Error()+"; "+x.uncovered.Remedy()), requestID(x.id)))
+		resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode, x.leftAs()+": "+x.uncovered.Error()+"; "+x.uncovered.Remedy(), x.id))
 	case x.credential.Installation == 0:
 	case x.route.UserOnly && resp.StatusCode == http.StatusForbidden:
-		resp.Header.Add("Proxy-Status", "ghapp-proxy; received-status=403; details="+quoteSF(fmt.Sprintf(
-			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation))+requestID(x.id))
+		resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode, fmt.Sprintf(
+			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation), x.id))
 	case x.route.Operation == "rate-limit/get":
-		resp.Header.Add("Proxy-Status", "ghapp-proxy; details="+quoteSF("the limits of "+x.credential.String())+requestID(x.id))
+		resp.Header.Add("Proxy-Status", answer.Note(0, "the limits of "+x.credential.String(), x.id))
 	}
 }

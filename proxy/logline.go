@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
@@ -59,8 +60,8 @@ func (g *gateway) logLine(r *http.Request, x *exchange, w *recorder) func() {
 
 // isQuiet reports whether an error is one of very many.
 func isQuiet(err error) bool {
-	refused, ok := errors.AsType[*refusal](err)
-	return ok && refused.quiet
+	refused, ok := errors.AsType[*answer.Refusal](err)
+	return ok && refused.Quiet
 }
 
 // maxLogged is how much is logged of a text that a client chooses, in bytes.
@@ -132,8 +133,8 @@ func logged(text string) string {
 
 // decidedBy is the key of the configuration that refused a request, "" if none did.
 func (x *exchange) decidedBy() string {
-	if refused, ok := errors.AsType[*refusal](x.err); ok {
-		return refused.decidedBy
+	if refused, ok := errors.AsType[*answer.Refusal](x.err); ok {
+		return refused.DecidedBy
 	}
 	return ""
 }

@@ -1,10 +1,9 @@
 package proxy
 
 import (
-	"fmt"
 	"net/http"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/answer"
 )
 
 // wrongMapping looks whether GitHub refuses a request because the configuration
@@ -24,9 +23,9 @@ func (x *exchange) wrongMapping(resp *http.Response) error {
 	if wrong == nil {
 		return nil
 	}
-	if x.route.Form == rules.Text {
+	if x.route.Form == answer.Text {
 		return wrong
 	}
-	resp.Header.Add("Proxy-Status", fmt.Sprintf("ghapp-proxy; received-status=%d; details=%s%s", resp.StatusCode, quoteSF(wrong.Error()+"; "+wrong.Remedy()), requestID(x.id)))
+	resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode, wrong.Error()+"; "+wrong.Remedy(), x.id))
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 )
@@ -19,8 +20,8 @@ var (
 	widgets   = rules.Subject{Owner: "acme", Repo: "widgets"}
 	byID      = rules.Subject{RepositoryID: 7}
 	restRoute = rules.Route{Subject: widgets}
-	gitRoute  = rules.Route{Subject: widgets, GitAuth: true, Read: true, Operation: "info/refs", Form: rules.Text}
-	rawRoute  = rules.Route{Subject: widgets, Operation: "raw", Form: rules.Text}
+	gitRoute  = rules.Route{Subject: widgets, GitAuth: true, Read: true, Operation: "info/refs", Form: answer.Text}
+	rawRoute  = rules.Route{Subject: widgets, Operation: "raw", Form: answer.Text}
 	graphql   = rules.Route{Subject: widgets, Operation: "graphql"}
 )
 

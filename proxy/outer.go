@@ -3,14 +3,43 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/rules"
+)
+
+// What the proxy's own address does not take.
+var (
+	ownAddress = answer.Define(answer.Kind{
+		Status: http.StatusNotFound, Code: answer.RequestError,
+		Title:  "this is the address of a proxy",
+		Remedy: "set HTTPS_PROXY to it; the certificate to trust is at /ca.pem",
+	})
+	noPlainHTTP = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "requests for %s over http:// are not served",
+		Remedy: "use https://, or set plain_http = true",
+	})
+	notByConnect = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "a %s URL in absolute form",
+		Remedy: "use CONNECT",
+	})
+	notASCII = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "the host name %q is not ASCII",
+		Remedy: "write it in its xn-- form",
+	})
+	otherPort = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "port %s of %s is not served",
+		Remedy: "use 443",
+	})
 )
 
 // serveOuter takes what a client sends to the proxy's own address.
@@ -21,7 +50,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	}
 	c, refused := p.identify(r)
 	if refused != nil {
-		refused.quiet = !p.strangers.allow(r.RemoteAddr) || refused.quiet
+		refused.Quiet = !p.strangers.allow(r.RemoteAddr) || refused.Quiet
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
@@ -48,7 +77,7 @@ type callerKey struct{}
 
 // countPlain counts the connection of a request in absolute form, until it
 // closes or another client uses it, as behind one more proxy.
-func (p *Proxy) countPlain(r *http.Request, c *caller) *refusal {
+func (p *Proxy) countPlain(r *http.Request, c *caller) *answer.Refusal {
 	conn := r.Context().Value(peerKey{}).(*peer).conn
 	if held, ok := p.plain.Load(conn); ok {
 		held := held.(*slot)
@@ -91,34 +120,34 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 // refuseOuter answers a client that may not use the proxy. A CONNECT that is
 // refused for good is told why in the reason phrase; after a 407 the client
 // may try again on the same connection.
-func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, refused *refusal) {
+func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, refused *answer.Refusal) {
 	refused = p.noteRefused(r, c, refused)
-	if r.Method == http.MethodConnect && refused.status != http.StatusProxyAuthRequired {
+	if r.Method == http.MethodConnect && refused.Status != http.StatusProxyAuthRequired {
 		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
 		return
 	}
 	host, _ := rules.SplitHost(r.URL.Host)
-	refused.write(w, formFor(p.hosts[host]))
+	refused.Write(w, formFor(p.hosts[host]))
 }
 
 // noteRefused logs a request that is refused before it is a gateway's, and
 // returns what to answer. The caller is the zero value if it is not known.
-func (p *Proxy) noteRefused(r *http.Request, c caller, refused *refusal) *refusal {
-	if c.usage != nil && refused.status != http.StatusTooManyRequests {
+func (p *Proxy) noteRefused(r *http.Request, c caller, refused *answer.Refusal) *answer.Refusal {
+	if c.usage != nil && refused.Status != http.StatusTooManyRequests {
 		refused = cmp.Or(c.usage.keepPace(c.usage.bounds()), refused)
 	}
-	refused = refused.of(newID())
+	refused = refused.WithID(newID())
 	level := slog.LevelWarn
 	switch {
-	case refused.quiet:
+	case refused.Quiet:
 		level = slog.LevelDebug
-	case refused.challenge:
+	case refused.Challenge:
 		level = slog.LevelInfo
 	default:
 		p.audit.write(func() *AuditRecord { return refusedRecord(r, c, refused) })
 	}
-	p.opts.Log.Log(r.Context(), level, "refused", "id", refused.id, "client", cmp.Or(c.clientName(), r.RemoteAddr),
-		"method", logged(r.Method), "host", logged(r.URL.Host), "status", refused.status, "error", logged(refused.Error()))
+	p.opts.Log.Log(r.Context(), level, "refused", "id", refused.ID, "client", cmp.Or(c.clientName(), r.RemoteAddr),
+		"method", logged(r.Method), "host", logged(r.URL.Host), "status", refused.Status, "error", logged(refused.Error()))
 	return refused
 }
 
@@ -137,14 +166,10 @@ func (p *Proxy) isOwnAddress(r *http.Request) bool {
 func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/ca.pem" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
-		writeWhole(w, http.StatusOK, p.opts.CAPEM)
+		answer.WriteWhole(w, http.StatusOK, p.opts.CAPEM)
 		return
 	}
-	refused := &refusal{
-		status: http.StatusNotFound, code: "http_request_error", title: "this is the address of a proxy",
-		remedy: "set HTTPS_PROXY to it; the certificate to trust is at /ca.pem",
-	}
-	refused.write(w, rules.Text)
+	ownAddress.Refuse().Write(w, answer.Text)
 }
 
 // serveAbsolute takes a request in absolute form: http://HOST/… sent to the
@@ -155,14 +180,11 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 	switch {
 	case !isASCII(r.URL.Host):
 		// It would be mapped, possibly to a served host.
-		p.refuseOuter(w, r, c, nameRefusal(name))
+		p.refuseOuter(w, r, c, notASCII.Refuse(name))
 	case served && !p.opts.PlainHTTP:
-		p.refuseOuter(w, r, c, &refusal{
-			status: http.StatusForbidden, code: "http_request_denied", title: "requests for " + name + " over http:// are not served",
-			remedy: "use https://, or set plain_http = true",
-		})
+		p.refuseOuter(w, r, c, noPlainHTTP.Refuse(name))
 	case served && port != "" && port != defaultPort(r.URL.Scheme):
-		p.refuseOuter(w, r, c, portRefusal(name, port))
+		p.refuseOuter(w, r, c, otherPort.Refuse(port, name))
 	case served:
 		if denial := c.client.DecideHost(host.Name); denial != nil {
 			p.refuseOuter(w, r, c, denied(denial))
@@ -170,10 +192,7 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 		}
 		p.gateway.serve(w, r, session{host: host, plain: true, caller: c})
 	case r.URL.Scheme != "http":
-		p.refuseOuter(w, r, c, &refusal{
-			status: http.StatusBadRequest, code: "http_request_error", title: "a " + r.URL.Scheme + " URL in absolute form",
-			remedy: "use CONNECT",
-		})
+		p.refuseOuter(w, r, c, notByConnect.Refuse(r.URL.Scheme))
 	default:
 		if refused := p.mayRequest(r); refused != nil {
 			p.refuseOuter(w, r, c, refused)
@@ -192,17 +211,10 @@ func isASCII(s string) bool {
 	return true
 }
 
-func nameRefusal(name string) *refusal {
-	return &refusal{
-		status: http.StatusBadRequest, code: "http_request_error", title: fmt.Sprintf("the host name %q is not ASCII", name),
-		remedy: "write it in its xn-- form",
-	}
-}
-
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
-	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), route: rules.Route{Operation: "elsewhere", Form: rules.Text}}
+	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), route: rules.Route{Operation: "elsewhere", Form: answer.Text}}
 	x.id, x.start, x.records = newID(), time.Now(), p.audit
 	x.path, x.query = target(r)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
@@ -228,7 +240,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	}
 	if refused != nil {
 		x.err = refused
-		refused.of(x.id).write(out, x.route.Form)
+		refused.WithID(x.id).Write(out, x.route.Form)
 		return
 	}
 	p.elsewhere.serve(out, r, x)
@@ -241,20 +253,13 @@ func defaultPort(scheme string) string {
 	return "80"
 }
 
-func portRefusal(name, port string) *refusal {
-	return &refusal{
-		status: http.StatusForbidden, code: "http_request_denied",
-		title: "port " + port + " of " + name + " is not served", remedy: "use 443",
-	}
-}
-
 // formFor is the form of errors before a request is classified.
-func formFor(host rules.Host) rules.Form {
+func formFor(host rules.Host) answer.Form {
 	switch host.Service {
 	case rules.API, rules.Uploads:
-		return rules.JSON
+		return answer.JSON
 	default:
-		return rules.Text
+		return answer.Text
 	}
 }
 
@@ -265,5 +270,5 @@ func (p *Proxy) noteTLS(conn net.Conn) {
 		level = slog.LevelWarn
 	}
 	f := tlsRefusal()
-	p.opts.Log.Log(context.Background(), level, "a client speaks TLS to the proxy", "client", from, "error", f.title, "remedy", f.remedy)
+	p.opts.Log.Log(context.Background(), level, "a client speaks TLS to the proxy", "client", from, "error", f.Title, "remedy", f.Remedy)
 }

@@ -6,12 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"math/big"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/rules"
 )
@@ -41,19 +42,30 @@ type placeholder struct {
 	expires      time.Time
 }
 
+// What a placeholder cannot choose against a rule.
+var (
+	otherInstallation = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "rule[%d] chooses another App or installation than this token's, installation %d of App %s",
+		Remedy: "ask for a token of that one, or change the rule",
+	})
+	otherNarrowing = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "%v",
+		Remedy: "ask for a token of what the rule allows",
+		About:  "the token was narrowed to what the rule does not allow",
+	})
+)
+
 // choose makes a want that of the placeholder. What a rule chose for the route
 // holds: the placeholder cannot choose otherwise.
 func (p *placeholder) choose(want *auth.Want, route *rules.Route) error {
 	if want.App != "" && want.App != p.app || want.Installation != 0 && want.Installation != p.installation {
-		return &refusal{
-			status: 403, code: "http_request_denied",
-			title:  fmt.Sprintf("rule[%d] chooses another App or installation than this token's, installation %d of App %s", route.Rule, p.installation, p.app),
-			remedy: "ask for a token of that one, or change the rule",
-		}
+		return otherInstallation.Refuse(route.Rule, p.installation, p.app)
 	}
 	narrow, err := p.narrow.And(want.Narrow)
 	if err != nil {
-		return &refusal{status: 403, code: "http_request_denied", title: err.Error(), remedy: "ask for a token of what the rule allows"}
+		return otherNarrowing.Refuse(err)
 	}
 	want.App, want.Installation, want.Narrow = p.app, p.installation, narrow
 	return nil

@@ -177,7 +177,7 @@ func TestPlaceholderWant(t *testing.T) {
 			err = p.choose(&got, &test.route)
 		}
 		if test.want == "" {
-			if err == nil || credentialRefusal(err).status != http.StatusForbidden {
+			if err == nil || credentialRefusal(err).Status != http.StatusForbidden {
 				t.Errorf("choose(%+v) = %+v, %v, want a refusal", test.route, got, err)
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
@@ -61,12 +62,24 @@ func newState(p Policy, before *state) *state {
 // servesAnybody reports whether somebody who is no client may be served.
 func (p *Policy) servesAnybody() bool { return p.Anonymous || len(p.Clients.All()) == 0 }
 
+// What a client's table in the configuration denies.
+var (
+	clientGone = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "client %s is not configured any more",
+	})
+	byClient = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title: "%v", About: "client … may not … (client.….…)",
+	})
+)
+
 // caller is who the client is by the policy in force. nil is somebody without
 // limits. The refusal is for a client that is not among the Clients.
-func (now *state) caller(c *policy.Client) (caller, *refusal) {
+func (now *state) caller(c *policy.Client) (caller, *answer.Refusal) {
 	who, ok := now.callers[nameOf(c)]
 	if !ok {
-		return caller{}, &refusal{status: http.StatusForbidden, code: "http_request_denied", title: "client " + nameOf(c) + " is not configured any more"}
+		return caller{}, clientGone.Refuse(nameOf(c))
 	}
 	who.client = c
 	return who, nil
@@ -114,16 +127,18 @@ func scopeOf(c *policy.Client) *auth.Scope {
 }
 
 // denied is a client's Denial as an answer.
-func denied(d *policy.Denial) *refusal {
+func denied(d *policy.Denial) *answer.Refusal {
 	if d == nil {
 		return nil
 	}
-	return &refusal{status: d.Status, code: "http_request_denied", title: d.Error(), remedy: d.Remedy, decidedBy: d.Key}
+	f := byClient.Refuse(d)
+	f.Status, f.Remedy, f.DecidedBy = d.Status, d.Remedy, d.Key
+	return f
 }
 
 // limit bounds a request by what the client may use. The request that it
 // returns is to be used instead.
-func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, *refusal) {
+func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, *answer.Refusal) {
 	u, limits := s.usage, s.usage.bounds()
 	if refused := u.tooLarge(r); refused != nil {
 		return r, refused

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
 )
 
@@ -31,11 +32,23 @@ const (
 )
 
 // refDecider says why an update of a ref is refused, nil if it is not.
-type refDecider func(policy.RefUpdate) *refusal
+type refDecider func(policy.RefUpdate) *answer.Refusal
+
+// What is refused of a push because it cannot be read.
+var (
+	encodedPush = answer.Define(answer.Kind{
+		Status: http.StatusUnsupportedMediaType, Code: answer.RequestError,
+		Title: "%v", About: "a push with Content-Encoding … cannot be checked: send it as it is, or as gzip",
+	})
+	badPush = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title: "%v", About: "the list of refs of a push cannot be read",
+	})
+)
 
 // checkPush decides about a push before anything of it leaves. It reads the
 // command list and puts it back: the body goes on as it came, and streams.
-func (x *exchange) checkPush(r *http.Request) *refusal {
+func (x *exchange) checkPush(r *http.Request) *answer.Refusal {
 	if x.decideRef == nil || x.route.Operation != "git-receive-pack" {
 		return nil
 	}
@@ -44,15 +57,15 @@ func (x *exchange) checkPush(r *http.Request) *refusal {
 		return unread.refusal(x.session.usage)
 	}
 	if err != nil {
-		return &refusal{status: http.StatusUnsupportedMediaType, code: "http_request_error", title: err.Error()}
+		return encodedPush.Refuse(err)
 	}
 	push, err := policy.ReadPush(list)
 	if unread, ok := errors.AsType[*bodyError](err); ok {
 		return unread.refusal(x.session.usage)
 	}
 	if err != nil {
-		refused := &refusal{status: http.StatusBadRequest, code: "http_request_error", title: err.Error()}
-		x.refusePush(push.Fail("ghapp-proxy: " + refused.title))
+		refused := badPush.Refuse(err)
+		x.refusePush(push.Fail("ghapp-proxy: " + refused.Title))
 		return refused
 	}
 	if refused, report := x.decidePush(push); refused != nil {
@@ -89,9 +102,9 @@ func plainPush(r *http.Request) (list io.Reader, zipped *bytes.Buffer, err error
 
 // decidePush asks about each ref. If one is refused, all are: what is left of a
 // push would not be what its author meant.
-func (x *exchange) decidePush(push *policy.Push) (*refusal, []byte) {
+func (x *exchange) decidePush(push *policy.Push) (*answer.Refusal, []byte) {
 	var (
-		first    *refusal
+		first    *answer.Refusal
 		reasons  = make(map[string]string) // ref → why it is refused
 		remedies []string
 	)
@@ -103,13 +116,13 @@ func (x *exchange) decidePush(push *policy.Push) (*refusal, []byte) {
 		if refused == nil {
 			continue
 		}
-		reasons[update.Ref] = "ghapp-proxy: " + refused.title
-		if !slices.Contains(remedies, refused.remedy) && len(remedies) < maxRemedies && refused.remedy != "" {
-			remedies = append(remedies, refused.remedy)
+		reasons[update.Ref] = "ghapp-proxy: " + refused.Title
+		if !slices.Contains(remedies, refused.Remedy) && len(remedies) < maxRemedies && refused.Remedy != "" {
+			remedies = append(remedies, refused.Remedy)
 		}
 		if first == nil {
 			copied := *refused
-			copied.title = fmt.Sprintf("push to %.200q refused: %s", update.Ref, refused.title)
+			copied.Title = fmt.Sprintf("push to %.200q refused: %s", update.Ref, refused.Title)
 			first = &copied
 		}
 	}
@@ -117,7 +130,7 @@ func (x *exchange) decidePush(push *policy.Push) (*refusal, []byte) {
 		return nil, nil
 	}
 	if more := len(reasons) - 1; more > 0 {
-		first.title += fmt.Sprintf(" (and %d more)", more)
+		first.Title += fmt.Sprintf(" (and %d more)", more)
 	}
 	message := "ghapp-proxy: " + strings.Join(append([]string{"nothing was pushed"}, remedies...), "; ")
 	return first, push.Refuse(reasons, message)
@@ -137,14 +150,4 @@ func (x *exchange) refusePush(report []byte) {
 		return
 	}
 	x.out.body.discard(maxDrain, drainSome, drainTime) // a client that is gone reads no answer
-}
-
-// writeReport answers a push as git-receive-pack does. git prints the reasons
-// of an answer with status 200 only.
-func (f *refusal) writeReport(w http.ResponseWriter, report []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "application/x-git-receive-pack-result")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Proxy-Status", f.proxyStatus())
-	writeWhole(w, http.StatusOK, report)
 }

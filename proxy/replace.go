@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/http"
 	"time"
+
+	"ghapp-proxy/answer"
 )
 
 // Replace puts another Policy in force, and returns how many connections that
@@ -62,7 +64,7 @@ func (id *identity) differs(c *caller, r *http.Request) bool {
 }
 
 // count counts the connection of a request for the caller, until its release.
-func (p *Proxy) count(r *http.Request, c *caller) *refusal {
+func (p *Proxy) count(r *http.Request, c *caller) *answer.Refusal {
 	s, refused := c.usage.open(r.Context(), c.identity(r), p.opts.Patience)
 	if refused != nil {
 		return refused
@@ -92,7 +94,7 @@ func (p *Proxy) isStill(s *slot, now *state) bool {
 
 // again is the caller of a connection by the policy in force, for its next
 // request.
-func (p *Proxy) again(c caller) (caller, *refusal) {
+func (p *Proxy) again(c caller) (caller, *answer.Refusal) {
 	now := p.current.Load()
 	if c.now == now {
 		return c, nil
@@ -105,10 +107,15 @@ func (p *Proxy) again(c caller) (caller, *refusal) {
 	return who, nil
 }
 
+var replacedNow = answer.Define(answer.Kind{
+	Status: http.StatusServiceUnavailable, Code: answer.RequestDenied,
+	Title:  "the configuration was changed at this moment",
+	Remedy: "connect again",
+})
+
 // changed refuses what the policy was replaced under.
-func changed() *refusal {
-	return &refusal{
-		status: http.StatusServiceUnavailable, code: "http_request_denied",
-		title: "the configuration was changed at this moment", remedy: "connect again", retryAt: time.Now(),
-	}
+func changed() *answer.Refusal {
+	f := replacedNow.Refuse()
+	f.RetryAt = time.Now()
+	return f
 }

@@ -59,7 +59,7 @@ func TestReplaceAnonymous(t *testing.T) {
 		p.Replace(step.policy)
 		status := 0
 		if _, refused := p.identify(another(t, conn)); refused != nil {
-			status = refused.status
+			status = refused.Status
 		}
 		if status != step.want {
 			t.Errorf("another user is answered %d by %+v, want %d", status, step.policy, step.want)

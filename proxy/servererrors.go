@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"ghapp-proxy/answer"
 )
 
 // What cannot be read as a request never reaches a handler: net/http (1.26) answers
@@ -20,9 +22,26 @@ const (
 	maxError    = 512 // bytes
 )
 
+var (
+	unreadRequest = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title: "the request could not be read: %s",
+	})
+	largeHead = answer.Define(answer.Kind{
+		Status: http.StatusRequestHeaderFieldsTooLarge, Code: answer.RequestError,
+		Title:  "the head of the request is larger than %d KiB",
+		Remedy: "send fewer or shorter fields: cookies, mostly",
+	})
+	tlsToProxy = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "this is the address of an HTTP proxy, and what came is TLS",
+		Remedy: "set HTTPS_PROXY to http://HOST:PORT, not https://: the connections in it are encrypted all the same",
+	})
+)
+
 // serverError is the answer with our name in place of one that net/http has made
 // by itself; nil for any other, which has a Date.
-func serverError(p []byte) *refusal {
+func serverError(p []byte) *answer.Refusal {
 	if len(p) > maxError || !bytes.HasPrefix(p, []byte(errorPrefix)) {
 		return nil
 	}
@@ -32,17 +51,18 @@ func serverError(p []byte) *refusal {
 	if !ok || err != nil || status < 400 {
 		return nil
 	}
-	f := &refusal{status: status, code: "http_request_error", title: "the request could not be read: " + strings.TrimPrefix(text, code+" ")}
 	if status == http.StatusRequestHeaderFieldsTooLarge {
-		f.title, f.remedy = "the head of the request is larger than "+strconv.Itoa(maxHead>>10)+" KiB", "send fewer or shorter fields: cookies, mostly"
+		return largeHead.Refuse(maxHead >> 10)
 	}
+	f := unreadRequest.Refuse(strings.TrimPrefix(text, code+" "))
+	f.Status = status
 	return f
 }
 
 // writeOwn writes p to conn, with our name in it if it is a server's error: then
 // because, if not nil, is what there is to say. What the client still sends nobody
 // reads.
-func writeOwn(conn net.Conn, client *clientConn, p []byte, because *refusal) (int, error) {
+func writeOwn(conn net.Conn, client *clientConn, p []byte, because *answer.Refusal) (int, error) {
 	f := serverError(p)
 	if f == nil {
 		return conn.Write(p)
@@ -50,7 +70,7 @@ func writeOwn(conn net.Conn, client *clientConn, p []byte, because *refusal) (in
 	if client != nil {
 		client.leaveUnread()
 	}
-	return len(p), cmp.Or(because, f).response(nil).Write(conn)
+	return len(p), cmp.Or(because, f).Response(nil).Write(conn)
 }
 
 // errTLS stands for the ClientHello of a client that speaks TLS to the proxy.
@@ -60,11 +80,8 @@ var errTLS = errors.New("TLS where HTTP is spoken")
 // section 5.1.
 func isHello(p []byte) bool { return len(p) > 2 && p[0] == 22 && p[1] == 3 }
 
-func tlsRefusal() *refusal {
-	return &refusal{
-		status: http.StatusBadRequest, code: "http_request_error", title: "this is the address of an HTTP proxy, and what came is TLS",
-		remedy: "set HTTPS_PROXY to http://HOST:PORT, not https://: the connections in it are encrypted all the same",
-	}
+func tlsRefusal() *answer.Refusal {
+	return tlsToProxy.Refuse()
 }
 
 // insideConn is the TLS of an intercepted connection on which HTTP/1.1 is spoken.

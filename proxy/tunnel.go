@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 )
@@ -145,8 +146,8 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
 			line, record.DecidedBy = line.With("address", denial.Addr, "decided_by", denial.Key), denial.Key
 		}
-		line.Warn("refused", "status", refused.status, "error", logged(refused.Error()))
-		refused.of(record.ID).response(r).Write(client)
+		line.Warn("refused", "status", refused.Status, "error", logged(refused.Error()))
+		refused.WithID(record.ID).Response(r).Write(client)
 		return
 	}
 	defer p.tunnels.remove(t)
@@ -158,8 +159,8 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	if refused := p.audit.begin(record); refused != nil {
 		record.Phase = ""
 		record.refuse(refused)
-		line.Warn("refused", "status", refused.status, "error", refused.Error())
-		refused.of(record.ID).response(r).Write(client)
+		line.Warn("refused", "status", refused.Status, "error", refused.Error())
+		refused.WithID(record.ID).Response(r).Write(client)
 		return
 	}
 	record.Phase = AuditEnd
@@ -180,9 +181,9 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 }
 
 // refuse makes the record that of a CONNECT that was refused.
-func (a *AuditRecord) refuse(refused *refusal) {
-	a.Kind, a.Decision, a.DecidedBy = AuditConnect, refused.decision(), refused.decidedBy
-	a.Status, a.Reason = refused.status, refused.Error()
+func (a *AuditRecord) refuse(refused *answer.Refusal) {
+	a.Kind, a.Decision, a.DecidedBy = AuditConnect, decisionOf(refused), refused.DecidedBy
+	a.Status, a.Reason = refused.Status, refused.Error()
 }
 
 // errClosing is for a tunnel that ends with the proxy, or comes too late.
@@ -207,10 +208,16 @@ func (p *Proxy) dialTunnel(ctx context.Context, client net.Conn, to policy.Desti
 	return t, nil
 }
 
+var closingTunnel = answer.Define(answer.Kind{
+	Status: http.StatusServiceUnavailable, Code: answer.ConnectionTerminated,
+	Title:  errClosing.Error(),
+	Remedy: "try again in a moment",
+})
+
 // tunnelRefusal says why there is no tunnel.
-func tunnelRefusal(err error, to policy.Destination) *refusal {
+func tunnelRefusal(err error, to policy.Destination) *answer.Refusal {
 	if errors.Is(err, errClosing) {
-		return &refusal{status: http.StatusServiceUnavailable, code: "connection_terminated", title: err.Error(), remedy: "try again in a moment"}
+		return closingTunnel.Refuse()
 	}
 	return upstreamRefusal(err, to.String())
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/policy"
 
@@ -79,7 +80,7 @@ func perMinute(before *rate.Limiter, n, burst int) *rate.Limiter {
 // open counts a connection until its release. If there are too many, the one that
 // has been idle for longest is closed for it; if none is idle, it waits as long as
 // patience says, and is refused then.
-func (u *usage) open(ctx context.Context, told *identity, patience time.Duration) (*slot, *refusal) {
+func (u *usage) open(ctx context.Context, told *identity, patience time.Duration) (*slot, *answer.Refusal) {
 	if s := u.tryOpen(told); s != nil {
 		return s, nil
 	}
@@ -233,7 +234,7 @@ func (s *slot) releaseUnused() {
 
 // begin counts a request of a connection, until done is called if it is not
 // refused. If there are too many, it waits for its turn as long as patience says.
-func (u *usage) begin(ctx context.Context, conn *slot, patience time.Duration) *refusal {
+func (u *usage) begin(ctx context.Context, conn *slot, patience time.Duration) *answer.Refusal {
 	by := u.bounds()
 	if refused := u.keepPace(by); refused != nil {
 		return refused
@@ -246,7 +247,7 @@ func (u *usage) begin(ctx context.Context, conn *slot, patience time.Duration) *
 
 // keepPace counts a request against those of a minute. So are CONNECTs counted that
 // are refused, or lead to a tunnel: each has its record.
-func (u *usage) keepPace(by *bounds) *refusal {
+func (u *usage) keepPace(by *bounds) *answer.Refusal {
 	if by.pace == nil {
 		return nil
 	}
@@ -255,7 +256,7 @@ func (u *usage) keepPace(by *bounds) *refusal {
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		refused := u.tooMuch(fmt.Sprintf("%d requests a minute", by.RequestsPerMinute), "requests_per_minute", wait)
-		refused.quiet = !u.hasty.Allow() // or they would fill the logs all the same
+		refused.Quiet = !u.hasty.Allow() // or they would fill the logs all the same
 		return refused
 	}
 	return nil
@@ -304,26 +305,36 @@ func (u *usage) limitQuestions(ctx context.Context) context.Context {
 	return auth.LimitLookUps(ctx, u.name, u.ask)
 }
 
+// What a client's limits refuse.
+var (
+	largeBody = answer.Define(answer.Kind{
+		Status: http.StatusRequestEntityTooLarge, Code: answer.RequestDenied,
+		Title: "client %s may send bodies of %d bytes at most",
+	})
+	limited = answer.Define(answer.Kind{
+		Status: http.StatusTooManyRequests, Code: answer.LimitReached,
+		Title: "client %s is limited to %s",
+	})
+)
+
 // tooLarge refuses a body by its stated length.
-func (u *usage) tooLarge(r *http.Request) *refusal {
+func (u *usage) tooLarge(r *http.Request) *answer.Refusal {
 	if most := u.bounds().MaxBody; most == 0 || r.ContentLength <= most {
 		return nil
 	}
 	return u.bodyTooLarge()
 }
 
-func (u *usage) bodyTooLarge() *refusal {
-	return &refusal{
-		status: http.StatusRequestEntityTooLarge, code: "http_request_denied",
-		title:  fmt.Sprintf("client %s may send bodies of %d bytes at most", u.name, u.bounds().MaxBody),
-		remedy: "send less, or raise client." + u.name + ".max_body", decidedBy: "client." + u.name + ".max_body",
-	}
+func (u *usage) bodyTooLarge() *answer.Refusal {
+	key := "client." + u.name + ".max_body"
+	f := largeBody.Refuse(u.name, u.bounds().MaxBody).WithRemedy("send less, or raise " + key)
+	f.DecidedBy = key
+	return f
 }
 
-func (u *usage) tooMuch(what, key string, wait time.Duration) *refusal {
-	return &refusal{
-		status: http.StatusTooManyRequests, code: "connection_limit_reached", // RFC 9209, section 2.3.12
-		title:  fmt.Sprintf("client %s is limited to %s", u.name, what),
-		remedy: fmt.Sprintf("wait, or raise client.%s.%s", u.name, key), decidedBy: "client." + u.name + "." + key, retryAt: time.Now().Add(wait),
-	}
+func (u *usage) tooMuch(what, key string, wait time.Duration) *answer.Refusal {
+	key = "client." + u.name + "." + key
+	f := limited.Refuse(u.name, what).WithRemedy("wait, or raise " + key)
+	f.DecidedBy, f.RetryAt = key, time.Now().Add(wait)
+	return f
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
 )
 
@@ -23,11 +24,11 @@ func TestLookupsWait(t *testing.T) {
 		for range 100 {
 			wg.Go(func() {
 				err := u.ask(t.Context())
-				limited, ok := err.(*refusal)
+				limited, ok := err.(*answer.Refusal)
 				switch {
 				case err == nil && time.Since(start) <= maxLookUpWait:
 					asked.Add(1)
-				case ok && limited.status == 429 && time.Since(start) == 0:
+				case ok && limited.Status == 429 && time.Since(start) == 0:
 					refused.Add(1)
 				default:
 					t.Errorf("a look-up: %v after %v", err, time.Since(start))

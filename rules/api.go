@@ -1,6 +1,10 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/answer"
+)
 
 // api classifies a REST or GraphQL path: by GitHub's table of operations, and
 // what the table does not know by the structure of its path, since operations
@@ -16,7 +20,7 @@ func api(req Request, path segments) (Route, error) {
 	if err := path.checkLeading(leading); err != nil {
 		return Route{}, err
 	}
-	route := Route{Credential: Installation, Scheme: Bearer, Form: JSON}
+	route := Route{Credential: Installation, Scheme: Bearer, Form: answer.JSON}
 	route.byStructure(&path)
 	if path.is(0, "search") {
 		route.setSubjects(searchSubjects(req.Query), "search")
@@ -116,7 +120,7 @@ func uploads(req Request, path segments) (Route, error) {
 	if err := path.checkLeading(3); err != nil {
 		return Route{}, err
 	}
-	route := Route{Operation: "uploads", Scheme: Bearer, Form: JSON}
+	route := Route{Operation: "uploads", Scheme: Bearer, Form: answer.JSON}
 	if path.is(0, "repos") && path.n > 3 {
 		route.Credential = Installation
 		route.setRepository(path.at[1], path.at[2])

@@ -1,5 +1,7 @@
 package rules
 
+import "ghapp-proxy/answer"
+
 // Credential is what a route needs in its Authorization header.
 type Credential uint8
 
@@ -35,18 +37,6 @@ const (
 	Basic
 )
 
-// Form is the shape in which the client expects to read an error.
-type Form uint8
-
-const (
-	// JSON is GitHub's {"message", "documentation_url"}.
-	JSON Form = iota
-	// Text is text/plain, the only form that git prints.
-	Text
-	// LFS is the JSON of the Git LFS API.
-	LFS
-)
-
 // Request is the part of a request that decides.
 type Request struct {
 	Method string
@@ -63,7 +53,7 @@ type Route struct {
 	Operation  string
 	Credential Credential
 	Scheme     Scheme
-	Form       Form
+	Form       answer.Form
 
 	Subject           // whom the request is about
 	Others  []Subject // further ones, of a search or a GraphQL document

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/rules"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,21 +45,21 @@ func TestRoute(t *testing.T) {
 		return route
 	}
 	git := func(op string, read bool) rules.Route {
-		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Basic, Form: rules.Text,
+		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Basic, Form: answer.Text,
 			Subject: rules.Subject{Owner: "acme", Repo: "widgets"}, Read: read, GitAuth: true}
 	}
 	with := func(route rules.Route, change func(*rules.Route)) rules.Route {
 		change(&route)
 		return route
 	}
-	lfs := func(r *rules.Route) { r.Form = rules.LFS }
+	lfs := func(r *rules.Route) { r.Form = answer.LFS }
 	write := func(r *rules.Route) { r.Read = false }
 	userOnly := func(r *rules.Route) { r.UserOnly = true }
 	file := func(op string) rules.Route {
-		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Token, Form: rules.Text,
+		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Token, Form: answer.Text,
 			Subject: rules.Subject{Owner: "acme", Repo: "widgets"}, Read: true}
 	}
-	page := rules.Route{Operation: "web", Form: rules.Text, Read: true}
+	page := rules.Route{Operation: "web", Form: answer.Text, Read: true}
 
 	for in, want := range map[string]rules.Route{
 		"GET api.github.com/repos/acme/widgets":          apiRoute("repos/get", "acme", "widgets"),
@@ -161,7 +162,7 @@ func TestRoute(t *testing.T) {
 
 		"GET raw.githubusercontent.com/acme/widgets/main/README.md":             file("raw"),
 		"GET codeload.github.com/acme/widgets/legacy.tar.gz/refs/heads/main":    file("archive"),
-		"GET raw.githubusercontent.com/robots.txt":                              {Operation: "raw", Scheme: rules.Token, Form: rules.Text, Read: true},
+		"GET raw.githubusercontent.com/robots.txt":                              {Operation: "raw", Scheme: rules.Token, Form: answer.Text, Read: true},
 		"POST uploads.github.com/repos/acme/widgets/releases/1/assets?name=a.b": {Operation: "repos/upload-release-asset", Credential: rules.Installation, Subject: rules.Subject{Owner: "acme", Repo: "widgets"}},
 		"POST ghe.example.com/api/uploads/repos/acme/widgets/releases/1/assets": {Operation: "repos/upload-release-asset", Credential: rules.Installation, Subject: rules.Subject{Owner: "acme", Repo: "widgets"}},
 		"GET uploads.github.com/elsewhere":                                      {Operation: "uploads", Read: true},

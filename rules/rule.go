@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/answer"
 )
 
 // Rule is one rule of the user's own. It matches a request that meets all of
@@ -303,7 +305,7 @@ func schemeFor(c Credential, route *Route) Scheme {
 	switch {
 	case c == ClientSecret:
 		return Basic
-	case c != Installation || route.Form == JSON:
+	case c != Installation || route.Form == answer.JSON:
 		return Bearer
 	case route.Scheme == Token:
 		return Token // raw files and archives

@@ -1,6 +1,10 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/answer"
+)
 
 // Paths are the ways in which a server may read the path of a request, for
 // Pattern: as it was sent and with escaped slashes taken for slashes, and both
@@ -26,7 +30,7 @@ func PathsOf(req Request, route *Route) Paths {
 	if loose := undisguised(p.sent[0]); loose != p.sent[0] {
 		p.loose[0] = loose
 	}
-	if route.Form != JSON {
+	if route.Form != answer.JSON {
 		return p
 	}
 	for i, path := range p.sent {

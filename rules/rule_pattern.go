@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"ghapp-proxy/answer"
 )
 
 // Pattern matches paths by whole segments: a word matches itself, whatever its
@@ -143,7 +145,7 @@ func readPath(req Request, route *Route) readings {
 		path = withoutBase(path)
 	}
 	web := req.Host.Service == Web || req.Host.Service == GHES
-	if web && route.Form != JSON && route.Repo != "" {
+	if web && route.Form != answer.JSON && route.Repo != "" {
 		path = withoutGit(path, route.Repo)
 	}
 	if plain := slashed(path); plain != path {

@@ -1,6 +1,10 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/answer"
+)
 
 // web classifies a path of the web host: git, LFS and archives take an
 // installation token, pages take nothing.
@@ -8,7 +12,7 @@ func web(req Request, path segments) (Route, error) {
 	if err := path.checkLeading(2); err != nil {
 		return Route{}, err
 	}
-	route := Route{Operation: "web", Form: Text}
+	route := Route{Operation: "web", Form: answer.Text}
 	if path.n < 3 {
 		return route, nil
 	}
@@ -24,7 +28,7 @@ func web(req Request, path segments) (Route, error) {
 	case path.is(2, "info") && path.is(3, "lfs"):
 		batch := path.n == 6 && path.is(4, "objects") && path.is(5, "batch")
 		route.git("lfs", get || batch)
-		route.Form = LFS
+		route.Form = answer.LFS
 	case path.is(2, "archive"), path.is(2, "tarball"), path.is(2, "zipball"):
 		route.Operation, route.Credential, route.Scheme = "archive", Installation, Token
 	default:
@@ -52,7 +56,7 @@ func files(path segments, operation string) (Route, error) {
 	if err := path.checkLeading(2); err != nil {
 		return Route{}, err
 	}
-	route := Route{Operation: operation, Scheme: Token, Form: Text}
+	route := Route{Operation: operation, Scheme: Token, Form: answer.Text}
 	if path.n > 2 {
 		route.Credential = Installation
 		route.setRepository(path.at[0], path.at[1])
