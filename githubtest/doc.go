@@ -52,7 +52,8 @@
 //   - Commits of pull requests are not counted, reviews and checks do not exist, and
 //     nothing can be merged.
 //   - A content stored by LFS or as an asset is known to all repositories by its checksum.
-//   - No webhooks, no pages, no Actions beyond runner registration tokens.
+//   - No webhooks, no pages, no Actions beyond runner registration tokens and reading
+//     the one run, which has ended, that acme/widgets has.
 package githubtest
 
 //go:generate go run gen/main.go

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ func TestGH(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(sh.dir, "asset.bin"), []byte("asset"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	run := s.world.repos[WidgetsID].runs()[0]
 	for _, tt := range []struct{ args, want string }{
 		{"api repos/acme/widgets --jq .full_name", "acme/widgets"},
 		{"api --paginate repos/acme/widgets/issues?state=all --jq length", "38"},
@@ -36,6 +38,10 @@ func TestGH(t *testing.T) {
 		{"release list -R acme/widgets", "v2.0.0"},
 		{"search issues broken --repo acme/widgets", "Widget 35 is broken"},
 		{"repo list acme", "acme/rockets"},
+		{"run list -R acme/widgets", "CI"},
+		{fmt.Sprintf("run view %d -R acme/widgets", run.id), "build in 0s"},
+		{fmt.Sprintf("run view %d -R acme/widgets --log", run.id), "widgets are built"},
+		{fmt.Sprintf("run download %d -R acme/widgets -D out", run.id), ""},
 		{"auth status", "ci-bot[bot]"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -48,6 +54,9 @@ func TestGH(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(sh.dir, "out", "asset.bin")); string(b) != "asset" {
 		t.Errorf("downloaded asset %q, %v", b, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(sh.dir, "out", "widgets", "widgets.txt")); string(b) != "widgets, built\n" {
+		t.Errorf("downloaded artifact %q, %v", b, err)
 	}
 }
 

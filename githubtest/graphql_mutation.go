@@ -74,7 +74,7 @@ func (c *call) gqlCreatePull(g *gql, r *repository, input obj) any {
 	if c.s.resolve(r.dir, "refs/heads/"+head) == "" {
 		return g.fail("UNPROCESSABLE", "Head sha can't be blank, Base sha can't be blank, Head ref must be a branch")
 	}
-	is := c.s.addPull(r, c.actor(), text(input["title"]), text(input["body"]), head,
+	is := c.s.openPull(r, c.actor(), text(input["title"]), text(input["body"]), head,
 		strings.TrimPrefix(text(input["baseRefName"]), "refs/heads/"))
 	is.pull.draft, _ = input["draft"].(bool)
 	return obj{"pullRequest": c.gqlIssue(g, is)}

@@ -79,6 +79,7 @@ func (c *call) gqlRepoFields(g *gql, r *repository) obj {
 		"issue":              find(false, true),
 		"pullRequest":        find(true, false),
 		"issueOrPullRequest": find(true, true),
+		"object":             field(func(args obj) any { return c.gqlObject(g, r, args) }),
 		"issues":             field(func(args obj) any { return c.gqlIssues(g, r, args, false) }),
 		"pullRequests":       field(func(args obj) any { return c.gqlIssues(g, r, args, true) }),
 		"labels": field(func(args obj) any {

@@ -12,6 +12,7 @@ const (
 	serviceRaw                     // raw files
 	serviceCodeload                // archives
 	serviceObjects                 // signed URLs
+	serviceArchives                // of artifacts and logs
 	serviceLFS                     // the verify action of LFS
 )
 
@@ -24,8 +25,8 @@ type instance struct {
 	api, graphql, uploads, web, raw, codeload, avatars string
 }
 
-// signedHost serves everything that GitHub hands out as a signed URL, and
-// lfsHost the verification of LFS uploads.
+// signedHost serves what GitHub hands out as a signed URL, save for what is
+// artifactHost's, and lfsHost the verification of LFS uploads.
 const (
 	signedHost = "objects.githubusercontent.com"
 	lfsHost    = "lfs.github.com"

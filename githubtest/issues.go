@@ -26,6 +26,7 @@ type issue struct {
 type pull struct {
 	id         int64
 	head, base string // branches of the same repository
+	fork       string // commit of base when it was opened, "" for the seed's
 	draft      bool
 }
 

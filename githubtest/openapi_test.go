@@ -145,11 +145,13 @@ func examples(ids map[string]int64, head string) []example {
 		{"PATCH " + repo + "/issues/{issue_number}", w + "/issues/2", "token", `{"state":"closed"}`, 200},
 		{"GET " + repo + "/issues/{issue_number}/comments", w + "/issues/1/comments", "token", "", 200},
 		{"POST " + repo + "/issues/{issue_number}/comments", w + "/issues/1/comments", "token", `{"body":"B"}`, 201},
+		{"POST " + repo + "/issues/{issue_number}/labels", w + "/issues/1/labels", "token", `["released"]`, 200},
 		{"GET " + repo + "/issues/comments/{comment_id}", w + id("/issues/comments/%d", "comment"), "token", "", 200},
 		{"GET " + repo + "/labels", w + "/labels", "token", "", 200},
 		{"GET " + repo + "/pulls", w + "/pulls", "token", "", 200},
 		{"POST " + repo + "/pulls", w + "/pulls", "token", `{"title":"P","head":"feature-1","base":"main"}`, 201},
 		{"GET " + repo + "/pulls/{pull_number}", w + "/pulls/36", "token", "", 200},
+		{"GET " + repo + "/pulls/{pull_number}/commits", w + "/pulls/36/commits", "token", "", 200},
 		{"GET " + repo + "/releases", w + "/releases", "token", "", 200},
 		{"GET " + repo + "/releases/latest", w + "/releases/latest", "token", "", 200},
 		{"GET " + repo + "/releases/tags/{tag}", w + "/releases/tags/v1.0.0", "token", "", 200},
@@ -189,6 +191,17 @@ func examples(ids map[string]int64, head string) []example {
 		{"DELETE " + repo + "/git/refs/{ref}", w + "/git/refs/heads/new", "token", "", 204},
 		{"GET " + repo + "/tarball/{ref}", w + "/tarball/main", "token", "", 302},
 		{"GET " + repo + "/zipball/{ref}", w + "/zipball/v1.0.0", "token", "", 302},
+		{"GET " + repo + "/actions/workflows", w + "/actions/workflows", "token", "", 200},
+		{"GET " + repo + "/actions/workflows/{workflow_id}", w + id("/actions/workflows/%d", "workflow"), "token", "", 200},
+		{"GET " + repo + "/actions/runs", w + "/actions/runs", "token", "", 200},
+		{"GET " + repo + "/actions/runs/{run_id}", w + id("/actions/runs/%d", "run"), "token", "", 200},
+		{"GET " + repo + "/actions/runs/{run_id}/jobs", w + id("/actions/runs/%d/jobs", "run"), "token", "", 200},
+		{"GET " + repo + "/actions/runs/{run_id}/logs", w + id("/actions/runs/%d/logs", "run"), "token", "", 302},
+		{"GET " + repo + "/actions/runs/{run_id}/artifacts", w + id("/actions/runs/%d/artifacts", "run"), "token", "", 200},
+		{"GET " + repo + "/actions/artifacts", w + "/actions/artifacts?name=widgets", "token", "", 200},
+		{"GET " + repo + "/actions/artifacts/{artifact_id}", w + id("/actions/artifacts/%d", "artifact"), "token", "", 200},
+		{"GET " + repo + "/actions/artifacts/{artifact_id}/{archive_format}", w + id("/actions/artifacts/%d/zip", "artifact"), "token", "", 302},
+		{"GET " + repo + "/check-runs/{check_run_id}/annotations", w + id("/check-runs/%d/annotations", "job"), "token", "", 200},
 		{"DELETE /installation/token", "/installation/token", "token", "", 204},
 	}
 }
@@ -216,9 +229,10 @@ func TestOpenAPI(t *testing.T) {
 		"token":  "token " + mintToken(t, s, AcmeInstallation),
 		"client": basic(ci.ClientID, ci.ClientSecret),
 	}
-	rel := s.world.repos[WidgetsID].releases[0]
+	rel, run := s.world.repos[WidgetsID].releases[0], s.world.repos[WidgetsID].runs()[0]
 	seen := make(map[string]bool)
 	for _, e := range examples(map[string]int64{
+		"workflow": run.workflow.id, "run": run.id, "job": run.job, "artifact": run.artifacts[0].id,
 		"release": rel.id, "asset": rel.assets[0].id, "comment": s.world.repos[WidgetsID].issues[0].comments[0].id,
 	}, s.resolve(s.world.repos[WidgetsID].dir, defaultBranch)) {
 		method, _, _ := strings.Cut(e.op, " ")

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ func issueRoutes() []route {
 		patch("/repos/{owner}/{repo}/issues/{issue_number}", "issues=write; pull_requests=write", (*call).updateIssue),
 		get("/repos/{owner}/{repo}/issues/{issue_number}/comments", "issues=read; pull_requests=read", (*call).listComments),
 		post("/repos/{owner}/{repo}/issues/{issue_number}/comments", "issues=write; pull_requests=write", (*call).createComment),
+		post("/repos/{owner}/{repo}/issues/{issue_number}/labels", "issues=write; pull_requests=write", (*call).addLabels),
 		get("/repos/{owner}/{repo}/issues/comments/{comment_id}", "issues=read; pull_requests=read", (*call).getComment),
 		get("/repos/{owner}/{repo}/labels", "issues=read; pull_requests=read", (*call).listLabels),
 	}
@@ -102,6 +104,25 @@ func (c *call) updateIssue() reply {
 		return invalid("Issue", "state", "invalid")
 	}
 	return ok(c.issueJSON(is))
+}
+
+// addLabels takes the names alone, too:
+// https://docs.github.com/en/rest/issues/labels#add-labels-to-an-issue
+func (c *call) addLabels() reply {
+	is := c.repo.issue(c.number("issue_number"))
+	if is == nil {
+		return notFound()
+	}
+	var body struct{ Labels []string }
+	if !c.decode(&body.Labels) && !c.decode(&body) {
+		return problem(http.StatusBadRequest, "Problems parsing JSON")
+	}
+	for _, l := range labelsNamed(body.Labels) {
+		if !hasLabels(is, l.name) {
+			is.labels = append(is.labels, l)
+		}
+	}
+	return ok(c.labelsJSON(is))
 }
 
 func (c *call) listComments() reply {

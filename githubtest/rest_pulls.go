@@ -12,6 +12,7 @@ func pullRoutes() []route {
 		get("/repos/{owner}/{repo}/pulls", "pull_requests=read", (*call).listPulls),
 		post("/repos/{owner}/{repo}/pulls", "pull_requests=write", (*call).createPull),
 		get("/repos/{owner}/{repo}/pulls/{pull_number}", "pull_requests=read", (*call).getPull),
+		get("/repos/{owner}/{repo}/pulls/{pull_number}/commits", "pull_requests=read", (*call).listPullCommits),
 	}
 }
 
@@ -46,7 +47,7 @@ func (c *call) createPull() reply {
 	if c.s.resolve(c.repo.dir, "refs/heads/"+body.Base) == "" {
 		return invalid("PullRequest", "base", "invalid")
 	}
-	is := c.s.addPull(c.repo, c.actor(), body.Title, body.Body, head, body.Base)
+	is := c.s.openPull(c.repo, c.actor(), body.Title, body.Body, head, body.Base)
 	is.pull.draft = body.Draft
 	return created(c.pullJSON(is))
 }
@@ -74,6 +75,39 @@ func (c *call) getPull() reply {
 		return reply{status: 200, value: diff}.with("Content-Type", "application/vnd.github.v3.diff; charset=utf-8")
 	}
 	return ok(c.pullJSON(is))
+}
+
+// openPull is addPull, and remembers where the base was.
+func (s *Server) openPull(r *repository, author *Account, title, body, head, base string) *issue {
+	is := s.addPull(r, author, title, body, head, base)
+	is.pull.fork = s.resolve(r.dir, "refs/heads/"+base)
+	return is
+}
+
+// pullCommits are the ids of the commits of a pull request, newest first, and
+// also where its base has them by now.
+func (s *Server) pullCommits(is *issue) []string {
+	from := is.pull.fork
+	if from == "" {
+		from = "refs/heads/" + is.pull.base
+	}
+	out, err := s.git(is.repo.dir, "", "rev-list", from+"..refs/heads/"+is.pull.head)
+	if err != nil {
+		return nil // the branch is gone
+	}
+	return strings.Fields(out)
+}
+
+func (c *call) listPullCommits() reply {
+	is := c.pull()
+	if is == nil {
+		return notFound()
+	}
+	var all []any
+	for _, sha := range slices.Backward(c.s.pullCommits(is)) {
+		all = append(all, c.commits(sha, "", 1)...)
+	}
+	return c.page(all, c.repoPath(fmt.Sprintf("/pulls/%d/commits", is.number)), nil)
 }
 
 func (c *call) simplePullJSON(is *issue) obj {

@@ -13,6 +13,7 @@ func (s *Server) allRoutes() []route {
 	all = append(all, releaseRoutes()...)
 	all = append(all, gitRoutes()...)
 	all = append(all, gitDataRoutes()...)
+	all = append(all, actionsRoutes()...)
 	all = append(all, accountRoutes()...)
 	all = append(all, searchRoutes()...)
 	all = append(all, graphqlRoutes()...)

@@ -75,6 +75,9 @@ func (s *Server) Seed() error {
 	if err := s.seedRepos(); err != nil {
 		return err
 	}
+	if err := s.seedActions(); err != nil {
+		return err
+	}
 	return s.seedApps()
 }
 

@@ -105,6 +105,7 @@ func New(opts Options) (*Server, error) {
 	}
 	s.mounts = append(s.mounts,
 		mount{s.mounts[0].inst, serviceObjects, signedHost, ""},
+		mount{s.mounts[0].inst, serviceArchives, artifactHost, ""},
 		mount{s.mounts[0].inst, serviceLFS, lfsHost, ""})
 	return s, s.start()
 }
@@ -309,6 +310,8 @@ func (s *Server) route(cred credential) http.Handler {
 			c.serveCodeload()
 		case serviceObjects:
 			c.serveObject()
+		case serviceArchives:
+			c.serveArchive()
 		case serviceLFS:
 			c.serveLFSVerify()
 		}

@@ -66,6 +66,7 @@ type repository struct {
 	updated     time.Time
 	issues      []*issue // issues and pulls, by number
 	releases    []*release
+	workflows   []*workflow
 }
 
 func newWorld() world {
