@@ -156,6 +156,88 @@ func TestAttackSearch(t *testing.T) {
 	})
 }
 
+// A rule denies acme/rockets. Neither listings nor searches tell what it has.
+func TestAttackDeniedListings(t *testing.T) {
+	w := start(t, func(s *setup) {
+		s.options.Rules.Rules = []rules.Rule{{Repositories: repositories(t, "acme/rockets"), Deny: "rockets are secret"}}
+	})
+	const (
+		denied  = "403 rule[1] denies this: rockets are secret"
+		looks   = "403 rule[1] looks at whom or what a request is about, and "
+		listing = looks + "the answer may tell of repositories that the request does not name: ask for each by its owner and name"
+		search  = looks + "this search may find what is in repositories that it does not name: name each by repo:OWNER/NAME, without OR, NOT and parentheses"
+		unclear = looks + "this one does not say so that it can be told"
+		form    = "\nContent-Type: application/x-www-form-urlencoded\n\n"
+	)
+	for _, a := range []attack{
+		{request: "GET /orgs/acme/repos", want: listing},
+		{request: "GET /ORGS/Acme/repos", want: listing},
+		{request: "GET /%6frgs/%61cme/repos", want: listing},
+		{request: "GET /orgs/acme//repos", want: listing},
+		{request: "GET /orgs/acme/repos.json", want: listing},
+		{request: "GET /orgs/acme/%2572epos", want: listing},
+		{request: "GET /orgs/acme/repos;x", want: listing},
+		{request: "HEAD /orgs/acme/repos", want: "403"},
+		{request: "GET /organizations/5001/repos", want: listing, asks: true},
+		{request: "GET /orgs/acme/issues?filter=all", want: listing},
+		{request: "GET /orgs/acme/events", want: listing},
+		{request: "GET /orgs/acme/dependabot/alerts", want: listing},
+		{request: "GET /orgs/acme/code-scanning/alerts", want: listing},
+		{request: "GET /orgs/acme/secret-scanning/alerts", want: listing},
+		{request: "GET /orgs/acme/packages?package_type=npm", want: listing},
+		{request: "GET /orgs/acme/audit-log", want: listing},
+		{request: "GET /orgs/acme/hooks/1/deliveries/1", want: listing},
+		{request: "GET /orgs/acme/migrations/1/archive", want: listing},
+		{request: "GET /orgs/acme/teams/x/repos", want: listing},
+		{request: "GET /orgs/acme/projectsV2/1/items", want: listing},
+		{request: "GET /orgs/acme/of-tomorrow", want: listing},
+		{request: "GET /users/acme/repos", want: listing},
+		{request: "GET /users/octocat/events", want: listing},
+		{request: "GET /users/octocat/repos?type=all", want: listing},
+		{request: "GET /users/octocat/repos" + form + "type=all", want: unclear},
+		{request: "GET /user/repos", want: listing},
+		{request: "GET /installation/repositories", want: listing},
+		{request: "GET /issues", want: listing},
+		{request: "GET /user/issues", want: listing},
+		{request: "GET /events", want: listing},
+		{request: "GET /notifications", want: listing},
+		{request: "GET /of-tomorrow", want: listing},
+		{request: "GET /repos/acme/widgets/forks", want: listing},
+		{request: "GET /repos/acme/widgets/issues/1/timeline", want: listing},
+		{request: "GET /repos/acme/widgets/issues/1/sub_issues", want: listing},
+		{request: "GET /repositories/9001/forks", want: listing, asks: true},
+		{request: "GET /search/issues?q=secret", want: search},
+		{request: "GET /search/issues?q=org:acme+secret", want: search},
+		{request: "GET /search/issues?q=user:acme+secret", want: search},
+		{request: "GET /search/issues?q=repo:acme/rockets", want: denied},
+		{request: "GET /search/issues?q=repo:acme/widgets+repo:acme/rockets", want: denied},
+		{request: "GET /search/issues?q=repo:acme/widgets+OR+secret", want: search},
+		{request: "GET /search/issues?q=%22+repo:acme/widgets+%22+secret", want: search},
+		{request: "GET /search/issues?q=repo:acme/widgets&%5Bq%5D=secret", want: search},
+		{request: "GET /search/issues?q=repo:acme/widgets;q=secret", want: search},
+		{request: "GET /search/issues?q=repo:acme/widgets&q=secret", want: unclear},
+		{request: "GET /search/issues?q=repo:acme/widgets" + form + "q=secret", want: unclear},
+		{request: "GET /search/issues?q=-repo:acme/widgets", want: search},
+		{request: "GET /search/issues.json?q=repo:acme/widgets", want: search},
+		{request: "GET /search/code?q=org:globex+org:acme", want: search},
+		{request: "GET /search/commits?q=x", want: search},
+		{request: "GET /search/repositories?q=rockets", want: search},
+		{request: "GET /search/labels?q=x", want: search},
+		{request: "GET /search/labels?q=x&repository_id=9002", want: denied, asks: true},
+	} {
+		w.attempt(t, a)
+	}
+	// What does not lead there is free.
+	for _, target := range []string{
+		"/orgs/globex/repos", "/users/globex/repos", "/orgs/acme", "/repos/acme/widgets/issues", "/repos/acme/widgets/pulls", "/rate_limit",
+		"/search/issues?q=repo:acme/widgets+is:open", "/search/issues?q=org:globex", "/search/issues?q=%22two+words%22+repo:acme/widgets",
+	} {
+		if got := w.outcomeOf(t, w.client(t, false), "", "GET", "api.github.com"+target, ""); !strings.HasPrefix(got, "200") {
+			t.Errorf("GET %s: %q, want 200", target, got)
+		}
+	}
+}
+
 func TestAttackOtherServices(t *testing.T) {
 	needGit(t)
 	w := compromise(t, nil)

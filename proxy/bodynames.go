@@ -29,6 +29,9 @@ func (x *exchange) readBody(r *http.Request) *answer.Refusal {
 			return refused
 		}
 	}
+	if r.ContentLength != 0 && x.route.ReadsQuery() {
+		x.route.Unclear = true // Rack takes the parameters of a form for those of the query
+	}
 	if !x.route.NamesInBody() {
 		return nil
 	}

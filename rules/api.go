@@ -27,6 +27,9 @@ func api(req Request, path segments) (Route, error) {
 		route.Unclear = !isSearchRead(req.Query)
 	}
 	op, named := operationOf(req, path.path)
+	if route.Operation != "graphql" {
+		route.setReach(req, &path, op, named)
+	}
 	if op == nil {
 		route.CloneToken = route.Operation != "graphql" // nobody knows
 		return route, nil

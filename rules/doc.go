@@ -27,6 +27,9 @@
 // or a GraphQL node id. The others that a search or a document names are in
 // Route.Others.
 //
+// Route.Reach says how far the answer may lead from those: what a document selects,
+// what GitHub's descriptions say of an operation's answer, what confines a search.
+//
 // Where a body may lead an operation to somebody else (who gets a repository, what
 // it is forked to), or a comparison has another repository in its path, those are
 // among the others, too.

@@ -11,11 +11,11 @@ import (
 
 //go:generate go run gen/graphql/main.go
 
-// Reach is how far a GraphQL document may lead from whom it names.
+// Reach is how far the answer to a request may lead from whom it names.
 type Reach uint8
 
 const (
-	ReachNamed  Reach = iota // to whom the document names, and nobody else
+	ReachNamed  Reach = iota // to whom the request names, and nobody else
 	ReachOwners              // to other repositories of their owners as well
 	ReachAny                 // to anybody
 )
@@ -137,35 +137,6 @@ func (w *walker) isContentSearch(f *ast.Field) bool {
 		kind = v.Raw
 	}
 	return isOneOf(kind, "ISSUE", "ISSUE_ADVANCED", "REPOSITORY", "DISCUSSION")
-}
-
-// searchReach tells how far the results of a search may be from whom its
-// qualifiers name.
-func searchReach(text string) Reach {
-	if len(text) > maxSearch || strings.Count(text, `"`)%2 != 0 || strings.ContainsAny(text, `\()`) {
-		return ReachAny
-	}
-	reach, found := ReachNamed, false
-	for word := range strings.FieldsSeq(text) {
-		name, _, qualifier := strings.Cut(word, ":")
-		switch {
-		case strings.EqualFold(word, "OR"), strings.EqualFold(word, "NOT"):
-			return ReachAny
-		case !qualifier || !isOneOf(name, "repo", "org", "user", "owner", "enterprise"):
-			continue
-		}
-		s := qualified(word)
-		switch found = true; {
-		case !s.Named():
-			return ReachAny
-		case s.Repo == "":
-			reach = ReachOwners
-		}
-	}
-	if !found {
-		return ReachAny
-	}
-	return reach
 }
 
 func isOneOf(s string, words ...string) bool {

@@ -18,6 +18,8 @@ type described struct {
 	pattern             []string
 	multi               []string // names of parameters that may contain slashes
 	kinds               []byte   // of the pattern's segments
+	mentions            []string // properties of its answers that tell of repositories
+	redirects           bool     // an answer is a link
 }
 
 var descriptions = sync.OnceValue(func() []described {
@@ -33,6 +35,8 @@ var descriptions = sync.OnceValue(func() []described {
 	var editions map[string]map[string]map[string]struct {
 		OperationID string   `json:"operationId"`
 		Multi       []string `json:"x-multi-segment"`
+		Mentions    []string `json:"mentions"`
+		Redirects   bool     `json:"redirects"`
 	}
 	if err := json.NewDecoder(zr).Decode(&editions); err != nil {
 		panic(err)
@@ -41,7 +45,7 @@ var descriptions = sync.OnceValue(func() []described {
 	for edition, paths := range editions {
 		for path, item := range paths {
 			for method, op := range item {
-				d := described{edition, method, op.OperationID, segmentsOf(path), op.Multi, nil}
+				d := described{edition, method, op.OperationID, segmentsOf(path), op.Multi, nil, op.Mentions, op.Redirects}
 				for _, s := range d.pattern {
 					d.kinds = append(d.kinds, d.kind(s))
 				}

@@ -64,7 +64,8 @@ type Route struct {
 	Unclear bool
 	// Fields are the root fields of a GraphQL document.
 	Fields []string
-	// Reach is how far a GraphQL document may lead from Subject and Others.
+	// Reach is how far the answer may lead from Subject and Others: what a GraphQL
+	// document selects, a listing has, or a search finds.
 	Reach Reach
 
 	// Also is another operation that the body makes of this one, "" if none: what

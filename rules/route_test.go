@@ -175,7 +175,7 @@ func TestRoute(t *testing.T) {
 		if want.Named() {
 			want.Source = "path"
 		}
-		got.CloneToken = false // TestCloneToken looks at it
+		got.CloneToken, got.Reach = false, 0 // TestCloneToken and TestRESTReach look at them
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("Route(%q) (-want +got):\n%s", in, diff)
 		}

@@ -22,9 +22,11 @@ import (
 // A rule sees what stands in the request. Whom a request is about that says only
 // an id, or a GraphQL document that is not read, a rule with Owners or
 // Repositories cannot tell: it refuses the request, unless the caller finds the
-// name and fills it in before Decide. So it does with a document that leads from
-// whom it names to others. Nor does it see what a listing or a search of the REST
-// API leads to; Narrow confines that. GitHub takes POST for PATCH, so a rule that
+// name and fills it in before Decide. So it does with a request of which the answer
+// may lead from whom it names to others: a document, a listing, a search. What the
+// answer says of others in passing (what a repository was forked from, where a pull
+// request comes from) is not taken for a way there, and neither are settings of an
+// owner that hold for all of his repositories. GitHub takes POST for PATCH, so a rule that
 // denies does it better by Operations than by Methods; Paths deny in every
 // spelling of a path, and by the id that may stand for a name in it.
 type Rule struct {
@@ -159,8 +161,8 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 		switch matches := rule.matchesSubjects(route); {
 		case unread || nameless || rule.looksAtSubjects() && route.isUnclear():
 			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", MaxGraphQL)
-		case rule.isPassedBy(route, matches):
-			unclear = "this document may lead to others than it names: ask for each repository by its owner and name"
+		case rule.isPassedBy(route, matches, set.Rules[i+1:]):
+			unclear = route.leadsAway()
 		case !matches:
 			continue
 		}
@@ -170,18 +172,45 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 	return nil, ""
 }
 
-// isPassedBy reports whether a document may lead past the rule: to whom it
-// denies but the document does not name, or from whom it lets pass to others,
-// with a token that is not confined.
-func (r *Rule) isPassedBy(route *Route, matches bool) bool {
+// isPassedBy reports whether the answer to a request may lead past the rule: to
+// whom it denies but the request does not name, or from whom it lets pass to others,
+// for whom later rules allow less, with a token that is not confined.
+func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 	switch {
+	case route.Reach == ReachNamed:
+		return false
 	case r.Deny != "" && !matches:
-		return len(r.Repositories) > 0 && route.Reach >= ReachOwners || len(r.Owners) > 0 && route.Reach >= ReachAny
+		return len(r.Owners) > 0 && route.Reach == ReachAny || len(r.Repositories) > 0 && r.isReached(route)
 	case r.Deny == "" && matches:
 		confined := len(r.Narrow.Repositories) > 0 || len(r.Narrow.RepositoryIDs) > 0
-		return len(r.Repositories) > 0 && !confined && route.Reach >= ReachOwners
+		return len(r.Repositories) > 0 && !confined && slices.ContainsFunc(later, isLimiting)
 	}
 	return false
+}
+
+// isLimiting reports whether a rule gives less than the built-in choice might.
+func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || !r.Narrow.IsZero() }
+
+// isReached reports whether the answer may lead to repositories that the rule is
+// about.
+func (r *Rule) isReached(route *Route) bool {
+	reached := func(s Subject) bool {
+		owner := func(g Glob) bool { return g.MatchOwner(&s) }
+		part := func(g Glob) bool { return g.MatchOwnerPart(&s) }
+		return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) && slices.ContainsFunc(r.Repositories, part)
+	}
+	return route.Reach == ReachAny || !route.Named() || reached(route.Subject) || slices.ContainsFunc(route.Others, reached)
+}
+
+// leadsAway says that the answer may lead to others, and what to do about it.
+func (route *Route) leadsAway() string {
+	switch {
+	case route.Operation == "graphql":
+		return "this document may lead to others than it names: ask for each repository by its owner and name"
+	case strings.HasPrefix(route.Operation, "search/"):
+		return "this search may find what is in repositories that it does not name: name each by repo:OWNER/NAME, without OR, NOT and parentheses"
+	}
+	return "the answer may tell of repositories that the request does not name: ask for each by its owner and name"
 }
 
 // matchesRequest is about all but the path, the operation and the subjects.

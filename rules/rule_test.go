@@ -88,6 +88,8 @@ func decision(route rules.Route) string {
 		return fmt.Sprintf("denied %d", route.Rule)
 	case strings.Contains(string(route.Refused), "does not say so that it can be told"):
 		return "unclear"
+	case strings.Contains(string(route.Refused), "that it does not name"), strings.Contains(string(route.Refused), "that the request does not name"):
+		return "leads away"
 	case route.Refused != "":
 		return string(route.Refused)
 	}
@@ -168,7 +170,8 @@ func TestDecide(t *testing.T) {
 			"GET api.github.com/orgs/ACME-/repos":                      "denied 1",
 			"GET api.github.com/repos/acme/w":                          "installation",
 			"GET api.github.com/repositories/1":                        "unclear", // whose, is not known here
-			"GET api.github.com/enterprises/acme-x/events":             "installation",
+			"GET api.github.com/enterprises/acme-x/teams":              "installation",
+			"GET api.github.com/enterprises/acme-x/audit-log":          "leads away", // whose organizations are not known here
 			"POST github.com/acme-x/w.git/git-upload-pack":             "denied 1",
 			"GET raw.githubusercontent.com/acme-x/w/main/x":            "denied 1",
 			"POST uploads.github.com/repos/acme-x/w/releases/1/assets": "denied 1",

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-//go:generate go run gen/main.go
+//go:generate go run gen/main.go gen/reach.go
 
 // operationsText is the table of operations; its head explains the columns.
 //
@@ -36,9 +36,10 @@ type restOperation struct {
 	editions   editions
 	credential Credential
 	userOnly   bool
-	handsOut   bool // the answer contains a credential
-	revoke     bool // ends the token that it is called with
-	cloneToken bool // the answer may contain temp_clone_token
+	handsOut   bool  // the answer contains a credential
+	revoke     bool  // ends the token that it is called with
+	cloneToken bool  // the answer may contain temp_clone_token
+	reach      Reach // how far the answer may lead from whom the path names
 	names      naming
 	at         int // the segment where it names somebody
 }
@@ -136,6 +137,10 @@ func (op *restOperation) flag(flag string) {
 		op.revoke = true
 	case "clone":
 		op.cloneToken = true
+	case "owners":
+		op.reach = ReachOwners
+	case "any":
+		op.reach = ReachAny
 	default:
 		panic("rules: operations.txt has a flag " + flag)
 	}

@@ -44,7 +44,9 @@ const header = `# GitHub's REST operations: method, path, operationId, editions,
 # (without one, an installation token); user: refuses installation tokens;
 # hands-out: the answer contains a credential; revoke: ends the very token that it
 # is called with; clone: the answer may contain temp_clone_token, because it has
-# objects that describe a repository, or of which nothing is said.
+# objects that describe a repository, or of which nothing is said; owners, any: the
+# answer may tell of repositories that the request does not name, of the owner in the
+# path or of anybody.
 `
 
 type object = map[string]any
@@ -66,11 +68,15 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	t := table{lines: map[string]*line{}, users: users}
+	reaches, err := readReach("gen/reach.txt")
+	if err != nil {
+		return err
+	}
+	t := table{lines: map[string]*line{}, users: users, reaches: reaches, differs: map[string]bool{}}
 	for i, d := range descriptions {
 		t.add(docs[i], d.letter)
 	}
-	if err := t.addUndescribed(); err != nil {
+	if err := errors.Join(t.addUndescribed(), t.checkReach()); err != nil {
 		return err
 	}
 	if err := writeDescriptions("testdata/descriptions.json.gz", docs); err != nil {
@@ -152,12 +158,15 @@ func checkComplete(docs []object) error {
 type line struct {
 	method, path, id string
 	editions, flags  string
+	reach            string // a flag, too
 }
 
 // table collects lines by "METHOD path" with the names of parameters left out.
 type table struct {
-	lines map[string]*line
-	users map[string]bool
+	lines   map[string]*line
+	users   map[string]bool
+	reaches map[string]string // operationId → mark, of reach.txt
+	differs map[string]bool   // operationIds of it that some description says otherwise
 }
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
@@ -166,18 +175,20 @@ var parameter = regexp.MustCompile(`\{[^}]*\}`)
 func (t *table) add(doc object, edition string) {
 	for _, op := range operations(doc) {
 		key := op.method + " " + parameter.ReplaceAllString(op.path, "{}")
+		reach := t.reach(op)
 		if known, ok := t.lines[key]; ok {
 			if known.id != op.id {
 				log.Fatalf("%s is both %s and %s", key, known.id, op.id)
 			}
 			known.editions += edition
+			known.reach = farther(known.reach, reach)
 			continue
 		}
 		if _, ok := t.users[op.method+" "+op.path]; ok {
 			t.users[op.method+" "+op.path] = true
 			op.user = true
 		}
-		t.lines[key] = &line{op.method, marked(op), op.id, edition, flags(doc, op)}
+		t.lines[key] = &line{op.method, marked(op), op.id, edition, flags(doc, op), reach}
 	}
 }
 
@@ -186,7 +197,7 @@ func (t *table) add(doc object, edition string) {
 func (t *table) addUndescribed() error {
 	// The management console of older Enterprise Servers answers it with every
 	// setting, passwords and keys included.
-	t.lines["GET /setup/api/settings"] = &line{"GET", "/setup/api/settings", "enterprise-admin/get-settings", "s", "hands-out"}
+	t.lines["GET /setup/api/settings"] = &line{"GET", "/setup/api/settings", "enterprise-admin/get-settings", "s", "hands-out", ""}
 	for op, seen := range t.users {
 		if !seen {
 			return fmt.Errorf("user-operations.txt: no description has %s", op)
@@ -202,7 +213,7 @@ func (t *table) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, header, source)
 	for _, l := range lines {
-		fmt.Fprintln(&out, strings.TrimSpace(strings.Join([]string{l.method, l.path, l.id, l.editions, l.flags}, " ")))
+		fmt.Fprintln(&out, strings.Join(slices.DeleteFunc([]string{l.method, l.path, l.id, l.editions, l.flags, l.reach}, func(s string) bool { return s == "" }), " "))
 	}
 	return out.String()
 }
@@ -211,8 +222,12 @@ func (t *table) String() string {
 type operation struct {
 	method, path, id string
 	multi            []string // parameters of the path that may contain slashes
+	query            []string // the other parameters
 	responses        any
 	user             bool
+
+	mentions  []string // properties of its answers that tell of repositories
+	redirects bool     // an answer is a link
 }
 
 // operations lists the operations of a description, sorted.
@@ -227,10 +242,14 @@ func operations(doc object) []operation {
 			params, _ := raw["parameters"].([]any)
 			for _, p := range params {
 				p := resolve(doc, p.(object))
-				if p["x-multi-segment"] == true && p["in"] == "path" {
+				switch {
+				case p["in"] != "path":
+					op.query = append(op.query, p["name"].(string))
+				case p["x-multi-segment"] == true:
 					op.multi = append(op.multi, p["name"].(string))
 				}
 			}
+			op.describeAnswer(doc)
 			ops = append(ops, op)
 		}
 	}
@@ -402,7 +421,7 @@ func writeDescriptions(file string, docs []object) error {
 			if paths[op.path] == nil {
 				paths[op.path] = map[string]object{}
 			}
-			paths[op.path][op.method] = object{"operationId": op.id, "x-multi-segment": op.multi}
+			paths[op.path][op.method] = object{"operationId": op.id, "x-multi-segment": op.multi, "mentions": op.mentions, "redirects": op.redirects}
 		}
 		all[d.name] = paths
 	}
