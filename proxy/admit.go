@@ -18,9 +18,9 @@ import (
 // Admission says who may use the proxy. The zero value admits everybody that
 // can connect.
 type Admission struct {
-	// SameUser admits only processes of the user that runs the proxy, unless
-	// the Policy has Anonymous. It can be told on Linux and for
-	// connections on one machine; elsewhere it is ignored.
+	// SameUser admits only processes of the user that runs the proxy, on the same
+	// machine, unless the Policy has Anonymous. It can be told on Linux; elsewhere
+	// it is ignored.
 	SameUser bool
 	// Password, if set, must be sent as Proxy-Authorization: Basic, with any
 	// user name.
@@ -84,8 +84,11 @@ func (a *Admission) admit(r *http.Request) *answer.Refusal {
 }
 
 // sameUser says why the peer is not known to be the user that runs the proxy,
-// "" if it is. What cannot be found out is refused.
+// "" if it is. What cannot be found out is refused, where it can be at all.
 func sameUser(ctx context.Context) string {
+	if tellsPeers && !tellsPeer(ctx) {
+		return "the connection is from another machine, and the proxy serves its own user"
+	}
 	return checkPeer(ctx, func(uid uint32) string {
 		if int(uid) != os.Getuid() {
 			return fmt.Sprintf("uid %d may not use the proxy of uid %d", uid, os.Getuid())

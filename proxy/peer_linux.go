@@ -10,9 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// tellsPeers says that the users of connections on this machine can be told.
+const tellsPeers = true
 
 // canTellPeer reports whether the uid at the other end can be looked up: it is
 // on this machine.
@@ -31,6 +35,9 @@ func peerUID(conn net.Conn) (uid uint32, err error) {
 		uid, err = unixPeerUID(local)
 	} else {
 		uid, err = tcpPeerUID(conn.RemoteAddr(), conn.LocalAddr())
+		if err == nil {
+			err = stillConnected(conn)
+		}
 	}
 	if err == nil && uid == unmappedUID() {
 		err = fmt.Errorf("uid %d stands for every user that this user namespace does not know", uid)
@@ -106,6 +113,31 @@ func tcpPeerUID(remote, local net.Addr) (uint32, error) {
 	return uid, nil
 }
 
+// stillConnected returns an error if our end of a TCP connection was reset: then the
+// peer's address and port may have been somebody else's when the kernel was asked,
+// while what the peer had sent can still be read. As long as our end is there, nobody
+// else can connect from them (RFC 9293, section 3.4.1).
+func stillConnected(conn net.Conn) error {
+	tcp, ok := conn.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("a %T is no TCP connection", conn)
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var info *unix.TCPInfo
+	var infoErr error
+	err = raw.Control(func(fd uintptr) { info, infoErr = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	if err := errors.Join(err, infoErr); err != nil {
+		return err
+	}
+	if info.State != tcpEstablished && info.State != tcpCloseWait {
+		return errors.New("its process has closed it")
+	}
+	return nil
+}
+
 func addrPort(addr net.Addr) netip.AddrPort {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -126,6 +158,7 @@ const (
 	tcpEstablished   = 1
 	tcpFinWait1      = 4
 	tcpFinWait2      = 5
+	tcpCloseWait     = 8
 )
 
 // diagnose returns the uid of the TCP socket from source to destination.
