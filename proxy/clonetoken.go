@@ -26,7 +26,7 @@ func askForPlainText(out *http.Request) {
 // blankCloneTokens filters the answer's body, which loses its length and its
 // entity tag: they are the unfiltered text's.
 func blankCloneTokens(resp *http.Response) error {
-	if resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified || resp.Request.Method == http.MethodHead {
+	if !hasBody(resp.StatusCode) || resp.Request.Method == http.MethodHead {
 		return nil
 	}
 	if !isPlain(resp.Header) {

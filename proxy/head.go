@@ -122,6 +122,10 @@ func (e *brokenAnswer) refusal(host string) *answer.Refusal {
 // receive watches the body of an answer that is passed on.
 func (x *exchange) receive(resp *http.Response) {
 	x.out.passesOn = true
+	if !hasBody(resp.StatusCode) {
+		resp.Body.Close()
+		resp.Body = http.NoBody // over HTTP/2 net/http (1.26) expects one of that length
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody {
 		return
 	}
@@ -130,13 +134,18 @@ func (x *exchange) receive(resp *http.Response) {
 	x.out.head.awaits = resp.ContentLength > 0 && resp.Request.Method != http.MethodHead
 }
 
+// hasBody reports whether an answer of that status may have a body, whatever it
+// says of its length: RFC 9112, section 6.3.
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
+}
+
 // replaceLost is deferred behind what passes an answer on. It answers in place of
 // a host that broke off before the first octet.
 func (x *exchange) replaceLost() {
 	aborted := recover()
 	switch {
-	case aborted == nil:
-		x.out.release()
+	case aborted == nil: // a body that was promised has come
 	case x.out.withdraw() && aborted == http.ErrAbortHandler && x.received.err != nil:
 		answerError(x.out, x.received.asked, &brokenAnswer{x.received.err})
 	default:

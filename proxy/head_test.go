@@ -92,3 +92,27 @@ func TestHeadOfSlowBody(t *testing.T) {
 	}
 	close(release)
 }
+
+// TestLengthOfNotModified: what a 304 says of a length is not about a body that is
+// to come (RFC 9110, section 8.6), over whichever HTTP it comes.
+func TestLengthOfNotModified(t *testing.T) {
+	for _, upstream := range []bool{false, true} {
+		w := start(t, func(s *setup) { s.upstream.HTTP2 = upstream })
+		w.github.Handle("api.github.com", "/repos/acme/widgets/not-modified", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			w.Header().Set("ETag", `"1"`)
+			w.WriteHeader(http.StatusNotModified)
+		}))
+		for _, h2 := range []bool{false, true} {
+			resp, err := w.client(t, h2).Get("https://api.github.com/repos/acme/widgets/not-modified")
+			if err != nil {
+				t.Errorf("h2 %v from h2 %v: %v", h2, upstream, err)
+				continue
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusNotModified || resp.Header.Get("ETag") != `"1"` {
+				t.Errorf("h2 %v from h2 %v: %s %v", h2, upstream, resp.Status, resp.Header)
+			}
+		}
+	}
+}
