@@ -66,7 +66,7 @@ func (b *requestBody) Read(p []byte) (n int, err error) {
 	n, err = b.ReadCloser.Read(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.done()
+	b.waiting--
 	b.begun = true
 	if err == nil {
 		return n, nil

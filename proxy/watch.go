@@ -57,27 +57,17 @@ func (w *watch) begin() bool {
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.done()
-}
-
-// done is end for who holds the lock.
-func (w *watch) done() {
-	if w.waiting--; w.waiting == 0 {
-		w.timer.Stop()
-	}
+	w.waiting--
 }
 
 // fire is what the timer calls.
 func (w *watch) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch left := w.limit - time.Since(w.since); {
-	case w.over || w.waiting == 0:
-	case left > 0: // it fired for an operation that had ended
-		w.timer.Reset(left)
-	default:
-		_ = w.expire(&w.control, longAgo) // best effort: a connection that has no deadlines is closed
+	if w.over || w.waiting == 0 || time.Since(w.since) < w.limit {
+		return // it fired for an operation that had ended
 	}
+	_ = w.expire(&w.control, longAgo) // best effort: a connection that has no deadlines is closed
 }
 
 // close ends the watch: the handler returns.
