@@ -14,7 +14,7 @@ import (
 // request only.
 func attend(next http.HandlerFunc, o *Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		out := newRecorder(w, o.stalls)
+		out := newRecorder(w, o)
 		out.h2 = r.ProtoMajor == 2
 		r, out.body = guardBody(out.stall.control, r, o.stalls)
 		defer func() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/panics"
 )
 
 // headPatience is for how long the head of an answer waits for its body.
@@ -78,12 +79,22 @@ func (w *recorder) isHeld() bool {
 		return false
 	}
 	if w.head.timer == nil {
-		w.head.timer = time.AfterFunc(headPatience-time.Since(w.head.since), func() {
-			w.release()
-			_ = w.FlushError() // a client that is gone is noticed by the server
-		})
+		w.head.timer = time.AfterFunc(headPatience-time.Since(w.head.since), w.sendHeld)
 	}
 	return true
+}
+
+// sendHeld is what the timer calls: the head has waited for long enough. Whoever
+// has something to write waits until it is sent, since nobody else may use the
+// ResponseWriter meanwhile.
+func (w *recorder) sendHeld() {
+	defer panics.Log(w.log, "the head of an answer could not be sent")
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	if status := w.head.take(); status != 0 {
+		w.sendHead(status)
+		_ = w.flush() // a client that is gone is noticed by the server
+	}
 }
 
 // answerBody is the body of a host's answer.

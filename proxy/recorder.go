@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 type recorder struct {
 	http.ResponseWriter
 	stall watch
+	log   *slog.Logger
 	body  *requestBody // of the request, nil for none
 
 	// interim reports whether an answer before the final one may pass, by its
@@ -22,9 +24,9 @@ type recorder struct {
 	bytes    int64
 }
 
-func newRecorder(w http.ResponseWriter, max stalls) *recorder {
-	return &recorder{ResponseWriter: w, stall: watch{
-		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: max.take,
+func newRecorder(w http.ResponseWriter, o *Options) *recorder {
+	return &recorder{ResponseWriter: w, log: o.Log, stall: watch{
+		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: o.stalls.take,
 	}}
 }
 
@@ -101,6 +103,10 @@ func (w *recorder) FlushError() error {
 	if w.isHeld() {
 		return nil
 	}
+	return w.flush()
+}
+
+func (w *recorder) flush() error {
 	if !w.stall.begin() {
 		return http.ErrHandlerTimeout
 	}
