@@ -135,3 +135,28 @@ func TestReinstalledAtGitHub(t *testing.T) {
 		t.Errorf("reinstalled, acme/widgets is answered by %s, want %s", got, want)
 	}
 }
+
+// TestMappingIsCheckedOnce: where an installation is does not change, so that
+// GitHub is not asked again, however long the proxy runs.
+func TestMappingIsCheckedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const look = "GET /app/installations/9"
+		app := newApp("ci-bot", 1)
+		app.Installations = map[string]auth.InstallationID{"acme": 9}
+		github := &api{answers: map[string]reply{look: installed(9, "globex", "all")}}
+		s := newSource(t, github, auth.FallbackRefuse, app)
+		cred, err := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		github.take()
+		for range 3 {
+			wrong := s.CheckMapping(t.Context(), cred, owner("acme"))
+			if wrong == nil || wrong.Account.Login != "globex" {
+				t.Errorf("the check says %v, want globex's", wrong)
+			}
+			time.Sleep(time.Hour)
+		}
+		wantCalls(t, github, look)
+	})
+}
