@@ -381,7 +381,7 @@ func TestPlaceholderAndOwnerRules(t *testing.T) {
 	for installation, want := range map[int64]int{111: 200, 222: 200, 333: 403} {
 		jwt := programJWT(map[int64]string{111: "12345", 222: "67890", 333: "12345"}[installation])
 		token := "token " + exchange(t, client, jwt, installation, "").Token
-		for _, url := range []string{"https://api.github.com/installation/repositories", "https://api.github.com/search/issues?q=x"} {
+		for _, url := range []string{"https://api.github.com/installation/repositories", "https://api.github.com/rate_limit"} {
 			w.github.Reset()
 			resp := with(t, client, token, "GET", url, "")
 			if want == 403 {

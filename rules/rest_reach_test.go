@@ -24,12 +24,12 @@ func TestRESTReach(t *testing.T) {
 			"/orgs/acme/issues", "/orgs/acme/repos", "/orgs/acme/events", "/orgs/acme/dependabot/alerts", "/orgs/acme/code-scanning/alerts", "/orgs/acme/audit-log",
 			"/orgs/acme/packages", "/orgs/acme/packages/npm/x/versions", "/orgs/acme/attestations/repositories", "/orgs/acme/migrations/1/archive", "/orgs/acme/hooks/1/deliveries/2",
 			"/orgs/acme/actions/permissions/repositories", "/orgs/acme/copilot/content_exclusion", "/organizations/5001/repos", "/organizations/acme/settings/billing/usage",
-			"/teams/1/repos", "/users/acme/repos", "/users/acme/repos?sort=pushed", "/users/acme/repos?type=owner", "/user/5001/repos", "/users/acme/packages",
+			"/teams/1/repos", "/installation/repositories", "/users/acme/repos", "/users/acme/repos?sort=pushed", "/users/acme/repos?type=owner", "/user/5001/repos", "/users/acme/packages",
 			"/search/issues?q=org:acme", "/search/issues?q=user:acme+x", "/search/code?q=repo:acme/widgets+org:acme", "/search/repositories?q=user:acme",
 			"/orgs/acme/novelty", "/repos/acme/widgets/novelty", "/repositories/1/novelty", "/teams/1/novelty", "/orgs/acme//issues", "/orgs/acme/issues.json", "/orgs/acme/%2569ssues",
 		},
 		rules.ReachAny: {
-			"/issues", "/user/issues", "/user/repos", "/installation/repositories", "/events", "/repositories", "/notifications", "/user/starred", "/user/migrations/1/archive",
+			"/issues", "/user/issues", "/user/repos", "/events", "/repositories", "/notifications", "/user/starred", "/user/migrations/1/archive",
 			"/users/octocat/events", "/users/octocat/starred", "/users/octocat/received_events", "/users/octocat/repos?type=all", "/users/octocat/repos?type=owner&type=all",
 			"/users/octocat/repos?type%5B%5D=member", "/users/octocat/repos?x;type=all", "/user/5001/repos?type=all", "/enterprises/mega/audit-log", "/app/hook/deliveries/1",
 			"/repos/acme/widgets/forks", "/repos/acme/widgets/issues/1/timeline", "/repos/acme/widgets/issues/1/parent", "/repos/acme/widgets/issues/1/sub_issues",
@@ -163,6 +163,7 @@ func TestListingsPassNoRule(t *testing.T) {
 		{[]string{"deny repo:acme/rockets op:issues/update"}, decisions{"GET api.github.com/orgs/acme/issues": "installation"}},
 		{[]string{"deny DELETE repo:acme/rockets"}, decisions{"GET api.github.com/orgs/acme/issues": "installation"}},
 		{[]string{"deny owner:acme"}, decisions{
+			"GET api.github.com/installation/repositories":  "leads away",
 			"GET api.github.com/orgs/globex/issues":         "installation",
 			"GET api.github.com/search/issues?q=org:globex": "installation",
 			"GET api.github.com/search/issues?q=secret":     "leads away",

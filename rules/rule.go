@@ -180,7 +180,8 @@ func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 	case route.Reach == ReachNamed:
 		return false
 	case r.Deny != "" && !matches:
-		return len(r.Owners) > 0 && route.Reach == ReachAny || len(r.Repositories) > 0 && r.isReached(route)
+		anybody := route.Reach == ReachAny || !route.Named()
+		return r.looksAtSubjects() && anybody || len(r.Repositories) > 0 && r.isReached(route)
 	case r.Deny == "" && matches:
 		confined := len(r.Narrow.Repositories) > 0 || len(r.Narrow.RepositoryIDs) > 0
 		return len(r.Repositories) > 0 && !confined && slices.ContainsFunc(later, isLimiting)
@@ -191,15 +192,15 @@ func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 // isLimiting reports whether a rule gives less than the built-in choice might.
 func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || !r.Narrow.IsZero() }
 
-// isReached reports whether the answer may lead to repositories that the rule is
-// about.
+// isReached reports whether the rule is about repositories of an owner whom the
+// request names.
 func (r *Rule) isReached(route *Route) bool {
 	reached := func(s Subject) bool {
 		owner := func(g Glob) bool { return g.MatchOwner(&s) }
 		part := func(g Glob) bool { return g.MatchOwnerPart(&s) }
 		return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) && slices.ContainsFunc(r.Repositories, part)
 	}
-	return route.Reach == ReachAny || !route.Named() || reached(route.Subject) || slices.ContainsFunc(route.Others, reached)
+	return reached(route.Subject) || slices.ContainsFunc(route.Others, reached)
 }
 
 // leadsAway says that the answer may lead to others, and what to do about it.
