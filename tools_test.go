@@ -23,7 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/tools.md")
+var update = flag.Bool("update", false, "write the tables of docs/tools.md and docs/refusals.md")
 
 // Each story of testdata/tools is about tools that .ci/tools installs, and that
 // are told nothing but "run --". What they can do must be what docs/tools.md

@@ -13,6 +13,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/docs"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
@@ -22,9 +23,9 @@ import (
 
 func newExplain(s *settings) *cobra.Command {
 	var data, client string
-	var asJSON bool
+	var asJSON, refusals bool
 	cmd := &cobra.Command{
-		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json -",
+		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json - | explain --refusals",
 		Short: "Say what a request would get, and why",
 		Long: `Say what a request would get, and why. Without METHOD it is GET. It says the operation, the credential, the owner and
 where it was found, the installation, and the rule that decided. Nobody is asked,
@@ -33,8 +34,13 @@ of a host that is tunnelled the name decides, but not yet its addresses. With
 --client, it says whether that client may make the request, and if not, why.
 
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
-tab and a body may follow. It answers each with one line.`,
+tab and a body may follow. It answers each with one line.
+
+With --refusals it prints all refusals there are, and what to do about each.`,
 		Args: func(_ *cobra.Command, args []string) error {
+			if refusals && len(args) == 0 {
+				return nil
+			}
 			if len(args) != 2 && (len(args) != 1 || args[0] != "-" && !strings.Contains(args[0], "/")) {
 				return &statusError{exitConfig, errors.New("explain needs URL, METHOD and URL, or - (see ghapp-proxy explain --help)")}
 			}
@@ -44,6 +50,10 @@ tab and a body may follow. It answers each with one line.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if refusals {
+				_, err := io.WriteString(cmd.OutOrStdout(), docs.Refusals)
+				return err
+			}
 			e, err := newExplainer(cmd, s, client)
 			if err != nil {
 				return err
@@ -70,6 +80,7 @@ tab and a body may follow. It answers each with one line.`,
 	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, for GraphQL")
 	cmd.Flags().StringVar(&client, "client", "", "the `name` of the client that makes the request")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer with one JSON object a line")
+	cmd.Flags().BoolVar(&refusals, "refusals", false, "print every refusal there is, as Markdown")
 	return cmd
 }
 
