@@ -3,15 +3,15 @@
 //
 // The authority is a chain. A root, whose key is thrown away as soon as it has
 // signed, vouches for one intermediate; the intermediate is limited by critical
-// name constraints (RFC 5280, section 4.2.1.10) to the served hosts, and signs
-// the leaves. Clients trust the root and receive leaf and intermediate. The
+// name constraints (RFC 5280, section 4.2.1.10) to the served hosts and the domains
+// of the instance, and signs the leaves. Clients trust the root and receive leaf and intermediate. The
 // constraints sit below the root because RFC 5280, section 6.1 does not apply
 // what a trust anchor says about itself: Java ignores constraints on a trusted
 // root and enforces them on an intermediate.
 //
 // Typical use:
 //
-//	ca, err := certs.Open(stateDir, certs.Spec{
+//	ca, err := certs.New(certs.Spec{
 //		Instance: "github.com",
 //		Hosts:    []string{"github.com", "api.github.com"},
 //	})
@@ -25,10 +25,13 @@
 //	}
 //	os.Stdout.Write(ca.PEM()) // what clients must trust
 //
+// [Open] keeps CAs in a directory. A root cannot be widened: hosts that it does
+// not permit get one beside it.
+//
 // # Limitations
 //
 // Name constraints limit what a stolen key can do, not how long: nothing here
-// is revocable, and the key stays good for the served hosts and all names below
+// is revocable, and the key stays good for the permitted names and all below
 // them until the intermediate expires or clients stop trusting the root.
 // Certificates name no CRL or OCSP service, so a client that insists on one
 // refuses them: Windows' schannel, and Java where it is told to. docs/tools.md
@@ -53,6 +56,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -112,6 +117,9 @@ func New(spec Spec) (*CA, error) {
 func (ca *CA) PEM() []byte {
 	return encodeCertificates(ca.root())
 }
+
+// Hosts returns the hosts that the CA signs for, sorted.
+func (ca *CA) Hosts() []string { return slices.Sorted(maps.Keys(ca.leaves)) }
 
 // Path returns the name of a file that holds [CA.PEM] and no secret, or "" if
 // there is none: for a CA from [New], and for one that [Load] found in a file

@@ -24,12 +24,12 @@ func TestWithoutHardLinks(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range processes {
 			wg.Go(func() {
-				ca, err := Open(dir, spec)
+				cas, err := Open(dir, spec)
 				if err != nil {
 					t.Errorf("%v: %v", why, err)
 					return
 				}
-				roots[i] = ca.PEM()
+				roots[i] = cas[0].PEM()
 			})
 		}
 		wg.Wait()

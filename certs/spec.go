@@ -20,6 +20,12 @@ type Spec struct {
 	// one at least. The name constraints permit these and the names below them.
 	Hosts []string
 
+	// Domains are DNS names that the constraints permit as well, such as
+	// "githubusercontent.com" where the host is "raw.githubusercontent.com": then
+	// a host that is served there later needs no new root. All below them must
+	// be in the hands of whoever runs the instance.
+	Domains []string
+
 	// Unconstrained leaves the name constraints out, for clients whose TLS
 	// library refuses them (libgit2 with mbedTLS). Whoever steals the key of
 	// such a CA can impersonate every server to clients that trust it.
@@ -35,34 +41,77 @@ func (s Spec) normalize() (Spec, error) {
 	if len(s.Hosts) == 0 {
 		return s, fmt.Errorf("instance %s: no hosts to make a CA for", s.Instance)
 	}
-	hosts := make([]string, len(s.Hosts))
-	for i, host := range s.Hosts {
-		hosts[i] = foldName(host)
-		if err := checkName(hosts[i]); err != nil {
-			return s, fmt.Errorf("host %q: %w", host, err)
-		}
+	var err error
+	if s.Hosts, err = normalizeNames("host", s.Hosts); err != nil {
+		return s, err
 	}
-	slices.Sort(hosts)
-	s.Hosts = slices.Compact(hosts)
-	return s, nil
+	s.Domains, err = normalizeNames("domain", s.Domains)
+	return s, err
 }
 
-// permitted returns the fewest DNS constraints that permit all hosts: a host
-// below another is left out, because RFC 5280, section 4.2.1.10 lets
-// "github.com" permit "api.github.com". Serving one more such host therefore
-// needs no new CA.
+// normalizeNames returns checked names in lower case, sorted, each once.
+func normalizeNames(what string, names []string) ([]string, error) {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = foldName(name)
+		if err := checkName(list[i]); err != nil {
+			return nil, fmt.Errorf("%s %q: %w", what, name, err)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// permitted returns the DNS constraints of a new CA.
 func (s Spec) permitted() []string {
 	if s.Unconstrained {
 		return nil
 	}
-	var names []string
-	for _, host := range s.Hosts {
-		isBelow := func(other string) bool { return strings.HasSuffix(host, "."+other) }
-		if !slices.ContainsFunc(s.Hosts, isBelow) {
-			names = append(names, host)
+	return s.tops()
+}
+
+// tops returns the fewest DNS constraints that permit all hosts and domains: a
+// name below another is left out, because RFC 5280, section 4.2.1.10 lets
+// "github.com" permit "api.github.com".
+func (s Spec) tops() []string {
+	all := slices.Sorted(slices.Values(slices.Concat(s.Hosts, s.Domains)))
+	return slices.DeleteFunc(slices.Compact(all), func(name string) bool {
+		return slices.ContainsFunc(all, func(other string) bool { return strings.HasSuffix(name, "."+other) })
+	})
+}
+
+// further returns the specs of CAs for hosts that the CA of s does not permit:
+// one for each of the tops, so that the next host there needs no other.
+func (s Spec) further(hosts []string) (list []Spec) {
+	for _, top := range s.tops() {
+		spec := Spec{Instance: top, Domains: []string{top}}
+		for _, host := range hosts {
+			if permits([]string{top}, host) {
+				spec.Hosts = append(spec.Hosts, host)
+			}
+		}
+		if len(spec.Hosts) > 0 {
+			list = append(list, spec)
 		}
 	}
-	return names
+	return list
+}
+
+// named returns s, or the one of its further specs that is called name.
+func (s Spec) named(name string) Spec {
+	for _, spec := range s.further(s.Hosts) {
+		if spec.Instance == name && name != s.Instance {
+			return spec
+		}
+	}
+	return s
+}
+
+// permits reports whether constraints permit a DNS name; none permit all.
+func permits(constraints []string, name string) bool {
+	return len(constraints) == 0 || slices.ContainsFunc(constraints, func(c string) bool {
+		return name == c || strings.HasSuffix(name, "."+c)
+	})
 }
 
 // foldName returns name as DNS compares it: in lower case, and without the dot

@@ -19,18 +19,23 @@ import (
 	"ghapp-proxy/safepath"
 )
 
-// Open returns the CA of spec.Instance in dir, and makes it if there is none;
-// processes that do so at the same time end up with the same CA. dir is created
-// if need be.
+// Open returns the CAs in dir that sign for the hosts of spec, and makes what is
+// missing; processes that do so at the same time end up with the same CAs. dir
+// is created if need be.
 //
-// <instance>.key holds the key, the intermediate and the root; it alone counts,
-// and nobody but its owner may read it. <instance>.pem is a copy of the root for
-// clients ([CA.Path]); if it differs it is written again.
+// There is one CA, of the name spec.Instance, until hosts are served that it does
+// not permit. It stays as it is then, for everybody who trusts it, and those hosts
+// get a CA beside it: one for each name in [Spec.Domains], or host, that they
+// are below, and called like that. Only who uses them need trust it.
 //
-// A CA that others can read, that is corrupt, about to expire or made for other
-// hosts is refused with an [*Error], because replacing it is up to somebody who
-// can tell the clients.
-func Open(dir string, spec Spec) (*CA, error) {
+// <name>.key holds the key, the intermediate and the root of a CA; it alone
+// counts, and nobody but its owner may read it. <name>.pem is a copy of the root
+// for clients ([CA.Path]); if it differs it is written again.
+//
+// A CA that others can read, that is corrupt, about to expire or permits more
+// than spec is refused with an [*Error], because replacing it is up to somebody
+// who can tell the clients.
+func Open(dir string, spec Spec) ([]*CA, error) {
 	spec, err := spec.normalize()
 	if err != nil {
 		return nil, err
@@ -38,25 +43,76 @@ func Open(dir string, spec Spec) (*CA, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
+	ca, rest, err := openOne(dir, spec)
+	if err != nil {
+		return nil, err
+	}
+	cas := []*CA{ca}
+	for _, further := range spec.further(rest) {
+		// It permits all of its hosts, or is refused.
+		if ca, _, err = openOne(dir, further); err != nil {
+			return nil, err
+		}
+		cas = append(cas, ca)
+	}
+	return cas, nil
+}
+
+// openOne returns the CA of spec.Instance, which it makes if there is none, and
+// the hosts that this CA does not permit.
+func openOne(dir string, spec Spec) (ca *CA, rest []string, err error) {
 	file := privateFile(dir, spec)
-	ca, err := openPrivate(file, spec)
+	ca, rest, err = openPrivate(file, spec)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Whoever is first wins. All read what the winner wrote.
 		if err := create(file, spec, placeFirst); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
+			return nil, nil, err
 		}
-		ca, err = openPrivate(file, spec)
+		ca, rest, err = openPrivate(file, spec)
 	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return ca, rest, ca.publish(dir)
+}
+
+// Names returns what the CAs in dir are called that are for spec: spec.Instance,
+// and the names of those beside it.
+func Names(dir string, spec Spec) ([]string, error) {
+	spec, err := spec.normalize()
 	if err != nil {
 		return nil, err
 	}
-	return ca.publish(dir)
+	names := []string{spec.Instance}
+	for _, further := range spec.further(spec.Hosts) {
+		if further.Instance == spec.Instance {
+			continue
+		}
+		if _, err := os.Lstat(privateFile(dir, further)); err == nil {
+			names = append(names, further.Instance)
+		}
+	}
+	return names, nil
 }
 
-// Renew makes a new CA for spec.Instance in dir, whatever is there, and returns
-// it. Proxies that run keep the old one until they start again; clients must
-// trust the new root.
-func Renew(dir string, spec Spec) (*CA, error) {
+// Unfit returns the [Names] of the CAs in dir that [Open] refuses.
+func Unfit(dir string, spec Spec) ([]string, error) {
+	spec, err := spec.normalize()
+	if err != nil {
+		return nil, err
+	}
+	names, err := Names(dir, spec)
+	return slices.DeleteFunc(names, func(name string) bool {
+		one := spec.named(name)
+		_, _, err := openPrivate(privateFile(dir, one), one)
+		return err == nil || errors.Is(err, fs.ErrNotExist)
+	}), err
+}
+
+// Renew makes a new CA in place of the one called name, which is one of [Names],
+// whatever there is, and returns it. Proxies that run keep the old one until they
+// start again; clients must trust the new root.
+func Renew(dir string, spec Spec, name string) (*CA, error) {
 	spec, err := spec.normalize()
 	if err != nil {
 		return nil, err
@@ -64,15 +120,16 @@ func Renew(dir string, spec Spec) (*CA, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
+	spec = spec.named(name)
 	file := privateFile(dir, spec)
 	if err := create(file, spec, os.Rename); err != nil {
 		return nil, err
 	}
-	ca, err := openPrivate(file, spec)
+	ca, _, err := openPrivate(file, spec)
 	if err != nil {
 		return nil, err
 	}
-	return ca.publish(dir)
+	return ca, ca.publish(dir)
 }
 
 func privateFile(dir string, spec Spec) string {
@@ -104,27 +161,41 @@ func checkSafe(path string) error {
 // makes them up.
 func checksModes() bool { return runtime.GOOS != "windows" }
 
-// openPrivate returns the CA in file. The error wraps fs.ErrNotExist if there is
-// no such file.
-func openPrivate(file string, spec Spec) (*CA, error) {
+// openPrivate returns the CA in file, and the hosts of spec that it does not
+// permit. The error wraps fs.ErrNotExist if there is no such file.
+func openPrivate(file string, spec Spec) (ca *CA, rest []string, err error) {
 	data, err := readPrivate(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	from := origin{file, hintRenew}
 	m, err := parse(data, data)
 	if err != nil {
-		return nil, from.fault(err)
+		return nil, nil, from.fault(err)
 	}
 	if err := m.checkStored(spec); err != nil {
-		return nil, from.fault(err)
+		return nil, nil, from.fault(err)
 	}
-	return assemble(m, spec, from)
+	spec.Hosts, rest = m.split(spec.Hosts)
+	ca, err = assemble(m, spec, from)
+	return ca, rest, err
 }
 
-// checkStored returns an error unless m is what [generate] makes for spec. A CA
-// that permits more than spec is refused too: somebody narrowed the hosts for a
-// reason.
+// split returns the hosts that m permits, and the others.
+func (m material) split(hosts []string) (permitted, others []string) {
+	for _, host := range hosts {
+		if permits(m.certificates[0].PermittedDNSDomains, host) {
+			permitted = append(permitted, host)
+		} else {
+			others = append(others, host)
+		}
+	}
+	return permitted, others
+}
+
+// checkStored returns an error unless m is what [generate] makes for spec, or
+// made for fewer hosts. A CA that permits more than spec is refused: somebody
+// narrowed the hosts for a reason.
 func (m material) checkStored(spec Spec) error {
 	if n := len(m.certificates); n != 2 {
 		return fmt.Errorf("holds %d certificates, not an intermediate and its root", n)
@@ -134,13 +205,17 @@ func (m material) checkStored(spec Spec) error {
 	}
 	signer := m.certificates[0]
 	has, want := slices.Sorted(slices.Values(signer.PermittedDNSDomains)), spec.permitted()
+	tooMuch := func(name string) bool { return !permits(want, name) }
+	// What it does not permit is for CAs beside it, which need other names.
+	own, others := m.split(spec.Hosts)
+	isItself := func(other Spec) bool { return other.Instance == spec.Instance }
 	switch {
 	case slices.Equal(has, want):
 	case len(want) == 0:
 		return errors.New("the CA has name constraints, and the configuration turns them off")
 	case len(has) == 0:
 		return errors.New("the CA has no name constraints, and the configuration asks for them")
-	default:
+	case slices.ContainsFunc(has, tooMuch), len(own) == 0, slices.ContainsFunc(spec.further(others), isItself):
 		return fmt.Errorf("the CA is for %s, and the configuration serves %s", strings.Join(has, ", "), strings.Join(want, ", "))
 	}
 	if !spec.Unconstrained && (!signer.PermittedDNSDomainsCritical || !excludesEveryIP(signer)) {
@@ -188,17 +263,14 @@ func create(file string, spec Spec, place func(from, to string) error) error {
 	return writeFile(file, data, 0o600, place)
 }
 
-// publish makes <instance>.pem hold the root. An Open that overlaps with a Renew
+// publish makes <name>.pem hold the root. An Open that overlaps with a Renew
 // can put the old root back; the next Open corrects that.
-func (ca *CA) publish(dir string) (*CA, error) {
+func (ca *CA) publish(dir string) error {
 	ca.path = filepath.Join(dir, ca.instance+".pem")
 	if data, err := os.ReadFile(ca.path); err == nil && bytes.Equal(data, ca.PEM()) {
-		return ca, nil
+		return nil
 	}
-	if err := writeFile(ca.path, ca.PEM(), 0o644, os.Rename); err != nil {
-		return nil, err
-	}
-	return ca, nil
+	return writeFile(ca.path, ca.PEM(), 0o644, os.Rename)
 }
 
 // writeFile writes a file that, after a crash too, is there with all its data or

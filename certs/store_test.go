@@ -22,22 +22,28 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	ca, err := Open(dir, github)
+	cas, err := Open(dir, github)
 	if err != nil {
 		os.Stderr.WriteString(err.Error())
 		os.Exit(1)
 	}
-	os.Stdout.Write(ca.PEM())
+	os.Stdout.Write(cas[0].PEM())
 }
 
+// open returns the only CA for spec.
 func open(t *testing.T, dir string, spec Spec) *CA {
 	t.Helper()
-	ca, err := Open(dir, spec)
+	cas, err := Open(dir, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ca
+	if len(cas) != 1 {
+		t.Fatalf("there are %d CAs, want one", len(cas))
+	}
+	return cas[0]
 }
+
+func renew(dir string, spec Spec) (*CA, error) { return Renew(dir, spec, spec.Instance) }
 
 // wantFault checks that err is an *Error with all of texts in it.
 func wantFault(t *testing.T, err error, texts ...string) {
@@ -106,7 +112,8 @@ func TestMismatch(t *testing.T) {
 		stored, wanted Spec
 		text           string
 	}{
-		"more":            {github, Spec{Hosts: append([]string{"git.example"}, github.Hosts...)}, "is for github.com, raw.githubusercontent.com, and the configuration serves git.example, github.com,"},
+		"other":           {github, Spec{Hosts: []string{"git.example"}}, "is for github.com, raw.githubusercontent.com, and the configuration serves git.example\n"},
+		"below":           {Spec{Hosts: []string{"api.github.com"}}, github, "is for api.github.com, and the configuration serves github.com, raw.githubusercontent.com"},
 		"fewer":           {github, Spec{Hosts: github.Hosts[:1]}, "and the configuration serves github.com"},
 		"no constraints":  {Spec{Hosts: github.Hosts, Unconstrained: true}, github, "has no name constraints"},
 		"has constraints": {github, Spec{Hosts: github.Hosts, Unconstrained: true}, "has name constraints"},
@@ -117,7 +124,7 @@ func TestMismatch(t *testing.T) {
 			before := open(t, dir, test.stored)
 			_, err := Open(dir, test.wanted)
 			wantFault(t, err, "github.com.key", test.text, "ghapp-proxy ca --renew")
-			after, err := Renew(dir, test.wanted)
+			after, err := renew(dir, test.wanted)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +177,7 @@ func TestExpiry(t *testing.T) {
 		time.Sleep(RenewalMargin)
 		_, err = Open(dir, github)
 		wantFault(t, err, "expired on", "--renew")
-		if _, err := Renew(dir, github); err != nil {
+		if _, err := renew(dir, github); err != nil {
 			t.Error(err)
 		}
 		open(t, dir, github)
@@ -200,7 +207,7 @@ func TestPermissions(t *testing.T) {
 	os.Chmod(dir, 0o772)
 	_, err := Open(dir, github)
 	wantFault(t, err, "others can write", "0772", "run `chmod go-w '")
-	_, err = Renew(dir, github)
+	_, err = renew(dir, github)
 	wantFault(t, err, "others can write")
 	os.Chmod(dir, 0o755)
 	open(t, dir, github)
@@ -214,11 +221,10 @@ func TestPermissions(t *testing.T) {
 	// Somebody else's: he has the key.
 	for _, name := range []string{key, dir} {
 		os.Chown(name, 65533, -1)
-		for what, use := range map[string]func(string, Spec) (*CA, error){"Open": Open, "Renew": Renew} {
-			if name == key && what == "Renew" {
-				continue // it replaces the file
-			}
-			_, err := use(dir, github)
+		_, err := Open(dir, github)
+		wantFault(t, err, name+": belongs to uid 65533", "run `chown 0 ")
+		if name == dir { // the key it replaces
+			_, err := renew(dir, github)
 			wantFault(t, err, name+": belongs to uid 65533", "run `chown 0 ")
 		}
 		os.Chown(name, 0, -1)
@@ -273,7 +279,7 @@ func TestCorrupt(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Renew(dir, github); err != nil {
+	if _, err := renew(dir, github); err != nil {
 		t.Error(err)
 	}
 }
@@ -307,12 +313,12 @@ func TestConcurrentOpen(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range roots {
 		wg.Go(func() {
-			ca, err := Open(dir, github)
+			cas, err := Open(dir, github)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			roots[i] = string(ca.PEM())
+			roots[i] = string(cas[0].PEM())
 		})
 	}
 	wg.Wait()

@@ -14,10 +14,14 @@ import (
 func newCA(s *settings) *cobra.Command {
 	var path, bundle, renew bool
 	cmd := &cobra.Command{
-		Use:   "ca [--path | --bundle | --renew [INSTANCE]]",
+		Use:   "ca [--path | --bundle | --renew [NAME]]",
 		Short: "Print the certificate that clients must trust",
 		Long: `Print the certificate that clients must trust, as PEM; create it on first use.
-There is one for each GitHub instance, so that adding one leaves the others trusted.`,
+There is one for each GitHub instance, so that adding one leaves the others trusted.
+It is good for all that GitHub serves below the same names. Should the proxy serve a
+host with another name, that gets a certificate of its own, beside the first one,
+which only those who use that host need trust. The NAME of a certificate is that of
+its file without .pem.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true})
@@ -25,7 +29,7 @@ There is one for each GitHub instance, so that adding one leaves the others trus
 				return err
 			}
 			if len(args) > 0 && !renew {
-				return &statusError{exitConfig, errors.New("an INSTANCE goes with --renew")}
+				return &statusError{exitConfig, errors.New("a NAME goes with --renew")}
 			}
 			if renew {
 				return renewCA(cmd, cfg, args)
@@ -39,7 +43,7 @@ There is one for each GitHub instance, so that adding one leaves the others trus
 	}
 	cmd.Flags().BoolVar(&path, "path", false, "print where the certificate is kept")
 	cmd.Flags().BoolVar(&bundle, "bundle", false, "print the system's roots as well: what SSL_CERT_FILE and its like should name")
-	cmd.Flags().BoolVar(&renew, "renew", false, "replace the CA of INSTANCE, by default each that is unusable; clients must trust the new one")
+	cmd.Flags().BoolVar(&renew, "renew", false, "replace the CA called NAME, by default each that is unusable; clients must trust the new one")
 	cmd.MarkFlagsMutuallyExclusive("path", "bundle", "renew")
 	return cmd
 }
@@ -65,35 +69,40 @@ func printCA(cmd *cobra.Command, cfg *config.Config, cas *authorities, path, bun
 	return err
 }
 
-// renewCA replaces the CA of the instance named in args, or each that cannot be used.
+// renewCA replaces the CA named in args, or each that cannot be used.
 func renewCA(cmd *cobra.Command, cfg *config.Config, args []string) error {
 	if cfg.CA.CertFile != "" {
 		return errors.New("the CA is given by ca.cert_file and ca.key_file: replace these")
 	}
-	list := specs(cfg)
+	find := certs.Unfit
 	if len(args) > 0 {
-		i := slices.IndexFunc(list, func(spec certs.Spec) bool { return spec.Instance == args[0] })
-		if i < 0 {
-			return fmt.Errorf("no App is configured for %s", args[0])
+		find = func(dir string, spec certs.Spec) ([]string, error) {
+			names, err := certs.Names(dir, spec)
+			return slices.DeleteFunc(names, func(name string) bool { return name != args[0] }), err
 		}
-		list = list[i : i+1]
-	} else {
-		list = slices.DeleteFunc(list, func(spec certs.Spec) bool {
-			_, err := certs.Open(caDir(cfg), spec)
-			return err == nil
-		})
 	}
-	if len(list) == 0 {
-		return errors.New("every CA is usable: to replace one all the same, name its instance (--renew github.com)")
-	}
-	for _, spec := range list {
-		ca, err := certs.Renew(caDir(cfg), spec)
+	renewed := 0
+	for _, spec := range specs(cfg) {
+		names, err := find(caDir(cfg), spec)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: restart the proxy; clients must trust %s then\n", spec.Instance, ca.Path())
+		for _, name := range names {
+			ca, err := certs.Renew(caDir(cfg), spec, name)
+			if err != nil {
+				return err
+			}
+			renewed++
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: restart the proxy; clients must trust %s then\n", name, ca.Path())
+		}
 	}
-	return nil
+	switch {
+	case renewed > 0:
+		return nil
+	case len(args) > 0:
+		return fmt.Errorf("there is no CA called %s: `ghapp-proxy ca --path` shows what there is", args[0])
+	}
+	return errors.New("every CA is usable: to replace one all the same, name it (--renew github.com)")
 }
 
 func newCheck(s *settings) *cobra.Command {

@@ -26,12 +26,12 @@ type authorities struct {
 	byHost map[string]*certs.CA // served host → its CA
 }
 
-// specs are the CAs that the configuration needs: one for each instance, or
-// one for all where the files are given.
+// specs say what the CAs must sign for: one for each instance, or one for all
+// where the files are given.
 func specs(cfg *config.Config) []certs.Spec {
 	var list []certs.Spec
 	for _, instance := range instances(cfg) {
-		spec := certs.Spec{Instance: string(instance), Unconstrained: !cfg.CA.NameConstraints}
+		spec := certs.Spec{Instance: string(instance), Domains: instance.Domains(), Unconstrained: !cfg.CA.NameConstraints}
 		for _, host := range instance.Hosts() {
 			spec.Hosts = append(spec.Hosts, host.Name)
 		}
@@ -71,29 +71,31 @@ func ruleSet(cfg *config.Config) rules.Set {
 	return rules.Set{JWTWrites: cfg.JWTWrites, Exchange: cfg.Exchange == config.ExchangePlaceholder, Rules: cfg.Rules}
 }
 
-// authority makes or loads one CA.
-type authority func(certs.Spec) (*certs.CA, error)
+// authority makes or loads the CAs of one instance.
+type authority func(certs.Spec) ([]*certs.CA, error)
 
 // inMemory makes CAs that are kept nowhere. Given files are used all the same.
 func inMemory(cfg *config.Config) authority {
 	if cfg.CA.CertFile != "" {
 		return onDisk(cfg)
 	}
-	return certs.New
+	return func(spec certs.Spec) ([]*certs.CA, error) { return one(certs.New(spec)) }
 }
+
+func one(ca *certs.CA, err error) ([]*certs.CA, error) { return []*certs.CA{ca}, err }
 
 // onDisk loads the given CA, or those of the state directory, which are
 // created on first use.
 func onDisk(cfg *config.Config) authority {
-	return func(spec certs.Spec) (*certs.CA, error) {
+	return func(spec certs.Spec) ([]*certs.CA, error) {
 		if cfg.CA.CertFile != "" {
-			return certs.Load(cfg.CA.CertFile, cfg.CA.KeyFile, spec)
+			return one(certs.Load(cfg.CA.CertFile, cfg.CA.KeyFile, spec))
 		}
-		ca, err := certs.Open(caDir(cfg), spec)
+		cas, err := certs.Open(caDir(cfg), spec)
 		if err != nil {
 			return nil, fmt.Errorf("%w: the CA is kept below state_dir = %q", err, cfg.StateDir)
 		}
-		return ca, nil
+		return cas, nil
 	}
 }
 
@@ -105,14 +107,16 @@ func openAuthorities(cfg *config.Config, open authority) (*authorities, error) {
 	a := &authorities{byHost: make(map[string]*certs.CA)}
 	var failed error
 	for _, spec := range specs(cfg) {
-		ca, err := open(spec)
+		cas, err := open(spec)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		a.all = append(a.all, ca)
-		for _, host := range spec.Hosts {
-			a.byHost[host] = ca
+		a.all = append(a.all, cas...)
+		for _, ca := range cas {
+			for _, host := range ca.Hosts() {
+				a.byHost[host] = ca
+			}
 		}
 	}
 	return a, failed

@@ -87,6 +87,16 @@ func (i Instance) Hosts() []Host {
 	}
 }
 
+// Domains lists names that GitHub has to itself with all below them, and that
+// the served hosts of i are below though not below i: a host that is served later
+// will be as well. Of a GitHub Enterprise Server nothing is known but its host.
+func (i Instance) Domains() []string {
+	if i == "" || i == GitHubCom {
+		return []string{"githubusercontent.com"}
+	}
+	return nil
+}
+
 // APIURL is the base of the REST API, without a trailing slash.
 func (i Instance) APIURL() *url.URL {
 	switch {
