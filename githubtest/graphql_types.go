@@ -75,6 +75,7 @@ func (c *call) gqlRepoFields(g *gql, r *repository) obj {
 	return obj{
 		"owner":              field(func(obj) any { return c.gqlAccount(g, r.owner) }),
 		"defaultBranchRef":   field(func(obj) any { return c.gqlRef(r, "refs/heads/"+defaultBranch) }),
+		"refs":               field(func(args obj) any { return c.gqlRefs(r, args) }),
 		"ref":                field(func(args obj) any { return c.gqlRef(r, text(args["qualifiedName"])) }),
 		"issue":              find(false, true),
 		"pullRequest":        find(true, false),
@@ -123,7 +124,11 @@ func (c *call) gqlRef(r *repository, name string) any {
 	short := strings.TrimPrefix(strings.TrimPrefix(name, "refs/heads/"), "refs/tags/")
 	return obj{
 		"__typename": "Ref", "name": short, "prefix": strings.TrimSuffix(name, short), "id": nodeID("REF", r.id),
-		"target": obj{"__typename": "Commit", "oid": sha, "id": nodeID("C", r.id)}, "branchProtectionRule": nil,
+		"target": obj{
+			"__typename": "Commit", "oid": sha, "id": nodeID("C", r.id),
+			"committedDate": field(func(obj) any { return c.committed(r, sha) }),
+		},
+		"branchProtectionRule": nil,
 	}
 }
 
