@@ -131,18 +131,19 @@ func (l *loader) xdgDir(variable, underHome string) string {
 
 // loadFile reads the configuration file; cfg.File stays empty if it is not there.
 func (l *loader) loadFile(cfg *Config, path string, named bool) {
-	text, err := readFile(path, nil)
-	if errors.Is(err, fs.ErrNotExist) && !named {
+	abs, err := filepath.Abs(path)
+	text, readErr := readFile(abs, nil) // what is checked, whatever links a ".." is behind
+	if errors.Is(readErr, fs.ErrNotExist) && !named {
 		return
 	}
-	abs, absErr := filepath.Abs(path)
-	if err := errors.Join(err, absErr); err != nil {
+	if err := errors.Join(err, readErr); err != nil {
 		l.faults = append(l.faults, newFault(path, 0, "", fmt.Errorf("cannot be read: %w", err)))
 		return
 	}
 	cfg.File = abs
 	doc := parseDocument(&l.report, path, abs, l.src.HomeDir, string(text))
 	if doc != nil {
+		doc.root.warnPlace("", abs)
 		l.readDocument(cfg, doc)
 	}
 }
@@ -233,6 +234,7 @@ func readAuditLog(t *table) string {
 		return "-"
 	}
 	path, _ := t.file("audit_log")
+	t.warnPlace("audit_log", path)
 	return path
 }
 
@@ -261,6 +263,7 @@ func (l *loader) defaultStateDir(file string) string {
 func readCA(t *table) CA {
 	ca := CA{NameConstraints: t.boolean("name_constraints", true)}
 	ca.CertFile, _ = t.file("cert_file")
+	t.warnPlace("cert_file", ca.CertFile) // whom clients trust
 	ca.KeyFile, _ = t.file("key_file")
 	if info, err := os.Stat(ca.KeyFile); err == nil {
 		checkFile(ca.KeyFile, info, func(w error) { t.warn("key_file", w) })

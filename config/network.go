@@ -50,6 +50,7 @@ func readUpstream(t *table) Upstream {
 		if err != nil {
 			t.fault("ca_file", err)
 		}
+		t.warnPlace("ca_file", path) // whom credentials go to
 		up.RootsPEM = roots
 	}
 	if s, ok := t.text("proxy"); ok {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
@@ -38,8 +39,21 @@ func checkFile(path string, info fs.FileInfo, warn func(error)) {
 	if mode.IsRegular() && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" && !safepath.IsGiven(path, info) {
 		warn(withHint("chmod 600 "+shellQuote(path), "other users may read %s (mode %04o)", path, mode.Perm()))
 	}
-	if fault, ok := errors.AsType[*safepath.Error](safepath.Check(path)); ok && mode.IsRegular() {
+	checkPlace(path, info, warn)
+}
+
+// checkPlace warns if others could change a file, or put another in its place.
+func checkPlace(path string, info fs.FileInfo, warn func(error)) {
+	if fault, ok := errors.AsType[*safepath.Error](safepath.Check(path)); ok && info.Mode().IsRegular() {
 		warn(withHint(fault.Remedy, "%s: %s", fault.Path, fault.Reason))
+	}
+}
+
+// warnPlace is checkPlace for what is at the path of a key, if it is there. It may
+// be no secret, but others must not choose it.
+func (t *table) warnPlace(key, path string) {
+	if info, err := os.Stat(path); err == nil {
+		checkPlace(path, info, func(w error) { t.warn(key, w) })
 	}
 }
 

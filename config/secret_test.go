@@ -299,7 +299,7 @@ func TestKeyOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := path + ": belongs to uid 65533, neither to root nor to the user, uid 0\n\thint: run `chown 0 " + path + "`"
-		if len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0], want) {
+		if n := len(cfg.Warnings); n == 0 || !strings.Contains(cfg.Warnings[n-1], want) { // of the directory, the configuration has one, too
 			t.Errorf("Warnings = %q, want %s", cfg.Warnings, want)
 		}
 		if err := os.Chown(path, 0, -1); err != nil {
