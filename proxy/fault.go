@@ -103,6 +103,7 @@ func faultOfConnection(err error) answer.Code {
 	case strings.Contains(text, textBroken) && errors.Is(err, io.ErrUnexpectedEOF):
 		return answer.ResponseIncomplete
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, net.ErrClosed), // net/http closes its end when the host has
 		errors.Is(err, errNotKept), strings.Contains(text, textClosedIdle), containsAny(text, lostHTTP2):
 		return answer.ConnectionTerminated
 	case op.Op == "dial":

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
@@ -81,5 +82,19 @@ func TestFaultInDial(t *testing.T) {
 	refused := upstreamRefusal(err, "api.github.com")
 	if refused.Status != 500 || strings.Contains(refused.Message(), "SECRET") || !strings.Contains(refused.Error(), "SECRET") {
 		t.Errorf("answer %d %q, in the log %q", refused.Status, refused.Message(), refused.Error())
+	}
+}
+
+// TestFaultOfClosedEnd: a request whose connection net/http closes under it, since
+// the host has ended it, is lost like others.
+func TestFaultOfClosedEnd(t *testing.T) {
+	for _, err := range []error{
+		net.ErrClosed, // crypto/tls
+		&net.OpError{Op: "write", Net: "tcp", Err: net.ErrClosed},
+		&net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed},
+	} {
+		if got := faultOf(err); got != answer.ConnectionTerminated || !isLost(err) {
+			t.Errorf("%v is %s, lost %v; want %s", err, got, isLost(err), answer.ConnectionTerminated)
+		}
 	}
 }
