@@ -168,6 +168,7 @@ func TestAttackDeniedListings(t *testing.T) {
 		search  = looks + "this search may find what is in repositories that it does not name: name each by repo:OWNER/NAME, without OR, NOT and parentheses"
 		unclear = looks + "this one does not say so that it can be told"
 		form    = "\nContent-Type: application/x-www-form-urlencoded\n\n"
+		json    = "\nContent-Type: application/json\n\n"
 	)
 	for _, a := range []attack{
 		{request: "GET /orgs/acme/repos", want: listing},
@@ -206,6 +207,26 @@ func TestAttackDeniedListings(t *testing.T) {
 		{request: "GET /repos/acme/widgets/issues/1/timeline", want: listing},
 		{request: "GET /repos/acme/widgets/issues/1/sub_issues", want: listing},
 		{request: "GET /repositories/9001/forks", want: listing, asks: true},
+		{request: "PUT /orgs/acme/teams/x/repos/acme/rockets\n\n{}", want: denied},
+		{request: "PUT /orgs/acme/teams/x/repos/ACME/%72ockets\n\n{}", want: denied},
+		{request: "PUT /orgs/acme/teams/x//repos/acme/rockets\n\n{}", want: unclear},
+		{request: "PUT /orgs/acme/actions/permissions/repositories/9002\n\n{}", want: denied, asks: true},
+		{request: "PUT /orgs/acme/actions/secrets/X/repositories/%39002", want: denied, asks: true},
+		{request: "DELETE /orgs/acme/migrations/1/repos/rockets/lock", want: denied},
+		{request: "PATCH /orgs/acme/properties/values" + json + `{"repository_names":["rockets"],"properties":[]}`, want: denied},
+		{request: "PATCH /orgs/acme/properties/values" + json + `{"repository_names":["ro\u0063kets"],"properties":[]}`, want: denied},
+		{request: "PATCH /orgs/acme/properties/values" + form + `repository_names[]=rockets`, want: unclear},
+		{request: "POST /orgs/acme/migrations" + json + `{"repositories":["acme/rockets"]}`, want: denied},
+		{request: "POST /orgs/acme/teams" + json + `{"name":"x","repo_names":["acme/rockets"]}`, want: denied},
+		{request: "PUT /orgs/acme/actions/secrets/X/repositories" + json + `{"selected_repository_ids":[9002]}`, want: denied, asks: true},
+		{request: "PUT /orgs/acme/actions/secrets/X/repositories" + json + `{"selected_repository_ids":["9002"]}`, want: denied, asks: true},
+		{request: "PUT /orgs/acme/actions/secrets/X/repositories" + json + `{"x":{"selected_repository_ids":[9002]}}`, want: denied, asks: true},
+		{request: "PUT /orgs/acme/dependabot/secrets/X" + json + `{"visibility":"selected","selected_repository_ids":[9001,9002]}`, want: denied, asks: true},
+		{request: "POST /repos/acme/widgets/rulesets" + json + `{"rules":[{"parameters":{"workflows":[{"repository_id":9002}]}}]}`, want: denied, asks: true},
+		{request: "POST /repos/acme/widgets/issues/1/sub_issues" + json + `{"sub_issue_id":5}`, want: unclear},
+		{request: "POST /repos/acme/widgets/pulls" + json + `{"title":"x","head":"acme:rockets:main","base":"main"}`, want: denied},
+		{request: "POST /repos/acme/widgets/pulls" + json + `{"title":"x","head":"main","head_repo":"rockets","base":"main"}`, want: unclear},
+		{request: "POST /markdown" + json + `{"text":"#1","mode":"gfm","context":"acme/rockets"}`, want: denied},
 		{request: "GET /search/issues?q=secret", want: search},
 		{request: "GET /search/issues?q=org:acme+secret", want: search},
 		{request: "GET /search/issues?q=user:acme+secret", want: search},
@@ -319,7 +340,7 @@ func TestAttackOtherOwnersInBodies(t *testing.T) {
 		{request: transfer + "\nContent-Type: application/x-www-form-urlencoded\n\nnew_owner=globex", want: unclear},
 		{request: transfer + "\nContent-Encoding: gzip" + json + zip(t, `{"new_owner":"globex"}`), want: unclear},
 		{request: transfer + json + `{"new_owner":"acme","new_owner":"globex"}`, want: unclear},
-		{what: "a large body", request: transfer + json + `{"x":"` + strings.Repeat("x", 100_000) + `","new_owner":"globex"}`, want: unclear},
+		{what: "a large body", request: transfer + json + `{"x":"` + strings.Repeat("x", rules.MaxBodyNames) + `","new_owner":"globex"}`, want: unclear},
 		{request: "POST /repos/acme/widgets/forks" + json + `{"organization":"globex"}`, want: globex},
 		{request: "POST /repos/acme/widgets/generate" + json + `{"owner":"globex","name":"x"}`, want: globex},
 		{request: "POST /repos/acme/widgets/pulls" + json + `{"title":"x","head":"globex:main","base":"main"}`, want: unclear},

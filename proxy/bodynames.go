@@ -32,7 +32,7 @@ func (x *exchange) readBody(r *http.Request) *answer.Refusal {
 	if r.ContentLength != 0 && x.route.ReadsQuery() {
 		x.route.Unclear = true // Rack takes the parameters of a form for those of the query
 	}
-	if !x.route.NamesInBody() {
+	if r.ContentLength == 0 || !x.route.NamesInBody() {
 		return nil
 	}
 	var text []byte

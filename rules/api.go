@@ -48,6 +48,7 @@ func api(req Request, path segments) (Route, error) {
 	if op.names == namesRepository {
 		route.addCompared(&path)
 	}
+	route.addPathOthers(&path, op, named)
 	return route, nil
 }
 

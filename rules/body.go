@@ -1,14 +1,17 @@
 package rules
 
 import (
+	_ "embed"
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
-// MaxBodyNames is the largest body, in bytes, in which SetBody looks for names.
-const MaxBodyNames = 64 << 10
+// MaxBodyNames is the largest body, in bytes, in which SetBody looks for names: more
+// than the text of an issue or a pull request may have.
+const MaxBodyNames = 1 << 20
 
 // bodyField is a field of the body that leads an operation to somebody else than
 // its path names, or makes it another operation as well.
@@ -21,50 +24,81 @@ type bodyKind uint8
 
 const (
 	bodyOwner      bodyKind = iota // the login of an account
-	bodyFullName                   // OWNER/REPO
+	bodyAccount                    // the number of an account
+	bodyRepository                 // OWNER/REPO, or the name of one of the owner's in the path
+	bodyID                         // the number of a repository
 	bodyHead                       // a branch, OWNER:BRANCH of a fork
 	bodyUnknown                    // names that cannot be told
 	bodyMakesAFork                 // true makes a private fork of the repository
 )
 
-// bodyFields are those fields by operation, found in the request bodies of all
-// operations in GitHub's OpenAPI descriptions that name an account or a
-// repository besides the one in the path.
-var bodyFields = map[string][]bodyField{
-	"repos/create-fork":                                       {{"organization", bodyOwner}},
-	"repos/create-using-template":                             {{"owner", bodyOwner}},
-	"repos/transfer":                                          {{"new_owner", bodyOwner}},
-	"pulls/create":                                            {{"head", bodyHead}, {"head_repo", bodyUnknown}},
-	"code-scanning/create-variant-analysis":                   {{"repositories", bodyFullName}, {"repository_owners", bodyOwner}, {"repository_lists", bodyUnknown}},
-	"security-advisories/create-repository-advisory":          {{"start_private_fork", bodyMakesAFork}},
-	"security-advisories/create-private-vulnerability-report": {{"start_private_fork", bodyMakesAFork}},
-}
+// bodiesText is the table of such fields; its head says where they come from.
+//
+//go:embed bodies.txt
+var bodiesText string
+
+// bodyFields are those fields, by operation.
+var bodyFields = sync.OnceValue(func() map[string][]bodyField {
+	kinds := map[string]bodyKind{
+		"owner": bodyOwner, "account": bodyAccount, "name": bodyRepository, "id": bodyID,
+		"head": bodyHead, "unknown": bodyUnknown, "fork": bodyMakesAFork,
+	}
+	all := make(map[string][]bodyField, 128)
+	for line := range strings.Lines(bodiesText) {
+		if line[0] == '#' {
+			continue
+		}
+		words := strings.Fields(line)
+		for _, word := range words[1:] {
+			name, kind, _ := strings.Cut(word, ":")
+			if _, ok := kinds[kind]; !ok {
+				panic("rules: bodies.txt has a kind " + kind)
+			}
+			all[words[0]] = append(all[words[0]], bodyField{name, kinds[kind]})
+		}
+	}
+	return all
+})
 
 // createFork is what start_private_fork does, too.
 const createFork = "security-advisories/create-fork"
 
 // NamesInBody reports whether the body of the operation may name others than the
 // path, so that a caller has to give it to SetBody wherever the request is limited.
-func (route *Route) NamesInBody() bool { return bodyFields[route.Operation] != nil }
+func (route *Route) NamesInBody() bool { return bodyFields()[route.Operation] != nil }
 
 // SetBody fills in whom the body of such an operation names, and what else it
 // makes of the operation. nil is a body that cannot be read: then nothing is
 // certain. Call it between Classify and Decide.
 func (route *Route) SetBody(body []byte) {
-	fields := bodyFields[route.Operation]
+	fields := bodyFields()[route.Operation]
 	object, ok := bodyObject(body)
 	if !ok {
 		route.setUnread(fields)
 		return
 	}
-	for _, member := range object {
-		for _, field := range fields {
-			switch {
-			case member.key == field.name:
-				route.setBodyField(field.kind, member.value)
-			case strings.EqualFold(member.key, field.name):
-				route.setUnread([]bodyField{field}) // servers may differ
+	route.setBodyValue(fields, object)
+}
+
+// setBodyValue looks for the fields at any depth: which of the objects of a body a
+// server looks into is its own business.
+func (route *Route) setBodyValue(fields []bodyField, value any) {
+	switch value := value.(type) {
+	case []any:
+		for _, v := range value {
+			route.setBodyValue(fields, v)
+		}
+	case jsonObject:
+		for _, member := range value {
+			for _, field := range fields {
+				switch {
+				case member.key == field.name:
+					route.setBodyField(field.kind, member.value)
+				case strings.EqualFold(member.key, field.name):
+					route.setUnread([]bodyField{field}) // servers may differ
+				}
 			}
+			route.setBodyValue(fields, member.value)
 		}
 	}
 }
@@ -103,26 +137,70 @@ func (route *Route) setBodyField(kind bodyKind, value any) {
 	case value == nil, kind == bodyMakesAFork && value == jsonScalar("false"):
 	case kind == bodyMakesAFork:
 		route.Also = createFork
+	case kind == bodyID, kind == bodyAccount:
+		route.addNumbered(kind, value)
 	case !isText:
 		route.Unclear = true
 	case text == "":
 	case kind == bodyOwner && isLogin(text):
 		route.addOther(Subject{Owner: text})
-	case kind == bodyFullName && fullName(text).Named():
-		route.addOther(fullName(text))
-	case kind == bodyHead && isOwnBranch(text, route.Owner):
+	case kind == bodyRepository && route.ofOwner(text).Named():
+		route.addOther(route.ofOwner(text))
+	case kind == bodyHead:
+		route.addHead(text)
 	default:
 		route.Unclear = true
 	}
 }
 
-// isOwnBranch reports whether head is a branch of the owner's, which has no colon.
-func isOwnBranch(head, owner string) bool {
-	of, _, ok := strings.Cut(head, ":")
-	return !ok || owner != "" && strings.EqualFold(of, owner)
+// ofOwner is the repository OWNER/NAME, or of that name of the owner in the path;
+// nobody if that cannot be told.
+func (route *Route) ofOwner(name string) Subject {
+	if s := fullName(name); s.Named() || !isRepositoryName(name) || route.Owner == "" || route.Enterprise {
+		return s
+	}
+	return Subject{Owner: route.Owner, Repo: name}
 }
 
+// addNumbered adds a repository, or an account, by its number. An object is taken for
+// a condition of a ruleset, which has the numbers in a field of its own.
+func (route *Route) addNumbered(kind bodyKind, value any) {
+	number, _ := value.(jsonScalar)
+	if text, ok := value.(string); ok { // servers convert
+		number = jsonScalar(text)
+	}
+	n := decimal(string(number))
+	if object, ok := value.(jsonObject); ok && slices.ContainsFunc(object, func(m jsonMember) bool { return m.key == "repository_ids" || m.key == "organization_ids" }) {
+		return
+	}
+	switch {
+	case n == 0:
+		route.Unclear = true
+	case kind == bodyID:
+		route.addOther(Subject{RepositoryID: n})
+	default:
+		route.addOther(Subject{AccountID: n})
+	}
+}
+
+// addHead adds the repository that a branch is of: OWNER:REPO:BRANCH; OWNER:BRANCH is
+// one of a fork, of which the name is not known. A branch has no colon.
+func (route *Route) addHead(head string) {
+	parts := strings.Split(head, ":")
+	switch {
+	case len(parts) == 1, len(parts) == 2 && route.Owner != "" && strings.EqualFold(parts[0], route.Owner):
+	case len(parts) == 3 && isLogin(parts[0]) && isRepositoryName(parts[1]):
+		route.addOther(Subject{Owner: parts[0], Repo: parts[1]})
+	default:
+		route.Unclear = true
+	}
+}
+
+// addOther adds one whom the body names besides the path.
 func (route *Route) addOther(s Subject) {
+	if sameSubject(s, route.Subject) {
+		return
+	}
 	if len(route.Others) >= maxSubjects {
 		route.Unclear = true
 		return

@@ -13,7 +13,8 @@ func TestSetBody(t *testing.T) {
 	const fork, transfer, generate, pull, analysis, advisory = "POST api.github.com/repos/acme/widgets/forks", "POST api.github.com/repos/acme/widgets/transfer",
 		"POST api.github.com/repos/acme/widgets/generate", "POST api.github.com/repos/acme/widgets/pulls",
 		"POST api.github.com/repos/acme/widgets/code-scanning/codeql/variant-analyses", "POST api.github.com/repos/acme/widgets/security-advisories"
-	globex := []rules.Subject{{Owner: "globex"}}
+	const values, secret = "PATCH api.github.com/orgs/acme/properties/values", "PUT api.github.com/orgs/acme/actions/secrets/X/repositories"
+	globex, rockets, byID := []rules.Subject{{Owner: "globex"}}, []rules.Subject{{Owner: "acme", Repo: "rockets"}}, []rules.Subject{{RepositoryID: 9002}}
 	type result struct {
 		others  []rules.Subject
 		unclear bool
@@ -43,7 +44,31 @@ func TestSetBody(t *testing.T) {
 		{pull, `{"head":"ACME:feature","base":"main"}`, result{}},
 		{pull, `{"head":"globex:feature","base":"main"}`, result{unclear: true}},
 		{pull, `{"head":"x","head_repo":"rockets"}`, result{unclear: true}},
-		{analysis, `{"repositories":["globex/tools","acme/widgets"]}`, result{others: []rules.Subject{{Owner: "globex", Repo: "tools"}, {Owner: "acme", Repo: "widgets"}}}},
+		{analysis, `{"repositories":["globex/tools","acme/widgets"]}`, result{others: []rules.Subject{{Owner: "globex", Repo: "tools"}}}},
+		{pull, `{"head":"acme:rockets:main","base":"main"}`, result{others: rockets}},
+		{pull, `{"head":"acme:widgets:main","base":"main"}`, result{}},
+		{pull, `{"head":"globex:tools:main"}`, result{others: []rules.Subject{{Owner: "globex", Repo: "tools"}}}},
+		{pull, `{"head":"acme:rockets:main:x"}`, result{unclear: true}},
+		{pull, `{"head":"acme::main"}`, result{unclear: true}},
+		{values, `{"repository_names":["rockets","acme/rockets"],"properties":[]}`, result{others: rockets}},
+		{values, `{"repository_names":["ro/ck/ets"]}`, result{unclear: true}},
+		{values, `{"properties":[]}`, result{}},
+		{"POST api.github.com/orgs/acme/migrations", `{"repositories":["acme/rockets"]}`, result{others: rockets}},
+		{"POST api.github.com/orgs/acme/teams", `{"name":"x","repo_names":["acme/rockets"]}`, result{others: rockets}},
+		{"POST api.github.com/orgs/acme/artifacts/metadata/storage-record", `{"github_repository":"rockets"}`, result{others: rockets}},
+		{"PUT api.github.com/orgs/acme/actions/secrets/X", `{"visibility":"selected","selected_repository_ids":[9002,9001]}`, result{others: []rules.Subject{{RepositoryID: 9002}, {RepositoryID: 9001}}}},
+		{secret, `{"selected_repository_ids":["9002"]}`, result{others: byID}},
+		{secret, `{"x":{"selected_repository_ids":[9002]}}`, result{others: byID}},
+		{secret, `{"selected_repository_ids":{"0":9002}}`, result{unclear: true}},
+		{secret, `{"selected_repository_ids":[9002.0]}`, result{unclear: true}},
+		{secret, `{"Selected_Repository_IDs":[9002]}`, result{unclear: true}},
+		{secret, `[9002]`, result{unclear: true}},
+		{"POST api.github.com/orgs/acme/rulesets", `{"conditions":{"repository_id":{"repository_ids":[9002]},"ref_name":{}}}`, result{others: byID}},
+		{"POST api.github.com/repos/acme/widgets/rulesets", `{"rules":[{"type":"workflows","parameters":{"workflows":[{"path":"x","repository_id":9002}]}}]}`, result{others: byID}},
+		{"POST api.github.com/repos/acme/widgets/issues/1/sub_issues", `{"sub_issue_id":5}`, result{unclear: true}},
+		{"POST api.github.com/repos/acme/widgets/issues/1/dependencies/blocked_by", `{"issue_id":5}`, result{unclear: true}},
+		{"POST api.github.com/markdown", `{"text":"#1","mode":"gfm","context":"acme/rockets"}`, result{others: rockets}},
+		{"PUT api.github.com/enterprises/mega/actions/permissions/organizations", `{"selected_organization_ids":[5001]}`, result{others: []rules.Subject{{AccountID: 5001}}}},
 		{analysis, `{"repository_owners":["globex"]}`, result{others: globex}},
 		{analysis, `{"repository_lists":["x"]}`, result{unclear: true}},
 		{advisory, `{"summary":"x"}`, result{}},
@@ -61,6 +86,61 @@ func TestSetBody(t *testing.T) {
 		got := result{route.Others, route.Unclear, route.Also}
 		if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(result{})); diff != "" {
 			t.Errorf("%s %.100s (-want +got):\n%s", test.request, test.body, diff)
+		}
+	}
+}
+
+// TestNamesInBodies: whatever of a body may name a repository or an account is
+// looked at, or is known not to.
+func TestNamesInBodies(t *testing.T) {
+	// Patterns, settings and texts of whom the path names.
+	harmless := set("repository_name", "repository_property", "organization_name", "organization_property", "repository_selection", "organization_selection_type",
+		"sync_to_organizations", "default_for_new_repos", "default_repository_permission", "enabled_repositories", "enabled_organizations", "enforced_repositories",
+		"members_allowed_repository_creation_type", "max_repo_cache_size_limit_in_gb", "repo_cache_size_limit_in_gb", "private_vulnerability_reporting",
+		"report_type", "domain_owner", "head_sha", "expected_head_sha", "duplicate_issue_id", "repo")
+	all := descriptions()
+	looked := 0
+	for i := range all {
+		op := &all[i]
+		for _, field := range op.body {
+			switch kind := rules.BodyField(op.id, field); {
+			case op.id == "apps/create-installation-access-token", op.id == "apps/scope-token":
+			case kind == harmless[field]:
+				t.Errorf("%s of %s is looked at: %v", field, op.id, kind)
+			case kind:
+				looked++
+			}
+		}
+	}
+	if looked < 120 {
+		t.Errorf("%d fields are looked at", looked)
+	}
+}
+
+// TestNamesInPaths: a path may name more than one.
+func TestNamesInPaths(t *testing.T) {
+	rockets := []rules.Subject{{Owner: "acme", Repo: "rockets"}}
+	for in, want := range map[string][]rules.Subject{
+		"PUT api.github.com/orgs/acme/teams/x/repos/acme/rockets":                                          rockets,
+		"PUT ghe.example.com/api/v3/orgs/acme/teams/x/repos/acme/rockets":                                  rockets,
+		"DELETE api.github.com/teams/7/repos/acme/%72ockets":                                               rockets,
+		"PUT api.github.com/orgs/acme/actions/permissions/repositories/9002":                               {{RepositoryID: 9002}},
+		"DELETE api.github.com/orgs/acme/actions/secrets/X/repositories/9002":                              {{RepositoryID: 9002}},
+		"DELETE api.github.com/orgs/acme/migrations/1/repos/rockets/lock":                                  rockets,
+		"GET api.github.com/repos/acme/widgets/code-scanning/codeql/variant-analyses/1/repos/acme/rockets": rockets,
+		"GET api.github.com/enterprises/mega/apps/organizations/acme/installations/1/repositories":         {{Owner: "acme"}},
+		"PUT api.github.com/orgs/acme/actions/permissions/repositories/9002x":                              nil,
+		"PUT api.github.com/organizations/5001/teams/x/repos/acme/rockets":                                 nil,
+		"PUT api.github.com/orgs/acme/teams/x//repos/acme/rockets":                                         nil,
+		"PUT api.github.com/orgs/acme/teams/x/repos/acme/rockets.json":                                     {{Owner: "acme", Repo: "rockets.json"}},
+		"PUT api.github.com/orgs/acme/teams/x/repos/acme/ro%2Fckets":                                       nil,
+	} {
+		route, err := rules.Classify(request(t, in))
+		if err != nil || route.Operation == "api" || route.Unclear != (want == nil) {
+			t.Errorf("%s: %s, unclear %v, %v", in, route.Operation, route.Unclear, err)
+		}
+		if diff := cmp.Diff(want, route.Others); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", in, diff)
 		}
 	}
 }

@@ -24,17 +24,7 @@ func (route *Route) addCompared(path *segments) {
 		return
 	}
 	for side := range strings.SplitSeq(plain[at+len(compare):], "...") {
-		parts := strings.Split(side, ":")
-		switch {
-		case len(parts) == 1:
-		case len(parts) == 2 && route.Owner != "" && strings.EqualFold(parts[0], route.Owner):
-		case len(parts) == 3 && isLogin(parts[0]) && isRepositoryName(parts[1]):
-			if s := (Subject{Owner: parts[0], Repo: parts[1]}); !sameSubject(s, route.Subject) {
-				route.Others = appendSubject(route.Others, s)
-			}
-		default:
-			route.Unclear = true
-		}
+		route.addHead(side)
 	}
 }
 

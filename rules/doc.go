@@ -31,8 +31,8 @@
 // what GitHub's descriptions say of an operation's answer, what confines a search.
 //
 // Where a body may lead an operation to somebody else (who gets a repository, what
-// it is forked to), or a comparison has another repository in its path, those are
-// among the others, too.
+// it is forked to, which repositories get a secret), or a path has another repository
+// in it, as a comparison has, those are among the others, too.
 //
 // # Matching
 //
@@ -54,7 +54,7 @@
 //
 // The first whom a path names is its subject: /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}
 // is about the organization, /teams/{team_id}/repos/{owner}/{repo} about the
-// team's, and /organizations/{org} with a number about the organization of
+// team's (the repository is among the others), and /organizations/{org} with a number about the organization of
 // that id.
 //
 // # Limitations

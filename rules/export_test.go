@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // What tests of the table see of it.
 
 type OperationInfo struct {
@@ -29,6 +31,11 @@ func FindOperation(req Request) string {
 		return ""
 	}
 	return op.id
+}
+
+// BodyField reports whether a field of an operation's body is looked at.
+func BodyField(operation, field string) bool {
+	return slices.ContainsFunc(bodyFields()[operation], func(f bodyField) bool { return f.name == field })
 }
 
 func ParseTable() { parseTable(operationsText) }

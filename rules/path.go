@@ -6,8 +6,8 @@ import (
 )
 
 // maxSegments is how many leading path segments are kept: those that tell
-// services and owners apart. Operations are matched on the whole path.
-const maxSegments = 8
+// services, owners and repositories apart. Operations are matched on the whole path.
+const maxSegments = 12
 
 // segments are the leading segments of a path, as sent: still escaped.
 type segments struct {

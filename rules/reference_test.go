@@ -20,6 +20,7 @@ type described struct {
 	kinds               []byte   // of the pattern's segments
 	mentions            []string // properties of its answers that tell of repositories
 	redirects           bool     // an answer is a link
+	body                []string // fields that might name somebody
 }
 
 var descriptions = sync.OnceValue(func() []described {
@@ -37,6 +38,7 @@ var descriptions = sync.OnceValue(func() []described {
 		Multi       []string `json:"x-multi-segment"`
 		Mentions    []string `json:"mentions"`
 		Redirects   bool     `json:"redirects"`
+		Body        []string `json:"body"`
 	}
 	if err := json.NewDecoder(zr).Decode(&editions); err != nil {
 		panic(err)
@@ -45,7 +47,7 @@ var descriptions = sync.OnceValue(func() []described {
 	for edition, paths := range editions {
 		for path, item := range paths {
 			for method, op := range item {
-				d := described{edition, method, op.OperationID, segmentsOf(path), op.Multi, nil, op.Mentions, op.Redirects}
+				d := described{edition, method, op.OperationID, segmentsOf(path), op.Multi, nil, op.Mentions, op.Redirects, op.Body}
 				for _, s := range d.pattern {
 					d.kinds = append(d.kinds, d.kind(s))
 				}

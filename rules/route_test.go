@@ -98,8 +98,8 @@ func TestRoute(t *testing.T) {
 		"GET api.github.com/user/1002/novelties":               with(apiRoute("api", "", ""), func(r *rules.Route) { r.AccountID = 1002 }),
 
 		// Owners stand elsewhere, too.
-		"GET api.github.com/teams/7/repos/acme/widgets":                with(apiRoute("teams/check-permissions-for-repo-legacy", "", ""), func(r *rules.Route) { r.TeamID = 7 }),
-		"GET api.github.com/orgs/acme/teams/core/repos/o/r":            apiRoute("teams/check-permissions-for-repo-in-org", "acme", ""),
+		"GET api.github.com/teams/7/repos/acme/widgets":                with(apiRoute("teams/check-permissions-for-repo-legacy", "", ""), func(r *rules.Route) { r.TeamID, r.Others = 7, []rules.Subject{{Owner: "acme", Repo: "widgets"}} }),
+		"GET api.github.com/orgs/acme/teams/core/repos/o/r":            with(apiRoute("teams/check-permissions-for-repo-in-org", "acme", ""), func(r *rules.Route) { r.Others = []rules.Subject{{Owner: "o", Repo: "r"}} }),
 		"GET api.github.com/agents/repos/acme/widgets/tasks":           with(apiRoute("agent-tasks/list-tasks-for-repo", "acme", "widgets"), userOnly),
 		"GET api.github.com/organizations/acme/settings/billing/usage": apiRoute("billing/get-github-billing-usage-report-org", "acme", ""),
 		"GET api.github.com/organizations/1001/repos":                  with(apiRoute("repos/list-for-org", "", ""), func(r *rules.Route) { r.AccountID = 1001 }),

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-//go:generate go run gen/main.go gen/reach.go
+//go:generate go run gen/main.go gen/reach.go gen/bodies.go
 
 // operationsText is the table of operations; its head explains the columns.
 //
@@ -41,7 +41,8 @@ type restOperation struct {
 	cloneToken bool  // the answer may contain temp_clone_token
 	reach      Reach // how far the answer may lead from whom the path names
 	names      naming
-	at         int // the segment where it names somebody
+	at         int         // the segment where it names somebody
+	others     []pathOther // whom it names besides
 }
 
 // guarded reports whether the operation is refused unless the user means it.
@@ -62,6 +63,10 @@ const (
 	namesAccountOrID
 	namesEnterprise // by slug
 	namesTeam       // by id
+
+	// Others than the subject.
+	namesRepositoryID
+	namesOwnersRepository // by its name, of the owner before it
 )
 
 // operationTable finds operations.
@@ -111,6 +116,7 @@ func (t *operationTable) add(line string) {
 		op.flag(flag)
 	}
 	op.names, op.at = namingOf(path)
+	op.others = othersOf(path, op.names, op.at)
 	t.byID[id] = op
 	at := t.root
 	for path != "/" && path != "" {

@@ -72,11 +72,21 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	t := table{lines: map[string]*line{}, users: users, reaches: reaches, differs: map[string]bool{}}
-	for i, d := range descriptions {
-		t.add(docs[i], d.letter)
+	bodies, err := readBodies("gen/bodies.txt")
+	if err != nil {
+		return err
 	}
-	if err := errors.Join(t.addUndescribed(), t.checkReach()); err != nil {
+	t := table{lines: map[string]*line{}, users: users, reaches: reaches, differs: map[string]bool{}, bodies: bodies}
+	for i, d := range descriptions {
+		if err := t.add(docs[i], d.letter); err != nil {
+			return err
+		}
+	}
+	bodies.addFreeForm()
+	if err := errors.Join(t.addUndescribed(), t.checkReach(), bodies.check()); err != nil {
+		return err
+	}
+	if err := os.WriteFile("bodies.txt", []byte(bodies.String()), 0o644); err != nil {
 		return err
 	}
 	if err := writeDescriptions("testdata/descriptions.json.gz", docs); err != nil {
@@ -167,13 +177,17 @@ type table struct {
 	users   map[string]bool
 	reaches map[string]string // operationId → mark, of reach.txt
 	differs map[string]bool   // operationIds of it that some description says otherwise
+	bodies  *bodies
 }
 
 var parameter = regexp.MustCompile(`\{[^}]*\}`)
 
 // add adds the operations of a description.
-func (t *table) add(doc object, edition string) {
+func (t *table) add(doc object, edition string) error {
 	for _, op := range operations(doc) {
+		if err := t.bodies.add(op); err != nil {
+			return err
+		}
 		key := op.method + " " + parameter.ReplaceAllString(op.path, "{}")
 		reach := t.reach(op)
 		if known, ok := t.lines[key]; ok {
@@ -190,6 +204,7 @@ func (t *table) add(doc object, edition string) {
 		}
 		t.lines[key] = &line{op.method, marked(op), op.id, edition, flags(doc, op), reach}
 	}
+	return nil
 }
 
 // addUndescribed adds what a description lacks, and checks the list of
@@ -228,6 +243,7 @@ type operation struct {
 
 	mentions  []string // properties of its answers that tell of repositories
 	redirects bool     // an answer is a link
+	body      []string // fields of its body, at any depth
 }
 
 // operations lists the operations of a description, sorted.
@@ -250,6 +266,7 @@ func operations(doc object) []operation {
 				}
 			}
 			op.describeAnswer(doc)
+			op.describeBody(doc, raw["requestBody"])
 			ops = append(ops, op)
 		}
 	}
@@ -421,7 +438,7 @@ func writeDescriptions(file string, docs []object) error {
 			if paths[op.path] == nil {
 				paths[op.path] = map[string]object{}
 			}
-			paths[op.path][op.method] = object{"operationId": op.id, "x-multi-segment": op.multi, "mentions": op.mentions, "redirects": op.redirects}
+			paths[op.path][op.method] = object{"operationId": op.id, "x-multi-segment": op.multi, "mentions": op.mentions, "redirects": op.redirects, "body": slices.DeleteFunc(op.body, func(s string) bool { return !naming.MatchString(s) })}
 		}
 		all[d.name] = paths
 	}
