@@ -38,6 +38,9 @@ type listed interface {
 
 // readAnswer reads the body of an answer that is a success into out.
 func readAnswer(resp *http.Response, out any) error {
+	if _, ok := out.(*nothing); ok {
+		return nil
+	}
 	if list, ok := out.(listed); ok {
 		in := newItems(resp.Body)
 		if err := list.read(in); err != nil {
@@ -59,6 +62,9 @@ func readAnswer(resp *http.Response, out any) error {
 	}
 	return nil
 }
+
+// nothing is an answer of which nothing is read.
+type nothing struct{}
 
 // readError is for an answer that ended too early.
 type readError struct{ error }

@@ -1,16 +1,19 @@
 package auth
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
 	"strconv"
-	"strings"
-)
+	"sync"
 
-// InstallationID names an installation of an App on an account.
-type InstallationID int64
+	"ghapp-proxy/panics"
+
+	"github.com/golang-jwt/jwt/v5"
+)
 
 // App is one GitHub App on one GitHub instance. Fill it in, then hand it to
 // New; it must not be changed afterwards. It prints as its name alone.
@@ -53,68 +56,41 @@ func (a App) Format(f fmt.State, _ rune) { io.WriteString(f, a.Name) }
 // LogValue implements slog.LogValuer with the name.
 func (a App) LogValue() slog.Value { return slog.StringValue(a.Name) }
 
-// Owner is the account whose installation a request needs: known by name, or
-// by one of GitHub's ids. The zero value is nobody.
-type Owner struct {
-	Login      string // a user's or organization's login, or an enterprise's slug
-	Repo       string // the repository's bare name, "" where the request names none
-	Enterprise bool   // Login is an enterprise's slug
-
-	RepositoryID int64 // instead of Login
-	AccountID    int64 // of a user or an organization, instead of Login
-	TeamID       int64 // instead of Login
+// oldServer says what else it can be that an instance does not know the App: GHES
+// takes client ids since 3.14.
+func (a *App) oldServer() string {
+	if a.ID != 0 || a.Host == "github.com" {
+		return ""
+	}
+	return "; GitHub Enterprise Server before 3.14 does not take a client id: set id, the App's number, for App " + a.Name
 }
 
-// String returns "owner", "owner/repo", "enterprises/slug" or "repository 123".
-func (o Owner) String() string {
-	switch {
-	case o.Enterprise:
-		return "enterprises/" + o.Login
-	case o.RepositoryID != 0:
-		return fmt.Sprintf("repository %d", o.RepositoryID)
-	case o.AccountID != 0:
-		return fmt.Sprintf("account %d", o.AccountID)
-	case o.TeamID != 0:
-		return fmt.Sprintf("team %d", o.TeamID)
-	case o.Repo != "":
-		return o.Login + "/" + o.Repo
-	default:
-		return o.Login
+// keyRemedy says what to do where GitHub accepts no key.
+func (a *App) keyRemedy() string {
+	which := "the private key belongs"
+	if n := len(a.Signers); n > 1 {
+		which = fmt.Sprintf("one of the %d private keys belongs", n)
 	}
+	return "check that " + which + " to the App, whose page shows the fingerprints that `ghapp-proxy check` prints, and that id or client_id is the App's" + a.oldServer()
 }
 
-// byID reports whether the owner is known by an id only.
-func (o Owner) byID() bool { return o.RepositoryID != 0 || o.AccountID != 0 || o.TeamID != 0 }
-
-// account is the owner without the repository.
-func (o Owner) account() Owner { return Owner{Login: o.Login, Enterprise: o.Enterprise} }
-
-// key is what the owner is filed under, in lower case: GitHub compares names
-// without regard to case. Keys of plausible owners are unambiguous.
-func (o Owner) key() string {
-	if o.Enterprise {
-		return "enterprise:" + strings.ToLower(o.Login)
+// TryKeys has every key of the App sign a JWT of long ago, all at the same time.
+// The error names each that fails. GitHub is not asked.
+func (a *App) TryKeys(ctx context.Context) error {
+	input, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"iat": 0, "exp": 60, "iss": a.issuer()}).SigningString()
+	if err != nil {
+		return err
 	}
-	return strings.ToLower(o.String())
-}
-
-// plausible reports whether GitHub could know the owner. Names come from
-// requests: others would fill the caches, or mean something in a path.
-func (o Owner) plausible() bool {
-	return plausibleName(o.Login) && (o.Repo == "" || plausibleName(o.Repo))
-}
-
-// plausibleName is looser than GitHub, whose rules have changed over time. A
-// repository has 100 characters at most, a login has fewer.
-func plausibleName(name string) bool {
-	if name == "" || name == "." || name == ".." || len(name) > 100 {
-		return false
+	failed := make([]error, len(a.Signers))
+	var signing sync.WaitGroup
+	for i, signer := range a.Signers {
+		signing.Go(func() {
+			defer panics.Catch(&failed[i])
+			if _, err := signer.Sign(ctx, []byte(input)); err != nil {
+				failed[i] = fmt.Errorf("app.%s cannot sign: %w", a.Name, err)
+			}
+		})
 	}
-	for _, c := range []byte(name) {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return false
-		}
-	}
-	return true
+	signing.Wait()
+	return errors.Join(failed...)
 }

@@ -36,14 +36,6 @@ func WithBudget(ctx context.Context, b *Budget) context.Context {
 	return context.WithValue(ctx, budgetKey{}, b)
 }
 
-// budgetOf is whose budget questions count against.
-func (s *Source) budgetOf(ctx context.Context) *Budget {
-	if b, ok := ctx.Value(budgetKey{}).(*Budget); ok {
-		return b
-	}
-	return s.budget
-}
-
 // take takes a place, until give, if there is one.
 func (b *Budget) take() bool {
 	if b == nil {

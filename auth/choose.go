@@ -1,10 +1,9 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 )
 
 // ForApp returns the JWT of the App that a request to the App's own routes
@@ -17,7 +16,7 @@ func (s *Source) ForApp(ctx context.Context, host, name string, installation Ins
 	if app == nil {
 		return Credential{}, &NotInstalledError{Host: host, Owner: owner}
 	}
-	jwt, err := s.jwt(ctx, app)
+	jwt, err := app.signedJWT(ctx)
 	if signing, ok := errors.AsType[*SigningError](err); ok {
 		err = &Error{App: app.Name, Action: "authenticate", Err: err, Remedy: signing.Remedy()}
 	}
@@ -57,22 +56,6 @@ func (s *Source) ForClient(host, name, clientID string) (Credential, error) {
 	return Credential{}, &ClientSecretError{Host: host, ClientID: clientID}
 }
 
-// Want is what a request needs an installation token for.
-type Want struct {
-	Owner  Owner   // zero if the request names nobody
-	Others []Owner // further ones: the token must be that of all, save for ids that are nobody's
-	Read   bool    // the request only reads: it may leave anonymously
-
-	Resource Resource // the limit that GitHub counts the request against
-
-	App          string         // the name of the App to use, "" for any
-	Installation InstallationID // the installation to use, 0 for the owner's
-	Narrow       *Narrowing     // nil for all that the installation may do
-	Within       *Scope         // confines all of it, nil for no limits
-
-	counts bool // its token is narrowed to just what it names
-}
-
 // ForOwner is Token for a request about one owner.
 func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bool) (Credential, error) {
 	return s.Token(ctx, host, Want{Owner: owner, Read: read})
@@ -96,218 +79,76 @@ func (s *Source) Token(ctx context.Context, host string, want Want) (Credential,
 	return Credential{}, s.Uncovered(host, want)
 }
 
-// credentialOf returns the token of the first of the Apps that covers the
-// owner; its inst is nil if none does.
-func (s *Source) credentialOf(ctx context.Context, apps []*appState, want *Want) (Credential, error) {
-	cred, err := s.resolve(ctx, apps, want)
-	switch {
-	case cred.inst != nil && cred.inst.discovered && !cred.inst.again && isMissing(err):
-		// It was uninstalled since, and may be installed anew: ask once more.
-		cred.inst.vanish()
-	case cred.inst != nil && want.Within != nil && isUngranted(err):
-		// A repository or a permission was taken away since. What is still
-		// asked for after that, GitHub has just refused, and is not asked again.
-		s.doubt(cred.inst)
-		s.sift(want.counting(ctx, cred.inst), cred, want, err)
-	default:
-		return cred, err
+// NameOf returns the name of an account or a repository of which only the id
+// is known: what was learned, else what GitHub says to the App's installation
+// there. It is nobody's if no App is there; the error is why that could not be
+// found out.
+func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner, err error) {
+	if !id.byID() {
+		return Owner{}, nil
 	}
-	return s.resolve(ctx, apps, want)
-}
-
-// resolve finds the installation and gets its token.
-func (s *Source) resolve(ctx context.Context, apps []*appState, want *Want) (Credential, error) {
-	inst, err := s.installationOf(ctx, apps, want)
-	fallback := inst == nil && s.fallback == FallbackDefault
-	if fallback {
-		inst = home(apps)
-	}
+	inst, err := s.installationByID(ctx, s.apps[host], id)
 	if inst == nil || err != nil {
-		return Credential{}, err
+		return Owner{}, err
 	}
-	fallback = fallback && want.Owner != Owner{}
-	cred := Credential{App: inst.app.App, Installation: inst.id, Fallback: fallback, inst: inst}
-	if cred.narrow, err = s.confine(ctx, inst, want); err != nil {
-		if _, ok := errors.AsType[*ScopeError](err); ok && fallback {
-			return Credential{}, nil // as if there was no default installation
+	for _, app := range s.apps[host] {
+		if f, ok := app.remembered(id.key()); ok && f.named.plausible() {
+			return f.named, nil
 		}
-		return cred, err
 	}
-	if cred.header = s.held(inst, cred.narrow); cred.header == nil {
-		cred.header, err = s.token(want.counting(ctx, inst), inst, cred.narrow)
+	if id.RepositoryID == 0 {
+		return Owner{}, nil
 	}
-	return cred, err
+	return inst.repositoryName(ctx, id)
 }
 
-// candidatesFor are the Apps of a host that a want may take.
-func (s *Source) candidatesFor(host string, want *Want) []*appState {
-	apps := s.candidates(host, want.App)
-	if want.Within == nil || want.Within.App == nil {
-		return apps
-	}
-	return slices.DeleteFunc(slices.Clone(apps), func(a *appState) bool { return !want.Within.App(a.Name) })
+// ClientSecretError says that a client-id/secret endpoint was called for a
+// client id whose secret is not configured.
+type ClientSecretError struct {
+	Host     string
+	ClientID string // as in the request
 }
 
-// candidates are the Apps of a host, or the one of that name.
-func (s *Source) candidates(host, name string) []*appState {
-	apps := s.apps[host]
-	if name == "" {
-		return apps
-	}
-	for i, app := range apps {
-		if app.Name == name {
-			return apps[i : i+1]
-		}
-	}
-	return nil
+// Error implements error.
+func (e *ClientSecretError) Error() string {
+	return fmt.Sprintf("no App on %s has client id %q and a client secret", e.Host, clean(e.ClientID))
 }
 
-// maxLookUps bounds how many owners of one request GitHub is asked about.
-const maxLookUps = 25
-
-// installationOf finds the installation that a want names or whose owners it
-// names; nil if there is none, or if the owners' differ.
-func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Want) (*installation, error) {
-	switch {
-	case want.Installation != 0:
-		return chosen(apps, want.Installation), nil
-	case len(want.Others) == 0:
-		return s.installationFor(ctx, apps, want.Owner)
-	}
-	var inst *installation
-	lookUps := 0
-	for _, owner := range append([]Owner{want.Owner}, want.Others...) {
-		if !isKnown(apps, owner) {
-			if lookUps++; lookUps > maxLookUps {
-				return nil, nil
-			}
-		}
-		theirs, err := s.installationFor(ctx, apps, owner)
-		switch {
-		case err != nil:
-			return nil, err
-		case theirs == nil && owner.byID():
-			// An id beside others was a hint that turned out to be none.
-		case theirs == nil || inst != nil && theirs.key != inst.key:
-			return nil, nil
-		default:
-			inst = theirs
-		}
-	}
-	return inst, nil
+// Remedy says what the person who runs the proxy can do.
+func (e *ClientSecretError) Remedy() string {
+	return "set client_id and client_secret_file (or _env, _command) for that App"
 }
 
-// isKnown reports whether GitHub need not be asked about an owner.
-func isKnown(apps []*appState, owner Owner) bool {
-	if !owner.byID() && mapped(apps, owner) != nil {
-		return true
+// AccountOf returns whose the installation of a credential is: what GitHub said
+// within five minutes, else what it says to the App. The error is an *Error, or
+// ctx's.
+func (s *Source) AccountOf(ctx context.Context, cred Credential) (Owner, error) {
+	if cred.inst == nil {
+		return Owner{}, fmt.Errorf("%v is no installation's", cred)
 	}
-	for _, app := range apps {
-		if f, ok := app.remembered(owner.key()); ok && f.inst != nil {
-			return true
-		}
-		if f, ok := app.remembered(owner.account().key()); ok && f.all {
-			return true
-		}
+	f, err := cred.inst.of.factsOf(ctx, cred.inst)
+	if err != nil {
+		return Owner{}, err
 	}
-	return false
+	return f.account, nil
 }
 
-// chosen is the installation of that id: of the App that maps it, else of the first.
-func chosen(apps []*appState, id InstallationID) *installation {
-	for _, app := range apps {
-		if inst := app.ids[id]; inst != nil {
-			return inst
-		}
+// WatchMapping compares, once for each installation, what the configuration says
+// of the installation of a credential with what GitHub says, and logs where they
+// differ. It does so in the background, and costs next to nothing after that.
+func (s *Source) WatchMapping(cred Credential) {
+	if cred.inst != nil {
+		cred.inst.watchMapping()
 	}
-	if len(apps) == 0 {
+}
+
+// CheckMapping says that the credential's installation, which the configuration
+// gives an owner, is on another account. It is nil if it is not, if the
+// configuration does not say so, or if GitHub does not tell. GitHub is asked once:
+// an installation stays where it is.
+func (s *Source) CheckMapping(ctx context.Context, cred Credential, owner Owner) *MappingError {
+	if cred.inst == nil {
 		return nil
 	}
-	return newInstallation(apps[0], id)
-}
-
-// installationFor finds the installation that covers owner: the configuration
-// first, in the order of the Apps, then discovery, in the same order. nil if
-// there is none. An App that cannot be asked is an error rather than skipped:
-// which App answers must not depend on an outage. One whose own look-up GitHub
-// refuses is an error only if no other covers the owner.
-func (s *Source) installationFor(ctx context.Context, apps []*appState, owner Owner) (*installation, error) {
-	switch {
-	case owner == Owner{}:
-		return s.ownerless(ctx, apps)
-	case owner.byID():
-		return s.installationByID(ctx, apps, owner)
-	case !owner.plausible():
-		return nil, nil
-	}
-	if inst := mapped(apps, owner); inst != nil {
-		return inst, nil
-	}
-	var refused error
-	for _, app := range apps {
-		if app.NoDiscovery {
-			continue
-		}
-		inst, err := s.discover(ctx, app, owner)
-		if inst != nil || err != nil && !isOwn(err) {
-			return inst, err
-		}
-		refused = cmp.Or(refused, err)
-	}
-	return nil, refused
-}
-
-// ownerless finds the installation meant by a request that names no owner: a
-// default, else that of the only App, if it has only one. nil if there is none:
-// among several the choice is the user's.
-func (s *Source) ownerless(ctx context.Context, apps []*appState) (*installation, error) {
-	if inst := home(apps); inst != nil {
-		return inst, nil
-	}
-	switch {
-	case len(apps) != 1:
-		return nil, nil
-	case !apps[0].NoDiscovery:
-		return s.only(ctx, apps[0])
-	}
-	for _, inst := range apps[0].ids {
-		if len(apps[0].ids) == 1 {
-			return inst, nil
-		}
-	}
-	return nil, nil
-}
-
-// mapped returns the installation that the configuration of the first App that
-// lists the owner gives, nil if none does.
-func mapped(apps []*appState, owner Owner) *installation {
-	for _, app := range apps {
-		if inst := app.mappedTo(owner); inst != nil {
-			return inst
-		}
-	}
-	return nil
-}
-
-// mappedTo returns the installation that the configuration gives for an owner,
-// nil if none.
-func (a *appState) mappedTo(owner Owner) *installation {
-	return a.mapped[owner.account().key()]
-}
-
-// home is the first default installation of the Apps, nil if none.
-func home(apps []*appState) *installation {
-	for _, app := range apps {
-		if app.home != nil {
-			return app.home
-		}
-	}
-	return nil
-}
-
-func names(apps []*appState) (list []string) {
-	for _, app := range apps {
-		list = append(list, app.Name)
-	}
-	return list
+	return cred.inst.checkMapping(ctx, owner)
 }

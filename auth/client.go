@@ -29,7 +29,8 @@ func (t *ownerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.source.transport.RoundTrip(req)
 	}
 	read := req.Method == "" || req.Method == http.MethodGet || req.Method == http.MethodHead
-	cred, err := t.source.Token(req.Context(), t.host, Want{Owner: t.owner, Read: read})
+	want := Want{Owner: t.owner, Read: read}
+	cred, err := t.source.Token(req.Context(), t.host, want)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
@@ -38,16 +39,7 @@ func (t *ownerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(req.Context())
 	delete(out.Header, "Authorization")
-	if !cred.Anonymous() {
-		out.Header["Authorization"] = cred.Bearer()
-	}
-	resp, err := t.source.transport.RoundTrip(out)
-	if err != nil {
-		return nil, err
-	}
-	t.source.ObserveDate(t.host, resp.Header.Get("Date"), resp.Header.Get("Age"))
-	t.source.ObserveQuota(cred, resp.Header)
-	return resp, nil
+	return t.source.Send(t.source.transport, out, &Outgoing{Host: t.host, Want: want, Credential: &cred, Scheme: SchemeBearer, API: true, Subject: t.owner})
 }
 
 // isAPI reports whether a request goes to the API of the instance, over TLS

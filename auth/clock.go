@@ -1,11 +1,8 @@
 package auth
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -65,6 +62,15 @@ func (c *clock) observe(date, age string) {
 	}
 }
 
+// observeOften is observe for every answer there is: it looks at one in a second.
+func (c *clock) observeOften(date, age string) {
+	now, last := time.Now().UnixNano(), c.looked.Load()
+	if since := now - last; 0 <= since && since < int64(dateEvery) || !c.looked.CompareAndSwap(last, now) {
+		return
+	}
+	c.observe(date, age)
+}
+
 // tell logs an offset that differs from the one logged before.
 func (c *clock) tell(offset time.Duration) {
 	last := c.warned.Load()
@@ -76,57 +82,4 @@ func (c *clock) tell(offset time.Duration) {
 		return
 	}
 	c.log.Warn("the clock differs from GitHub's, which is made up for: set it", "host", c.host, "GitHub is ahead by", offset)
-}
-
-// ObserveDate tells the Source the Date and Age fields of an answer that has
-// just arrived from a GitHub instance, "" for none, so that JWTs are dated by
-// GitHub's clock. It allocates nothing, and may be called for every answer.
-func (s *Source) ObserveDate(host, date, age string) {
-	c := s.clocks[host]
-	if c == nil {
-		return
-	}
-	now, last := time.Now().UnixNano(), c.looked.Load()
-	if since := now - last; 0 <= since && since < int64(dateEvery) || !c.looked.CompareAndSwap(last, now) {
-		return
-	}
-	c.observe(date, age)
-}
-
-// clockComplaints are parts of the messages by which GitHub refuses a JWT
-// because of its times; @octokit/auth-app, src/hook.ts, matches the same.
-var clockComplaints = []string{
-	"'Expiration time' claim ('exp') is too far in the future",
-	"'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
-	"'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
-}
-
-// BlamesClock reports whether the text of GitHub's 401 says that a JWT is refused
-// because of its times.
-func BlamesClock(text string) bool {
-	return slices.ContainsFunc(clockComplaints, func(complaint string) bool { return strings.Contains(text, complaint) })
-}
-
-// blamesClock reports whether GitHub refused a JWT because of its times.
-func (e *Error) blamesClock() bool {
-	return e.Status == http.StatusUnauthorized && BlamesClock(e.Message)
-}
-
-// Redate returns the JWT to use instead of one that GitHub refuses because of its
-// times: one that is dated by the Date of that answer, whose Age is "" if it has
-// none. Where that changes nothing, refused itself is returned. The error is a
-// *SigningError or about ctx.
-func (s *Source) Redate(ctx context.Context, refused Credential, date, age string) (Credential, error) {
-	if !refused.JWT() {
-		return refused, nil
-	}
-	for _, app := range s.candidates(refused.App.Host, refused.App.Name) {
-		app.clock.observe(date, age)
-		h, err := s.jwt(ctx, app)
-		if err != nil {
-			return refused, err
-		}
-		refused.header = h
-	}
-	return refused, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 )
 
 // Coverage is what GitHub says about a repository and the installation of a
@@ -22,36 +21,36 @@ const (
 	CoverageOther
 )
 
-// Coverage asks GitHub whether the credential's installation covers a repository,
-// known by name or by id, that GitHub has just not found. What was known of the
-// repository is forgotten, and the answer remembered: for ten seconds it is not
-// asked again.
-func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner) Coverage {
+// coverage asks GitHub whether the installation covers a repository, known by name
+// or by id, that GitHub has just not found for a token with a grant. What was known
+// of the repository is forgotten, and the answer remembered: for ten seconds it is
+// not asked again.
+func (i *installation) coverage(ctx context.Context, grant *Grant, repository Owner) Coverage {
 	named := repository.Repo != "" && repository.plausible()
-	if cred.inst == nil || !named && repository.RepositoryID == 0 {
+	if !named && repository.RepositoryID == 0 {
 		return CoverageUnknown
 	}
-	if !cred.Grant().covers(repository) {
+	if !grant.covers(repository) {
 		return CoverageNone
 	}
-	app, key := cred.inst.app, repository.key()
-	if app.NoDiscovery {
+	d := i.of
+	if d.NoDiscovery {
 		return CoverageUnknown
 	}
-	flight := "covers|" + app.prefix + key
-	id, ok := s.covering.get(flight)
+	flight := "covers|" + d.prefix + repository.key()
+	id, ok := d.covering.get(flight)
 	if !ok {
-		if s.refusal(flight) != nil {
+		if d.refusal(flight) != nil {
 			return CoverageUnknown
 		}
 		var err error
-		id, err = asking(ctx, s, flight, func(ctx context.Context) (InstallationID, error) {
-			f, err := s.lookAgain(ctx, app, repository)
+		id, err = asking(ctx, d.flights, flight, func(ctx context.Context) (InstallationID, error) {
+			f, err := d.lookAgain(ctx, repository)
 			if err != nil {
-				s.remember(flight, err)
+				d.rememberRefusal(flight, err)
 				return 0, err
 			}
-			s.covering.set(flight, f.id(), refusedFor)
+			d.covering.set(flight, f.id(), refusedFor)
 			return f.id(), nil
 		})
 		if err != nil {
@@ -61,7 +60,7 @@ func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner
 	switch id {
 	case 0:
 		return CoverageNone
-	case cred.inst.id:
+	case i.id:
 		return CoverageSame
 	default:
 		return CoverageOther
@@ -69,16 +68,16 @@ func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner
 }
 
 // lookAgain looks a repository up whatever is remembered of it.
-func (s *Source) lookAgain(ctx context.Context, app *appState, repository Owner) (f found, err error) {
-	answer, err := s.lookUp(ctx, app, repository)
+func (d *directory) lookAgain(ctx context.Context, repository Owner) (f found, err error) {
+	answer, err := d.lookUp(ctx, repository)
 	switch {
 	case isMissing(err):
 	case err != nil:
 		return found{}, err
 	default:
-		f = foundByID(app, answer)
+		f = d.foundByID(answer)
 	}
-	s.learn(app, repository.key(), f)
+	d.learn(repository.key(), f)
 	return f, nil
 }
 
@@ -90,29 +89,20 @@ func (f found) id() InstallationID {
 	return f.inst.id
 }
 
-// covers reports whether the token may be good for a repository: false if it was
-// narrowed to others.
-func (g *Grant) covers(repository Owner) bool {
-	if g == nil || g.Repositories == nil {
-		return true
-	}
-	for _, r := range g.Repositories {
-		if r.ID == repository.RepositoryID || strings.EqualFold(r.Name, repository.Repo) && strings.EqualFold(r.Owner, repository.Login) {
-			return true
-		}
-	}
-	return false
-}
-
-// Sees asks GitHub's API whether it shows a repository to the credential. known is
-// false where it does not say.
-func (s *Source) Sees(ctx context.Context, cred Credential, repository Owner) (sees, known bool) {
+// sees asks GitHub's API whether it shows a repository to a token. known is false
+// where it does not say.
+func (i *installation) sees(ctx context.Context, token *Token, repository Owner) (sees, known bool) {
 	path := fmt.Sprintf("/repositories/%d", repository.RepositoryID)
 	if repository.RepositoryID == 0 {
 		path = "/repos/" + repository.Login + "/" + repository.Repo
 	}
-	c := apiCall{app: cred.inst.app, method: http.MethodGet, path: path, action: "look at " + repository.String(), as: cred}
-	err := s.lookAt(ctx, c)
+	call := apiCall{method: http.MethodGet, path: path, action: "look at " + repository.String()}
+	flight := "sees|" + token.header(i.Signers).fingerprint + "|" + path
+	_, err := once(ctx, i.flights, flight, func(ctx context.Context) (ignored struct{}, err error) {
+		return ignored, i.doAs(ctx, call, &ignored, func() (authority, error) {
+			return &proofAuthority{tokenAuthority{minter: &i.minter, token: token}}, nil
+		})
+	})
 	refused, _ := err.(*Error)
 	switch {
 	case err == nil:
@@ -123,13 +113,4 @@ func (s *Source) Sees(ctx context.Context, cred Credential, repository Owner) (s
 		return true, true
 	}
 	return false, false
-}
-
-// lookAt makes a call once for everybody who waits.
-func (s *Source) lookAt(ctx context.Context, c apiCall) error {
-	_, err := once(ctx, s, "sees|"+c.as.Fingerprint()+"|"+c.path, func(ctx context.Context) (struct{}, error) {
-		var ignored struct{}
-		return ignored, s.do(ctx, c, &ignored)
-	})
-	return err
 }

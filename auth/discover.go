@@ -43,7 +43,7 @@ func (f found) ttl() time.Duration {
 	switch {
 	case f.inst == nil:
 		return missingFor
-	case f.inst.again:
+	case f.inst.reappeared:
 		return refusedFor
 	default:
 		return foundFor
@@ -90,53 +90,53 @@ func (a *installationsAnswer) read(in *items) error {
 // An installation for all repositories of an account is remembered for the
 // account. One for selected repositories counts only for these, so that
 // several Apps can share an account.
-func (s *Source) discover(ctx context.Context, app *appState, owner Owner) (*installation, error) {
+func (d *directory) discover(ctx context.Context, owner Owner) (*installation, error) {
 	account := owner.account()
-	f, known := app.remembered(account.key())
+	f, known := d.remembered(account.key())
 	switch {
 	case known && (f.all || owner.Repo == ""):
 		return f.inst, nil
 	case owner.Repo == "":
-		f, err := s.find(ctx, app, account)
+		f, err := d.find(ctx, account)
 		return f.inst, err
 	case known:
-		return s.discoverRepository(ctx, app, owner)
+		return d.discoverRepository(ctx, owner)
 	default:
-		return s.scout(ctx, app, owner)
+		return d.scout(ctx, owner)
 	}
 }
 
 // scout is discover for a repository of an account of which nothing is known.
 // Whoever comes first asks; the others wait whether the answer is for all.
-func (s *Source) scout(ctx context.Context, app *appState, owner Owner) (*installation, error) {
+func (d *directory) scout(ctx context.Context, owner Owner) (*installation, error) {
 	type answer struct {
 		inst *installation
 		of   string
 	}
 	account := owner.account().key()
-	flight := flightOf(ctx, "scout|"+app.prefix+account)
-	a, err := once(WithBudget(ctx, nil), s, flight, func(flight context.Context) (answer, error) {
-		inst, err := s.discoverRepository(s.onBehalf(flight, ctx), app, owner)
+	flight := flightOf(ctx, "scout|"+d.prefix+account)
+	a, err := once(WithBudget(ctx, nil), d.flights, flight, func(flight context.Context) (answer, error) {
+		inst, err := d.discoverRepository(d.onBehalf(flight, ctx), owner)
 		return answer{inst, owner.key()}, err
 	})
 	if err != nil || a.of == owner.key() {
 		return a.inst, err
 	}
-	if f, ok := app.remembered(account); ok && f.all {
+	if f, ok := d.remembered(account); ok && f.all {
 		return f.inst, nil
 	}
-	return s.discoverRepository(ctx, app, owner)
+	return d.discoverRepository(ctx, owner)
 }
 
 // discoverRepository is discover for a repository whose account has no
 // installation for all that is known.
-func (s *Source) discoverRepository(ctx context.Context, app *appState, owner Owner) (*installation, error) {
-	if f, err := s.find(ctx, app, owner); f.inst != nil || err != nil {
+func (d *directory) discoverRepository(ctx context.Context, owner Owner) (*installation, error) {
+	if f, err := d.find(ctx, owner); f.inst != nil || err != nil {
 		return f.inst, err
 	}
 	// The repository may not exist yet, or is only being looked for: an
 	// installation for the whole account is still the right one.
-	f, err := s.find(ctx, app, owner.account())
+	f, err := d.find(ctx, owner.account())
 	if !f.all {
 		return nil, err
 	}
@@ -144,12 +144,12 @@ func (s *Source) discoverRepository(ctx context.Context, app *appState, owner Ow
 }
 
 // find looks one account or repository up.
-func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, error) {
-	return s.askWhere(ctx, app, owner, func(answer installationAnswer) found {
-		f := foundNow(app, answer)
+func (d *directory) find(ctx context.Context, owner Owner) (found, error) {
+	return d.askWhere(ctx, owner, func(answer installationAnswer) found {
+		f := d.foundNow(answer)
 		f.all = f.all || owner.Enterprise
 		if owner.Repo != "" && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
-			s.learn(app, owner.account().key(), f)
+			d.learn(owner.account().key(), f)
 			f.filed = f.all
 		}
 		return f
@@ -157,16 +157,16 @@ func (s *Source) find(ctx context.Context, app *appState, owner Owner) (found, e
 }
 
 // foundNow is what GitHub says at this moment.
-func foundNow(app *appState, answer installationAnswer) found {
+func (d *directory) foundNow(answer installationAnswer) found {
 	now := time.Now()
-	return found{inst: discovered(app, answer.ID), all: answer.RepositorySelection == "all", asked: now, used: now}
+	return found{inst: d.newDiscovered(answer.ID), all: answer.RepositorySelection == "all", asked: now, used: now}
 }
 
 // askWhere asks where the App is installed for an owner; read makes of GitHub's
 // answer what is remembered.
-func (s *Source) askWhere(ctx context.Context, app *appState, owner Owner, read func(installationAnswer) found) (found, error) {
-	return s.ask(ctx, app, owner.key(), func(ctx context.Context) (found, error) {
-		answer, err := s.lookUp(ctx, app, owner)
+func (d *directory) askWhere(ctx context.Context, owner Owner, read func(installationAnswer) found) (found, error) {
+	return d.ask(ctx, owner.key(), func(ctx context.Context) (found, error) {
+		answer, err := d.lookUp(ctx, owner)
 		if isMissing(err) {
 			return found{}, nil
 		}
@@ -179,49 +179,49 @@ func (s *Source) askWhere(ctx context.Context, app *appState, owner Owner, read 
 
 // only returns the installation of an App that has just one: the one meant by
 // a request that names no owner. nil if there are several.
-func (s *Source) only(ctx context.Context, app *appState) (*installation, error) {
+func (d *directory) only(ctx context.Context) (*installation, error) {
 	const key = "*" // not plausible, hence no owner's
-	if f, ok := app.remembered(key); ok {
+	if f, ok := d.remembered(key); ok {
 		return f.inst, nil
 	}
-	f, err := s.ask(ctx, app, key, func(ctx context.Context) (found, error) {
+	f, err := d.ask(ctx, key, func(ctx context.Context) (found, error) {
 		var list installationsAnswer
-		c := apiCall{app: app, method: "GET", path: "/app/installations?per_page=2", action: "list its installations"}
-		if err := s.do(ctx, c, &list); err != nil || len(list) != 1 {
+		call := apiCall{method: "GET", path: "/app/installations?per_page=2", action: "list its installations"}
+		if err := d.do(ctx, call, &list); err != nil || len(list) != 1 {
 			return found{}, err
 		}
 		if list[0].ID <= 0 {
-			return found{}, c.fail(errNoID)
+			return found{}, d.failed(call, errNoID)
 		}
-		return found{inst: discovered(app, list[0].ID)}, nil
+		return found{inst: d.newDiscovered(list[0].ID)}, nil
 	})
 	return f.inst, err
 }
 
 // ask returns what is remembered under key, or else asks, once for everybody
 // who is waiting, and remembers the answer; a refusal for a moment.
-func (s *Source) ask(ctx context.Context, app *appState, key string, question func(context.Context) (found, error)) (found, error) {
-	if f, ok := app.remembered(key); ok {
+func (d *directory) ask(ctx context.Context, key string, question func(context.Context) (found, error)) (found, error) {
+	if f, ok := d.remembered(key); ok {
 		return f, nil
 	}
-	flight := "find|" + app.prefix + key
-	if err := s.refusal(flight); err != nil {
+	flight := "find|" + d.prefix + key
+	if err := d.refusal(flight); err != nil {
 		return found{}, err
 	}
-	return asking(ctx, s, flight, func(ctx context.Context) (found, error) {
-		if f, ok := app.remembered(key); ok {
+	return asking(ctx, d.flights, flight, func(ctx context.Context) (found, error) {
+		if f, ok := d.remembered(key); ok {
 			return f, nil
 		}
 		f, err := question(ctx)
 		if err != nil {
-			s.remember(flight, err)
-			if isOwn(err) { // another App may answer, and nobody would know
-				s.log.Warn("GitHub does not say where an App is installed", "app", app.Name, "error", err)
+			d.rememberRefusal(flight, err)
+			if isOfApp(err) { // another App may answer, and nobody would know
+				d.log.Warn("GitHub does not say where an App is installed", "app", d.Name, "error", err)
 			}
 			return found{}, err
 		}
 		if !f.filed {
-			s.learn(app, key, f)
+			d.learn(key, f)
 		}
 		return f, nil
 	})
@@ -229,25 +229,25 @@ func (s *Source) ask(ctx context.Context, app *appState, key string, question fu
 
 // remembered returns what GitHub said, unless it turned out to be wrong. What is
 // used stays: it takes no look-up to use it on.
-func (a *appState) remembered(key string) (found, bool) {
-	f, ok := a.known.get(key)
+func (d *directory) remembered(key string) (found, bool) {
+	f, ok := d.known.get(key)
 	if !ok || f.inst == nil {
 		return f, ok
 	}
 	if f.inst.gone.Load() {
 		return found{}, false
 	}
-	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundFor/4 && !f.inst.again {
+	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundFor/4 && !f.inst.reappeared {
 		f.used = now
-		a.known.set(key, f, foundFor)
+		d.known.set(key, f, foundFor)
 	}
 	return f, true
 }
 
 // learn files what GitHub said, and sees to it that it is dropped one day.
-func (s *Source) learn(app *appState, key string, f found) {
-	app.known.set(key, f, f.ttl())
-	s.startSweep()
+func (d *directory) learn(key string, f found) {
+	d.known.set(key, f, f.ttl())
+	d.sweeper.start()
 }
 
 // isMissing reports whether GitHub said that there is no such installation,
@@ -262,20 +262,20 @@ func isMissing(err error) bool {
 var repositoryLocation = regexp.MustCompile(`^/repositories/[0-9]{1,18}/installation$`)
 
 // lookUp asks GitHub for the installation that covers owner.
-func (s *Source) lookUp(ctx context.Context, app *appState, owner Owner) (installationAnswer, error) {
+func (d *directory) lookUp(ctx context.Context, owner Owner) (installationAnswer, error) {
 	var answer installationAnswer
-	c := apiCall{app: app, method: "GET", path: lookUpPath(owner), action: "find its installation for " + owner.String()}
-	err := s.do(ctx, c, &answer)
+	call := apiCall{method: "GET", path: lookUpPath(owner), action: "find its installation for " + owner.String()}
+	err := d.do(ctx, call, &answer)
 	if moved, ok := errors.AsType[*Error](err); ok {
-		path, ok := strings.CutPrefix(moved.location, app.API.String())
+		path, ok := strings.CutPrefix(moved.location, d.API.String())
 		if !ok || !repositoryLocation.MatchString(path) {
 			return answer, err
 		}
-		c.path = path
-		err = s.do(ctx, c, &answer)
+		call.path = path
+		err = d.do(ctx, call, &answer)
 	}
 	if err == nil && answer.ID <= 0 {
-		err = c.fail(errNoID)
+		err = d.failed(call, errNoID)
 	}
 	return answer, err
 }

@@ -36,12 +36,6 @@ type facts struct {
 	renewing    atomic.Bool
 }
 
-// repository is one of an installation's.
-type repository struct {
-	id          int64
-	login, name string
-}
-
 // listing is an installation's repositories.
 type listing struct {
 	all      []repository
@@ -51,46 +45,28 @@ type listing struct {
 }
 
 // factsOf asks GitHub about an installation.
-func (s *Source) factsOf(ctx context.Context, inst *installation) (*facts, error) {
-	if f, ok := s.facts.get(inst.key); ok {
+func (c *catalogue) factsOf(ctx context.Context, inst *installation) (*facts, error) {
+	if f, ok := c.facts.get(inst.key); ok {
 		return f, nil
 	}
-	return s.newFacts(ctx, inst)
+	return c.newFacts(ctx, inst)
 }
 
 // newFacts asks GitHub about an installation, whatever is remembered.
-func (s *Source) newFacts(ctx context.Context, inst *installation) (*facts, error) {
+func (c *catalogue) newFacts(ctx context.Context, inst *installation) (*facts, error) {
 	flight := "facts|" + inst.key
-	if err := s.refusal(flight); err != nil {
+	if err := inst.refusal(flight); err != nil {
 		return nil, err
 	}
-	return asking(ctx, s, flight, func(ctx context.Context) (*facts, error) {
-		f, err := s.askFacts(ctx, inst)
+	return asking(ctx, inst.flights, flight, func(ctx context.Context) (*facts, error) {
+		f, err := inst.askFacts(ctx)
 		if err != nil {
-			s.remember(flight, err)
+			inst.rememberRefusal(flight, err)
 			return nil, err
 		}
-		s.facts.set(inst.key, f, factsKept)
+		c.facts.set(inst.key, f, factsKept)
 		return f, nil
 	})
-}
-
-// refresh asks in the background for what a Scope's outcome is made of, where that
-// is no longer new. Nobody waits for it.
-func (s *Source) refresh(c confined) {
-	f, list := c.facts, c.list
-	if time.Since(f.made) >= factsFor && f.renewing.CompareAndSwap(false, true) {
-		s.spawn(func() {
-			defer f.renewing.Store(false) // f is in use still only if that failed
-			s.newFacts(s.lifetime, f.of)  // an error is remembered, and logged where it matters: when minting
-		})
-	}
-	if list != nil && time.Since(list.made) >= list.goodFor() && list.renewing.CompareAndSwap(false, true) {
-		s.spawn(func() {
-			defer list.renewing.Store(false)
-			s.newListing(s.lifetime, f.of)
-		})
-	}
 }
 
 // pages is how many pages the list takes.
@@ -100,7 +76,7 @@ func (l *listing) pages() time.Duration { return time.Duration(1 + len(l.all)/ma
 func (l *listing) goodFor() time.Duration { return factsFor + (l.pages()-1)*pageFor }
 
 // askFacts is docs.github.com "Get an installation for the authenticated app".
-func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, error) {
+func (i *installation) askFacts(ctx context.Context) (*facts, error) {
 	var answer struct {
 		Account struct {
 			Login string `json:"login"`
@@ -108,31 +84,31 @@ func (s *Source) askFacts(ctx context.Context, inst *installation) (*facts, erro
 		} `json:"account"`
 		Permissions map[string]string `json:"permissions"`
 	}
-	c := apiCall{
-		app: inst.app, method: "GET", path: fmt.Sprintf("/app/installations/%d", inst.id),
-		action: fmt.Sprintf("look at installation %d", inst.id), inst: inst,
+	call := apiCall{
+		method: "GET", path: fmt.Sprintf("/app/installations/%d", i.id),
+		action: fmt.Sprintf("look at installation %d", i.id), unknown: i.unknown,
 	}
-	if err := s.do(ctx, c, &answer); err != nil {
+	if err := i.do(ctx, call, &answer); err != nil {
 		return nil, err
 	}
-	f := &facts{of: inst, account: Owner{Login: answer.Account.Login}, permissions: known(answer.Permissions), made: time.Now()}
+	f := &facts{of: i, account: Owner{Login: answer.Account.Login}, permissions: knownPermissions(answer.Permissions), made: time.Now()}
 	if f.account.Login == "" {
 		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
 	}
 	if !f.account.plausible() {
-		return nil, c.fail(errNoName)
+		return nil, i.failed(call, errNoName)
 	}
 	return f, nil
 }
 
-// doubt drops what is known about an installation for which GitHub does not
+// forgetFacts drops what is known about an installation for which GitHub does not
 // mint as that says, unless it is quite new.
-func (s *Source) doubt(inst *installation) {
-	if f, ok := s.facts.get(inst.key); ok && time.Since(f.made) >= askAgainAfter {
-		s.facts.delete(inst.key)
+func (c *catalogue) forgetFacts(inst *installation) {
+	if f, ok := c.facts.get(inst.key); ok && time.Since(f.made) >= askAgainAfter {
+		c.facts.delete(inst.key)
 	}
-	if list, ok := s.listings.get(inst.key); ok && list.mayBeOld() {
-		s.listings.delete(inst.key)
+	if list, ok := c.listings.get(inst.key); ok && list.mayBeOld() {
+		c.listings.delete(inst.key)
 	}
 }
 
@@ -148,57 +124,37 @@ func (l *listing) mayBeOld() bool {
 	return l.complete && time.Since(l.made) >= askAgainAfter*l.pages()
 }
 
-// listingFor returns the repositories of an installation, asking again if the
-// want names one that is missing.
-func (s *Source) listingFor(ctx context.Context, inst *installation, want *Want) (*listing, error) {
-	if list, ok := s.listings.get(inst.key); ok && !s.misses(inst, want) {
-		return list, nil
-	}
-	return s.newListing(ctx, inst)
-}
-
 // newListing asks GitHub for the repositories of an installation, whatever is
 // remembered.
-func (s *Source) newListing(ctx context.Context, inst *installation) (*listing, error) {
+func (c *catalogue) newListing(ctx context.Context, inst *installation) (*listing, error) {
 	flight := "repositories|" + inst.key
-	if err := s.refusal(flight); err != nil {
+	if err := inst.refusal(flight); err != nil {
 		return nil, err
 	}
-	return once(ctx, s, flight, func(ctx context.Context) (*listing, error) {
-		list, err := s.walkRepositories(ctx, inst)
+	return once(ctx, inst.flights, flight, func(ctx context.Context) (*listing, error) {
+		list, err := c.walkRepositories(ctx, inst)
 		if err != nil {
-			s.remember(flight, err)
+			inst.rememberRefusal(flight, err)
 			return nil, err
 		}
-		s.listings.set(inst.key, list, factsKept)
+		c.listings.set(inst.key, list, factsKept)
 		return list, nil
 	})
 }
 
-// metadataOnly is what a token needs to list its repositories, or to name one.
-var metadataOnly = mustNarrow(map[string]string{"metadata": "read"})
-
-func mustNarrow(permissions map[string]string) *Narrowing {
-	n, err := NewNarrowing(nil, nil, permissions)
-	if err != nil {
-		panic(err)
-	}
-	return n
-}
-
 // walkRepositories lists what an installation covers: docs.github.com "List
 // repositories accessible to the app installation".
-func (s *Source) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
+func (c *catalogue) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, walkFor)
 	defer cancel()
 	list := &listing{made: time.Now()}
 	for page := 1; page <= maxRepositoryPages; page++ {
 		var answer repositoriesAnswer
-		c := apiCall{
-			app: inst.app, method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=%d&page=%d", maxPage, page),
+		call := apiCall{
+			method: "GET", path: fmt.Sprintf("/installation/repositories?per_page=%d&page=%d", maxPage, page),
 			action: fmt.Sprintf("list the repositories of installation %d", inst.id),
 		}
-		if err := s.doAs(ctx, c, inst, metadataOnly, &answer); err != nil {
+		if err := c.tokens.doAs(ctx, call, &inst.minter, metadataOnly, &answer); err != nil {
 			return nil, err
 		}
 		list.all = append(list.all, answer.usable...)

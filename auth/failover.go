@@ -3,15 +3,14 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 )
 
 // credentialFor returns the token for a want; its inst is nil if no
 // installation was found.
 //
-// The first App that covers the owner serves it, until that App is spent: then
-// the next one that covers it does. Where all are spent the first stays, so that
+// The first App that covers the owner serves it, until that App is exhausted: then
+// the next one that covers it does. Where all are exhausted the first stays, so that
 // the client reads what GitHub says about it.
 func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Credential, error) {
 	apps := s.candidatesFor(host, want)
@@ -19,7 +18,7 @@ func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Cr
 	if first.inst == nil || !want.takesAny(apps) {
 		return first, err
 	}
-	if !first.spent(err, want.Resource) {
+	if !first.exhausted(err, want.Resource) {
 		s.noteReturn(first, want.Resource)
 		return first, err
 	}
@@ -32,45 +31,20 @@ func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Cr
 	return other, nil
 }
 
-// takesAny reports whether any App will do that covers the owner. A narrowed
-// token is asked of the App whose permissions it was written for.
-func (w *Want) takesAny(apps []*appState) bool {
-	return len(apps) > 1 && w.Installation == 0 && w.Narrow == nil
-}
-
-// spent reports whether another App should serve: GitHub's limit is reached, or
+// exhausted reports whether another App should serve: GitHub's limit is reached, or
 // it refuses to mint for this one.
-func (c Credential) spent(err error, r Resource) bool {
+func (c Credential) exhausted(err error, r Resource) bool {
 	if err != nil {
-		return isOwn(err)
+		return isOfApp(err)
 	}
-	return c.inst.quota[r].exhausted(c.inst.app.clock)
-}
-
-// isOwn reports whether GitHub refused an App for what need not be so for
-// another one: a wrong key or id, an installation that is suspended or gone, a
-// limit. An outage is everybody's: if another App, with other permissions,
-// served meanwhile, nobody would notice the outage, but all its effects.
-func isOwn(err error) bool {
-	refused, ok := errors.AsType[*Error](err)
-	if !ok {
-		return false
-	}
-	if errors.Is(err, errManyAccounts) {
-		return true
-	}
-	switch refused.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests:
-		return true
-	}
-	return false
+	return c.inst.quota[r].exhausted(c.inst.clock.now())
 }
 
 // standIn returns the token of the next App that covers the owner in the same
-// way as the first, and is not spent.
+// way as the first, and is not exhausted.
 func (s *Source) standIn(ctx context.Context, apps []*appState, first Credential, want *Want) (other Credential, ok bool) {
-	for spent := first; ; spent = other {
-		apps = standIns(apps, spent.inst.app, first, want)
+	for last := first; ; last = other {
+		apps = standIns(apps, last.inst.of, first, want)
 		if len(apps) == 0 {
 			return Credential{}, false
 		}
@@ -80,7 +54,7 @@ func (s *Source) standIn(ctx context.Context, apps []*appState, first Credential
 			return Credential{}, false
 		}
 		_, outside := errors.AsType[*ScopeError](err)
-		if !outside && !other.spent(err, want.Resource) {
+		if !outside && !other.exhausted(err, want.Resource) {
 			return other, err == nil
 		}
 	}
@@ -89,9 +63,9 @@ func (s *Source) standIn(ctx context.Context, apps []*appState, first Credential
 // standIns are the Apps besides one that may serve instead of the first. What
 // the configuration says about an owner is not extended by discovery: it would
 // hide that a mapping is wrong, and use an App that was not meant.
-func standIns(apps []*appState, besides *appState, first Credential, want *Want) (others []*appState) {
+func standIns(apps []*appState, besides *directory, first Credential, want *Want) (others []*appState) {
 	for _, app := range apps {
-		if app != besides && (first.inst.discovered || app.configures(want, first.Fallback)) {
+		if app.directory != besides && (first.inst.discovered || app.configures(want, first.Fallback)) {
 			others = append(others, app)
 		}
 	}

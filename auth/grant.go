@@ -1,9 +1,20 @@
 package auth
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // maxWord bounds what is kept of a permission's name, its level, a selection, in bytes.
 const maxWord = 100
+
+// maxRepositories is how many repositories a token may be narrowed to:
+// docs.github.com "Create an installation access token for an app".
+const maxRepositories = 500
+
+// maxPermissions bounds those of a token; GitHub has about a hundred.
+const maxPermissions = 500
 
 // Grant is what an installation token is good for, as GitHub said when it was
 // minted. What GitHub did not say, or not so that it is understood, is zero.
@@ -23,10 +34,6 @@ type GrantedRepository struct {
 	Name    string
 	Private bool
 }
-
-// Grant returns what the token is good for, nil for what is no installation's.
-// The caller must not change it.
-func (c Credential) Grant() *Grant { return c.forms().grant }
 
 // grantAnswer is the part of GitHub's answer that tells the grant: docs.github.com
 // "Create an installation access token for an app". It is raw because a token
@@ -108,4 +115,48 @@ func readGranted(text json.RawMessage) (GrantedRepository, bool) {
 		return GrantedRepository{}, false
 	}
 	return GrantedRepository{ID: r.ID, NodeID: r.NodeID, Owner: r.Owner.Login, Name: r.Name, Private: r.Private}, true
+}
+
+// levels are those of a permission, lowest first.
+var levels = []string{"read", "write", "admin"}
+
+// Explains reports whether the grant is the reason for GitHub's refusal: it has
+// none of the alternatives that GitHub accepts. accepted is the answer's
+// X-Accepted-GitHub-Permissions: docs.github.com "Troubleshooting the REST API",
+// "Resource not accessible".
+func (g *Grant) Explains(accepted string) bool {
+	return g != nil && g.Permissions != nil && accepted != "" && !allows(g.Permissions, accepted)
+}
+
+// allows reports whether permissions have one of the alternatives, which are
+// divided by semicolons; commas divide what belongs together. What is not
+// understood is allowed.
+func allows(permissions map[string]string, accepted string) bool {
+	for alternative := range strings.SplitSeq(accepted, ";") {
+		all := true
+		for need := range strings.SplitSeq(alternative, ",") {
+			name, level, _ := strings.Cut(strings.TrimSpace(need), "=")
+			needed := slices.Index(levels, level)
+			metadata := name == "metadata" && level == "read" // every token has it
+			all = all && (metadata || needed < 0 || slices.Index(levels, permissions[name]) >= needed)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether the token may be good for a repository: false if it was
+// narrowed to others.
+func (g *Grant) covers(repository Owner) bool {
+	if g == nil || g.Repositories == nil {
+		return true
+	}
+	for _, r := range g.Repositories {
+		if r.ID == repository.RepositoryID || strings.EqualFold(r.Name, repository.Repo) && strings.EqualFold(r.Owner, repository.Login) {
+			return true
+		}
+	}
+	return false
 }

@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +23,10 @@ const (
 	jwtReserve  = time.Minute     // a JWT is renewed when it has less than this left
 )
 
+// keyRetry is after how long a key that GitHub refused, or that could not sign, is
+// tried again.
+const keyRetry = 10 * time.Second
+
 // KeyComplaint is in the message of the 401 for a JWT whose signature is by
 // none of the App's keys: octokit/auth-app.js issue 375.
 const KeyComplaint = "A JSON web token could not be decoded"
@@ -33,138 +34,75 @@ const KeyComplaint = "A JSON web token could not be decoded"
 // keyring makes and keeps one App's JWT, signed by the first of its keys that
 // GitHub accepts. It is safe for concurrent use.
 type keyring struct {
-	app   *App
-	clock *clock
-	log   *slog.Logger
+	name    string // the App's
+	issuer  string // the iss claim of its JWTs
+	signers []Signer
+	remedy  string // for the log, where GitHub accepts none
+	clock   *clock
+	log     *slog.Logger
 
 	current atomic.Pointer[signed] // nil before the first, and after a refusal
 
-	mu      sync.Mutex
-	draft   *draft
-	refused int       // how often a JWT was: work done before says nothing
-	good    int       // index of the key that GitHub accepted last
-	settled time.Time // GitHub refused all keys: they are not tried in turn before this
+	mu              sync.Mutex
+	claims          *claims
+	generation      int       // counts refusals: a JWT that is being signed may be one of the generation before
+	accepted        int       // index of the key that GitHub accepted last
+	allRefusedUntil time.Time // until then the keys are not tried in turn
 
-	failure error // why nothing could be signed, which is believed until a time
-	until   time.Time
+	failure      error // why nothing could be signed
+	failureUntil time.Time
 }
 
-// draft is a JWT without its signature.
-type draft struct {
-	input       []byte               // header and claims, as they are signed
-	made, until time.Time            // by GitHub's clock: it is used between these
-	skew        time.Duration        // of the clock when it was made
-	refused     map[string]time.Time // signature that GitHub does not accept → when that may have changed
+// claims are a JWT without its signature.
+type claims struct {
+	signingInput []byte               // RFC 7515, section 2
+	made, until  time.Time            // by GitHub's clock: it is used between these
+	skew         time.Duration        // of the clock when it was made
+	refused      map[string]time.Time // signature that GitHub does not accept → when that may have changed
 }
 
 // signed is a JWT.
 type signed struct {
 	*header
-	*draft
+	*claims
 	key       int // index of the Signer
 	signature []byte
-}
-
-// jwt returns an App's JWT, which is signed once for everybody who is waiting.
-// The error is a *SigningError or about ctx.
-func (s *Source) jwt(ctx context.Context, app *appState) (*header, error) {
-	if h := app.keyring.usable(); h != nil {
-		return h, nil
-	}
-	flight := fmt.Sprintf("jwt|%s%d", app.prefix, app.keyring.refusals())
-	return once(ctx, s, flight, app.keyring.sign)
-}
-
-// jwtInsteadOf returns a JWT by another key for one that GitHub refused, or by
-// the same Signer if it has another key now; nil if all have been refused.
-func (s *Source) jwtInsteadOf(ctx context.Context, app *appState, refused *header) (*header, error) {
-	if !app.keyring.refuse(refused) {
-		return nil, nil
-	}
-	h, err := s.jwt(ctx, app)
-	if err != nil || app.keyring.isSettled() {
-		return nil, err
-	}
-	return h, nil
-}
-
-// authenticate makes the call once, as the App unless the call says otherwise;
-// where GitHub does not know the key, once with each.
-func (s *Source) authenticate(ctx context.Context, c apiCall, out any) *Error {
-	if !c.as.Anonymous() {
-		return s.try(ctx, c, out)
-	}
-	jwt, err := s.jwt(ctx, c.app)
-	if err != nil {
-		return c.unsigned(err)
-	}
-	for tries := 0; ; tries++ {
-		c.as = Credential{header: jwt}
-		refused := s.try(ctx, c, out)
-		if refused == nil {
-			c.app.keyring.accept(jwt)
-			return nil
-		}
-		if !refused.blamesKey() {
-			return refused
-		}
-		jwt, err = s.jwtInsteadOf(ctx, c.app, jwt)
-		if jwt == nil || err != nil || tries == len(c.app.Signers) {
-			return refused // GitHub's own words say it best
-		}
-	}
-}
-
-// otherKey is jwtInsteadOf for a Credential, which it returns for nil.
-func (s *Source) otherKey(ctx context.Context, refused Credential) (Credential, error) {
-	apps := s.candidates(refused.App.Host, refused.App.Name)
-	if len(apps) == 0 {
-		return refused, nil
-	}
-	h, err := s.jwtInsteadOf(ctx, apps[0], refused.header)
-	if h != nil {
-		refused.header = h
-	}
-	return refused, err
-}
-
-// blamesKey reports whether GitHub refused a JWT because of its signature.
-func (e *Error) blamesKey() bool {
-	return e.Status == http.StatusUnauthorized && strings.Contains(e.Message, KeyComplaint)
 }
 
 // usable returns the JWT, nil if it is about to expire, or the clock was set
 // back or found to be wrong since it was made.
 func (k *keyring) usable() *header {
 	j := k.current.Load()
-	if j == nil || !j.good(k.clock) {
+	if j == nil || !j.valid(k.clock) {
 		return nil
 	}
 	return j.header
 }
 
-func (d *draft) good(clock *clock) bool {
+func (c *claims) valid(clock *clock) bool {
 	now := clock.now()
-	return !now.Before(d.made) && now.Before(d.until) && (clock.skew()-d.skew).Abs() <= jwtSkew
+	return !now.Before(c.made) && now.Before(c.until) && (clock.skew()-c.skew).Abs() <= jwtSkew
 }
 
-func (k *keyring) refusals() int {
+// currentGeneration changes with each refusal.
+func (k *keyring) currentGeneration() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.refused
+	return k.generation
 }
 
-func (k *keyring) isSettled() bool {
+// allRefused reports whether GitHub refused every key a moment ago.
+func (k *keyring) allRefused() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return time.Now().Before(k.settled)
+	return time.Now().Before(k.allRefusedUntil)
 }
 
 // accept notes that GitHub knows the key of a JWT.
 func (k *keyring) accept(h *header) {
 	if j := k.current.Load(); j != nil && j.header == h {
 		k.mu.Lock()
-		k.good = j.key
+		k.accepted = j.key
 		k.mu.Unlock()
 	}
 }
@@ -176,141 +114,144 @@ func (k *keyring) refuse(h *header) bool {
 	defer k.mu.Unlock()
 	j := k.current.Load()
 	switch {
-	case time.Now().Before(k.settled):
+	case time.Now().Before(k.allRefusedUntil):
 		return false
 	case j != nil && j.header == h: // else another has taken its place, or is being made
-		j.draft.refused[string(j.signature)] = time.Now().Add(refusedFor)
-		k.refused++
+		j.claims.refused[string(j.signature)] = time.Now().Add(keyRetry)
+		k.generation++
 		k.current.Store(nil)
 	}
 	return true
 }
 
-// sign makes the JWT. It holds no lock while a Signer works.
+// sign makes the JWT. It holds no lock while a Signer works. The error is a
+// *SigningError.
 func (k *keyring) sign(ctx context.Context) (*header, error) {
 	if h := k.usable(); h != nil {
 		return h, nil
 	}
-	d, err := k.begin()
+	c, err := k.claimsNow()
 	if err != nil {
 		return nil, err
 	}
-	signatures := make([][]byte, len(k.app.Signers))
+	signatures := make([][]byte, len(k.signers))
 	var failed error
-	for i, signer := range k.app.Signers {
-		signature, err := signer.Sign(ctx, d.input)
+	for i, signer := range k.signers {
+		signature, err := signer.Sign(ctx, c.signingInput)
 		switch {
 		case err != nil:
 			failed = errors.Join(failed, err)
-			k.log.Warn("could not sign with a key of the App", "app", k.app.Name, "key", signer.String(), "error", clean(err.Error()))
-		case !k.isRefused(d, signature):
-			return k.keep(d, i, signature), nil
+			k.log.Warn("could not sign with a key of the App", "app", k.name, "key", signer.String(), "error", clean(err.Error()))
+		case !k.isRefused(c, signature):
+			return k.use(c, i, signature), nil
 		default:
 			signatures[i] = signature
 		}
 	}
-	return k.settle(d, signatures, failed)
+	return k.useRefused(c, signatures, failed)
 }
 
-// begin returns what is to be signed: the same until it expires, so that a key
+// claimsNow returns what is to be signed: the same until it expires, so that a key
 // that was tried is recognized.
-func (k *keyring) begin() (*draft, error) {
+func (k *keyring) claimsNow() (*claims, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.failure != nil && time.Now().Before(k.until) {
+	if k.failure != nil && time.Now().Before(k.failureUntil) {
 		return nil, k.failure
 	}
-	if k.draft == nil || !k.draft.good(k.clock) {
-		d, err := newDraft(k.app, k.clock)
+	if k.claims == nil || !k.claims.valid(k.clock) {
+		c, err := newClaims(k.issuer, k.clock)
 		if err != nil {
 			return nil, err
 		}
-		k.draft = d
+		k.claims = c
 	}
-	return k.draft, nil
+	return k.claims, nil
 }
 
-func newDraft(app *App, clock *clock) (*draft, error) {
+func newClaims(issuer string, clock *clock) (*claims, error) {
 	now, skew := clock.now(), clock.skew()
 	// GitHub wants whole seconds; a map keeps aud, nbf and the like out.
 	input, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 		"iat": now.Add(-jwtBackdate).Unix(),
 		"exp": now.Add(jwtLifetime).Unix(),
-		"iss": app.issuer(),
+		"iss": issuer,
 	}).SigningString()
 	if err != nil {
 		return nil, &SigningError{Err: err}
 	}
-	return &draft{input: []byte(input), made: now, until: now.Add(jwtLifetime - jwtReserve), skew: skew, refused: make(map[string]time.Time)}, nil
+	return &claims{signingInput: []byte(input), made: now, until: now.Add(jwtLifetime - jwtReserve), skew: skew, refused: make(map[string]time.Time)}, nil
 }
 
-// keep makes a JWT the current one.
-func (k *keyring) keep(d *draft, key int, signature []byte) *header {
-	text := string(d.input) + "." + base64.RawURLEncoding.EncodeToString(signature)
-	j := &signed{header: newJWTHeader(k.app, text), draft: d, key: key, signature: signature}
+// use makes a JWT the current one.
+func (k *keyring) use(c *claims, key int, signature []byte) *header {
+	text := string(c.signingInput) + "." + base64.RawURLEncoding.EncodeToString(signature)
+	j := &signed{header: newHeader(KindJWT, "", text, k.signers), claims: c, key: key, signature: signature}
 	k.mu.Lock()
 	k.current.Store(j)
 	k.failure = nil
-	another := key > 0 && len(d.refused) > 0
+	another := key > 0 && len(c.refused) > 0
 	k.mu.Unlock()
 	if another {
-		k.log.Warn("GitHub refuses a key of the App: using another", "app", k.app.Name, "key", k.app.Signers[key].String())
+		k.log.Warn("GitHub refuses a key of the App: using another", "app", k.name, "key", k.signers[key].String())
 	}
 	return j.header
 }
 
-// settle ends a search without success. Where GitHub refused all keys, the JWT
-// by the one that it accepted last is kept, in case that GitHub was wrong: each
+// useRefused ends a search without success. Where GitHub refused all keys, the JWT
+// by the one that it accepted last is used, in case that GitHub was wrong: each
 // request finds out for itself, but for a moment none tries all keys.
-func (k *keyring) settle(d *draft, signatures [][]byte, failed error) (*header, error) {
+func (k *keyring) useRefused(c *claims, signatures [][]byte, failed error) (*header, error) {
 	k.mu.Lock()
-	key := k.good
+	key := k.accepted
 	for i, signature := range signatures {
 		if signatures[key] == nil && signature != nil {
 			key = i
 		}
 	}
 	if len(signatures) == 0 || signatures[key] == nil {
-		k.failure, k.until = &SigningError{Err: cmp.Or(failed, errNoKey)}, time.Now().Add(refusedFor)
+		k.failure, k.failureUntil = &SigningError{Err: cmp.Or(failed, errNoKey)}, time.Now().Add(keyRetry)
 		err := k.failure
 		k.mu.Unlock()
 		return nil, err
 	}
-	clear(d.refused)
-	k.settled = time.Now().Add(refusedFor)
+	clear(c.refused)
+	k.allRefusedUntil = time.Now().Add(keyRetry)
 	k.mu.Unlock()
-	k.log.Warn("GitHub accepts no key of the App", "app", k.app.Name, "keys", len(signatures), "remedy", k.app.keyRemedy())
-	return k.keep(d, key, signatures[key]), nil
+	k.log.Warn("GitHub accepts no key of the App", "app", k.name, "keys", len(signatures), "remedy", k.remedy)
+	return k.use(c, key, signatures[key]), nil
 }
 
 // isRefused reports whether GitHub refused a signature a moment ago, or so many
 // that a Signer must be making another one each time, as for RSASSA-PSS.
-func (k *keyring) isRefused(d *draft, signature []byte) bool {
+func (k *keyring) isRefused(c *claims, signature []byte) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	maps.DeleteFunc(d.refused, func(_ string, until time.Time) bool { return !now.Before(until) })
-	_, refused := d.refused[string(signature)]
-	return refused || len(d.refused) > len(k.app.Signers)
+	maps.DeleteFunc(c.refused, func(_ string, until time.Time) bool { return !now.Before(until) })
+	_, refused := c.refused[string(signature)]
+	return refused || len(c.refused) > len(k.signers)
 }
 
 // errNoKey is for an App without a Signer, which can be planned for only.
 var errNoKey = errors.New("the App has no private key")
 
-// unsigned is fail where there is no JWT to make the call with.
-func (c apiCall) unsigned(err error) *Error {
-	e := c.fail(err)
-	if signing, ok := errors.AsType[*SigningError](err); ok {
-		e.Remedy = signing.Remedy()
-	}
-	return e
-}
+// SigningError says that none of an App's Signers could sign its JWT.
+type SigningError struct{ Err error }
 
-// keyRemedy says what to do where GitHub accepts no key.
-func (a *App) keyRemedy() string {
-	which := "the private key belongs"
-	if n := len(a.Signers); n > 1 {
-		which = fmt.Sprintf("one of the %d private keys belongs", n)
+// Error implements error.
+func (e *SigningError) Error() string { return "sign a JWT: " + clean(e.Err.Error()) }
+
+// Unwrap returns what the Signers said.
+func (e *SigningError) Unwrap() error { return e.Err }
+
+// Remedy says what the person who runs the proxy can do, "" if the Signer does not.
+func (e *SigningError) Remedy() string {
+	if remedied, ok := errors.AsType[interface {
+		error
+		Remedy() string
+	}](e.Err); ok {
+		return remedied.Remedy()
 	}
-	return "check that " + which + " to the App, whose page shows the fingerprints that `ghapp-proxy check` prints, and that id or client_id is the App's" + a.oldServer()
+	return ""
 }

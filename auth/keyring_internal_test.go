@@ -18,7 +18,7 @@ func (e echo) String() string                               { return string(e) }
 
 // TestClockSetBack: a JWT from what is now the future would be refused.
 func TestClockSetBack(t *testing.T) {
-	k := keyring{clock: &clock{}, app: &App{Name: "ci-bot", ID: 1, Signers: []Signer{echo("a")}}, log: slog.New(slog.DiscardHandler)}
+	k := keyring{clock: &clock{}, name: "ci-bot", issuer: "1", signers: []Signer{echo("a")}, log: slog.New(slog.DiscardHandler)}
 	first, err := k.sign(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -26,18 +26,18 @@ func TestClockSetBack(t *testing.T) {
 	if k.usable() != first {
 		t.Error("the JWT is not used")
 	}
-	k.draft.made, k.draft.until = k.draft.made.Add(time.Hour), k.draft.until.Add(time.Hour) // as if the clock had been an hour ahead
+	k.claims.made, k.claims.until = k.claims.made.Add(time.Hour), k.claims.until.Add(time.Hour) // as if the clock had been an hour ahead
 	if second, err := k.sign(t.Context()); err != nil || second == first {
 		t.Errorf("jwt = the same %t, %v, want a new one", second == first, err)
 	}
-	if made := k.draft.made; made != made.Round(0) {
+	if made := k.claims.made; made != made.Round(0) {
 		t.Error("the JWT's times have a monotonic reading, which stops while a laptop sleeps")
 	}
 }
 
 // TestRefuseLate: what comes late about a JWT that is no longer used changes nothing.
 func TestRefuseLate(t *testing.T) {
-	k := keyring{clock: &clock{}, app: &App{Name: "ci-bot", ID: 1, Signers: []Signer{echo("a"), echo("b")}}, log: slog.New(slog.DiscardHandler)}
+	k := keyring{clock: &clock{}, name: "ci-bot", issuer: "1", signers: []Signer{echo("a"), echo("b")}, log: slog.New(slog.DiscardHandler)}
 	sign := func() *header {
 		h, err := k.sign(t.Context())
 		if err != nil {
@@ -52,12 +52,12 @@ func TestRefuseLate(t *testing.T) {
 		t.Error("a second refusal of the first JWT ended the second")
 	}
 	k.accept(a)
-	if k.good != 0 {
-		t.Errorf("good = %d, want 0: the JWT that was accepted is not the current one", k.good)
+	if k.accepted != 0 {
+		t.Errorf("accepted = %d, want 0: the JWT that was accepted is not the current one", k.accepted)
 	}
 	k.accept(b)
-	if k.good != 1 {
-		t.Errorf("good = %d, want 1", k.good)
+	if k.accepted != 1 {
+		t.Errorf("accepted = %d, want 1", k.accepted)
 	}
 }
 

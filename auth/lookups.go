@@ -29,10 +29,18 @@ func limitOf(ctx context.Context) *lookUpLimit {
 	return limit
 }
 
+// unlimited returns a context within which nothing is counted as a look-up.
+func unlimited(ctx context.Context) context.Context {
+	if limitOf(ctx) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, lookUpsKey{}, nil)
+}
+
 // onBehalf returns the context of a flight within which questions count as in the
 // context of who began it.
-func (s *Source) onBehalf(flight, began context.Context) context.Context {
-	return context.WithValue(WithBudget(flight, s.budgetOf(began)), lookUpsKey{}, limitOf(began))
+func (f *flights) onBehalf(flight, began context.Context) context.Context {
+	return context.WithValue(WithBudget(flight, f.budgetOf(began)), lookUpsKey{}, limitOf(began))
 }
 
 // flightOf tells flights apart that wait for the limits of different clients.
@@ -44,27 +52,16 @@ func flightOf(ctx context.Context, key string) string {
 }
 
 // asking is once for a question that only the request names.
-func asking[T any](ctx context.Context, s *Source, key string, work func(context.Context) (T, error)) (T, error) {
+func asking[T any](ctx context.Context, f *flights, key string, work func(context.Context) (T, error)) (T, error) {
 	limit := limitOf(ctx)
 	if limit == nil {
-		return once(ctx, s, key, work)
+		return once(ctx, f, key, work)
 	}
 	waiting := WithBudget(ctx, nil) // who waits for a turn takes no place
-	return once(waiting, s, flightOf(ctx, key), func(flight context.Context) (zero T, err error) {
+	return once(waiting, f, flightOf(ctx, key), func(flight context.Context) (zero T, err error) {
 		if err := limit.allow(flight); err != nil {
 			return zero, err
 		}
-		return once(s.onBehalf(flight, ctx), s, key, work)
+		return once(f.onBehalf(flight, ctx), f, key, work)
 	})
-}
-
-// counting returns ctx, without its limit unless the want chooses what GitHub is
-// asked about: anybody can make up numbers of installations, and there are many
-// narrowings, and sets of names.
-func (w *Want) counting(ctx context.Context, inst *installation) context.Context {
-	chooses := w.counts || w.Installation != 0 && (w.Narrow != nil || inst.settings == nil)
-	if chooses || limitOf(ctx) == nil {
-		return ctx
-	}
-	return context.WithValue(ctx, lookUpsKey{}, nil)
 }

@@ -30,19 +30,6 @@ func (Mark) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 // LogValue implements slog.LogValuer with a redaction.
 func (Mark) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// marks are those of secrets and of the keys that the App's Signers have.
-func (a *App) marks(secrets ...string) (marks []Mark) {
-	for _, secret := range secrets {
-		marks = append(marks, newMark(secret))
-	}
-	for _, signer := range a.Signers {
-		if key, ok := signer.(interface{ Marks() []Mark }); ok { // else the key is not here
-			marks = append(marks, key.Marks()...)
-		}
-	}
-	return marks
-}
-
 // pemLine is how many octets a line of PEM has: 64 characters of base64
 // (RFC 7468, section 2).
 const pemLine = 48

@@ -11,13 +11,6 @@ import (
 	"strings"
 )
 
-// maxRepositories is how many repositories a token may be narrowed to:
-// docs.github.com "Create an installation access token for an app".
-const maxRepositories = 500
-
-// maxPermissions bounds those of a token; GitHub has about a hundred.
-const maxPermissions = 500
-
 // Narrowing restricts a token to some of its installation's repositories and
 // permissions. It is immutable; nil narrows nothing.
 type Narrowing struct {
@@ -171,8 +164,15 @@ func orNil[T any](list []T) []T {
 	return list
 }
 
-// levels are those of a permission, lowest first.
-var levels = []string{"read", "write", "admin"}
+// knownPermissions are the permissions whose name and level are such as GitHub's
+// documentation has: others could not be asked for.
+func knownPermissions(permissions map[string]string) map[string]string {
+	permissions = maps.Clone(permissions)
+	maps.DeleteFunc(permissions, func(name, level string) bool {
+		return !permissionName.MatchString(name) || !slices.Contains(levels, level)
+	})
+	return permissions
+}
 
 // commonPermissions returns what both allow, of each permission the lower level.
 func commonPermissions(a, b map[string]string) map[string]string {
@@ -202,6 +202,12 @@ func (n *Narrowing) repositoriesOrNil() (names []string, ids []int64) {
 	return orNil(n.repositories), orNil(n.ids)
 }
 
+// repository is one of an installation's.
+type repository struct {
+	id          int64
+	login, name string
+}
+
 // covers reports whether n leaves a repository of its installation in.
 func (n *Narrowing) covers(r repository) bool {
 	if n == nil || !n.byRepository() {
@@ -224,4 +230,15 @@ func (n *Narrowing) String() string {
 		return ""
 	}
 	return string(n.body)
+}
+
+// metadataOnly is what a token needs to list its repositories, or to name one.
+var metadataOnly = mustNarrow(map[string]string{"metadata": "read"})
+
+func mustNarrow(permissions map[string]string) *Narrowing {
+	n, err := NewNarrowing(nil, nil, permissions)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }

@@ -24,7 +24,7 @@ func (s *Source) Plan(host string, want Want) Plan {
 		return Plan{How: "no App is configured for " + host}
 	}
 	named := func(inst *installation, how string) Plan {
-		return Plan{App: inst.app.Name, Installation: inst.id, How: how + reserve(apps, Credential{inst: inst}, &want)}
+		return Plan{App: inst.Name, Installation: inst.id, How: how + inReserve(apps, Credential{inst: inst}, &want)}
 	}
 	owner := want.Owner
 	if want.Installation != 0 {
@@ -69,18 +69,18 @@ func (s *Source) Plan(host string, want Want) Plan {
 		return Plan{How: how}
 	}
 	if inst := home(apps); inst != nil && s.fallback == FallbackDefault {
-		how := "the default installation, as the fallback" + reserve(apps, Credential{inst: inst, Fallback: true}, &want)
-		return Plan{App: inst.app.Name, Installation: inst.id, How: how}
+		how := "the default installation, as the fallback" + inReserve(apps, Credential{inst: inst, Fallback: true}, &want)
+		return Plan{App: inst.Name, Installation: inst.id, How: how}
 	}
 	return Plan{How: s.fallbackPlan(apps, want.Read)}
 }
 
-// reserve says which Apps stand in for the one that serves first.
-func reserve(apps []*appState, first Credential, want *Want) string {
+// inReserve says which Apps stand in for the one that serves first.
+func inReserve(apps []*appState, first Credential, want *Want) string {
 	if !want.takesAny(apps) {
 		return ""
 	}
-	others := standIns(apps, first.inst.app, first, want)
+	others := standIns(apps, first.inst.of, first, want)
 	if len(others) == 0 {
 		return ""
 	}

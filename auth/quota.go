@@ -31,14 +31,14 @@ var resourceNames = map[string]Resource{
 }
 
 const (
-	// spare is the part of a limit, one in so many, that counts as used up
+	// reserveShare is the part of a limit, one in so many, that counts as used up
 	// before it is: requests are under way whose answers have not told yet.
-	spare = 100
-	// maxWindow bounds how far ahead a reset is believed. GitHub's are an hour
+	reserveShare = 100
+	// maxReset bounds how far ahead a reset is believed. GitHub's are an hour
 	// ahead at most.
-	maxWindow = 24 * time.Hour
+	maxReset = 24 * time.Hour
 	// maxQuotas bounds the installations of an App whose quotas are kept.
-	maxQuotas = 2 * maxTokens
+	maxQuotas = 30000
 )
 
 // quota is what GitHub said about an installation's limits.
@@ -52,24 +52,18 @@ type window struct {
 	passedOver atomic.Bool // another App serves instead; for the log
 }
 
-// ObserveQuota tells the Source the head of an answer to a request that had
-// cred, so that another App can serve once the installation's quota is used up.
-// Only what is about an installation token counts. It allocates nothing, and
-// may be called for every answer.
-func (s *Source) ObserveQuota(cred Credential, h http.Header) {
-	if cred.inst == nil {
-		return
-	}
+// observe takes the head of an answer in, if it is about one of the limits. It
+// allocates nothing.
+func (q *quota) observe(h http.Header, now time.Time) {
 	resource, ok := resourceNames[h.Get("X-Ratelimit-Resource")]
 	if !ok {
 		return // GitHub Enterprise Server has no limits unless they are turned on
 	}
 	limit, remaining, reset := number(h, "X-Ratelimit-Limit"), number(h, "X-Ratelimit-Remaining"), number(h, "X-Ratelimit-Reset")
-	now := cred.inst.app.clock.now()
-	if limit <= 0 || remaining < 0 || reset <= now.Add(-minSkew).Unix() || reset > now.Add(maxWindow).Unix() {
+	if limit <= 0 || remaining < 0 || reset <= now.Add(-minSkew).Unix() || reset > now.Add(maxReset).Unix() {
 		return
 	}
-	cred.inst.quota[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
+	q[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
 }
 
 // number reads a field of GitHub's answer, -1 if it is none that fits.
@@ -96,14 +90,14 @@ func (w *window) observe(limit, remaining, reset uint32) {
 	}
 }
 
-// exhausted reports whether GitHub will refuse the next requests, by a clock
-// that may be minSkew ahead.
-func (w *window) exhausted(c *clock) bool {
+// exhausted reports whether GitHub will refuse the next requests; now, GitHub's time,
+// may be minSkew ahead.
+func (w *window) exhausted(now time.Time) bool {
 	state := w.state.Load()
-	if state == 0 || uint32(state) > w.limit.Load()/spare {
+	if state == 0 || uint32(state) > w.limit.Load()/reserveShare {
 		return false
 	}
-	return c.now().Add(-minSkew).Unix() < int64(state>>32)
+	return now.Add(-minSkew).Unix() < int64(state>>32)
 }
 
 // reset is when GitHub starts to count anew, zero if that is not known.

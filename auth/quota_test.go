@@ -22,7 +22,7 @@ func limits(resource string, limit, remaining int, d time.Duration) http.Header 
 func quotaSource() (*Source, Credential) {
 	s := New([]*App{{Name: "a", Host: "github.com", Installations: map[string]InstallationID{"acme": 1}}}, Options{})
 	inst := s.apps["github.com"][0].ids[1]
-	return s, Credential{App: inst.app.App, Installation: 1, inst: inst, header: newTokenHeader(inst.app.App, "ghs_x")}
+	return s, Credential{App: inst.App, Installation: 1, inst: inst, header: newTokenHeader(nil, "ghs_x")}
 }
 
 func TestObserveQuota(t *testing.T) {
@@ -56,10 +56,10 @@ func TestObserveQuota(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, cred := quotaSource()
 			s.ObserveQuota(cred, test.head())
-			if got := cred.spent(nil, ResourceCore); got != test.want {
-				t.Errorf("%s: spent = %t, want %t", test.name, got, test.want)
+			if got := cred.exhausted(nil, ResourceCore); got != test.want {
+				t.Errorf("%s: exhausted = %t, want %t", test.name, got, test.want)
 			}
-			if cred.spent(nil, ResourceNone) {
+			if cred.exhausted(nil, ResourceNone) {
 				t.Errorf("%s: git is limited", test.name)
 			}
 		})
@@ -76,13 +76,13 @@ func TestQuotaResets(t *testing.T) {
 			want bool
 		}{{0, true}, {61 * time.Second, true}, {time.Second, false}} {
 			time.Sleep(step.wait)
-			if got := cred.spent(nil, ResourceGraphQL); got != step.want {
-				t.Errorf("after %v spent = %t, want %t", step.wait, got, step.want)
+			if got := cred.exhausted(nil, ResourceGraphQL); got != step.want {
+				t.Errorf("after %v exhausted = %t, want %t", step.wait, got, step.want)
 			}
 		}
 		s.ObserveQuota(cred, limits("graphql", 5000, 0, time.Minute))
 		s.ObserveQuota(cred, limits("graphql", 5000, 4999, time.Hour)) // GitHub changed its mind
-		if cred.spent(nil, ResourceGraphQL) {
+		if cred.exhausted(nil, ResourceGraphQL) {
 			t.Error("a new window is taken for the old one")
 		}
 	})
@@ -109,7 +109,7 @@ func TestQuotaOfOthers(t *testing.T) {
 	for _, other := range []Credential{{}, {App: cred.App, header: cred.header}} {
 		s.ObserveQuota(other, limits("core", 5000, 0, time.Hour))
 	}
-	if cred.spent(nil, ResourceCore) {
+	if cred.exhausted(nil, ResourceCore) {
 		t.Error("an answer to a JWT, or to nobody, counted for an installation")
 	}
 }

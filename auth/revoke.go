@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"golang.org/x/sync/errgroup"
@@ -24,19 +23,20 @@ const (
 // Requests under way may still use them, and a request that comes later mints
 // another: call it after Close, while the Transport is still there.
 func (s *Source) Revoke(ctx context.Context) error {
-	var tokens []*minted
-	for _, m := range s.tokens.drain() {
-		if m.inst.app.clock.now().Before(m.expires) {
-			tokens = append(tokens, m)
+	var tokens []issued
+	for _, t := range s.tokens.issued.drain() {
+		s.tokens.store.Delete(ctx, t.key, t.Generation)
+		if t.by.clock.now().Before(t.expires) {
+			tokens = append(tokens, t)
 		}
 	}
 	errs := make([]error, len(tokens))
 	var group errgroup.Group
 	group.SetLimit(maxRevocations)
-	for i, m := range tokens {
+	for i, t := range tokens {
 		group.Go(func() error {
-			defer s.catch(&errs[i])
-			errs[i] = s.revoke(ctx, m)
+			defer s.flights.catch(&errs[i])
+			errs[i] = t.revoke(ctx)
 			return nil // the others are tried all the same
 		})
 	}
@@ -44,30 +44,15 @@ func (s *Source) Revoke(ctx context.Context) error {
 	return joinSome(errs)
 }
 
-// revoke makes GitHub forget one token. GitHub's 401 says that it has already.
-func (s *Source) revoke(ctx context.Context, m *minted) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c := apiCall{
-		app: m.inst.app, method: "DELETE", path: "/installation/token",
-		action: fmt.Sprintf("revoke a token for installation %d", m.inst.id),
-	}
-	req, err := s.newRequest(ctx, c, m.bearer)
-	if err != nil {
-		return c.fail(err)
-	}
-	resp, err := s.transport.RoundTrip(req)
-	if err != nil {
-		return c.fail(err)
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	switch resp.StatusCode {
-	case http.StatusNoContent, http.StatusUnauthorized:
+// revoke makes GitHub forget the token. GitHub's 401 says that it has already.
+func (t issued) revoke(ctx context.Context) error {
+	call := apiCall{method: http.MethodDelete, path: "/installation/token", action: fmt.Sprintf("revoke a token for installation %d", t.by.id)}
+	var none nothing
+	err := t.by.doOnce(ctx, call, &none, &proofAuthority{tokenAuthority{minter: t.by, token: t.Token}})
+	if err == nil || err.Status == http.StatusUnauthorized {
 		return nil
-	default:
-		return c.refused(resp, text)
 	}
+	return err
 }
 
 // joinSome joins the first of the errors that are none, and counts the rest.

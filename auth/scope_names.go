@@ -14,14 +14,14 @@ const maxSifted = 50
 
 // named are the repositories of a Scope that knows all of them by name: nobody has
 // to list what the installation has. ok is false where that is not possible.
-func (s *Source) named(f *facts, want *Want) (chosen selection, ok bool) {
+func (c *confiner) named(f *facts, want *Want) (chosen selection, ok bool) {
 	_, ids := want.Narrow.repositoriesOrNil()
 	if want.Within.Names == nil || ids != nil { // what an id is called is not known
 		return selection{}, false
 	}
 	for _, owner := range want.Within.Names {
 		mine := strings.EqualFold(owner.Login, f.account.Login) && want.Narrow.covers(repository{name: owner.Repo})
-		if mine && !s.isAbsent(f.of, owner) {
+		if mine && !c.isAbsent(f.of, owner) {
 			chosen.names = append(chosen.names, owner.Repo)
 		}
 	}
@@ -31,80 +31,62 @@ func (s *Source) named(f *facts, want *Want) (chosen selection, ok bool) {
 // absentKey is what a repository is filed under that an installation does not have.
 func (i *installation) absentKey(owner Owner) string { return i.key + "|" + owner.key() }
 
-func (s *Source) isAbsent(inst *installation, owner Owner) bool {
-	_, ok := s.absent.get(inst.absentKey(owner))
+func (c *confiner) isAbsent(inst *installation, owner Owner) bool {
+	_, ok := c.absent.get(inst.absentKey(owner))
 	return ok
 }
 
 // mayHaveCome reports whether a want names a repository of its Scope that was
 // absent when that was asked some time ago.
-func (s *Source) mayHaveCome(inst *installation, want *Want) bool {
+func (c *confiner) mayHaveCome(inst *installation, want *Want) bool {
 	return slices.ContainsFunc(want.owners(), func(o Owner) bool {
-		since, ok := s.absent.get(inst.absentKey(o))
+		since, ok := c.absent.get(inst.absentKey(o))
 		return ok && time.Since(since) >= askAgainAfter
 	})
 }
 
 // welcome forgets that the repositories that a want names were absent.
-func (s *Source) welcome(inst *installation, want *Want) {
+func (c *confiner) welcome(inst *installation, want *Want) {
 	for _, owner := range want.owners() {
-		s.absent.delete(inst.absentKey(owner))
+		c.absent.delete(inst.absentKey(owner))
 	}
 }
 
 // sift finds out which of the repositories of a want's Scope an installation does
 // not have: GitHub, which refuses to mint for them, does not say which. It leaves
 // out what cannot be found out. One that was renamed only a list tells.
-func (s *Source) sift(ctx context.Context, cred Credential, want *Want, refused error) {
+func (c *confiner) sift(ctx context.Context, cred Credential, want *Want, refused error) {
 	inst := cred.inst
 	names, _ := cred.narrow.repositoriesOrNil()
 	if want.Within.Names == nil || len(names) == 0 {
 		return
 	}
-	s.confined.delete(want.Within.key(inst, want.Narrow))
-	has := s.listedIn
-	if len(names) <= maxSifted && !inst.app.NoDiscovery && !errors.Is(refused, errOtherRepository) {
-		has = s.foundIn
+	c.confined.delete(want.Within.key(inst, want.Narrow))
+	has := c.listedIn
+	if len(names) <= maxSifted && !inst.NoDiscovery && !errors.Is(refused, errOtherRepository) {
+		has = c.foundIn
 	}
 	for _, owner := range want.Within.Names {
 		if slices.Contains(names, strings.ToLower(owner.Repo)) && !has(ctx, inst, owner) {
-			s.absent.set(inst.absentKey(owner), time.Now(), factsFor)
+			c.absent.set(inst.absentKey(owner), time.Now(), factsFor)
 		}
 	}
 }
 
 // foundIn reports whether GitHub names the installation for a repository.
-func (s *Source) foundIn(ctx context.Context, inst *installation, owner Owner) bool {
-	f, err := s.find(ctx, inst.app, owner)
+func (c *confiner) foundIn(ctx context.Context, inst *installation, owner Owner) bool {
+	f, err := inst.of.find(ctx, owner)
 	return err != nil || f.inst != nil && f.inst.id == inst.id
 }
 
 // listedIn reports whether GitHub lists a repository of the installation.
-func (s *Source) listedIn(ctx context.Context, inst *installation, owner Owner) bool {
-	list, ok := s.listings.get(inst.key)
+func (c *confiner) listedIn(ctx context.Context, inst *installation, owner Owner) bool {
+	list, ok := c.listings.get(inst.key)
 	if !ok {
 		var err error
-		if list, err = s.newListing(ctx, inst); err != nil {
+		if list, err = c.newListing(ctx, inst); err != nil {
 			return true
 		}
 	}
 	return !list.complete || list.has(owner)
-}
-
-// ofScope returns the want as that of the account on which all repositories of its
-// Scope are, if it names nobody.
-func (w Want) ofScope() Want {
-	if w.Within == nil || len(w.Within.Names) == 0 || w.Owner != (Owner{}) || len(w.Others) > 0 || w.Installation != 0 {
-		return w
-	}
-	first := w.Within.Names[0]
-	for _, other := range w.Within.Names {
-		if !strings.EqualFold(other.Login, first.Login) {
-			return w
-		}
-	}
-	if w.Owner = first.account(); len(w.Within.Names) == 1 {
-		w.Owner = first
-	}
-	return w
 }

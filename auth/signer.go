@@ -64,3 +64,16 @@ func (k *Key) Marks() []Mark { return k.marks }
 
 // Equal reports whether both are the same key.
 func (k *Key) Equal(other *Key) bool { return k.private.Equal(other.private) }
+
+// marksOf are the marks of secrets and of the keys that Signers have.
+func marksOf(signers []Signer, secrets ...string) (marks []Mark) {
+	for _, secret := range secrets {
+		marks = append(marks, newMark(secret))
+	}
+	for _, signer := range signers {
+		if key, ok := signer.(interface{ Marks() []Mark }); ok { // else the key is not here
+			marks = append(marks, key.Marks()...)
+		}
+	}
+	return marks
+}

@@ -1,31 +1,39 @@
 package auth
 
-import "time"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
 
 // sweepEvery is how long what can no longer be used may stay in memory.
 const sweepEvery = time.Minute
 
-// keep files a token that is good for a time, and sees to it that it is
-// dropped then.
-func (s *Source) keep(key string, m *minted, use time.Duration) {
-	s.tokens.set(key, m, use)
-	s.startSweep()
+// expirer drops what has expired, and returns how much is left.
+type expirer interface{ dropExpired() int }
+
+// sweeper drops what expires from caches.
+type sweeper struct {
+	*flights
+	sweeping atomic.Bool // a goroutine does so
+	lasting  []expirer   // while something is in these, the sweeper is at work
+	others   []expirer
 }
 
-// startSweep sees to it that somebody drops what expires.
-func (s *Source) startSweep() {
+// start sees to it that somebody drops what expires.
+func (s *sweeper) start() {
 	if s.sweeping.CompareAndSwap(false, true) {
 		s.spawn(s.sweep)
 	}
 }
 
-// sweep drops what has expired, until nothing is left or the Source is closed.
-func (s *Source) sweep() {
+// sweep drops what has expired, until nothing is left or all is closed.
+func (s *sweeper) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-s.lifetime.Done():
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
@@ -33,26 +41,20 @@ func (s *Source) sweep() {
 			continue
 		}
 		s.sweeping.Store(false)
-		// Something may have been kept before that, by somebody who saw us at work.
+		// Something may have been filed before that, by somebody who saw us at work.
 		if s.dropExpired() == 0 || !s.sweeping.CompareAndSwap(false, true) {
 			return
 		}
 	}
 }
 
-// dropExpired drops it from all caches, and returns how many tokens and
-// installations are left.
-func (s *Source) dropExpired() int {
-	for _, c := range []interface{ dropExpired() int }{s.refusals, s.replaced, s.facts, s.listings, s.confined, s.covering, s.absent} {
+// dropExpired drops it from all caches, and returns how much of what lasts is left.
+func (s *sweeper) dropExpired() (left int) {
+	for _, c := range s.others {
 		c.dropExpired()
 	}
-	left := s.tokens.dropExpired()
-	for _, apps := range s.apps {
-		for _, app := range apps {
-			left += app.known.dropExpired()
-			app.vanished.dropExpired()
-			app.doubted.dropExpired()
-		}
+	for _, c := range s.lasting {
+		left += c.dropExpired()
 	}
 	return left
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -10,28 +11,36 @@ import (
 
 // TestSweep: an expired token does not stay, nor does the goroutine that sees
 // to it.
+// file files a token for a time, as a mint does.
+func (s *Source) file(key string, ttl time.Duration) {
+	s.tokens.file(context.Background(), key, &Token{expires: time.Now().Add(ttl)}, &minter{caller: &caller{clock: &clock{}}}, ttl)
+}
+
+// filed is how many tokens are there.
+func (s *Source) filed() int { return s.tokens.store.(*memory).tokens.entries.ItemCount() }
+
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(nil, Options{})
 		for range 2 { // it can start again
 			for i := range 10 {
-				s.keep(fmt.Sprint(i), &minted{}, time.Duration(i+1)*time.Minute-time.Second)
+				s.file(fmt.Sprint(i), time.Duration(i+1)*time.Minute-time.Second)
 			}
 			for i := range 10 {
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				if n := s.tokens.entries.ItemCount(); n != 9-i {
+				if n := s.filed(); n != 9-i {
 					t.Errorf("after %d minutes %d tokens are there, want %d", i+1, n, 9-i)
 				}
 			}
-			if s.sweeping.Load() {
+			if s.sweeper.sweeping.Load() {
 				t.Error("there is nothing left to sweep, but it goes on")
 			}
-			s.working.Wait() // blocks for ever if a goroutine is left
+			s.flights.working.Wait() // blocks for ever if a goroutine is left
 		}
-		s.keep("last", &minted{}, time.Hour)
+		s.file("last", time.Hour)
 		s.Close() // ends it
-		if n := s.tokens.entries.ItemCount(); n != 1 {
+		if n := s.filed(); n != 1 {
 			t.Errorf("after Close %d tokens are there for Revoke, want 1", n)
 		}
 	})
@@ -44,19 +53,19 @@ func TestSweepWhatIsKnown(t *testing.T) {
 		defer s.Close()
 		app := s.apps["github.com"][0]
 		for i := range 100 {
-			s.learn(app, fmt.Sprint(i), found{})
+			app.learn(fmt.Sprint(i), found{})
 		}
-		s.learn(app, "installed", found{inst: &installation{}})
-		s.refusals.set("x", errClosed, time.Second)
+		app.learn("installed", found{inst: &installation{}})
+		s.flights.remember("x", errClosed, time.Second)
 		time.Sleep(missingFor + sweepEvery)
 		synctest.Wait()
-		if known, refused := app.known.entries.ItemCount(), s.refusals.entries.ItemCount(); known != 1 || refused != 0 {
+		if known, refused := app.known.entries.ItemCount(), s.flights.refusals.entries.ItemCount(); known != 1 || refused != 0 {
 			t.Errorf("%d entries and %d refusals are there, want 1 and 0", known, refused)
 		}
 		time.Sleep(foundFor)
 		synctest.Wait()
-		if known := app.known.entries.ItemCount(); known != 0 || s.sweeping.Load() {
-			t.Errorf("%d entries are there (sweeping: %t), want none", known, s.sweeping.Load())
+		if known := app.known.entries.ItemCount(); known != 0 || s.sweeper.sweeping.Load() {
+			t.Errorf("%d entries are there (sweeping: %t), want none", known, s.sweeper.sweeping.Load())
 		}
 	})
 }
@@ -70,7 +79,7 @@ func TestSweepMissesNothing(t *testing.T) {
 		for i := range 20 {
 			wg.Go(func() {
 				for range 50 {
-					s.keep(fmt.Sprint(i), &minted{}, time.Nanosecond)
+					s.file(fmt.Sprint(i), time.Nanosecond)
 					time.Sleep(sweepEvery)
 				}
 			})
@@ -78,8 +87,8 @@ func TestSweepMissesNothing(t *testing.T) {
 		wg.Wait()
 		time.Sleep(2 * sweepEvery)
 		synctest.Wait()
-		if n := s.tokens.entries.ItemCount(); n != 0 || s.sweeping.Load() {
-			t.Errorf("%d expired tokens are left (sweeping: %t)", n, s.sweeping.Load())
+		if n := s.filed(); n != 0 || s.sweeper.sweeping.Load() {
+			t.Errorf("%d expired tokens are left (sweeping: %t)", n, s.sweeper.sweeping.Load())
 		}
 	})
 }

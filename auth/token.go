@@ -1,204 +1,145 @@
 package auth
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
-	"regexp"
-	"strings"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	maxTokens    = 15000   // tokens kept, as @octokit/auth-app does
-	maxTokenSize = 8 << 10 // of one token; GitHub's have 40 or about 520 characters
+	// maxUse bounds how long a token is used whatever its expires_at: GitHub
+	// may revoke it for reasons of its own, and the cache keeps nothing longer.
+	maxUse = 24 * time.Hour
+	// maxPace bounds the interval after which a renewal that failed is tried
+	// again, before jitter.
+	maxPace = 30 * time.Second
 )
 
-// tokenPattern is what may be put into a header: both formats that GitHub
-// mints (ghs_ and 36 characters, ghs_APPID_JWT), and whatever they become.
-// It is the token68 of RFC 9110, section 11.2, and the underscore it lacks.
-var tokenPattern = regexp.MustCompile(`^[0-9A-Za-z._~+/-]+=*$`)
+// Token is an installation token as a Store keeps it. Its text is in the encoding
+// alone: a Token prints as a redaction. It must not be changed, nor copied.
+type Token struct {
+	// Generation tells the tokens apart that have been filed under one key.
+	Generation uint64
 
-// installation is one installation of one App, with the key of its token.
-type installation struct {
-	app   *appState
-	id    InstallationID
-	key   string
-	quota *quota
+	text    Secret
+	minted  time.Time // by our clock
+	expires time.Time // by GitHub's clock, as the rest
+	until   time.Time // it is handed out before this
+	grant   *Grant
 
-	mappings []mapping             // the owners that the configuration gives it to
-	watched  atomic.Bool           // that was compared with what GitHub says
-	account  atomic.Pointer[Owner] // where GitHub says it is, nil if it was not asked
-
-	settings   []string    // the keys that name it in the configuration, as "app.ci-bot.installations.acme"
-	discovered bool        // GitHub told, rather than the configuration
-	again      bool        // … and again a moment after it had said that it is gone
-	gone       atomic.Bool // GitHub told so when asked for a token
+	// What this process knows of it.
+	written atomic.Pointer[header]
+	pace    time.Duration // between renewals that fail, before jitter
+	renewal atomic.Int64  // the request after this, in Unix nanoseconds, starts a renewal
+	proven  atomic.Bool   // GitHub has accepted it
 }
 
-func newInstallation(app *appState, id InstallationID) *installation {
-	return &installation{app: app, id: id, key: fmt.Sprintf("token|%s%d", app.prefix, id), quota: app.quotas.of(id)}
+// newToken returns a token that was minted now, by GitHub's clock.
+func newToken(text string, grant *Grant, expires, now time.Time) *Token {
+	t := &Token{Generation: rand.Uint64(), text: Secret(text), minted: time.Now(), grant: grant, expires: expires}
+	use := min(usable(expires.Sub(now)), maxUse)
+	t.until = now.Add(use)
+	t.schedule(use)
+	return t
 }
 
-func discovered(app *appState, id InstallationID) *installation {
-	inst := newInstallation(app, id)
-	inst.discovered = true
-	_, inst.again = app.vanished.get(inst.key)
-	return inst
+// name is the generation as a key.
+func (t *Token) name() string { return strconv.FormatUint(t.Generation, 16) }
+
+// schedule sets when a token is renewed that is used for so long.
+func (t *Token) schedule(use time.Duration) {
+	t.pace = min(maxPace, use/40)
+	// At four fifths, and a little earlier: tokens of one moment part.
+	t.renewal.Store(t.until.Add(-use/5 - jitter(use/40)).UnixNano())
 }
 
-// vanish notes that GitHub does not know an installation that it named itself.
-// Where it names it again, that is believed for a moment only.
-func (i *installation) vanish() {
-	i.app.vanished.set(i.key, struct{}{}, refusedFor)
-	i.gone.Store(true)
+// usable is how long a token that expires after left is handed out: up to a
+// minute before it expires, or for half its life where that is shorter. It is
+// negative if the token expired long ago, or GitHub did not say when it will.
+func usable(left time.Duration) time.Duration {
+	if left < 2*time.Minute {
+		return left / 2
+	}
+	return left - time.Minute
 }
 
-// tokenKey is what a token of the installation is filed under.
-func (i *installation) tokenKey(narrow *Narrowing) string {
-	if narrow == nil {
-		return i.key
-	}
-	return i.key + "|" + narrow.key
+// due reports, once, that it is time for a renewal.
+func (t *Token) due(now time.Time) bool {
+	at := t.renewal.Load()
+	return now.UnixNano() >= at && t.renewal.CompareAndSwap(at, math.MaxInt64)
 }
 
-// formerKey, after a token's key, files the one that it renewed: for Revoke.
-const formerKey = "|former"
-
-// held returns the installation's token if there is one, which is renewed in the
-// background towards its end; else nil.
-func (s *Source) held(inst *installation, narrow *Narrowing) *header {
-	key, now := inst.tokenKey(narrow), inst.app.clock.now()
-	m := s.cached(key, now)
-	if m == nil {
-		return nil
-	}
-	if m.due(now) {
-		s.renew(key, m)
-	}
-	return m.header
+// postpone sets when a renewal that failed is tried again, and returns after how long.
+func (t *Token) postpone(now time.Time) time.Duration {
+	wait := t.pace + jitter(t.pace)
+	t.renewal.Store(now.Add(wait).UnixNano())
+	return wait
 }
 
-// token returns the installation's token: the one that is held, or one that is
-// minted once for everybody who is waiting. A waiter that leaves does not stop the
-// mint.
-func (s *Source) token(ctx context.Context, inst *installation, narrow *Narrowing) (*header, error) {
-	if h := s.held(inst, narrow); h != nil {
-		return h, nil
+// age is how long ago the token was minted.
+func (t *Token) age() time.Duration { return time.Since(t.minted) }
+
+// young reports whether GitHub may not know the token everywhere, or not with all
+// that it is good for.
+func (t *Token) young() bool { return t.age() < youngToken }
+
+// isProven reports whether GitHub is known to know the token.
+func (t *Token) isProven() bool { return !t.young() || t.proven.Load() }
+
+// prove notes that GitHub accepted the token.
+func (t *Token) prove() {
+	if !t.proven.Load() {
+		t.proven.Store(true)
 	}
-	key := inst.tokenKey(narrow)
-	if err := s.refusal(key); err != nil {
-		return nil, err
-	}
-	m, err := asking(ctx, s, key, func(ctx context.Context) (*minted, error) {
-		if m := s.cached(key, inst.app.clock.now()); m != nil {
-			return m, nil
-		}
-		return s.mintAndKeep(ctx, key, inst, narrow)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return m.header, nil
 }
 
-// cached returns the token filed under key if it can be used, else nil.
-func (s *Source) cached(key string, now time.Time) *minted {
-	if m, ok := s.tokens.get(key); ok && now.Before(m.until) {
-		return m
+// header is the token as it is written, with the marks of the keys that made it.
+func (t *Token) header(signers []Signer) *header {
+	if h := t.written.Load(); h != nil {
+		return h
 	}
+	t.written.CompareAndSwap(nil, newTokenHeader(signers, string(t.text)))
+	return t.written.Load()
+}
+
+// tokenText is the encoding of a Token.
+type tokenText struct {
+	Generation uint64
+	Text       string
+	Minted     time.Time
+	Expires    time.Time
+	Until      time.Time
+	Grant      *Grant
+}
+
+// MarshalBinary implements encoding.BinaryMarshaler. The encoding has the token in it.
+func (t *Token) MarshalBinary() ([]byte, error) {
+	return json.Marshal(tokenText{t.Generation, string(t.text), t.minted, t.expires, t.until, t.grant})
+}
+
+// UnmarshalBinary implements encoding.BinaryUnmarshaler. What could not be put into
+// a header is an error.
+func (t *Token) UnmarshalBinary(text []byte) error {
+	var in tokenText
+	if json.Unmarshal(text, &in) != nil || !isToken(in.Text) {
+		return fmt.Errorf("%d bytes are no token", len(text)) // not the error, which quotes them
+	}
+	t.Generation, t.text, t.minted, t.expires, t.until, t.grant = in.Generation, Secret(in.Text), in.Minted, in.Expires, in.Until, in.Grant
+	t.schedule(t.until.Sub(t.minted))
 	return nil
 }
 
-// mintAndKeep mints a token and files it, unless it cannot be used twice. What
-// GitHub refused a moment ago it is not asked again.
-func (s *Source) mintAndKeep(ctx context.Context, key string, inst *installation, narrow *Narrowing) (*minted, error) {
-	if err := s.refusal(key); err != nil {
-		return nil, err
-	}
-	h, expires, err := s.mint(ctx, inst, narrow)
-	if err != nil {
-		s.remember(key, err)
-		return nil, err
-	}
-	now := inst.app.clock.now()
-	m := newMinted(h, inst, narrow, expires, now)
-	use := m.until.Sub(now)
-	if use <= 0 {
-		return m, nil // an old one may be good for longer
-	}
-	if old := s.cached(key, now); old != nil {
-		s.keep(key+formerKey, old, old.expires.Sub(now)) // instead of its own former one, which has expired
-	}
-	s.keep(key, m, use)
-	return m, nil
-}
+// Format implements fmt.Formatter with a redaction, whatever the verb.
+func (t *Token) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
-// mint creates an installation token: docs.github.com "Generating an
-// installation access token for a GitHub App".
-func (s *Source) mint(ctx context.Context, inst *installation, narrow *Narrowing) (*header, time.Time, error) {
-	var answer mintAnswer
-	c := apiCall{
-		app: inst.app, method: "POST", path: fmt.Sprintf("/app/installations/%d/access_tokens", inst.id),
-		action: fmt.Sprintf("mint a token for installation %d", inst.id), inst: inst,
-	}
-	if narrow != nil {
-		c.body = narrow.body
-		c.action += " narrowed to " + clean(narrow.String())
-	}
-	if err := s.do(ctx, c, &answer); err != nil {
-		return nil, time.Time{}, err
-	}
-	if len(answer.token) > maxTokenSize || !tokenPattern.MatchString(answer.token) {
-		return nil, time.Time{}, c.fail(errNoToken)
-	}
-	s.log.Info("minted a token", "app", inst.app.Name, "installation", int64(inst.id), "expires", answer.expires)
-	h := newTokenHeader(inst.app.App, answer.token)
-	h.grant = answer.grant()
-	if !narrow.allows(h.grant) {
-		return nil, time.Time{}, c.fail(errOtherRepository)
-	}
-	return h, answer.expires, nil
-}
+// LogValue implements slog.LogValuer with a redaction.
+func (t *Token) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// mintAnswer is GitHub's answer to a mint.
-type mintAnswer struct {
-	token   string
-	expires time.Time
-	grantAnswer
-}
-
-// read implements listed.
-func (a *mintAnswer) read(in *items) error {
-	*a = mintAnswer{} // not of an attempt before
-	return in.fields(func(name string) error {
-		switch name {
-		case "token":
-			return in.next(&a.token)
-		case "expires_at":
-			return a.readExpiry(in)
-		default:
-			return a.grantAnswer.read(in, name)
-		}
-	})
-}
-
-// dateForms are those of ISO 8601, beside RFC 3339's, in which an instance might
-// say when a token ends. All of them may have fractions of seconds.
-var dateForms = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700", "2006-01-02 15:04:05 MST"}
-
-// readExpiry reads when the token ends.
-func (a *mintAnswer) readExpiry(in *items) error {
-	var text string
-	if err := in.next(&text); err != nil || text == "" {
-		return err
-	}
-	for _, form := range dateForms {
-		expires, err := time.Parse(form, strings.ToUpper(text)) // RFC 3339, section 5.6: t and z are as good
-		if err == nil && (form != "2006-01-02 15:04:05 MST" || expires.Location() == time.UTC) {
-			a.expires = expires
-			return nil
-		}
-	}
-	return errNotJSON
-}
+// MarshalText implements encoding.TextMarshaler with a redaction.
+func (t *Token) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -3,8 +3,6 @@ package auth
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -19,7 +17,7 @@ func (s *Source) Uncovered(host string, want Want) *NotInstalledError {
 		e.Partly = e.Partly || known && f.inst != nil
 	}
 	if len(apps) == 1 {
-		e.page = installationPage(apps[0])
+		e.page = apps[0].installationPage()
 	}
 	return e
 }
@@ -33,8 +31,8 @@ func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 	}
 	page := "on the App's page, under Install App"
 	if apps := s.candidates(e.Host, e.Apps[0]); len(e.Apps) == 1 && len(apps) == 1 {
-		s.identify(ctx, apps[0])
-		if found := installationPage(apps[0]); found != "" {
+		apps[0].identify(ctx)
+		if found := apps[0].installationPage(); found != "" {
 			page = found
 		}
 	}
@@ -44,15 +42,54 @@ func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 	return fmt.Sprintf("no App is installed on %s; install it: %s", clean(e.Owner.account().String()), page)
 }
 
-// appPath is that of an App's page: docs.github.com "Sharing your GitHub App". An
-// Enterprise Server has its own.
-var appPath = regexp.MustCompile(`^/(apps|github-apps|enterprises/[A-Za-z0-9_-]{1,100}/apps)/[A-Za-z0-9_-]{1,100}$`)
+// NotInstalledError says that no App of the host has an installation for a
+// request, and that the fallback does not allow it either.
+type NotInstalledError struct {
+	Host  string
+	Owner Owner    // zero if the request names none
+	Apps  []string // names of the Apps that were tried
+	// Several reports that the request names further owners, whose
+	// installations differ.
+	Several bool
+	// Partly reports that one of the Apps is installed for other repositories
+	// of the owner.
+	Partly bool
 
-// installationPage is where an App is installed, "" if GitHub has not said.
-func installationPage(app *appState) string {
-	u, err := url.Parse(app.identity().Page)
-	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, app.Host) || u.RawQuery != "" || !appPath.MatchString(u.Path) {
-		return "" // it is printed, to be clicked on
+	page string // where the App is installed, "" if that is not known
+}
+
+// Error implements error.
+func (e *NotInstalledError) Error() string {
+	switch {
+	case len(e.Apps) == 0:
+		return "no App is configured for " + e.Host
+	case e.Several:
+		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", clean(e.Owner.String()), e.Host)
+	case e.Owner == Owner{}:
+		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Host)
 	}
-	return "https://" + app.Host + u.Path + "/installations/new"
+	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, clean(e.Owner.String()), strings.Join(e.Apps, ", "))
+}
+
+// Remedy says what the person who runs the proxy can do.
+func (e *NotInstalledError) Remedy() string {
+	table := "installations"
+	switch {
+	case len(e.Apps) == 0:
+		return "add an App with that host"
+	case e.Several:
+		return "send a request for each owner"
+	case e.Owner == Owner{}:
+		return "set default_installation for one of the Apps, or default_owner (run has --owner)"
+	case e.Owner.byID():
+		return "name the owner in the request, install the App there, or set default_installation"
+	case e.Owner.Enterprise:
+		table = "enterprises"
+	}
+	at := ""
+	if e.page != "" {
+		at = " at " + e.page
+	}
+	return fmt.Sprintf("install the App on %s%s, which is noticed within a minute, or map the owner under [app.NAME.%s]",
+		clean(e.Owner.String()), at, table)
 }

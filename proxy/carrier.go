@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"net/http"
 )
 
@@ -66,6 +65,3 @@ func isRepeatable(req *http.Request) bool {
 	values, ok := req.Header["Idempotency-Key"]
 	return ok && len(values) == 0
 }
-
-// errNotKept is for a body that cannot be sent again.
-var errNotKept = errors.New("the connection was lost before all of the request's body was read")

@@ -172,13 +172,13 @@ func unauthorizedRefusal(x *exchange) *answer.Refusal {
 		return notCovered.Refuse(owner)
 	}
 	f := tokenRefused.Refuse(x.credential.Installation, x.credential.App.Name, owner)
-	if n := x.healing.waits; n > 0 {
+	if n := x.outgoing.Waits; n > 0 {
 		f.Title += fmt.Sprintf(", also after %d s", n*(n+1)/2) // see wait
 	}
 	switch {
-	case x.healing.kept:
+	case x.outgoing.Kept:
 		f.Remedy = "try again in a minute: GitHub refused the token before this one less than a minute ago, and no more are minted until then; something ends the installation's tokens"
-	case x.healing.waits > 0:
+	case x.outgoing.Waits > 0:
 		f.Remedy = "try again in a few seconds: a token that was just minted is not known everywhere at once"
 	default: // the request could not be sent again
 		f.Remedy = "try again: another token takes the place of one that was revoked, within a minute"

@@ -15,6 +15,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
+	"ghapp-proxy/replay"
 )
 
 // What net/http (1.26) and crypto/tls have no types for. TestFaults has them from
@@ -104,7 +105,7 @@ func faultOfConnection(err error) answer.Code {
 		return answer.ResponseIncomplete
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, net.ErrClosed), // net/http closes its end when the host has
-		errors.Is(err, errNotKept), strings.Contains(text, textClosedIdle), containsAny(text, lostHTTP2):
+		errors.Is(err, replay.ErrNotKept), strings.Contains(text, textClosedIdle), containsAny(text, lostHTTP2):
 		return answer.ConnectionTerminated
 	case op.Op == "dial":
 		return answer.Unavailable

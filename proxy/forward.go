@@ -138,7 +138,6 @@ func modifyResponse(resp *http.Response) error {
 	if err := x.wrongMapping(resp); err != nil {
 		return err
 	}
-	learn(x, resp)
 	hint(x, resp)
 	if err := guardAnswer(x, resp); err != nil {
 		return err
@@ -165,7 +164,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		err = errLeak // net/http quotes what it cannot read
 	}
 	refused := upstreamRefusal(err, r.URL.Host)
-	var lost credentialError
+	var lost *auth.CredentialError
 	var unread *bodyError
 	var wrong *auth.MappingError
 	var broken *brokenAnswer
@@ -175,7 +174,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errUnauthorized):
 		refused = unauthorizedRefusal(x)
 	case errors.As(err, &lost):
-		refused = credentialRefusal(lost.error)
+		refused = credentialRefusal(lost.Err)
 	case errors.As(err, &wrong):
 		refused = wrongMapping.Refuse(wrong).WithRemedy(wrong.Remedy())
 	case errors.As(err, &broken) && !errors.Is(err, errLeak):

@@ -80,10 +80,9 @@ type exchange struct {
 
 	route         rules.Route
 	asked         rules.Subject // whom the request names, before ids were named
-	healing       healing
-	held          string       // the placeholder that the client sent, "" for none
-	placeholder   *placeholder // which that is, or which the client is given; nil for none
-	want          auth.Want    // what the credential was asked for, if it is an installation's
+	held          string        // the placeholder that the client sent, "" for none
+	placeholder   *placeholder  // which that is, or which the client is given; nil for none
+	want          auth.Want     // what the credential was asked for, if it is an installation's
 	credential    auth.Credential
 	authorization []string   // what leaves as Authorization; nil for none
 	keep          bool       // a host that is not served: the client's Authorization passes
@@ -94,12 +93,12 @@ type exchange struct {
 	decideRef        refDecider // nil if pushes are not looked into
 	pushReport       []byte     // what git is told of a push that is refused
 
-	cut    func() // ends a connection that is upgraded, nil if that need not end
-	aging  *time.Timer
-	answer *ownAnswer // where the request is not forwarded
-	left   bool       // there was a connection to send the request on
-	tries  int        // how often, with different credentials or after a wait
-	err    error      // why there was no complete answer
+	cut      func() // ends a connection that is upgraded, nil if that need not end
+	aging    *time.Timer
+	answer   *ownAnswer    // where the request is not forwarded
+	left     bool          // there was a connection to send the request on
+	outgoing auth.Outgoing // how it was sent
+	err      error         // why there was no complete answer
 
 	interimLeak atomic.Bool // an interim answer had a secret in it
 	recorded    bool        // its beginning is in the audit log
@@ -343,8 +342,8 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	if denial := x.session.client.DecideApp(x.credential.App.Name); denial != nil {
 		return denied(denial)
 	}
-	if x.authorization = authorizationOf(route, x.credential); x.authorization == nil {
-		return fmt.Errorf("route %s needs its %s in a form that it does not have", route.Operation, route.Credential)
+	if x.authorization, err = x.credential.Authorization(schemes[route.Scheme]); err != nil {
+		return fmt.Errorf("authorize %s: %w", route.Operation, err)
 	}
 	return nil
 }
@@ -386,20 +385,6 @@ func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
 func isStoredObject(r *http.Request, x *exchange) bool {
 	return x.session.host.Service == rules.GHES && x.route.Operation == "web" && x.route.Rule == 0 &&
 		len(r.Header["Authorization"]) == 1 && scheme(r.Header["Authorization"][0]) == "remoteauth"
-}
-
-// authorizationOf is the credential in the form that the route needs, nil if
-// it has no such form.
-func authorizationOf(route *rules.Route, cred auth.Credential) []string {
-	switch route.Scheme {
-	case rules.Bearer:
-		return cred.Bearer()
-	case rules.Token:
-		return cred.Token()
-	case rules.Basic:
-		return cred.Basic()
-	}
-	return nil
 }
 
 // firstValue is the field's first value: exactly one Authorization leaves.

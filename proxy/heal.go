@@ -1,24 +1,19 @@
 package proxy
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
 	"net/http"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/replay"
+	"ghapp-proxy/rules"
 )
 
-const (
-	// maxPeek bounds what is read of an answer to see what it complains about.
-	maxPeek = 4 << 10
-)
+// maxReplay bounds the body that is kept to be sent again.
+const maxReplay = replay.Max
 
-// healer is the transport to GitHub. Where GitHub refuses an installation
-// token that should be good, it tries again: with the same token if that was
-// just minted and may not be known everywhere, else with a new one, or that of the
-// installation that covers the repository now. Where it does not know the key of an App's JWT, another key has its turn; where it does
-// not agree with its times, one by GitHub's clock. It is safe
-// because a refused request was not carried out, and never a loop: GitHub locks
-// out who fails to log in too often.
+// healer is the transport to GitHub: package auth puts the credential in, sends the
+// request again where GitHub refuses one that should be good, and learns from the
+// answer.
 type healer struct {
 	next http.RoundTripper
 }
@@ -26,64 +21,55 @@ type healer struct {
 // RoundTrip implements http.RoundTripper.
 func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req)
-	if x.credential.Installation == 0 && !x.credential.JWT() {
+	if x.source == nil {
 		return h.next.RoundTrip(req)
 	}
-	if err := prove(req, x); err != nil {
-		return nil, err
+	x.tell()
+	return x.source.Send(h.next, req, &x.outgoing)
+}
+
+// tell tells package auth of a request what its answers can be about.
+func (x *exchange) tell() {
+	route, service := &x.route, x.session.host.Service
+	out := &x.outgoing
+	*out = auth.Outgoing{
+		Host: string(x.session.host.Instance), Want: x.want, Credential: &x.credential, Scheme: schemes[route.Scheme],
+		Subject: owner(route.Subject), Repository: owner(x.repository()),
+		ByID: x.asked.RepositoryID != 0, ByName: route.Subject != x.asked,
+		API: service == rules.API || service == rules.GHES, Git: route.GitAuth,
+		GraphQL: route.Operation == "graphql" && x.reads, UserOnly: route.UserOnly, Links: x,
 	}
-	body := spoolBody(req)
-	for attempt := 1; ; attempt++ {
-		x.tries = attempt
-		resp, err := h.next.RoundTrip(req)
-		if err != nil {
-			return nil, err
-		}
-		why := complaintOf(x, resp)
-		if why == noComplaint {
-			return resp, nil
-		}
-		if kept, err := body.readOn(req.Context()); err != nil {
-			resp.Body.Close()
-			return nil, err
-		} else if !kept {
-			if why == aboutToken {
-				x.source.Refused(x.credential)
-			}
-			return resp, nil
-		}
-		again, err := x.mend(req.Context(), resp, why)
-		if err != nil {
-			resp.Body.Close()
-			return nil, err
-		}
-		if !again {
-			return resp, nil
-		}
-		resp.Body.Close() // and from here on the request may be changed
-		body.rewind(req)
-		x.setAuthorization(req)
+	if !route.GitAuth {
+		return
+	}
+	out.Needs = "contents=write"
+	if route.Read {
+		out.Needs = "contents=read"
+	}
+	switch route.Operation {
+	case "info/refs", "git-upload-pack", "git-receive-pack":
+		out.GitFetch = true
 	}
 }
 
-// credentialError says why there is no other credential instead of one that
-// GitHub refuses. GitHub's "Bad credentials" would blame the client's.
-type credentialError struct{ error }
+// schemes are those of package auth.
+var schemes = map[rules.Scheme]auth.Scheme{
+	rules.Bearer: auth.SchemeBearer, rules.Token: auth.SchemeToken, rules.Basic: auth.SchemeBasic,
+}
 
-// Unwrap returns the cause.
-func (e credentialError) Unwrap() error { return e.error }
-
-// peek returns the beginning of an answer's body, which stays readable; also
-// where it is compressed as most clients ask for.
-func peek(resp *http.Response) string {
-	beginning, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error is met again
-	resp.Body = replayed{io.MultiReader(bytes.NewReader(beginning), resp.Body), resp.Body}
-	if resp.Header.Get("Content-Encoding") == "gzip" {
-		unzipped, err := gzip.NewReader(bytes.NewReader(beginning))
-		if err != nil {
-			return ""
-		}
-		beginning, _ = io.ReadAll(io.LimitReader(unzipped, maxPeek)) // what there is of it
+// repository is that which the request names, the first where there are several;
+// nobody's if there is none. By id, a transfer does not hide it.
+func (x *exchange) repository() rules.Subject {
+	if x.asked.RepositoryID != 0 {
+		return x.asked
 	}
-	return string(beginning)
+	if x.route.Repo != "" || x.route.RepositoryID != 0 {
+		return x.route.Subject
+	}
+	for _, s := range x.route.Others {
+		if s.Repo != "" || s.RepositoryID != 0 {
+			return s
+		}
+	}
+	return rules.Subject{}
 }

@@ -20,6 +20,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
 
@@ -201,7 +202,7 @@ func TestHealReadsGzip(t *testing.T) {
 	zw.Close()
 	for encoding, want := range map[string]bool{"gzip": true, "br": false, "": false} {
 		resp := &http.Response{Header: http.Header{"Content-Encoding": {encoding}}, Body: io.NopCloser(bytes.NewReader(zipped.Bytes()))}
-		if got := strings.Contains(peek(resp), "Bad credentials"); got != want {
+		if got := strings.Contains(replay.Peek(resp), "Bad credentials"); got != want {
 			t.Errorf("encoding %q: %v, want %v", encoding, got, want)
 		}
 		if body, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(body, zipped.Bytes()) {
@@ -223,6 +224,33 @@ func TestHealRevokedToken(t *testing.T) {
 			t.Errorf("%d after %v with %d mints, want 200 at once with 2", status, took, g.mints)
 		}
 	})
+}
+
+// roundTripper is a function as an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// replaceToken has GitHub refuse a token, and accept the next.
+func replaceToken(t *testing.T, source *auth.Source, cred *auth.Credential) {
+	t.Helper()
+	old := *cred
+	refuse := roundTripper(func(r *http.Request) (*http.Response, error) {
+		status := 401
+		if r.Header.Get("Authorization") != old.Bearer()[0] {
+			status = 200
+		}
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(badCredentials)), Request: r}, nil
+	})
+	req := httptest.NewRequestWithContext(t.Context(), "GET", "https://github.com/x", nil)
+	resp, err := source.Send(refuse, req, &auth.Outgoing{Host: "github.com", Want: acme, Credential: cred, Scheme: auth.SchemeBearer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if *cred == old {
+		t.Error("the token was not replaced")
+	}
 }
 
 // git is told why GitHub refuses a token.
@@ -248,9 +276,8 @@ func TestHealRefusalSaysWhy(t *testing.T) {
 				t.Fatal(err)
 			}
 			if test.next {
-				if cred, err = source.Replace(t.Context(), cred, acme); err != nil {
-					t.Fatal(err)
-				}
+				time.Sleep(time.Minute)
+				replaceToken(t, source, &cred)
 			}
 			time.Sleep(test.age)
 			x := &exchange{source: source, want: acme, credential: cred, route: rules.Route{GitAuth: true}}

@@ -10,41 +10,22 @@ import (
 	"ghapp-proxy/rules"
 )
 
-// learn takes from the head of GitHub's answer what later requests will need:
-// whose the ids are by which GitHub calls repositories and accounts in Link
-// (page two of /repos/acme/widgets/issues is /repositories/1000/issues), and
-// that a repository has moved, what time it is there, and how much of its quota
-// an installation has left. Nothing is learned from bodies: what stands in a
-// repository may be hostile.
-func learn(x *exchange, resp *http.Response) {
-	if x.source == nil {
-		return
-	}
-	if service := x.session.host.Service; service == rules.API || service == rules.GHES {
-		x.source.ObserveDate(string(x.session.host.Instance), resp.Header.Get("Date"), resp.Header.Get("Age"))
-	}
-	x.source.ObserveQuota(x.credential, resp.Header)
-	switch {
-	case resp.StatusCode == http.StatusMovedPermanently, resp.StatusCode == http.StatusTemporaryRedirect:
-		host := string(x.session.host.Instance)
-		x.source.Forget(host, owner(x.route.Subject))
-		moved, _ := x.idIn(resp.Header.Get("Location"))
-		x.source.Forget(host, owner(moved)) // it may have a new owner
-	case resp.StatusCode == http.StatusForbidden:
-		x.source.Suspect(x.credential, owner(x.route.Subject))
-	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
-		x.source.Doubt(x.credential, owner(x.route.Subject))
-	case resp.StatusCode >= 200 && resp.StatusCode <= 299 && x.teaches():
-		if id := x.idInLinks(resp.Header); id.Named() {
-			x.source.Learn(x.credential, owner(id), owner(x.route.Subject))
-		}
-	}
+// MovedTo implements auth.Links.
+func (x *exchange) MovedTo(h http.Header) auth.Owner {
+	moved, _ := x.idIn(h.Get("Location"))
+	return owner(moved)
 }
 
-// teaches reports whether the request named its owner, and got that owner's
-// credential rather than one that a rule, a default or the client chose.
-func (x *exchange) teaches() bool {
-	return x.placeholder == nil && x.route.Owner != "" && x.route.Form == answer.JSON && x.route.Rule == 0 && x.route.Source == "path"
+// NamedBy implements auth.Links: GitHub calls repositories and accounts by their ids
+// in Link (page two of /repos/acme/widgets/issues is /repositories/1000/issues).
+// Nobody learns from a request that did not name its owner, or got another
+// credential than that owner's, which a rule, a default or the client chose.
+func (x *exchange) NamedBy(h http.Header) auth.Owner {
+	teaches := x.placeholder == nil && x.route.Owner != "" && x.route.Form == answer.JSON && x.route.Rule == 0 && x.route.Source == "path"
+	if !teaches {
+		return auth.Owner{}
+	}
+	return owner(x.idInLinks(h))
 }
 
 // idIn returns whom a URL of the same host names by id, nobody for any other, and

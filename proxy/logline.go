@@ -110,8 +110,8 @@ func (x *exchange) describe(r *http.Request, w *recorder, took time.Duration) []
 	if x.credential.Installation != 0 {
 		attrs = append(attrs, slog.Int64("installation", int64(x.credential.Installation)))
 	}
-	if x.tries > 1 {
-		attrs = append(attrs, slog.Int("tries", x.tries)) // GitHub did not take the credential at once
+	if x.outgoing.Tries > 1 {
+		attrs = append(attrs, slog.Int("tries", x.outgoing.Tries)) // GitHub did not take the credential at once
 	}
 	attrs = append(attrs, slog.Int("status", w.status), slog.Duration("duration", took.Round(time.Microsecond)), slog.Int64("bytes", w.bytes))
 	if key := x.decidedBy(); key != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,6 +113,25 @@ func TestMendSightOfMutation(t *testing.T) {
 	})
 }
 
+// paged are the links of an answer that calls its owner by an id.
+type paged struct{ id auth.Owner }
+
+func (paged) MovedTo(http.Header) auth.Owner   { return auth.Owner{} }
+func (p paged) NamedBy(http.Header) auth.Owner { return p.id }
+
+// teach has GitHub answer a request that names an owner, and call it by an id.
+func teach(t *testing.T, source *auth.Source, cred auth.Credential, id, named auth.Owner) {
+	t.Helper()
+	answer := roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	})
+	req := httptest.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/x", nil)
+	_, err := source.Send(answer, req, &auth.Outgoing{Host: "github.com", Credential: &cred, Scheme: auth.SchemeBearer, Subject: named, Links: paged{id}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestMendTransfer: a repository known by id that has another owner now is looked
 // for there, once.
 func TestMendTransfer(t *testing.T) {
@@ -130,7 +150,7 @@ func TestMendTransfer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		source.Learn(cred, want.Owner, acme.Owner)
+		teach(t, source, cred, want.Owner, acme.Owner)
 		time.Sleep(time.Minute)
 		send := func() (int, time.Duration) {
 			cred, err := source.Token(t.Context(), "github.com", want)
@@ -174,7 +194,7 @@ func TestMendTransferIsNoWayRound(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := auth.Want{Owner: auth.Owner{RepositoryID: 7}}
-		source.Learn(cred, want.Owner, acme.Owner)
+		teach(t, source, cred, want.Owner, acme.Owner)
 		time.Sleep(time.Minute)
 		x := &exchange{source: source, want: want, credential: cred, asked: byID, route: restRoute, authorization: cred.Bearer()}
 		if status, _ := healExchange(t, g, x, nil); status != 404 || g.mints != 1 {

@@ -12,6 +12,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/panics"
+	"ghapp-proxy/replay"
 )
 
 // hasty is a GitHub that refuses the first token by the head of a request: of its
@@ -71,13 +72,13 @@ func TestHealEarlyRefusal(t *testing.T) {
 		want   int
 		took   time.Duration
 	}{
-		"all but its end":      {io.MultiReader(strings.NewReader(text), slowBody(2*readOnTime, "x")), int64(len(text)), int64(len(text)), 200, 0},
+		"all but its end":      {io.MultiReader(strings.NewReader(text), slowBody(2*replay.ReadOnTime, "x")), int64(len(text)), int64(len(text)), 200, 0},
 		"a part":               {slowBody(0, text), int64(len(text)), 5, 200, 0},
 		"nothing":              {slowBody(0, text), -1, 0, 200, 0},
 		"a part, more to come": {slowBody(time.Second, "first", " second"), int64(len(text)), 5, 200, 2 * time.Second},
 		"chunks, more to come": {slowBody(500*time.Millisecond, "first", " ", "second"), -1, 5, 200, 1500 * time.Millisecond},
-		"nothing that comes":   {slowBody(2*readOnTime, text), int64(len(text)), 0, 401, readOnTime},
-		"too much":             {slowBody(2*readOnTime, text), maxReplay + 1, 0, 401, 0},
+		"nothing that comes":   {slowBody(2*replay.ReadOnTime, text), int64(len(text)), 0, 401, replay.ReadOnTime},
+		"too much":             {slowBody(2*replay.ReadOnTime, text), maxReplay + 1, 0, 401, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -102,7 +103,7 @@ func TestHealEarlyRefusal(t *testing.T) {
 					t.Fatal(err)
 				}
 				resp.Body.Close()
-				defer time.Sleep(2 * readOnTime) // until nobody reads any more
+				defer time.Sleep(2 * replay.ReadOnTime) // until nobody reads any more
 				if took := time.Since(start); resp.StatusCode != test.want || took != test.took {
 					t.Errorf("%d after %v, want %d after %v", resp.StatusCode, took, test.want, test.took)
 				}
@@ -120,7 +121,7 @@ func TestReadOnFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := spoolBody(req).readOn(t.Context())
+	kept, err := replay.Keep(req).ReadOn(t.Context())
 	if _, ok := errors.AsType[*panics.Fault](err); kept || !ok {
 		t.Errorf("%v, %v, want a fault", kept, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
 
@@ -42,7 +43,7 @@ func (x *exchange) suffers(resp *http.Response) bool {
 	case status != http.StatusOK:
 		return false
 	case x.route.Operation == "graphql":
-		return len(x.want.Others) > 0 || strings.Contains(peek(resp), `"NOT_FOUND"`)
+		return len(x.want.Others) > 0 || strings.Contains(replay.Peek(resp), `"NOT_FOUND"`)
 	}
 	return search && len(x.want.Others) > 0
 }

@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+)
+
+// The steps of Send, for tests that look at one of them.
+
+// ObserveDate takes the Date of an answer in.
+func (s *Source) ObserveDate(host, date, age string) {
+	if c := s.clocks[host]; c != nil {
+		c.observeOften(date, age)
+	}
+}
+
+// ObserveQuota takes the limits in an answer in.
+func (s *Source) ObserveQuota(cred Credential, h http.Header) {
+	if cred.inst != nil {
+		cred.inst.quota.observe(h, cred.inst.clock.now())
+	}
+}
+
+// Replace heals the refusal of a credential.
+func (s *Source) Replace(ctx context.Context, refused Credential, want Want) (Credential, error) {
+	if !refused.JWT() {
+		return s.replace(ctx, refused, want)
+	}
+	a := jwtAuthority{caller: s.candidates(refused.App.Host, refused.App.Name)[0].caller, jwt: refused.header}
+	_, err := a.heal(ctx, nil, aboutKey)
+	refused.header = a.jwt
+	return refused, err
+}
+
+// Regrant heals a 403.
+func (s *Source) Regrant(ctx context.Context, refused Credential, want Want, accepted string) (Credential, error) {
+	return s.regrant(ctx, refused, want, accepted)
+}
+
+// Coverage asks about a repository that was not found.
+func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner) Coverage {
+	return cred.inst.coverage(ctx, cred.Grant(), repository)
+}
+
+// linked are the Links of an answer that names an id in its Link fields.
+type linked struct{ id Owner }
+
+func (linked) MovedTo(http.Header) Owner   { return Owner{} }
+func (l linked) NamedBy(http.Header) Owner { return l.id }
+
+// answered takes in an answer to a request that was about an owner.
+func (s *Source) answered(cred Credential, about Owner, status int, links Links) {
+	host := "github.com"
+	s.learn(&Outgoing{Host: host, Credential: &cred, Subject: about, Links: links}, &http.Response{StatusCode: status})
+}
+
+// Learn takes in an answer that calls an owner by an id.
+func (s *Source) Learn(cred Credential, id, named Owner) { s.answered(cred, named, 200, linked{id}) }
+
+// Forget takes in a redirect.
+func (s *Source) Forget(_ string, owner Owner) { s.answered(Credential{}, owner, 301, nil) }
+
+// Doubt takes in a 404.
+func (s *Source) Doubt(cred Credential, repository Owner) {
+	s.answered(cred, repository, 404, nil)
+}
+
+// Suspect takes in a 403.
+func (s *Source) Suspect(cred Credential, repository Owner) {
+	s.answered(cred, repository, 403, nil)
+}

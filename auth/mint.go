@@ -1,0 +1,324 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"ghapp-proxy/replay"
+)
+
+// replaceInterval is how often the token of an installation may be replaced
+// because GitHub refused it: no client can make us mint in a loop.
+const replaceInterval = time.Minute
+
+var errOtherRepository = errors.New("GitHub minted for another repository than was named, as it might where one was renamed: use its present name")
+
+// reissueInterval is how often a token may be replaced because its installation was
+// granted more.
+const reissueInterval = 10 * time.Second
+
+// tokens are the installation tokens of all Apps.
+type tokens struct {
+	store    Store
+	issued   *cache[issued]   // generation → a token of this process that may be revoked
+	replaced *cache[struct{}] // keys of tokens that were replaced of late
+	log      *slog.Logger
+	sweeper  *sweeper
+	*flights
+
+	discarding sync.Mutex // held while a refused token is taken out
+}
+
+// issued is a token that this process minted.
+type issued struct {
+	*Token
+	by  *minter
+	key string // under which it was filed
+}
+
+func newTokens(store Store, f *flights, sweeper *sweeper) *tokens {
+	t := &tokens{
+		store: store, issued: newCache[issued](maxTokens), replaced: newCache[struct{}](maxTokens),
+		log: f.log, sweeper: sweeper, flights: f,
+	}
+	if kept, ok := store.(expirer); ok {
+		sweeper.lasting = append(sweeper.lasting, kept)
+	}
+	sweeper.lasting = append(sweeper.lasting, t.issued)
+	sweeper.others = append(sweeper.others, t.replaced)
+	return t
+}
+
+// minter is where the tokens of one installation of an App come from.
+type minter struct {
+	*caller
+	id      InstallationID
+	key     string
+	quota   *quota
+	unknown func() string // the remedy where GitHub does not know the installation
+}
+
+func newMinter(c *caller, id InstallationID) minter {
+	return minter{caller: c, id: id, key: fmt.Sprintf("token|%s%d", c.prefix, id), quota: c.quotas.of(id)}
+}
+
+// tokenKey is what a token of the installation is filed under.
+func (m *minter) tokenKey(narrow *Narrowing) string {
+	if narrow == nil {
+		return m.key
+	}
+	return m.key + "|" + narrow.key
+}
+
+// valid returns the token filed under key if it can be used, else nil.
+func (t *tokens) valid(ctx context.Context, key string, now time.Time) *Token {
+	if token := t.store.Get(ctx, key); token != nil && now.Before(token.until) {
+		return token
+	}
+	return nil
+}
+
+// cached returns the installation's token if there is one, which is renewed in the
+// background towards its end; else nil.
+func (t *tokens) cached(ctx context.Context, m *minter, narrow *Narrowing) *Token {
+	key, now := m.tokenKey(narrow), m.clock.now()
+	token := t.valid(ctx, key, now)
+	if token != nil && token.due(now) {
+		t.renew(key, token, m, narrow)
+	}
+	return token
+}
+
+// get returns the installation's token: the one that is cached, or one that is
+// minted once for everybody who is waiting. A waiter that leaves does not stop the
+// mint.
+func (t *tokens) get(ctx context.Context, m *minter, narrow *Narrowing) (*Token, error) {
+	if token := t.cached(ctx, m, narrow); token != nil {
+		return token, nil
+	}
+	key := m.tokenKey(narrow)
+	if err := t.refusal(key); err != nil {
+		return nil, err
+	}
+	return asking(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
+		return t.mint(ctx, key, m, narrow, 0)
+	})
+}
+
+// renew replaces a token that is still good, while it is used on. A failure
+// changes nothing until the token's end; a request after some time tries again.
+func (t *tokens) renew(key string, token *Token, m *minter, narrow *Narrowing) {
+	t.spawn(func(ctx context.Context) {
+		err := t.mintInsteadOf(ctx, key, token, m, narrow)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		wait := token.postpone(m.clock.now())
+		t.log.Warn("could not renew a token, which is used until its end",
+			"app", m.Name, "installation", int64(m.id), "until", token.until, "again in", wait, "error", err)
+	})
+}
+
+// mintInsteadOf mints another token in place of one that stays good.
+func (t *tokens) mintInsteadOf(ctx context.Context, key string, token *Token, m *minter, narrow *Narrowing) error {
+	_, err := once(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
+		return t.mint(ctx, key, m, narrow, token.Generation)
+	})
+	return err
+}
+
+// mint returns a token of another generation than one: that which somebody has
+// minted meanwhile, or one that is minted and filed, unless it cannot be used
+// twice. What GitHub refused a moment ago it is not asked again.
+func (t *tokens) mint(ctx context.Context, key string, m *minter, narrow *Narrowing, besides uint64) (*Token, error) {
+	unlock, err := t.store.Lock(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if token := t.valid(ctx, key, m.clock.now()); token != nil && token.Generation != besides {
+		return token, nil
+	}
+	if err := t.refusal(key); err != nil {
+		return nil, err
+	}
+	token, err := m.mint(ctx, narrow)
+	if err != nil {
+		t.rememberRefusal(key, err)
+		return nil, err
+	}
+	use := token.until.Sub(m.clock.now())
+	if use <= 0 {
+		return token, nil // an old one may be good for longer
+	}
+	t.file(ctx, key, token, m, use)
+	return token, nil
+}
+
+// file files a token that is good for a time, for who asks for one and for Revoke, and
+// sees to it that it is dropped then.
+func (t *tokens) file(ctx context.Context, key string, token *Token, m *minter, use time.Duration) {
+	t.issued.set(token.name(), issued{token, m, key}, token.expires.Sub(m.clock.now()))
+	t.store.Put(ctx, key, token, use)
+	t.sweeper.start()
+}
+
+// reissue mints another token in place of one that stays good, unless that was
+// done a moment ago.
+func (t *tokens) reissue(ctx context.Context, m *minter, narrow *Narrowing, old *Token) error {
+	key := m.tokenKey(narrow)
+	if current := t.valid(ctx, key, m.clock.now()); current == nil || current.Generation != old.Generation {
+		return nil // somebody else has
+	}
+	_, err := once(ctx, t.flights, "regrant|"+key, func(ctx context.Context) (struct{}, error) {
+		if _, ok := t.replaced.get(key + "|grant"); ok {
+			return struct{}{}, nil
+		}
+		t.replaced.set(key+"|grant", struct{}{}, reissueInterval)
+		t.log.Info("the installation was granted more than its token: minting another", "app", m.Name, "installation", int64(m.id))
+		return struct{}{}, t.mintInsteadOf(ctx, key, old, m, narrow)
+	})
+	return err
+}
+
+// discard sees to it that a refused token is not handed out again. It reports
+// false where that happened less than a minute ago to the one before.
+func (t *tokens) discard(ctx context.Context, m *minter, narrow *Narrowing, refused *Token) bool {
+	key := m.tokenKey(narrow)
+	t.discarding.Lock() // all that were refused at once get the same answer
+	defer t.discarding.Unlock()
+	current := t.store.Get(ctx, key)
+	if current == nil || current.Generation != refused.Generation {
+		return true // by somebody else
+	}
+	if _, ok := t.replaced.get(key); ok {
+		return false
+	}
+	t.replaced.set(key, struct{}{}, replaceInterval)
+	t.store.Delete(ctx, key, refused.Generation)
+	t.issued.delete(refused.name())
+	t.log.Warn("GitHub refuses a token that should be good: minting another", "app", m.Name, "installation", int64(m.id))
+	return true
+}
+
+// mint creates an installation token: docs.github.com "Generating an
+// installation access token for a GitHub App".
+func (m *minter) mint(ctx context.Context, narrow *Narrowing) (*Token, error) {
+	var answer mintAnswer
+	call := apiCall{
+		method: http.MethodPost, path: fmt.Sprintf("/app/installations/%d/access_tokens", m.id),
+		action: fmt.Sprintf("mint a token for installation %d", m.id), unknown: m.unknown,
+	}
+	if narrow != nil {
+		call.body = narrow.body
+		call.action += " narrowed to " + clean(narrow.String())
+	}
+	if err := m.do(ctx, call, &answer); err != nil {
+		return nil, err
+	}
+	if !isToken(answer.token) {
+		return nil, m.failed(call, errNoToken)
+	}
+	m.log.Info("minted a token", "app", m.Name, "installation", int64(m.id), "expires", answer.expires)
+	grant := answer.grant()
+	if !narrow.allows(grant) {
+		e := m.failed(call, errOtherRepository)
+		e.lasting = true
+		return nil, e
+	}
+	token := newToken(answer.token, grant, answer.expires, m.clock.now())
+	token.header(m.Signers)
+	return token, nil
+}
+
+// tokenAuthority sends an installation token: where GitHub may not know it yet it
+// waits, else it takes another one, once.
+type tokenAuthority struct {
+	tokens   *tokens
+	minter   *minter
+	narrow   *Narrowing
+	token    *Token
+	waits    waits
+	replaced bool
+	fixed    bool // the token is not replaced
+}
+
+func (a *tokenAuthority) authorization() ([]string, error) {
+	return a.token.header(a.minter.Signers).authorization(SchemeBearer)
+}
+
+func (a *tokenAuthority) observe(resp *http.Response) {
+	a.minter.clock.observe(resp.Header.Get("Date"), resp.Header.Get("Age"))
+	a.minter.quota.observe(resp.Header, a.minter.clock.now())
+}
+
+func (a *tokenAuthority) complaint(resp *http.Response) complaints {
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
+		return aboutToken
+	case resp.StatusCode == http.StatusForbidden && a.token.young() && isInaccessible(replay.Peek(resp)):
+		return aboutGrant
+	}
+	return 0
+}
+
+func (a *tokenAuthority) abandon(complaints) {}
+
+// heal waits, or takes another token. The error is that of a mint.
+func (a *tokenAuthority) heal(ctx context.Context, _ *http.Response, about complaints) (again bool, err error) {
+	switch {
+	case about == aboutGrant:
+		return a.waits < maxGrantWaits && a.waits.wait(ctx), nil
+	case (a.token.young() || a.waits > 0) && a.waits < maxTokenWaits:
+		return a.waits.wait(ctx), nil
+	case a.replaced || a.fixed:
+		return false, nil
+	}
+	a.replaced = true
+	if !a.tokens.discard(ctx, a.minter, a.narrow, a.token) {
+		return false, nil
+	}
+	a.token, err = a.tokens.get(ctx, a.minter, a.narrow)
+	return err == nil, err
+}
+
+// proofAuthority sends a token as it is, to see whether GitHub knows it.
+type proofAuthority struct{ tokenAuthority }
+
+func (a *proofAuthority) complaint(*http.Response) complaints { return 0 }
+
+// doAs is caller.do with an installation's token. One that was revoked is replaced:
+// it may be one that nobody else uses.
+func (t *tokens) doAs(ctx context.Context, call apiCall, m *minter, narrow *Narrowing, out any) error {
+	token, err := t.get(ctx, m, narrow)
+	if err != nil {
+		return err
+	}
+	return m.doAs(ctx, call, out, func() (authority, error) {
+		return &tokenAuthority{tokens: t, minter: m, narrow: narrow, token: token}, nil
+	})
+}
+
+// try waits until GitHub knows a token, once for everybody who waits.
+func (t *tokens) try(ctx context.Context, m *minter, token *Token) error {
+	call := apiCall{method: http.MethodGet, path: "/rate_limit", action: "try a token"}
+	flight := "prove|" + token.header(m.Signers).fingerprint
+	_, err := once(ctx, t.flights, flight, func(ctx context.Context) (ignored struct{}, err error) {
+		return ignored, m.doAs(ctx, call, &ignored, func() (authority, error) {
+			return &tokenAuthority{minter: m, token: token, fixed: true}, nil
+		})
+	})
+	return err
+}
+
+// blamesToken reports whether GitHub refused a token that it may not know yet,
+// or not with its permissions.
+func (e *Error) blamesToken() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden && strings.Contains(e.Message, "not accessible by integration")
+}
