@@ -81,6 +81,16 @@ func TestAttackFromPages(t *testing.T) {
 			conn.Close()
 		}
 	}
+	// A page of http:// can have a script from http://, of which browsers say nothing.
+	for _, query := range []string{
+		"callback=steal", "callback", "x=1&callback=steal", "callback=a&callback=b", "%63allback=steal", "x;callback=steal", "callback[]=steal", "Callback=steal", "+callback=steal",
+	} {
+		conn := w.dial(t)
+		if got := w.answerOf(t, conn, "GET http://api.github.com/repos/acme/widgets?"+query+" HTTP/1.1\r\nHost: api.github.com\r\nUser-Agent: Mozilla/5.0\r\n\r\n"); !strings.HasPrefix(got, "40") {
+			t.Errorf("?%s: %.200s, want a refusal", query, got)
+		}
+		conn.Close()
+	}
 	for _, r := range w.github.Requests() {
 		if r.Header.Get("Authorization") != "" {
 			t.Errorf("%s %s left with a credential", r.Method, r.Path())

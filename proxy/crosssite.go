@@ -52,6 +52,28 @@ func isOriginOf(instance rules.Instance, origin string) bool {
 	return slices.ContainsFunc(instance.Hosts(), func(h rules.Host) bool { return strings.EqualFold(h.Name, u.Hostname()) })
 }
 
+// asksForScript reports whether a request asks for its answer as a script that hands
+// it to the page (docs.github.com, "Using CORS and JSONP to make cross-origin
+// requests"), where the browser does not say whose page that is: a script has no
+// Origin, and to http:// there is no Sec-Fetch-Site (W3C Fetch Metadata, "Set the
+// Sec-Fetch-Site header").
+func asksForScript(r *http.Request, query string, trusted []string) bool {
+	if query == "" || r.Header["Origin"] != nil || r.Header["Sec-Fetch-Site"] != nil || slices.Contains(trusted, "*") {
+		return false
+	}
+	for parameter := range strings.FieldsFuncSeq(query[1:], func(c rune) bool { return c == '&' || c == ';' }) {
+		name, _, _ := strings.Cut(parameter, "=")
+		if unescaped, err := url.QueryUnescape(name); err == nil {
+			name = unescaped
+		}
+		name, _, _ = strings.Cut(name, "[") // as Rack nests them
+		if strings.EqualFold(strings.TrimSpace(name), "callback") {
+			return true
+		}
+	}
+	return false
+}
+
 // withholdFromPages leaves the credential out of a request that is for a page of
 // another site: it arrives as it would without the proxy, or with less.
 func (x *exchange) withholdFromPages(r *http.Request) {
@@ -59,7 +81,7 @@ func (x *exchange) withholdFromPages(r *http.Request) {
 	case rules.None, rules.Keep:
 		return
 	}
-	if isForAnotherSite(r, x.session.host.Instance, x.now.Origins) {
+	if isForAnotherSite(r, x.session.host.Instance, x.now.Origins) || asksForScript(r, x.query, x.now.Origins) {
 		x.otherSite, x.route.Credential, x.route.Exchange = true, rules.None, false
 	}
 }
