@@ -75,9 +75,12 @@ func (w *walker) lead(f *ast.Field, in scope, below *scope, named bool) {
 	}
 	below.typ, below.free = next.to, known && next.to == ""
 	below.reach, below.parent = max(in.reach, next.reach), in.typ == "Repository" && f.Name == "parent"
+	below.listed = in.listed && isPart(in.typ, f.Name) || next.reach != ReachNamed && w.lists(f, in.typ, next.to)
 	switch {
 	case in.reach == ReachNamed && named:
 		below.reach = ReachNamed
+	case in.reach != ReachNamed && in.listed && !isConnection(in.typ):
+		w.doc.Reach = max(w.doc.Reach, below.reach)
 	case in.reach != ReachNamed && !isReference(in.typ, f.Name) && !(in.parent && f.Name == "description"):
 		w.doc.Reach = max(w.doc.Reach, below.reach)
 	}
@@ -114,29 +117,62 @@ func isReference(typ, field string) bool {
 	switch {
 	case slices.Contains(references, field), typ == "ProjectV2" && field == "title":
 		return true
-	case field == "nodes" || field == "edges" || field == "node":
-		return strings.HasSuffix(typ, "Connection") || strings.HasSuffix(typ, "Edge")
+	case isPart(typ, field):
+		return true
 	}
 	return !leadsOn && slices.Contains(profiles, typ)
+}
+
+// isPart reports whether a field leads from a connection to what is in it.
+func isPart(typ, field string) bool {
+	return isConnection(typ) && (field == "nodes" || field == "edges" || field == "node")
+}
+
+func isConnection(typ string) bool {
+	return strings.HasSuffix(typ, "Connection") || strings.HasSuffix(typ, "Edge")
+}
+
+// accounts are the types that have repositories, and what is in them.
+var accounts = []string{"Actor", "Enterprise", "Organization", "RepositoryOwner", "Team", "User"}
+
+// lists reports whether a field lists repositories, finds them, takes one by its
+// name, or leads from an account to what is in them.
+func (w *walker) lists(f *ast.Field, in, to string) bool {
+	item := leads()[to]["nodes"].to
+	switch {
+	case in == "Query" && f.Name == "search":
+		return !strings.EqualFold(w.searchType(f), "USER")
+	case item == "Repository", f.Name == "repository" && f.Arguments.ForName("name") != nil:
+		return true
+	case slices.Contains(accounts, to), slices.Contains(accounts, item):
+		return false
+	}
+	return slices.Contains(accounts, in) && to != ""
 }
 
 // isContentSearch reports whether search(type:) asks for what is in repositories,
 // not for accounts.
 func (w *walker) isContentSearch(f *ast.Field) bool {
+	return isOneOf(w.searchType(f), "ISSUE", "ISSUE_ADVANCED", "REPOSITORY", "DISCUSSION")
+}
+
+// searchType is what search(type:) asks for, "" where that cannot be told.
+func (w *walker) searchType(f *ast.Field) string {
 	argument := f.Arguments.ForName("type")
 	if argument == nil {
-		return false
+		return ""
 	}
-	v, kind := argument.Value, ""
+	v := argument.Value
 	if known := w.variables[v.Raw]; v.Kind == ast.Variable && known.isGiven {
-		kind, _ = known.given.(string)
+		kind, _ := known.given.(string)
+		return kind
 	} else if v.Kind == ast.Variable {
 		v = known.defaultValue
 	}
 	if v != nil && v.Kind == ast.EnumValue {
-		kind = v.Raw
+		return v.Raw
 	}
-	return isOneOf(kind, "ISSUE", "ISSUE_ADVANCED", "REPOSITORY", "DISCUSSION")
+	return ""
 }
 
 func isOneOf(s string, words ...string) bool {

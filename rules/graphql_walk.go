@@ -35,6 +35,7 @@ type scope struct {
 	reach  Reach  // how far it is from whom the document names
 	free   bool   // nothing in it is anybody's
 	parent bool   // it is the repository that another was forked from
+	listed bool   // it is one of those that an account has, and its very name tells something
 }
 
 // as is the scope of what is selected only of objects of a type.
