@@ -51,7 +51,7 @@ func TestTimerOfEndedOperation(t *testing.T) {
 		w.begin()
 		time.Sleep(w.limit - 1)
 		w.end()
-		time.Sleep(1) // it fires
+		time.Sleep(time.Nanosecond) // it fires
 		synctest.Wait()
 		w.begin()
 		w.fire() // it had, and waited for the lock
