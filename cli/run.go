@@ -19,6 +19,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 
@@ -134,11 +135,9 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 		return fail(err)
 	}
 	defer dir.remove()
+	var tally event.Tally
 	if log.Enabled(ctx, slog.LevelInfo) {
-		plain := log
-		counted, tally := summarized(log)
-		log = counted
-		defer tally.report(plain) // when the proxy has stopped
+		defer tally.Report(log) // when the proxy has stopped
 	}
 	audit, err := openAudit(cfg)
 	if err != nil {
@@ -148,12 +147,11 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 		defer audit.Close() // when the proxy has stopped
 	}
 	var suffered uncovered
-	private, err := servePrivately(ctx, cfg, cas, client, audit, suffered.add, log)
+	private, err := servePrivately(ctx, cfg, cas, client, audit, []func(*event.Event){tally.Count, suffered.add}, log)
 	if err != nil {
 		return fail(err)
 	}
-	defer private.stop()
-	defer suffered.report(ctx, stderr, private.source) // while GitHub can be asked
+	defer private.stop(func() { suffered.report(ctx, stderr, private.source) })
 
 	child := exec.Command(path, args[1:]...)
 	child.Args[0] = args[0]
@@ -191,7 +189,7 @@ type privateProxy struct {
 	open    *url.URL // asks for none and knows its user; nil where that is not possible
 	through string   // the proxy on the way to GitHub, for the log
 	source  *auth.Source
-	stop    func() // must be called
+	stop    func(last func()) // must be called; last is called while GitHub can be asked
 }
 
 // servePrivately starts a proxy for a client alone, nil for one without limits,
@@ -199,7 +197,7 @@ type privateProxy struct {
 // what has no secret in it cannot be sent elsewhere, as npm does that expands
 // ${HTTPS_PROXY} in a checkout's .npmrc. Else there is a password, also for the
 // other users that allow_anonymous lets in.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, tell func(proxy.Uncovered), log *slog.Logger) (_ *privateProxy, err error) {
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, events []func(*event.Event), log *slog.Logger) (_ *privateProxy, err error) {
 	var listeners []*proxy.Listener
 	listenFor := func(admission proxy.Admission) *url.URL {
 		if err != nil {
@@ -227,7 +225,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 	}
 	var srv *server
 	if err == nil {
-		srv, err = newServer(cfg, cas, listeners[0].Admission, audit, true, tell, log)
+		srv, err = newServer(cfg, cas, listeners[0].Admission, audit, true, events, log)
 	}
 	if err != nil {
 		for _, ln := range listeners {
@@ -236,10 +234,10 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 		return nil, err
 	}
 	private.through, private.source = srv.through, srv.source
-	private.stop = func() {
+	private.stop = func(last func()) {
 		end, cancel := context.WithTimeout(ctx, runGrace)
 		defer cancel()
-		if err := srv.stop(end); err != nil {
+		if err := srv.stop(end, last); err != nil {
 			log.Info("the end was not clean", "error", err)
 		}
 	}

@@ -130,7 +130,7 @@ func end(srv *server, grace time.Duration, log *slog.Logger) error {
 	log.Info("stopping", "grace", grace)
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	err := srv.stop(ctx)
+	err := srv.stop(ctx, func() {})
 	cut, ok := errors.AsType[*proxy.CutOffError](err)
 	if !ok {
 		if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/proxy"
+	"ghapp-proxy/event"
 )
 
 const (
@@ -22,13 +23,24 @@ const (
 type uncovered struct {
 	mu    sync.Mutex
 	known map[string]bool
-	list  []proxy.Uncovered
+	list  []suffered
 	more  bool
 }
 
-// add implements proxy.Options.Uncovered.
-func (u *uncovered) add(one proxy.Uncovered) {
-	key := one.Why.Host + " " + strings.ToLower(one.Why.Owner.String())
+// suffered is a request that left with what the fallback has, and an answer that
+// may be the worse for it.
+type suffered struct {
+	why    *auth.NotInstalledError
+	status int // GitHub's; below 400 where half of an answer is missing
+}
+
+// add is one of proxy.Options.Events.
+func (u *uncovered) add(e *event.Event) {
+	why, ok := errors.AsType[*auth.NotInstalledError](e.Uncovered)
+	if !ok {
+		return
+	}
+	key := why.Host + " " + strings.ToLower(why.Owner.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
@@ -40,7 +52,7 @@ func (u *uncovered) add(one proxy.Uncovered) {
 			u.known = make(map[string]bool)
 		}
 		u.known[key] = true
-		u.list = append(u.list, one)
+		u.list = append(u.list, suffered{why, e.Status})
 	}
 }
 
@@ -52,13 +64,13 @@ func (u *uncovered) report(ctx context.Context, w io.Writer, source *auth.Source
 	defer cancel()
 	said := make(map[string]bool) // of two repositories of an owner it is the same
 	for _, one := range u.list {
-		text := source.Short(ctx, one.Why)
+		text := source.Short(ctx, one.why)
 		if said[text] {
 			continue
 		}
 		said[text] = true
-		what := fmt.Sprintf("GitHub answered %d", one.Status)
-		if one.Status < 400 {
+		what := fmt.Sprintf("GitHub answered %d", one.status)
+		if one.status < 400 {
 			what = "an answer of GitHub's was not complete"
 		}
 		fmt.Fprintf(w, "ghapp-proxy: %s: %s\n", what, text)

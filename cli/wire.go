@@ -16,6 +16,7 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
+	"ghapp-proxy/event"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 )
@@ -160,9 +161,9 @@ type server struct {
 
 // newServer wires a proxy together. Close it after its Shutdown.
 // revokeByDefault says whether it revokes its tokens where the configuration
-// does not say; tell is the proxy's Options.Uncovered; own are the addresses that
+// does not say; events are the proxy's Options.Events; own are the addresses that
 // it will listen on.
-func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, tell func(proxy.Uncovered), log *slog.Logger, own ...net.Addr) (*server, error) {
+func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, events []func(*event.Event), log *slog.Logger, own ...net.Addr) (*server, error) {
 	roots, err := rootCAs(cfg.Upstream.RootsPEM)
 	if err != nil {
 		return nil, err
@@ -185,16 +186,17 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	p := proxy.New(proxy.Options{
 		Hosts: servedHosts(cfg), Policy: policyOf(cfg), Credentials: source,
 		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
-		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired, Uncovered: tell,
+		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired, Events: events,
 	})
 	source.Survey() // while nobody waits for it
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }
 
-// stop ends the server: what is under way may finish until ctx ends. Revoking
-// has a time of its own.
-func (s *server) stop(ctx context.Context) error {
+// stop ends the server: what is under way may finish until ctx ends. Then last is
+// called, while GitHub can be asked. Revoking has a time of its own.
+func (s *server) stop(ctx context.Context, last func()) error {
 	err := s.Shutdown(ctx)
+	last()
 	s.source.Close()
 	if s.revoke {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)

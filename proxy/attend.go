@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
 )
 
@@ -21,9 +22,9 @@ func attend(next http.HandlerFunc, o *Options) http.Handler {
 			aborted := recover()
 			if aborted != nil && aborted != http.ErrAbortHandler {
 				fault := panics.Recovered(aborted)
-				id := newID()
-				o.Log.LogAttrs(r.Context(), slog.LevelError, "request", slog.String("id", id), slog.String("client", r.RemoteAddr), slog.String("method", logged(r.Method)),
-					slog.String("host", logged(cmp.Or(r.URL.Host, r.Host))), slog.String("error", logged(fault.Error())), stackOf(fault))
+				id := event.NewID()
+				o.Log.LogAttrs(r.Context(), slog.LevelError, "request", slog.String("id", id), slog.String("client", r.RemoteAddr), slog.String("method", event.Clip(r.Method)),
+					slog.String("host", event.Clip(cmp.Or(r.URL.Host, r.Host))), slog.String("error", event.Clip(fault.Error())), stackOf(fault))
 				aborted = out.answerFault(r, id, answer.Text, fault)
 			}
 			if aborted == nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/rules"
 )
 
@@ -45,12 +46,12 @@ func TestFault(t *testing.T) {
 	}{
 		"before the gateway": {func(_ *gateway, _ http.ResponseWriter, _ *http.Request) { explode() }, false},
 		"in the gateway": {func(g *gateway, w http.ResponseWriter, r *http.Request) {
-			defer g.logLine(r, &exchange{session: session{host: rules.Host{Name: "api.github.com"}}}, recorderOf(w))()
+			defer (&exchange{events: g.events, session: session{host: rules.Host{Name: "api.github.com"}}}).end(r, recorderOf(w))()
 			w.Header().Set("Content-Length", "1000000")
 			explode()
 		}, false},
 		"behind an answer's head": {func(g *gateway, w http.ResponseWriter, r *http.Request) {
-			defer g.logLine(r, &exchange{}, recorderOf(w))()
+			defer (&exchange{events: g.events}).end(r, recorderOf(w))()
 			w.WriteHeader(http.StatusOK)
 			http.NewResponseController(w).Flush()
 			explode()
@@ -59,7 +60,7 @@ func TestFault(t *testing.T) {
 		for _, h2 := range []bool{false, true} {
 			var text syncBuffer
 			logger := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn}))
-			g := &gateway{opts: Options{Log: logger}}
+			g := &gateway{events: &event.Sink{Log: logger}}
 			server := httptest.NewUnstartedServer(attend(func(w http.ResponseWriter, r *http.Request) { test.handler(g, w, r) }, &Options{Log: logger, stalls: maxStalls}))
 			server.EnableHTTP2 = h2
 			server.Config.ErrorLog = log.New(serverLog{logger}, "", 0)

@@ -9,13 +9,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ghapp-proxy/event"
 )
 
 // TestLongRequest: one that takes long has a record of its beginning.
 func TestLongRequest(t *testing.T) {
-	for took, want := range map[time.Duration][]AuditPhase{
+	for took, want := range map[time.Duration][]event.Phase{
 		longRequest - time.Second: {""},
-		longRequest + time.Second: {AuditBegin, AuditEnd},
+		longRequest + time.Second: {event.Begin, event.End},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			phases := phasesOf(t, func(x *exchange, r *http.Request) {
@@ -40,7 +42,7 @@ func TestBeginningAtTheEnd(t *testing.T) {
 				x.leave(r)
 				time.Sleep(longRequest)
 			})
-			if !slices.Equal(phases, []AuditPhase{""}) && !slices.Equal(phases, []AuditPhase{AuditBegin, AuditEnd}) {
+			if !slices.Equal(phases, []event.Phase{""}) && !slices.Equal(phases, []event.Phase{event.Begin, event.End}) {
 				t.Fatalf("the phases are %q", phases)
 			}
 		})
@@ -48,23 +50,24 @@ func TestBeginningAtTheEnd(t *testing.T) {
 }
 
 // phasesOf are those of the records of a request that is under way and then ends.
-func phasesOf(t *testing.T, underWay func(*exchange, *http.Request)) (phases []AuditPhase) {
+func phasesOf(t *testing.T, underWay func(*exchange, *http.Request)) (phases []event.Phase) {
 	t.Helper()
 	var out bytes.Buffer
-	x := &exchange{id: newID(), start: time.Now(), records: newAuditLog(Options{Audit: &out, Log: slog.New(slog.DiscardHandler)}), path: "/x"}
+	log := slog.New(slog.DiscardHandler)
+	x := &exchange{id: event.NewID(), start: time.Now(), events: &event.Sink{Log: log, Audit: event.NewAudit(&out, false, log)}, path: "/x"}
 	r, err := http.NewRequest("GET", "http://api.github.com/x", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	underWay(x, r)
-	x.end(r, &recorder{status: 200, bytes: 7}, time.Since(x.start))
+	x.end(r, &recorder{status: 200, bytes: 7})()
 	synctest.Wait()
 	for decoder := json.NewDecoder(&out); decoder.More(); {
-		var record AuditRecord
+		var record event.Record
 		if err := decoder.Decode(&record); err != nil {
 			t.Fatal(err)
 		}
-		if record.ID != x.id || record.Decision != AuditForwarded || (record.Received == 7) != (record.Phase != AuditBegin) {
+		if record.ID != x.id || record.Decision != event.Forwarded || (record.Received == 7) != (record.Phase != event.Begin) {
 			t.Errorf("%+v of the request %s", record, x.id)
 		}
 		phases = append(phases, record.Phase)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,20 +20,24 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-//go:embed audit.schema.json
-var auditSchema []byte
+// auditSchema is ../event/audit.schema.json.
+var auditSchema = sync.OnceValues(func() ([]byte, error) { return os.ReadFile("../event/audit.schema.json") })
 
-// schema is audit.schema.json, compiled.
+// schema is the same, compiled.
 var schema = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(auditSchema))
+	text, err := auditSchema()
+	if err != nil {
+		return nil, err
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +84,15 @@ func TestAuditSchemaIsComplete(t *testing.T) {
 		Properties map[string]any
 		Required   []string
 	}
-	if err := json.Unmarshal(auditSchema, &document); err != nil {
+	text, err := auditSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &document); err != nil {
 		t.Fatal(err)
 	}
 	var names, required []string
-	for field := range reflect.TypeFor[proxy.AuditRecord]().Fields() {
+	for field := range reflect.TypeFor[event.Record]().Fields() {
 		name, option, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
 		if option != "omitempty" {
@@ -102,12 +110,12 @@ func TestAuditSchemaIsComplete(t *testing.T) {
 
 // audited returns the one record that a function causes, save for that of the
 // beginning of a tunnel.
-func (w *world) audited(t testing.TB, cause func()) proxy.AuditRecord {
+func (w *world) audited(t testing.TB, cause func()) event.Record {
 	t.Helper()
 	before := len(w.records(t))
 	cause()
-	records := func() []proxy.AuditRecord {
-		return slices.DeleteFunc(w.records(t)[before:], func(r proxy.AuditRecord) bool { return r.Phase == "begin" })
+	records := func() []event.Record {
+		return slices.DeleteFunc(w.records(t)[before:], func(r event.Record) bool { return r.Phase == "begin" })
 	}
 	w.eventually(t, "an audit record", func() bool { return len(records()) > 0 })
 	time.Sleep(10 * time.Millisecond)
@@ -166,61 +174,61 @@ func TestAudit(t *testing.T) {
 			resp.Body.Close()
 		}
 	}
-	agents := func(r proxy.AuditRecord) proxy.AuditRecord { r.Client = "agent"; return r }
+	agents := func(r event.Record) event.Record { r.Client = "agent"; return r }
 	for name, test := range map[string]struct {
 		cause func()
-		want  proxy.AuditRecord // of the fields that are compared
+		want  event.Record // of the fields that are compared
 	}{
-		"forwarded": {fetch("https://api.github.com/repos/acme/widgets?q=secret"), agents(proxy.AuditRecord{
+		"forwarded": {fetch("https://api.github.com/repos/acme/widgets?q=secret"), agents(event.Record{
 			Kind: "request", Method: "GET", Host: "api.github.com", Path: "/repos/acme/widgets", Decision: "forwarded",
 			Operation: "repos/get", Subject: "acme/widgets", App: "ci-bot", Installation: 111, Credential: "installation", Status: 200,
 		})},
-		"refused by the client": {fetch("https://api.github.com/repos/acme/gadgets"), agents(proxy.AuditRecord{
+		"refused by the client": {fetch("https://api.github.com/repos/acme/gadgets"), agents(event.Record{
 			Kind: "request", Method: "GET", Host: "api.github.com", Path: "/repos/acme/gadgets", Decision: "refused", DecidedBy: "client.agent.repositories",
 			Operation: "repos/get", Subject: "acme/gadgets", Credential: "none", Status: 403,
 		})},
-		"refused by a rule": {fetch("https://api.github.com/repos/acme/widgets/license"), agents(proxy.AuditRecord{
+		"refused by a rule": {fetch("https://api.github.com/repos/acme/widgets/license"), agents(event.Record{
 			Kind: "request", Method: "GET", Host: "api.github.com", Path: "/repos/acme/widgets/license", Decision: "refused", DecidedBy: "rule[1]",
 			Operation: "licenses/get-for-repo", Subject: "acme/widgets", Credential: "none", Status: 403,
 		})},
-		"refused by a limit of the proxy": {fetch("https://api.github.com/repos/acme/%2e%2e/x"), agents(proxy.AuditRecord{
+		"refused by a limit of the proxy": {fetch("https://api.github.com/repos/acme/%2e%2e/x"), agents(event.Record{
 			Kind: "request", Method: "GET", Host: "api.github.com", Path: "/repos/acme/%2e%2e/x", Decision: "refused", Credential: "none", Status: 400,
 		})},
-		"http refused by egress": {fetch("http://169.254.169.254/latest"), agents(proxy.AuditRecord{
+		"http refused by egress": {fetch("http://169.254.169.254/latest"), agents(event.Record{
 			Kind: "request", Method: "GET", Host: "169.254.169.254", Path: "/latest", Decision: "refused", DecidedBy: "egress.default", Status: 403,
 		})},
-		"http that fails": {fetch("http://127.0.0.2:1/x?q=secret"), agents(proxy.AuditRecord{
+		"http that fails": {fetch("http://127.0.0.2:1/x?q=secret"), agents(event.Record{
 			Kind: "request", Method: "GET", Host: "127.0.0.2:1", Path: "/x", Decision: "failed", Operation: "elsewhere", Credential: "none", Status: 502,
 		})},
-		"a CONNECT refused by egress": {connect("192.0.2.1:443"), agents(proxy.AuditRecord{
+		"a CONNECT refused by egress": {connect("192.0.2.1:443"), agents(event.Record{
 			Kind: "connect", Method: "CONNECT", Host: "192.0.2.1:443", Decision: "refused", DecidedBy: "egress.default", Status: 403,
 		})},
-		"a CONNECT that fails": {connect("127.0.0.2:1"), agents(proxy.AuditRecord{
+		"a CONNECT that fails": {connect("127.0.0.2:1"), agents(event.Record{
 			Kind: "connect", Method: "CONNECT", Host: "127.0.0.2:1", Decision: "failed", Status: 502,
 		})},
-		"a tunnel": {connect(closed.addr), agents(proxy.AuditRecord{
+		"a tunnel": {connect(closed.addr), agents(event.Record{
 			Kind: "tunnel", Phase: "end", Method: "CONNECT", Host: closed.addr, Decision: "forwarded", Status: 200,
 		})},
-		"a wrong secret": {func() { w.authenticate(t, basicAuth("agent", "wrong")) }, proxy.AuditRecord{
+		"a wrong secret": {func() { w.authenticate(t, basicAuth("agent", "wrong")) }, event.Record{
 			Kind: "connect", Method: "CONNECT", Host: "api.github.com:443", Decision: "refused", Status: 407,
 		}},
-		"a query": {graphql(`query { x: repository(owner: "acme", name: "widgets") { id } viewer { login } }`), agents(proxy.AuditRecord{
+		"a query": {graphql(`query { x: repository(owner: "acme", name: "widgets") { id } viewer { login } }`), agents(event.Record{
 			Kind: "request", Method: "POST", Host: "api.github.com", Path: "/graphql", Decision: "forwarded", GraphQL: "query", Fields: []string{"repository", "viewer"},
 			Operation: "graphql", Subject: "acme/widgets", App: "ci-bot", Installation: 111, Credential: "installation", Status: 200,
 		})},
-		"a mutation": {graphql(`mutation { deleteEverything(input: {}) { id } }`), agents(proxy.AuditRecord{
+		"a mutation": {graphql(`mutation { deleteEverything(input: {}) { id } }`), agents(event.Record{
 			Kind: "request", Method: "POST", Host: "api.github.com", Path: "/graphql", Decision: "refused", DecidedBy: "client.agent.repositories", GraphQL: "mutation", Fields: []string{"deleteEverything"},
 			Operation: "graphql", Credential: "none", Status: 403,
 		})},
-		"answered": {func() { exchange(t, client, programJWT(fmt.Sprint(githubtest.CIBotID)), 111, "") }, agents(proxy.AuditRecord{
+		"answered": {func() { exchange(t, client, programJWT(fmt.Sprint(githubtest.CIBotID)), 111, "") }, agents(event.Record{
 			Kind: "request", Method: "POST", Host: "api.github.com", Path: fmt.Sprintf(mintPath, 111), Decision: "answered",
 			Operation: "apps/create-installation-access-token", App: "ci-bot", Installation: 111, Credential: "none", Status: 201,
 		})},
-		"a push": {push("refs/heads/agent/x"), agents(proxy.AuditRecord{
+		"a push": {push("refs/heads/agent/x"), agents(event.Record{
 			Kind: "request", Method: "POST", Host: "github.com", Path: "/acme/widgets.git/git-receive-pack", Decision: "forwarded",
 			Operation: "git-receive-pack", Subject: "acme/widgets", App: "ci-bot", Installation: 111, Credential: "installation", Refs: []string{"refs/heads/agent/x"},
 		})},
-		"a push that is refused": {push("refs/heads/main"), agents(proxy.AuditRecord{
+		"a push that is refused": {push("refs/heads/main"), agents(event.Record{
 			Kind: "request", Method: "POST", Host: "github.com", Path: "/acme/widgets.git/git-receive-pack", Decision: "refused", DecidedBy: "client.agent.push",
 			Operation: "git-receive-pack", Subject: "acme/widgets", Credential: "none", Status: 200, Refs: []string{"refs/heads/main"},
 		})},

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 )
 
@@ -87,10 +87,10 @@ func bodyOf(t testing.TB, resp *http.Response) string {
 }
 
 // records are the lines of the audit log.
-func (w *world) records(t testing.TB) (records []proxy.AuditRecord) {
+func (w *world) records(t testing.TB) (records []event.Record) {
 	t.Helper()
 	for line := range strings.Lines(w.audit.String()) {
-		var record proxy.AuditRecord
+		var record event.Record
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}

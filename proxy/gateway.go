@@ -13,6 +13,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -47,7 +48,7 @@ var (
 // nothing of CONNECT.
 type gateway struct {
 	opts         Options
-	audit        *auditLog
+	events       *event.Sink
 	again        func(caller) (caller, *answer.Refusal) // by the policy in force
 	forward      *forwarder
 	placeholders *placeholders
@@ -65,11 +66,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // exchange is one request on its way, and what became of it.
 type exchange struct {
-	id      string // in the log, in the audit log and in Proxy-Status
-	start   time.Time
-	records *auditLog    // nil for none
-	began   *beginRecord // nil before it leaves
-	out     *recorder    // what the client is answered by
+	id     string // in the log, in the audit log and in Proxy-Status
+	start  time.Time
+	events *event.Sink
+	began  *event.Beginning // nil before it leaves
+	out    *recorder        // what the client is answered by
 
 	received answerBody // by it, where a host has answered
 	session  session
@@ -104,8 +105,7 @@ type exchange struct {
 	recorded    bool        // its beginning is in the audit log
 	otherSite   bool        // it is for a web page of another site, and gets no credential
 
-	uncovered     *auth.NotInstalledError // why it left with less than it needed, nil if it did not
-	tellUncovered func(Uncovered)         // of it, nil for nobody
+	uncovered *auth.NotInstalledError // why it left with less than it needed, nil if it did not
 
 	githubRequestID string
 	refs            []string        // that a push moves
@@ -116,12 +116,12 @@ type exchange struct {
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	caller, refused := g.again(s.caller)
 	s.caller = caller
-	x := &exchange{id: newID(), start: time.Now(), records: g.audit, session: s, now: s.now, source: g.opts.Credentials, tellUncovered: g.opts.Uncovered}
+	x := &exchange{id: event.NewID(), start: time.Now(), events: g.events, session: s, now: s.now, source: g.opts.Credentials}
 	x.path, x.query = target(r)
 	out := recorderOf(w)
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
 	x.out = out
-	defer g.logLine(r, x, out)()
+	defer x.end(r, out)()
 	x.route.Form = formFor(s.host)
 	if refused != nil {
 		out.Header().Set("Connection", "close")

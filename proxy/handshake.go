@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -133,7 +134,7 @@ func (p *Proxy) warnOf(c *interceptedConn, fault handshakeFault, err error) {
 	}
 	attrs := []slog.Attr{slog.String("client", client), slog.String("host", c.session.host.Name)}
 	if c.sni != "" && c.sni != c.session.host.Name {
-		attrs = append(attrs, slog.String("server_name", logged(c.sni)))
+		attrs = append(attrs, slog.String("server_name", event.Clip(c.sni)))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))

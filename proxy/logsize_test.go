@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/proxy"
 )
 
 // audited is a client of the loopback network with an audit log.
@@ -56,7 +56,7 @@ func TestRefusalsNameTheClient(t *testing.T) {
 	if status, _ := get(t, w.client(t, false), "http://api.github.com/zen"); status != 403 {
 		t.Errorf("a host that is not the client's: %d", status)
 	}
-	var record proxy.AuditRecord
+	var record event.Record
 	if err := json.Unmarshal([]byte(audit.String()), &record); err != nil || record.Client != "agent" || record.DecidedBy != "client.agent.hosts" {
 		t.Errorf("the audit log has %s (%v)", audit, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/event"
 	"ghapp-proxy/rules"
 )
 
@@ -136,18 +137,8 @@ func (p *Proxy) noteRefused(r *http.Request, c caller, refused *answer.Refusal) 
 	if c.usage != nil && refused.Status != http.StatusTooManyRequests {
 		refused = cmp.Or(c.usage.keepPace(c.usage.bounds()), refused)
 	}
-	refused = refused.WithID(newID())
-	level := slog.LevelWarn
-	switch {
-	case refused.Quiet:
-		level = slog.LevelDebug
-	case refused.Challenge:
-		level = slog.LevelInfo
-	default:
-		p.audit.write(func() *AuditRecord { return refusedRecord(r, c, refused) })
-	}
-	p.opts.Log.Log(r.Context(), level, "refused", "id", refused.ID, "client", cmp.Or(c.clientName(), r.RemoteAddr),
-		"method", logged(r.Method), "host", logged(r.URL.Host), "status", refused.Status, "error", logged(refused.Error()))
+	refused = refused.WithID(event.NewID())
+	p.events.End(refusedEarly(r, c, refused))
 	return refused
 }
 
@@ -215,12 +206,12 @@ func isASCII(s string) bool {
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
 	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), route: rules.Route{Operation: "elsewhere", Form: answer.Text}}
-	x.id, x.start, x.records = newID(), time.Now(), p.audit
+	x.id, x.start, x.events = event.NewID(), time.Now(), p.events
 	x.path, x.query = target(r)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
 	out := recorderOf(w)
 	x.out = out
-	defer p.gateway.logLine(r, x, out)()
+	defer x.end(r, out)()
 	if asksFor(r.Header, "h2c") {
 		dropUpgrade(r.Header) // its HTTP2-Settings is for this hop only
 	}

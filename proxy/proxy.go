@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 
@@ -46,12 +47,13 @@ type Options struct {
 	Patience time.Duration
 	// Log receives one line per request and per tunnel, without secrets.
 	Log *slog.Logger
-	// Audit receives AuditRecords, each as a line of JSON in one Write, from
+	// Audit receives an event.Record of each request and tunnel, each as a line of JSON in one Write, from
 	// many goroutines; nil for none.
 	Audit io.Writer
-	// Uncovered is told of requests that left with what the fallback has, and
-	// suffer from it, before their answers pass; nil for nobody. It must not wait.
-	Uncovered func(Uncovered)
+	// Events are called with what became of each request and tunnel, beside the
+	// log and the audit log. They must not keep the Event, nor take long.
+	Events []func(*event.Event)
+
 	// AuditRequired answers 503 instead of doing what cannot be recorded.
 	AuditRequired bool
 
@@ -84,7 +86,7 @@ type Proxy struct {
 	closing            atomic.Bool // Shutdown was called
 	arrivals           arrivals
 	files              files
-	audit              *auditLog
+	events             *event.Sink
 	plain              sync.Map // net.Conn that sent a request in absolute form → its *slot
 }
 
@@ -93,7 +95,7 @@ func New(opts Options) *Proxy {
 	opts.Patience = cmp.Or(opts.Patience, queueFor)
 	p := &Proxy{
 		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
-		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), audit: newAuditLog(opts),
+		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), events: &event.Sink{Log: opts.Log, Audit: event.NewAudit(opts.Audit, opts.AuditRequired, opts.Log), Also: opts.Events},
 	}
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls
@@ -103,7 +105,7 @@ func New(opts Options) *Proxy {
 		p.hosts[host.Name] = host
 	}
 	p.elsewhere = newForwarder(ownPools{opts.Upstream.elsewhere})
-	p.gateway = &gateway{opts: opts, audit: p.audit, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
+	p.gateway = &gateway{opts: opts, events: p.events, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
 	p.connect = p.newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)

@@ -110,7 +110,7 @@ func (x *exchange) decidePush(push *policy.Push) (*answer.Refusal, []byte) {
 	)
 	for _, update := range push.Commands {
 		if len(x.refs) < maxAuditedRefs {
-			x.refs = append(x.refs, logged(update.Ref))
+			x.refs = append(x.refs, update.Ref)
 		}
 		refused := x.decideRef(update)
 		if refused == nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -60,9 +61,9 @@ func TestShutdownRecords(t *testing.T) {
 	if !ok || cut.Requests != 2*each || cut.Tunnels != each || cut.Unrecorded != 0 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want %d requests and %d tunnels cut off, all recorded", err, 2*each, each)
 	}
-	kinds := map[proxy.AuditKind]int{}
+	kinds := map[event.Kind]int{}
 	for _, r := range records {
-		if r.Phase != proxy.AuditBegin {
+		if r.Phase != event.Begin {
 			kinds[r.Kind]++
 		}
 	}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 )
@@ -125,29 +125,21 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	defer client.Close()
 	c.slot.attach(client)
 	defer c.slot.release()
-	start := time.Now()
-	record := &AuditRecord{
-		Time: start.UTC(), ID: newID(), Kind: AuditTunnel, Client: c.clientName(), Address: r.RemoteAddr,
-		Method: r.Method, Host: to.String(), Decision: AuditForwarded, Status: http.StatusOK,
+	e := &event.Event{
+		Kind: event.Tunnel, ID: event.NewID(), Time: time.Now(), Client: c.clientName(), Address: r.RemoteAddr,
+		Method: r.Method, Host: to.String(), Decision: event.Forwarded, Status: http.StatusOK,
 	}
-	line := p.opts.Log.With("id", record.ID, "client", cmp.Or(c.clientName(), r.RemoteAddr), "method", "CONNECT", "host", to.String())
-	write := func() {
-		p.audit.write(func() *AuditRecord {
-			record.Milliseconds = milliseconds(time.Since(start))
-			return record
-		})
-	}
-	defer write()
+	defer func() {
+		e.Duration = time.Since(e.Time)
+		p.events.End(e)
+	}()
 
 	t, err := p.dialTunnel(r.Context(), client, to)
 	if err != nil {
-		refused := tunnelRefusal(err, to)
-		record.refuse(refused)
-		if denial := (*policy.EgressDenial)(nil); errors.As(err, &denial) {
-			line, record.DecidedBy = line.With("address", denial.Addr, "decided_by", denial.Key), denial.Key
+		p.refuseTunnel(r, client, e, tunnelRefusal(err, to))
+		if denial, ok := errors.AsType[*policy.EgressDenial](err); ok && denial.Addr.IsValid() {
+			e.Destination, e.DecidedBy = denial.Addr.String(), denial.Key
 		}
-		line.Warn("refused", "status", refused.Status, "error", logged(refused.Error()))
-		refused.WithID(record.ID).Response(r).Write(client)
 		return
 	}
 	defer p.tunnels.remove(t)
@@ -155,35 +147,27 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	if age := c.maxAge(); age > 0 {
 		defer time.AfterFunc(age, func() { client.Close(); t.host.Close() }).Stop()
 	}
-	record.Phase, record.Milliseconds = AuditBegin, milliseconds(time.Since(start))
-	if refused := p.audit.begin(record); refused != nil {
-		record.Phase = ""
-		record.refuse(refused)
-		line.Warn("refused", "status", refused.Status, "error", refused.Error())
-		refused.WithID(record.ID).Response(r).Write(client)
+	e.Duration = time.Since(e.Time)
+	if refused := begin(p.events, e); refused != nil {
+		p.refuseTunnel(r, client, e, refused)
 		return
 	}
-	record.Phase = AuditEnd
-	record.Sent, record.Received, err = t.carry(to, p.opts.Upstream.opts.Egress.Limited())
-	if err != nil {
-		record.Reason, line = err.Error(), line.With("error", err)
+	e.Phase = event.End
+	e.Sent, e.Received, e.Err = t.carry(to, p.opts.Upstream.opts.Egress.Limited())
+	switch fault, ok := errors.AsType[*panics.Fault](e.Err); {
+	case errors.As(e.Err, new(*helloError)):
+		e.Decision, e.Level = event.Refused, slog.LevelWarn
+	case ok:
+		e.Level, e.Fault = slog.LevelError, fault
 	}
-	if hello := (*helloError)(nil); errors.As(err, &hello) {
-		record.Decision = AuditRefused
-		line.Warn("refused")
-		return
-	}
-	level := slog.LevelInfo
-	if fault, ok := errors.AsType[*panics.Fault](err); ok {
-		level, line = slog.LevelError, line.With("stack", string(fault.Stack))
-	}
-	line.Log(r.Context(), level, "tunnel", "bytes_in", record.Sent, "bytes_out", record.Received, "duration", time.Since(start).Round(time.Microsecond))
 }
 
-// refuse makes the record that of a CONNECT that was refused.
-func (a *AuditRecord) refuse(refused *answer.Refusal) {
-	a.Kind, a.Decision, a.DecidedBy = AuditConnect, decisionOf(refused), refused.DecidedBy
-	a.Status, a.Reason = refused.Status, refused.Error()
+// refuseTunnel answers a CONNECT that came to nothing.
+func (p *Proxy) refuseTunnel(r *http.Request, client net.Conn, e *event.Event, refused *answer.Refusal) {
+	e.Kind, e.Phase, e.Level = event.Connect, "", slog.LevelWarn
+	e.Decision, e.DecidedBy = decisionOf(refused), refused.DecidedBy
+	e.Status, e.Err = refused.Status, refused
+	refused.WithID(e.ID).Response(r).Write(client)
 }
 
 // errClosing is for a tunnel that ends with the proxy, or comes too late.

@@ -5,17 +5,9 @@ import (
 	"net/http"
 	"strings"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
-
-// Uncovered is a request that left with what the fallback has, and an answer that
-// may be the worse for it.
-type Uncovered struct {
-	Why    *auth.NotInstalledError
-	Status int // GitHub's; below 400 where half of an answer is missing
-}
 
 // noticeUncovered looks whether a request left with less than it needed, which cannot
 // be seen from GitHub's answer.
@@ -27,9 +19,6 @@ func (x *exchange) noticeUncovered(resp *http.Response) {
 		return
 	}
 	x.uncovered = x.source.Uncovered(string(x.session.host.Instance), x.want)
-	if x.tellUncovered != nil {
-		x.tellUncovered(Uncovered{x.uncovered, resp.StatusCode})
-	}
 }
 
 // suffers reports whether an answer is one that a stranger gets.

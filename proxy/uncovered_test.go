@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/proxy"
+	"ghapp-proxy/event"
 )
 
 // What leaves with less than it needed, and fails or is half an answer for it,
@@ -45,14 +45,16 @@ func TestUncovered(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var mu sync.Mutex
-			var told []proxy.Uncovered
+			var told []*event.Event
 			w := start(t, func(s *setup) {
 				s.apps[0].DefaultInstallation = auth.InstallationID(test.fallback)
-				s.options.Uncovered = func(u proxy.Uncovered) {
+				s.options.Events = append(s.options.Events, func(e *event.Event) {
 					mu.Lock()
 					defer mu.Unlock()
-					told = append(told, u)
-				}
+					if e.Uncovered != nil {
+						told = append(told, e)
+					}
+				})
 			})
 			req, err := http.NewRequest(test.method, test.target, strings.NewReader(test.body))
 			if err != nil {
@@ -71,12 +73,16 @@ func TestUncovered(t *testing.T) {
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 				t.Errorf("status %d, Proxy-Status %q, want %q; %s", resp.StatusCode, got, test.want, text)
 			}
+			w.eventually(t, "the line in the log", func() bool { return strings.Contains(w.log.String(), "msg=request") })
+			end := w.proxy.Shutdown(t.Context())
 			mu.Lock()
 			defer mu.Unlock()
+			if end != nil {
+				t.Error(end)
+			}
 			if (len(told) == 1) != (test.want != "") || len(told) > 1 {
 				t.Errorf("told: %+v", told)
 			}
-			w.eventually(t, "the line in the log", func() bool { return strings.Contains(w.log.String(), "msg=request") })
 			if logged := strings.Contains(w.log.String(), "uncovered="); logged != (test.want != "") {
 				t.Errorf("the log: %s", w.log)
 			}

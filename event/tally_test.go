@@ -1,9 +1,9 @@
-package cli
+package event
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -21,18 +21,25 @@ func plainLog() (*slog.Logger, *bytes.Buffer) {
 	}})), &out
 }
 
-func TestSummary(t *testing.T) {
-	plain, out := plainLog()
-	log, tally := summarized(plain)
-	for range 3 {
-		log.Info("request", "client", "c", "host", "api.github.com", "path", "/x", "route", "repos/get", "credential", "installation", "owner", "acme/widgets", "app", "a", "installation", int64(111), "status", 200)
+func TestTally(t *testing.T) {
+	log, out := plainLog()
+	var tally Tally
+	read := Event{
+		Kind: Request, Client: "c", Host: "api.github.com", Path: "/x", Operation: "repos/get", Credential: "installation",
+		Subject: "acme/widgets", App: "a", Installation: 111, Status: 200,
 	}
-	log.Warn("request", "host", "api.github.com", "route", "r", "credential", "none", "status", 403, "error", "no")
-	log.With("host", "example.com:443").Info("tunnel", "bytes_in", 1)
-	log.Warn("refused", "host", "h:1", "status", 502, "error", "e")
-	log.Info("minted a token", "app", "a")
-	out.Reset()
-	tally.report(plain)
+	for range 3 {
+		tally.Count(&read)
+	}
+	for _, e := range []Event{
+		{Kind: Request, Host: "api.github.com", Operation: "r", Credential: "none", Status: 403, Err: errors.New("no"), Level: slog.LevelWarn},
+		{Kind: Tunnel, Decision: Forwarded, Host: "example.com:443", Sent: 1},
+		{Kind: Connect, Decision: Failed, Host: "h:1", Status: 502, Err: errors.New("e"), Level: slog.LevelWarn},
+		{Kind: Connect, Decision: Refused, Host: "h:1", Status: 407, Err: errors.New("guess"), Level: slog.LevelDebug},
+	} {
+		tally.Count(&e)
+	}
+	tally.Report(log)
 	want := `level=INFO msg=summary count=3 what=request host=api.github.com route=repos/get credential=installation owner=acme/widgets app=a installation=111
 level=INFO msg=summary count=1 what=refused host=h:1 status=502 error=e
 level=INFO msg=summary count=1 what=request host=api.github.com route=r credential=none status=403 error=no
@@ -45,20 +52,20 @@ level=INFO msg=summary total=6 others=0
 }
 
 // Whatever is asked for, the summary stays short, and nothing is lost in it.
-func TestSummaryIsBounded(t *testing.T) {
-	log, tally := summarized(slog.New(slog.NewTextHandler(io.Discard, nil)))
+func TestTallyIsBounded(t *testing.T) {
+	var tally Tally
 	const each, workers = 1000, 4
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				log.Info("request", "host", fmt.Sprintf("h%d.%d", w, i), "status", 200)
+				tally.Count(&Event{Kind: Request, Host: fmt.Sprintf("h%d.%d", w, i), Status: 200})
 			}
 		})
 	}
 	wg.Wait()
 	plain, out := plainLog()
-	tally.report(plain)
+	tally.Report(plain)
 	if lines := strings.Count(out.String(), "\n"); lines != maxSummary+1 || len(tally.counts) != maxGroups {
 		t.Errorf("%d lines and %d groups, want %d and %d", lines, len(tally.counts), maxSummary+1, maxGroups)
 	}

@@ -1,0 +1,171 @@
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ghapp-proxy/spool"
+)
+
+// Record is one line of the audit log: what one request or one CONNECT was,
+// who sent it, and what was decided and why. audit.schema.json describes it. A
+// CONNECT to a served host has none of its own, only the requests inside. Nor has
+// a client that is asked for its secret, and one that keeps sending a wrong one; of
+// what a client sends above its requests_per_minute 60 a minute have one.
+//
+// It contains no secret: of a credential it has GitHub's fingerprint. Long texts
+// are cut off.
+type Record struct {
+	Time    time.Time `json:"time"` // when it began
+	ID      string    `json:"id"`   // of the request or tunnel, random; in its line of the log as well
+	Kind    Kind      `json:"kind"`
+	Phase   Phase     `json:"phase,omitempty"`   // "" where there is but one record
+	Client  string    `json:"client,omitempty"`  // its name in the configuration
+	Address string    `json:"address,omitempty"` // where it connected from
+
+	Method string `json:"method"`
+	Host   string `json:"host"`           // of a CONNECT, and over http://, with the port
+	Path   string `json:"path,omitempty"` // without the query
+
+	Decision  Decision `json:"decision"`
+	DecidedBy string   `json:"decided_by,omitempty"` // the key of the configuration: "client.agent.deny[1]", "rule[2]"
+	Reason    string   `json:"reason,omitempty"`     // of a refusal, or of an answer that is not complete
+
+	Operation    string   `json:"operation,omitempty"`
+	Subject      string   `json:"subject,omitempty"` // "owner/repository"
+	OtherOwners  int      `json:"other_owners,omitempty"`
+	GraphQL      string   `json:"graphql,omitempty"` // "query" or "mutation"
+	Fields       []string `json:"fields,omitempty"`  // of GraphQL, at the root: the first maxFields
+	Refs         []string `json:"refs,omitempty"`    // that a push moves, where pushes are limited
+	App          string   `json:"app,omitempty"`
+	Installation int64    `json:"installation,omitempty"`
+	Credential   string   `json:"credential,omitempty"`   // what left: "installation", "jwt", "basic", "keep", "none"
+	Fingerprint  string   `json:"hashed_token,omitempty"` // of the installation token that left
+
+	Status          int     `json:"status,omitempty"`
+	GitHubRequestID string  `json:"github_request_id,omitempty"`
+	Milliseconds    float64 `json:"duration_ms"`
+	Sent            int64   `json:"bytes_sent,omitempty"`     // to the host, by a tunnel
+	Received        int64   `json:"bytes_received,omitempty"` // by the client
+}
+
+// maxFields is how many root fields of a GraphQL document are recorded.
+const maxFields = 50
+
+// recordOf is the record of an Event.
+func recordOf(e *Event) *Record {
+	record := &Record{
+		Time: e.Time.UTC(), ID: e.ID, Kind: e.Kind, Phase: e.Phase, Client: e.Client, Address: e.Address,
+		Method: Clip(e.Method), Host: Clip(e.Host), Path: Clip(e.Path),
+		Decision: e.Decision, DecidedBy: e.DecidedBy,
+		Operation: e.Operation, Subject: Clip(e.Subject), OtherOwners: e.OtherOwners, GraphQL: e.GraphQL, Refs: clipped(e.Refs),
+		Fields: clipped(e.Fields[:min(len(e.Fields), maxFields)]),
+		App:    e.App, Installation: e.Installation, Credential: e.Credential, Fingerprint: e.Fingerprint,
+		Status: e.Status, GitHubRequestID: e.GitHubRequestID, Milliseconds: float64(e.Duration.Microseconds()) / 1000,
+		Sent: e.Sent, Received: e.Received,
+	}
+	if record.DecidedBy == "" && e.Rule != 0 {
+		record.DecidedBy = fmt.Sprintf("rule[%d]", e.Rule)
+	}
+	if e.Err != nil {
+		record.Reason = Clip(e.Err.Error())
+	}
+	if e.Credential != "" && (e.Decision == Refused || e.Decision == Failed) {
+		record.Credential = "none" // whatever it would have been, it did not leave
+	}
+	return record
+}
+
+func clipped(texts []string) []string {
+	var list []string
+	for _, text := range texts {
+		list = append(list, Clip(text))
+	}
+	return list
+}
+
+// Audit writes Records. What cannot be written is lost: a full disk, or a
+// pipe that nobody reads, does not stop the proxy, but is logged as an error, once
+// in lostEvery. A nil *Audit writes nothing. It is safe for concurrent use.
+type Audit struct {
+	to       *spool.Writer
+	log      *slog.Logger
+	required bool // nothing may leave of which there is no record
+
+	lost atomic.Int64 // records since one was written
+	mu   sync.Mutex
+	next time.Time // of an error in the log
+}
+
+// lostEvery is how often the log says that records are lost.
+const lostEvery = time.Minute
+
+// NewAudit returns an Audit that writes each record as a line of JSON in one Write;
+// nil if to is. Where records are required, Begin fails if it cannot write.
+func NewAudit(to io.Writer, required bool, log *slog.Logger) *Audit {
+	if to == nil {
+		return nil
+	}
+	a := &Audit{to: spool.NewWriter(to), log: log, required: required}
+	a.to.Lost = a.lose
+	return a
+}
+
+// Required reports whether nothing may leave of which there is no record.
+func (a *Audit) Required() bool { return a != nil && a.required }
+
+// begin writes the record of something that is about to leave. Where records
+// are required, it fails if that cannot be written now.
+func (a *Audit) begin(e *Event) error {
+	if a == nil {
+		return nil
+	}
+	err := a.put(recordOf(e))
+	if err == nil && a.to.IsStuck() {
+		err = spool.ErrFull
+	}
+	if !a.required {
+		return nil
+	}
+	return err
+}
+
+// write writes the record of an Event.
+func (a *Audit) write(e *Event) {
+	if a != nil {
+		_ = a.put(recordOf(e)) // it is counted and logged
+	}
+}
+
+// put writes a record as one line in one Write.
+func (a *Audit) put(record *Record) error {
+	line, err := json.Marshal(record)
+	if err == nil {
+		_, err = a.to.Write(append(line, '\n'))
+	}
+	switch {
+	case err != nil:
+		a.lose(err)
+	case a.lost.Load() > 0 && !a.to.IsStuck():
+		if n := a.lost.Swap(0); n > 0 {
+			a.log.Warn("the audit log is written again", "lost", n)
+		}
+	}
+	return err
+}
+
+// lose counts a record that could not be written.
+func (a *Audit) lose(err error) {
+	lost := a.lost.Add(1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := time.Now(); !now.Before(a.next) {
+		a.next = now.Add(lostEvery)
+		a.log.Error("the audit log cannot be written", "error", err, "lost", lost)
+	}
+}

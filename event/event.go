@@ -1,0 +1,118 @@
+// Package event is what became of a request, a tunnel or a refusal: one value for
+// each, and its writers. Whoever owns the request makes the Event when it ends,
+// and, of what takes long, one when it begins.
+//
+//	sink := &event.Sink{Log: slog.Default(), Audit: event.NewAudit(file, slog.Default())}
+//	…
+//	sink.End(&event.Event{Kind: event.Request, ID: event.NewID(), …})
+//
+// A writer reads the Event, and nothing else: the line of the log, the record of
+// the audit log and the summary of `ghapp-proxy run` are such, and a field has one
+// name in each. An Event contains no secret: of a credential it has GitHub's
+// fingerprint. What a client chose is clipped by the writers.
+package event
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"time"
+
+	"ghapp-proxy/panics"
+)
+
+// Kind is what an Event is about.
+type Kind string
+
+// What an Event is about.
+const (
+	Request Kind = "request" // to a host that is served, or over http://
+	Tunnel  Kind = "tunnel"  // a CONNECT to another host that was established
+	Connect Kind = "connect" // a CONNECT, to whatever host, that came to nothing
+)
+
+// Phase tells the Events of one tunnel, or of one long request, apart. They have
+// the same ID.
+type Phase string
+
+// A tunnel has an Event when it begins and one when it ends. So has a request
+// that was sent on, if it takes long or records are required.
+const (
+	Begin Phase = "begin"
+	End   Phase = "end"
+)
+
+// Decision is what was decided.
+type Decision string
+
+// What was decided.
+const (
+	Forwarded Decision = "forwarded" // it left, at least in part
+	Refused   Decision = "refused"   // it is not allowed, or not understood
+	Answered  Decision = "answered"  // by the proxy itself
+	Failed    Decision = "failed"    // there was no credential for it, or no host, so that nothing left
+)
+
+// Event is what one request, tunnel or refusal was.
+type Event struct {
+	Kind     Kind
+	Phase    Phase // "" where there is but one Event
+	ID       string
+	Time     time.Time // when it began
+	Duration time.Duration
+
+	Client  string // its name in the configuration, "" for none
+	Address string // where it connected from
+	Method  string
+	Host    string // of a CONNECT, and over http://, with the port
+	Path    string // without the query, which may hold secrets
+
+	Decision  Decision
+	DecidedBy string // the key of the configuration that refused, "" if none did
+	Rule      int    // the [[rule]] that was taken, from 1; 0 for none
+	Err       error  // why it was refused, or why the answer is not complete
+
+	Operation   string
+	Subject     string // "owner/repository"
+	OtherOwners int
+	GraphQL     string   // "query" or "mutation"
+	Fields      []string // of GraphQL, at the root
+	Refs        []string // that a push moves, where pushes are limited
+
+	Credential   string // "installation", "jwt", "basic", "keep", "none"
+	App          string
+	Installation int64
+	Fingerprint  string // of the installation token that left, as GitHub's audit log has it
+	Replaced     string // the scheme of the credential that the tool sent, which did not leave
+	Placeholder  bool   // the client holds one, or got one
+	OtherSite    bool   // it is for a web page of another site, and got no credential
+	Fallback     bool   // no installation covers the owner
+	Uncovered    error  // why it left with less than it needed
+	Tries        int    // how often it was sent
+
+	Destination     string // the address that a tunnel was refused for
+	Status          int
+	GitHubRequestID string
+	Sent            int64 // bytes to the host, by a tunnel
+	Received        int64 // bytes by the client
+
+	Early      bool // it was refused before anybody looked at what it asks for
+	Level      slog.Level
+	Fault      *panics.Fault // nil for none
+	Unrecorded bool          // there are many of the kind: it is for the log only
+}
+
+// NewID names a request or a tunnel, in all that is written about it and in what
+// its client is told.
+func NewID() string { return rand.Text() }
+
+// maxText is how much is written of a text that a client chooses, in bytes.
+const maxText = 1 << 10
+
+// Clip is as much of a text as is written.
+func Clip(text string) string {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return text
+}

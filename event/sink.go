@@ -1,0 +1,82 @@
+package event
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"ghapp-proxy/panics"
+)
+
+// Sink gives Events to their writers. It is safe for concurrent use.
+type Sink struct {
+	Log   *slog.Logger
+	Audit *Audit         // nil for none
+	Also  []func(*Event) // more writers, which must not keep the Event
+}
+
+// Begin records that something is about to leave. The error is for where it must
+// not leave without.
+func (s *Sink) Begin(e *Event) error {
+	e.Phase = Begin
+	return s.Audit.begin(e)
+}
+
+// End writes what has ended.
+func (s *Sink) End(e *Event) {
+	writeLine(s.Log, e)
+	if !e.Unrecorded {
+		s.Audit.write(e)
+	}
+	for _, write := range s.Also {
+		write(e)
+	}
+}
+
+// Beginning is the Begin of something that may take long. A nil Beginning has none.
+type Beginning struct {
+	sink  *Sink
+	event *Event
+	timer *time.Timer
+
+	mu      sync.Mutex
+	over    bool
+	written bool
+}
+
+// BeginAfter records the beginning of what has not ended when so much time has
+// passed.
+func (s *Sink) BeginAfter(d time.Duration, e *Event) *Beginning {
+	if s.Audit == nil {
+		return nil
+	}
+	e.Phase = Begin
+	b := &Beginning{sink: s, event: e}
+	b.timer = time.AfterFunc(d, b.write)
+	return b
+}
+
+// write is what the timer calls.
+func (b *Beginning) write() {
+	defer panics.Log(b.sink.Log, "a record could not be written")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return // when the timer had fired
+	}
+	b.written = true
+	b.event.Duration = time.Since(b.event.Time)
+	b.sink.Audit.write(b.event)
+}
+
+// Ended reports whether the beginning has been recorded. It will not be any more.
+func (b *Beginning) Ended() (written bool) {
+	if b == nil {
+		return false
+	}
+	b.timer.Stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	return b.written
+}
