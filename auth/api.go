@@ -123,6 +123,21 @@ func (c *caller) persist(ctx context.Context, call apiCall, out any, as func() (
 	}
 }
 
+// pause is how long to wait before the call is made again, 0 if it is not. A
+// rate limit that ends soon is waited for once, where only a question is asked.
+func (c apiCall) pause(e *Error, tries int) time.Duration {
+	switch {
+	case e == nil, tries == maxTries:
+		return 0
+	case e.transient():
+		pause := firstPause << (tries - 1)
+		return pause - jitter(pause/2)
+	case tries == 1 && c.method == http.MethodGet && e.wait <= maxWait:
+		return e.wait
+	}
+	return 0
+}
+
 // rememberRefusal keeps GitHub's refusal as long as it will refuse the same.
 func (f *flights) rememberRefusal(key string, err error) {
 	if e, ok := errors.AsType[*Error](err); ok {

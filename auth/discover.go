@@ -9,47 +9,6 @@ import (
 	"time"
 )
 
-const (
-	// maxDiscovered bounds the entries for each App: an account and a repository for
-	// each token that is kept.
-	maxDiscovered = 2 * maxTokens
-	// foundFor is for how long an installation is remembered after it was used: as
-	// long as its token is, of which GitHub said with the mint that it is still there.
-	foundFor = time.Hour
-	// believedFor is how old what GitHub said must be to be asked for anew where it
-	// then refuses something.
-	believedFor = 10 * time.Minute
-	// learnedFor is for how long that is remembered which GitHub did not say in so many words.
-	learnedFor = 10 * time.Minute
-	missingFor = time.Minute // an installation is noticed after this
-)
-
-// found is a remembered answer of GitHub. The zero value means: none.
-type found struct {
-	inst  *installation
-	all   bool // it covers every repository of the account
-	filed bool // under the account, for all that is its own
-
-	asked time.Time // when GitHub said so
-	used  time.Time // about when it was of use last
-	cut   bool      // there is more than was looked at
-
-	login string // of the account, in lower case, if the key is an id and that is known
-	named Owner  // whose id the key is, if the key is an id and that is known
-}
-
-// ttl is for how long an answer is remembered.
-func (f found) ttl() time.Duration {
-	switch {
-	case f.inst == nil:
-		return missingFor
-	case f.inst.reappeared:
-		return refusedFor
-	default:
-		return foundFor
-	}
-}
-
 // installationAnswer is what is read of GitHub's installation object.
 type installationAnswer struct {
 	ID                  InstallationID `json:"id"`

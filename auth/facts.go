@@ -5,44 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
-
-const (
-	// factsFor is after how long an installation's account, permissions and
-	// repositories are asked for anew, while what was known is used on. Where a grant
-	// of GitHub's that ends in between makes a mint fail, that is done at once.
-	factsFor = 5 * time.Minute
-	// pageFor is how much later for each page of repositories: they cost quota.
-	pageFor = time.Minute
-	// factsKept is how long they are remembered where nobody asks.
-	factsKept = 30 * time.Minute
-	maxFacts  = 1000 // installations of which they are remembered
-	// maxRepositoryPages bounds the walk through an installation's
-	// repositories, a hundred a page. It costs quota, every factsFor.
-	maxRepositoryPages = 20
-	// askAgainAfter is how old what GitHub said must be to be asked for anew
-	// where it seems to be wrong, for each page of it: it costs quota.
-	askAgainAfter = 10 * time.Second
-)
-
-// facts are what GitHub says about an installation.
-type facts struct {
-	account     Owner
-	permissions map[string]string
-	of          *installation
-	made        time.Time
-	renewing    atomic.Bool
-}
-
-// listing is an installation's repositories.
-type listing struct {
-	all      []repository
-	complete bool // there are no more than that
-	made     time.Time
-	renewing atomic.Bool
-}
 
 // factsOf asks GitHub about an installation.
 func (c *catalogue) factsOf(ctx context.Context, inst *installation) (*facts, error) {
@@ -68,12 +32,6 @@ func (c *catalogue) newFacts(ctx context.Context, inst *installation) (*facts, e
 		return f, nil
 	})
 }
-
-// pages is how many pages the list takes.
-func (l *listing) pages() time.Duration { return time.Duration(1 + len(l.all)/maxPage) }
-
-// goodFor is after how long the list is asked for anew.
-func (l *listing) goodFor() time.Duration { return factsFor + (l.pages()-1)*pageFor }
 
 // askFacts is docs.github.com "Get an installation for the authenticated app".
 func (i *installation) askFacts(ctx context.Context) (*facts, error) {

@@ -31,6 +31,12 @@ func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Cr
 	return other, nil
 }
 
+// takesAny reports whether any App will do that covers the owner. A narrowed
+// token is asked of the App whose permissions it was written for.
+func (w *Want) takesAny(apps []*appState) bool {
+	return len(apps) > 1 && w.Installation == 0 && w.Narrow == nil
+}
+
 // exhausted reports whether another App should serve: GitHub's limit is reached, or
 // it refuses to mint for this one.
 func (c Credential) exhausted(err error, r Resource) bool {

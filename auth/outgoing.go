@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -70,11 +71,14 @@ func (e *CredentialError) Unwrap() error { return e.Err }
 // Bodies up to replay.Max are kept to be sent again. req is changed. The error is
 // next's, or a *CredentialError.
 func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) (*http.Response, error) {
-	var resp *http.Response
-	err := s.proveFirst(req, out)
-	if err != nil {
+	if kind := out.Credential.Kind(); kind != nil && !kind.Limitable() && out.Want.isConfined() {
+		return nil, &CredentialError{fmt.Errorf("a %s cannot be limited", kind)}
+	}
+	if err := s.proveFirst(req, out); err != nil {
 		return nil, err
 	}
+	var resp *http.Response
+	var err error
 	if a := s.authorityOf(out); a != nil {
 		resp, err = send(next, req, a)
 	} else {
@@ -85,6 +89,21 @@ func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) 
 	}
 	s.learn(out, resp)
 	return resp, nil
+}
+
+// proveFirst sees to it that GitHub knows the token of a request that cannot be sent
+// again. The error is a *CredentialError.
+func (s *Source) proveFirst(req *http.Request, out *Outgoing) error {
+	large := req.ContentLength > replay.Max || req.ContentLength < 0
+	if !large || req.Body == nil || req.Body == http.NoBody {
+		return nil
+	}
+	fresh, err := s.prove(req.Context(), *out.Credential, out.Want)
+	if err != nil {
+		return &CredentialError{err}
+	}
+	*out.Credential = fresh
+	return nil
 }
 
 // authorityOf returns what is sent for a request, nil for what cannot be healed.

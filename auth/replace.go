@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"ghapp-proxy/replay"
 )
 
 // replace returns the credential to use instead of one that GitHub refuses
@@ -56,21 +54,6 @@ func (s *Source) regrant(ctx context.Context, refused Credential, want Want, acc
 		return refused, err
 	}
 	return fresh, nil
-}
-
-// proveFirst sees to it that GitHub knows the token of a request that cannot be sent
-// again. The error is a *CredentialError.
-func (s *Source) proveFirst(req *http.Request, out *Outgoing) error {
-	large := req.ContentLength > replay.Max || req.ContentLength < 0
-	if !large || req.Body == nil || req.Body == http.NoBody {
-		return nil
-	}
-	fresh, err := s.prove(req.Context(), *out.Credential, out.Want)
-	if err != nil {
-		return &CredentialError{err}
-	}
-	*out.Credential = fresh
-	return nil
 }
 
 // prove waits until GitHub knows a token that was minted a moment ago, which costs

@@ -20,21 +20,6 @@ const (
 	maxWait = 5 * time.Second
 )
 
-// pause is how long to wait before the call is made again, 0 if it is not. A
-// rate limit that ends soon is waited for once, where only a question is asked.
-func (c apiCall) pause(e *Error, tries int) time.Duration {
-	switch {
-	case e == nil, tries == maxTries:
-		return 0
-	case e.transient():
-		pause := firstPause << (tries - 1)
-		return pause - jitter(pause/2)
-	case tries == 1 && c.method == http.MethodGet && e.wait <= maxWait:
-		return e.wait
-	}
-	return 0
-}
-
 // transient reports whether the same call may succeed in a moment: GitHub has
 // trouble, or the network.
 func (e *Error) transient() bool {

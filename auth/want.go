@@ -31,11 +31,8 @@ func (w *Want) counting(ctx context.Context, inst *installation) context.Context
 	return unlimited(ctx)
 }
 
-// takesAny reports whether any App will do that covers the owner. A narrowed
-// token is asked of the App whose permissions it was written for.
-func (w *Want) takesAny(apps []*appState) bool {
-	return len(apps) > 1 && w.Installation == 0 && w.Narrow == nil
-}
+// isConfined reports whether the credential must be for less than its whole.
+func (w *Want) isConfined() bool { return w.Within != nil || w.Narrow != nil }
 
 // owners are all whom a want names.
 func (w *Want) owners() []Owner { return append([]Owner{w.Owner}, w.Others...) }

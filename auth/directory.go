@@ -6,6 +6,22 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxDiscovered bounds the entries for each App: an account and a repository for
+	// each token that is kept.
+	maxDiscovered = 2 * maxTokens
+	// foundFor is for how long an installation is remembered after it was used: as
+	// long as its token is, of which GitHub said with the mint that it is still there.
+	foundFor = time.Hour
+	// believedFor is how old what GitHub said must be to be asked for anew where it
+	// then refuses something.
+	believedFor = 10 * time.Minute
+	// learnedFor is for how long that is remembered which GitHub did not say in so many words.
+	learnedFor = 10 * time.Minute
+	missingFor = time.Minute // an installation is noticed after this
 )
 
 // directory is where one App is installed: what the configuration says, and what
@@ -159,3 +175,70 @@ func (i *installation) remedy() string {
 		return fmt.Sprintf("check %s = %d in the configuration%s", strings.Join(i.settings, ", "), i.id, why)
 	}
 }
+
+// found is a remembered answer of GitHub. The zero value means: none.
+type found struct {
+	inst  *installation
+	all   bool // it covers every repository of the account
+	filed bool // under the account, for all that is its own
+
+	asked time.Time // when GitHub said so
+	used  time.Time // about when it was of use last
+	cut   bool      // there is more than was looked at
+
+	login string // of the account, in lower case, if the key is an id and that is known
+	named Owner  // whose id the key is, if the key is an id and that is known
+}
+
+// ttl is for how long an answer is remembered.
+func (f found) ttl() time.Duration {
+	switch {
+	case f.inst == nil:
+		return missingFor
+	case f.inst.reappeared:
+		return refusedFor
+	default:
+		return foundFor
+	}
+}
+
+const (
+	// factsFor is after how long an installation's account, permissions and
+	// repositories are asked for anew, while what was known is used on. Where a grant
+	// of GitHub's that ends in between makes a mint fail, that is done at once.
+	factsFor = 5 * time.Minute
+	// pageFor is how much later for each page of repositories: they cost quota.
+	pageFor = time.Minute
+	// factsKept is how long they are remembered where nobody asks.
+	factsKept = 30 * time.Minute
+	maxFacts  = 1000 // installations of which they are remembered
+	// maxRepositoryPages bounds the walk through an installation's
+	// repositories, a hundred a page. It costs quota, every factsFor.
+	maxRepositoryPages = 20
+	// askAgainAfter is how old what GitHub said must be to be asked for anew
+	// where it seems to be wrong, for each page of it: it costs quota.
+	askAgainAfter = 10 * time.Second
+)
+
+// facts are what GitHub says about an installation.
+type facts struct {
+	account     Owner
+	permissions map[string]string
+	of          *installation
+	made        time.Time
+	renewing    atomic.Bool
+}
+
+// listing is an installation's repositories.
+type listing struct {
+	all      []repository
+	complete bool // there are no more than that
+	made     time.Time
+	renewing atomic.Bool
+}
+
+// pages is how many pages the list takes.
+func (l *listing) pages() time.Duration { return time.Duration(1 + len(l.all)/maxPage) }
+
+// goodFor is after how long the list is asked for anew.
+func (l *listing) goodFor() time.Duration { return factsFor + (l.pages()-1)*pageFor }
