@@ -171,6 +171,12 @@ func TestAttackDeniedListings(t *testing.T) {
 		json    = "\nContent-Type: application/json\n\n"
 	)
 	for _, a := range []attack{
+		{request: "GET /repos/acme/rockets.git", want: denied},
+		{request: "GET /repos/acme/rockets.json", want: denied},
+		{request: "GET /repos/acme/rockets;x/issues", want: denied},
+		{request: "GET /repos/acme/%2572ockets/issues", want: denied},
+		{request: "GET /repos/acme/rockets%20/issues", want: denied},
+		{host: codeload, request: "GET /acme/rockets.git/zip/main", want: denied},
 		{request: "GET /orgs/acme/repos", want: listing},
 		{request: "GET /ORGS/Acme/repos", want: listing},
 		{request: "GET /%6frgs/%61cme/repos", want: listing},

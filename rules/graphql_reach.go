@@ -135,14 +135,14 @@ func isConnection(typ string) bool {
 // accounts are the types that have repositories, and what is in them.
 var accounts = []string{"Actor", "Enterprise", "Organization", "RepositoryOwner", "Team", "User"}
 
-// lists reports whether a field lists repositories, finds them, takes one by its
-// name, or leads from an account to what is in them.
+// lists reports whether a field lists repositories, finds them, or leads from an
+// account to one of them or to what is in them.
 func (w *walker) lists(f *ast.Field, in, to string) bool {
 	item := leads()[to]["nodes"].to
 	switch {
 	case in == "Query" && f.Name == "search":
 		return !strings.EqualFold(w.searchType(f), "USER")
-	case item == "Repository", f.Name == "repository" && f.Arguments.ForName("name") != nil:
+	case item == "Repository":
 		return true
 	case slices.Contains(accounts, to), slices.Contains(accounts, item):
 		return false

@@ -47,6 +47,7 @@ func TestReach(t *testing.T) {
 			`{organization(login:"acme"){repositories(first:9){totalCount}}}`,
 			`{search(query:"x",type:USER,first:9){nodes{...on User{login}}}}`,
 			in(`issue(number:1){parent{number repository{nameWithOwner}} closedByPullRequestsReferences(first:1){nodes{number repository{name}}}}`),
+			`{user(login:"octocat"){followers(first:9){nodes{login}} organizations(first:9){nodes{login name}}}}`,
 			in(`assignableUsers(first:9){nodes{login name} totalCount} issue(number:1){participants(first:9){nodes{login}}}`),
 		},
 		ReachOwners: {

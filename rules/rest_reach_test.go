@@ -186,3 +186,30 @@ func TestListingsPassNoRule(t *testing.T) {
 		}
 	}
 }
+
+// TestDeniedInDisguise: a name is denied however a server might read it.
+func TestDeniedInDisguise(t *testing.T) {
+	denies, lets := ruleSet(t, "deny repo:acme/rockets"), ruleSet(t, "installation repo:acme/rockets app:b")
+	for _, in := range []string{
+		"GET api.github.com/repos/acme/rockets.git", "GET api.github.com/repos/acme/rockets.json", "GET api.github.com/repos/acme/Rockets.GIT/issues",
+		"GET api.github.com/repos/acme/rockets%2egit/issues", "GET api.github.com/repos/acme/rockets%20/issues", "GET api.github.com/repos/acme/rockets;x/issues",
+		"GET api.github.com/repos/acme/%2572ockets/issues", "GET api.github.com/repos/%2561cme/rockets/issues", "GET api.github.com/repos/acme;x/rockets/issues",
+		"GET api.github.com/repos/acme/rockets.wiki", "GET api.github.com/repos/acme/rockets.wiki.git", "GET ghe.example.com/api/v3/repos/acme/rockets.git",
+		"GET raw.githubusercontent.com/acme/rockets.git/main/x", "GET codeload.github.com/acme/rockets.git/zip/main", "GET codeload.github.com/acme/%2572ockets/zip/main",
+		"POST uploads.github.com/repos/acme/rockets.git/releases/1/assets", "GET api.github.com/search/issues?q=repo:acme/rockets.git",
+		"PUT api.github.com/orgs/acme/teams/x/repos/acme/rockets.git",
+	} {
+		route, err := denies.Route(request(t, in))
+		if got := decision(route); err != nil || got != "denied 1" {
+			t.Errorf("Route(%q) is %q, %v, want it denied", in, got, err)
+		}
+		if route, err := lets.Route(request(t, in)); err != nil || route.App != "" {
+			t.Errorf("Route(%q) takes the App of another's rule, %v", in, err)
+		}
+	}
+	for _, in := range []string{"GET api.github.com/repos/acme/rockets.js", "GET api.github.com/repos/acme/rockets2", "GET api.github.com/repos/acme/.git"} {
+		if route, err := denies.Route(request(t, in)); err != nil || route.Refused != "" {
+			t.Errorf("Route(%q) is refused: %q, %v", in, route.Refused, err)
+		}
+	}
+}

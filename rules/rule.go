@@ -196,6 +196,7 @@ func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || 
 // request names.
 func (r *Rule) isReached(route *Route) bool {
 	reached := func(s Subject) bool {
+		s = s.lenient()
 		owner := func(g Glob) bool { return g.MatchOwner(&s) }
 		part := func(g Glob) bool { return g.MatchOwnerPart(&s) }
 		return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) && slices.ContainsFunc(r.Repositories, part)
@@ -308,7 +309,17 @@ func (r *Rule) matchesSubjects(route *Route) bool {
 	return !decisive
 }
 
+// matchesSubject reports whether one subject matches, for a rule that denies in any
+// reading of its names.
 func (r *Rule) matchesSubject(s *Subject) bool {
+	if r.matchesNames(s) {
+		return true
+	}
+	lenient := s.lenient()
+	return r.Deny != "" && lenient != *s && r.matchesNames(&lenient)
+}
+
+func (r *Rule) matchesNames(s *Subject) bool {
 	owner := func(g Glob) bool { return g.MatchOwner(s) }
 	repo := func(g Glob) bool { return g.MatchRepository(s) }
 	return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) &&
