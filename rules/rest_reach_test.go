@@ -193,7 +193,7 @@ func TestDeniedInDisguise(t *testing.T) {
 	for _, in := range []string{
 		"GET api.github.com/repos/acme/rockets.git", "GET api.github.com/repos/acme/rockets.json", "GET api.github.com/repos/acme/Rockets.GIT/issues",
 		"GET api.github.com/repos/acme/rockets%2egit/issues", "GET api.github.com/repos/acme/rockets%20/issues", "GET api.github.com/repos/acme/rockets;x/issues",
-		"GET api.github.com/repos/acme/%2572ockets/issues", "GET api.github.com/repos/%2561cme/rockets/issues", "GET api.github.com/repos/acme;x/rockets/issues",
+		"GET api.github.com/repos/acme/%252572ockets/issues", "GET api.github.com/repos/acme/%2572ockets/issues", "GET api.github.com/repos/%2561cme/rockets/issues", "GET api.github.com/repos/acme;x/rockets/issues",
 		"GET api.github.com/repos/acme/rockets.wiki", "GET api.github.com/repos/acme/rockets.wiki.git", "GET ghe.example.com/api/v3/repos/acme/rockets.git",
 		"GET raw.githubusercontent.com/acme/rockets.git/main/x", "GET codeload.github.com/acme/rockets.git/zip/main", "GET codeload.github.com/acme/%2572ockets/zip/main",
 		"POST uploads.github.com/repos/acme/rockets.git/releases/1/assets", "GET api.github.com/search/issues?q=repo:acme/rockets.git",
