@@ -312,11 +312,12 @@ func (r *Rule) matchesSubjects(route *Route) bool {
 // matchesSubject reports whether one subject matches, for a rule that denies in any
 // reading of its names.
 func (r *Rule) matchesSubject(s *Subject) bool {
-	if r.matchesNames(s) {
-		return true
+	matches := r.matchesNames(s)
+	if r.Deny == "" || matches {
+		return matches
 	}
 	lenient := s.lenient()
-	return r.Deny != "" && lenient != *s && r.matchesNames(&lenient)
+	return lenient != *s && r.matchesNames(&lenient)
 }
 
 func (r *Rule) matchesNames(s *Subject) bool {
