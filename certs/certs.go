@@ -26,7 +26,8 @@
 //	os.Stdout.Write(ca.PEM()) // what clients must trust
 //
 // [Open] keeps CAs in a directory. A root cannot be widened: hosts that it does
-// not permit get one beside it.
+// not permit get one beside it. [Renew] lets the CA before go on for a while, and
+// has the new root certify the old one, for clients that trust only one of them.
 //
 // # Limitations
 //
@@ -93,6 +94,7 @@ type CA struct {
 	instance string
 	key      crypto.Signer       // of chain[0]
 	chain    []*x509.Certificate // the signing certificate, its issuers, the root
+	before   *overlap            // nil for none
 	origin   origin
 	path     string
 	leaves   map[string]*leaf // host → its certificate; the map itself never changes
@@ -105,17 +107,30 @@ func New(spec Spec) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, certificates, err := generate(spec)
+	m, _, err := generate(spec, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make CA for %s: %w", spec.Instance, err)
 	}
-	return assemble(material{key, certificates}, spec, origin{hint: "start the proxy again"})
+	return assemble(m, spec, origin{hint: "start the proxy again"})
 }
 
-// PEM returns the root, which clients must trust, as one PEM block. The caller
-// owns the slice.
+// PEM returns the root, which clients must trust, in PEM. For a while after a
+// renewal it is followed by the root before. The caller owns the slice.
 func (ca *CA) PEM() []byte {
-	return encodeCertificates(ca.root())
+	roots := []*x509.Certificate{ca.root()}
+	if !ca.OverlapEnd().IsZero() {
+		roots = append(roots, ca.before.root)
+	}
+	return encodeCertificates(roots...)
+}
+
+// OverlapEnd returns until when, after a renewal, clients may trust the root
+// before or the new one; zero if there is nothing but the CA itself.
+func (ca *CA) OverlapEnd() time.Time {
+	if ca.before == nil || !time.Now().Before(ca.before.until()) {
+		return time.Time{}
+	}
+	return ca.before.until()
 }
 
 // Hosts returns the hosts that the CA signs for, sorted.
@@ -129,6 +144,15 @@ func (ca *CA) Path() string { return ca.path }
 // Expires returns when the first certificate of the CA expires. From then on
 // [CA.Certificate] returns an error.
 func (ca *CA) Expires() time.Time { return firstEnd(ca.chain) }
+
+// Expiring returns a fault that says what to do if the CA expires within
+// [Notice], or has, else nil.
+func (ca *CA) Expiring() *Error {
+	if err := checkEnd(ca.chain, time.Now().Add(Notice)); err != nil {
+		return ca.origin.fault(err)
+	}
+	return nil
+}
 
 // String names the CA by its root, and never shows the key.
 func (ca *CA) String() string {

@@ -75,7 +75,7 @@ func forge(t *testing.T, ca *CA, names ...string) [][]byte {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	c, err := sign(template, ca.signer(), key, ca.key)
+	c, err := sign(template, ca.signer(), key.Public(), ca.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestIntermediateSignsNoAuthority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if below, err = sign(below, ca.signer(), key, ca.key); err != nil {
+	if below, err = sign(below, ca.signer(), key.Public(), ca.key); err != nil {
 		t.Fatal(err)
 	}
 	_, leaf, err := signLeaf([]string{"github.com"}, time.Now(), below, key)
@@ -182,8 +182,8 @@ func TestWrongClocks(t *testing.T) {
 func TestAuthorityShape(t *testing.T) {
 	ca := newCA(t, github)
 	signer, root := ca.signer(), ca.root()
-	if !signer.MaxPathLenZero || signer.MaxPathLen != 0 || root.MaxPathLen != 1 {
-		t.Errorf("MaxPathLen = %d, %d, want 0, 1", signer.MaxPathLen, root.MaxPathLen)
+	if !signer.MaxPathLenZero || signer.MaxPathLen != 0 || root.MaxPathLen != 2 {
+		t.Errorf("MaxPathLen = %d, %d, want 0, 2", signer.MaxPathLen, root.MaxPathLen)
 	}
 	want := []string{"github.com", "raw.githubusercontent.com"} // api. is below the first
 	if !slices.Equal(signer.PermittedDNSDomains, want) || !signer.PermittedDNSDomainsCritical {

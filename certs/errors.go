@@ -28,7 +28,7 @@ func (e *Error) Unwrap() error { return e.Reason }
 
 // Remedies for CAs from the state directory and from files of the user.
 const (
-	hintRenew = "run `ghapp-proxy ca --renew` to replace the CA; clients must then trust the new root"
+	hintRenew = "run `ghapp-proxy ca --renew` to replace the CA; clients must then trust what `ghapp-proxy ca` prints"
 	hintFiles = "put other files in place of [ca] cert_file and key_file, on every replica; without these two settings " +
 		"`ghapp-proxy ca --renew` makes a CA for the configured hosts"
 )

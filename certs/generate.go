@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,29 +16,30 @@ import (
 )
 
 // generate makes an intermediate with its key, and the root that signed it,
-// whose key nobody keeps.
-func generate(spec Spec) (*ecdsa.PrivateKey, []*x509.Certificate, error) {
+// whose key nobody keeps. If before is not nil, that root also signs its root:
+// cross.
+func generate(spec Spec, before *material) (m material, cross *x509.Certificate, err error) {
 	rootKey, root, err := authority(spec, "root")
 	if err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
-	root.MaxPathLen = 1
-	root, err = sign(root, root, rootKey, rootKey)
+	root.MaxPathLen = 2 // the intermediate, and the root before
+	root, err = sign(root, root, rootKey.Public(), rootKey)
 	if err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	key, intermediate, err := authority(spec, "issuing CA")
 	if err != nil {
-		return nil, nil, err
+		return m, nil, err
 	}
 	intermediate.MaxPathLenZero = true
 	intermediate.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	constrain(intermediate, spec)
-	intermediate, err = sign(intermediate, root, key, rootKey)
-	if err != nil {
-		return nil, nil, err
+	intermediate, err = sign(intermediate, root, key.Public(), rootKey)
+	if err == nil && before != nil {
+		cross, err = before.crossSign(root, rootKey)
 	}
-	return key, []*x509.Certificate{intermediate, root}, nil
+	return material{key, []*x509.Certificate{intermediate, root}}, cross, err
 }
 
 // authority returns a new key and what root and intermediate have in common.
@@ -99,15 +101,15 @@ func keyID(key *ecdsa.PrivateKey) ([]byte, error) {
 	return sum[:20], nil
 }
 
-// sign completes template for the public half of key, signed by parentKey.
-func sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey, parentKey any) (*x509.Certificate, error) {
+// sign completes template for public, signed by parentKey.
+func sign(template, parent *x509.Certificate, public crypto.PublicKey, parentKey any) (*x509.Certificate, error) {
 	// RFC 5280, section 4.1.2.2: positive, and 20 octets at most.
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err
 	}
 	template.SerialNumber = serial
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, parentKey)
 	if err != nil {
 		return nil, err
 	}

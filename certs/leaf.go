@@ -70,18 +70,28 @@ func (ca *CA) renewLeaf(l *leaf, host string) (*tls.Certificate, error) {
 }
 
 func (ca *CA) mint(host string, now time.Time) (*minted, error) {
-	key, certificate, err := signLeaf([]string{host}, now, ca.signer(), ca.key)
+	signer, signerKey, limit := ca.signer(), ca.key, ca.Expires()
+	sent := ca.chain[:len(ca.chain)-1] // clients have the root
+	if old := ca.before; old.signs(host, now) {
+		signer, signerKey, limit = old.signer, old.key, old.until()
+		sent = []*x509.Certificate{old.signer, old.cross}
+	}
+	key, certificate, err := signLeaf([]string{host}, now, signer, signerKey)
 	if err != nil {
 		return nil, err
 	}
 	chain := [][]byte{certificate.Raw}
-	for _, issuer := range ca.chain[:len(ca.chain)-1] { // clients have the root
+	for _, issuer := range sent {
 		chain = append(chain, issuer.Raw)
+	}
+	renew := now.Add(certificate.NotAfter.Sub(now) / 3 * 2)
+	if renew.After(limit) {
+		renew = limit
 	}
 	return &minted{
 		certificate: &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: certificate},
 		begin:       certificate.NotBefore,
-		renew:       now.Add(certificate.NotAfter.Sub(now) / 3 * 2),
+		renew:       renew,
 	}, nil
 }
 
@@ -109,6 +119,6 @@ func signLeaf(hosts []string, now time.Time, issuer *x509.Certificate, issuerKey
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, issuer, key, issuerKey)
+	}, issuer, key.Public(), issuerKey)
 	return key, certificate, err
 }

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -65,7 +66,7 @@ func openOne(dir string, spec Spec) (ca *CA, rest []string, err error) {
 	ca, rest, err = openPrivate(file, spec)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Whoever is first wins. All read what the winner wrote.
-		if err := create(file, spec, placeFirst); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := create(file, spec); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, nil, err
 		}
 		ca, rest, err = openPrivate(file, spec)
@@ -95,7 +96,8 @@ func Names(dir string, spec Spec) ([]string, error) {
 	return names, nil
 }
 
-// Unfit returns the [Names] of the CAs in dir that [Open] refuses.
+// Unfit returns the [Names] of the CAs in dir that [Open] refuses, or that expire
+// within [Notice].
 func Unfit(dir string, spec Spec) ([]string, error) {
 	spec, err := spec.normalize()
 	if err != nil {
@@ -104,15 +106,29 @@ func Unfit(dir string, spec Spec) ([]string, error) {
 	names, err := Names(dir, spec)
 	return slices.DeleteFunc(names, func(name string) bool {
 		one := spec.named(name)
-		_, _, err := openPrivate(privateFile(dir, one), one)
-		return err == nil || errors.Is(err, fs.ErrNotExist)
+		ca, _, err := openPrivate(privateFile(dir, one), one)
+		return err == nil && ca.Expiring() == nil || errors.Is(err, fs.ErrNotExist)
 	}), err
 }
 
 // Renew makes a new CA in place of the one called name, which is one of [Names],
 // whatever there is, and returns it. Proxies that run keep the old one until they
-// start again; clients must trust the new root.
+// start again.
+//
+// The CA before, if it is fit for it, goes on for [Overlap] or to its last day,
+// in <name>.key.old: [CA.PEM] has both roots, and leaves are good for those who
+// trust either. A second renewal in this time is refused.
 func Renew(dir string, spec Spec, name string) (*CA, error) {
+	return replace(dir, spec, name, beforeRenewal)
+}
+
+// RenewAtOnce is [Renew] without the CA before, for a key that somebody else may
+// have: clients must trust the new root as soon as the proxy uses it.
+func RenewAtOnce(dir string, spec Spec, name string) (*CA, error) {
+	return replace(dir, spec, name, func(string, Spec) (*material, error) { return nil, nil })
+}
+
+func replace(dir string, spec Spec, name string, keep func(file string, spec Spec) (*material, error)) (*CA, error) {
 	spec, err := spec.normalize()
 	if err != nil {
 		return nil, err
@@ -122,7 +138,18 @@ func Renew(dir string, spec Spec, name string) (*CA, error) {
 	}
 	spec = spec.named(name)
 	file := privateFile(dir, spec)
-	if err := create(file, spec, os.Rename); err != nil {
+	before, err := keep(file, spec)
+	if err != nil {
+		return nil, err
+	}
+	m, cross, err := generate(spec, before)
+	if err != nil {
+		return nil, fmt.Errorf("make CA for %s: %w", spec.Instance, err)
+	}
+	if err := writeOld(file, before, cross); err != nil { // first: alone it has no effect
+		return nil, err
+	}
+	if err := m.write(file, os.Rename); err != nil {
 		return nil, err
 	}
 	ca, _, err := openPrivate(file, spec)
@@ -176,9 +203,19 @@ func openPrivate(file string, spec Spec) (ca *CA, rest []string, err error) {
 	if err := m.checkStored(spec); err != nil {
 		return nil, nil, from.fault(err)
 	}
+	before, err := openOld(file, m, spec)
+	if err != nil {
+		return nil, nil, err
+	}
 	spec.Hosts, rest = m.split(spec.Hosts)
-	ca, err = assemble(m, spec, from)
-	return ca, rest, err
+	if before != nil {
+		spec.Hosts, rest = before.leave(filepath.Dir(file), spec, rest)
+	}
+	if ca, err = assemble(m, spec, from); err != nil {
+		return nil, nil, err
+	}
+	ca.before = before
+	return ca, rest, nil
 }
 
 // split returns the hosts that m permits, and the others.
@@ -197,12 +234,24 @@ func (m material) split(hosts []string) (permitted, others []string) {
 // made for fewer hosts. A CA that permits more than spec is refused: somebody
 // narrowed the hosts for a reason.
 func (m material) checkStored(spec Spec) error {
-	if n := len(m.certificates); n != 2 {
-		return fmt.Errorf("holds %d certificates, not an intermediate and its root", n)
+	if err := m.checkShape(); err != nil {
+		return err
 	}
 	if err := checkEnd(m.certificates, time.Now().Add(RenewalMargin)); err != nil {
 		return err
 	}
+	return m.checkLimits(spec)
+}
+
+func (m material) checkShape() error {
+	if n := len(m.certificates); n != 2 {
+		return fmt.Errorf("holds %d certificates, not an intermediate and its root", n)
+	}
+	return nil
+}
+
+// checkLimits returns an error unless the names that m permits suit spec.
+func (m material) checkLimits(spec Spec) error {
 	signer := m.certificates[0]
 	has, want := slices.Sorted(slices.Values(signer.PermittedDNSDomains)), spec.permitted()
 	tooMuch := func(name string) bool { return !permits(want, name) }
@@ -238,7 +287,7 @@ func readPrivate(file string) ([]byte, error) {
 		return nil, origin{file, hintRenew}.fault(err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && checksModes() {
-		hint := "run `chmod 600 " + shellQuote(file) + "`, or `ghapp-proxy ca --renew` if somebody may have read it"
+		hint := "run `chmod 600 " + shellQuote(file) + "`, or `ghapp-proxy ca --renew --at-once` if somebody may have read it"
 		return nil, origin{file, hint}.faultf("others can use the private key of the CA (mode %#o)", mode)
 	}
 	if err := checkSafe(file); err != nil {
@@ -247,20 +296,33 @@ func readPrivate(file string) ([]byte, error) {
 	return data, nil
 }
 
-// create makes a CA and places it at file, by placeFirst to keep or os.Rename to
-// replace what is there.
-func create(file string, spec Spec, place func(from, to string) error) error {
-	key, certificates, err := generate(spec)
+// create makes a CA and places it at file, unless there is one.
+func create(file string, spec Spec) error {
+	m, _, err := generate(spec, nil)
 	if err != nil {
 		return fmt.Errorf("make CA for %s: %w", spec.Instance, err)
 	}
+	return m.write(file, placeFirst)
+}
+
+// write places m at file, by placeFirst to keep or os.Rename to replace what is
+// there.
+func (m material) write(file string, place func(from, to string) error) error {
+	data, err := encodePrivate(m.key, m.certificates)
+	if err != nil {
+		return err
+	}
+	return writeFile(file, data, 0o600, place)
+}
+
+// encodePrivate returns what [parse] reads.
+func encodePrivate(key crypto.Signer, certificates []*x509.Certificate) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return fmt.Errorf("make CA for %s: %w", spec.Instance, err)
+		return nil, fmt.Errorf("encode the key of the CA: %w", err)
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	data = append(data, encodeCertificates(certificates...)...)
-	return writeFile(file, data, 0o600, place)
+	return append(data, encodeCertificates(certificates...)...), nil
 }
 
 // publish makes <name>.pem hold the root. An Open that overlaps with a Renew

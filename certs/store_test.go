@@ -145,7 +145,7 @@ func TestWeakConstraints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if root, err = sign(root, root, rootKey, rootKey); err != nil {
+			if root, err = sign(root, root, rootKey.Public(), rootKey); err != nil {
 				t.Fatal(err)
 			}
 			key, signer, err := authority(github, "issuing CA")
@@ -154,7 +154,7 @@ func TestWeakConstraints(t *testing.T) {
 			}
 			constrain(signer, github)
 			weaken(signer)
-			if signer, err = sign(signer, root, key, rootKey); err != nil {
+			if signer, err = sign(signer, root, key.Public(), rootKey); err != nil {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
@@ -12,16 +13,20 @@ import (
 )
 
 func newCA(s *settings) *cobra.Command {
-	var path, bundle, renew bool
+	var path, bundle, renew, atOnce bool
 	cmd := &cobra.Command{
-		Use:   "ca [--path | --bundle | --renew [NAME]]",
+		Use:   "ca [--path | --bundle | --renew [--at-once] [NAME]]",
 		Short: "Print the certificate that clients must trust",
 		Long: `Print the certificate that clients must trust, as PEM; create it on first use.
 There is one for each GitHub instance, so that adding one leaves the others trusted.
 It is good for all that GitHub serves below the same names. Should the proxy serve a
 host with another name, that gets a certificate of its own, beside the first one,
 which only those who use that host need trust. The NAME of a certificate is that of
-its file without .pem.`,
+its file without .pem.
+
+After --renew and a restart of the proxy, clients may trust the certificate before or
+the new one, for 30 days or until the day before the old one expires: what this
+prints has both.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true})
@@ -31,8 +36,15 @@ its file without .pem.`,
 			if len(args) > 0 && !renew {
 				return &statusError{exitConfig, errors.New("a NAME goes with --renew")}
 			}
+			if atOnce && !renew {
+				return &statusError{exitConfig, errors.New("--at-once goes with --renew")}
+			}
 			if renew {
-				return renewCA(cmd, cfg, args)
+				replace := certs.Renew
+				if atOnce {
+					replace = certs.RenewAtOnce
+				}
+				return renewCA(cmd, cfg, args, replace)
 			}
 			cas, err := openAuthorities(cfg, onDisk(cfg))
 			if err != nil {
@@ -43,7 +55,8 @@ its file without .pem.`,
 	}
 	cmd.Flags().BoolVar(&path, "path", false, "print where the certificate is kept")
 	cmd.Flags().BoolVar(&bundle, "bundle", false, "print the system's roots as well: what SSL_CERT_FILE and its like should name")
-	cmd.Flags().BoolVar(&renew, "renew", false, "replace the CA called NAME, by default each that is unusable; clients must trust the new one")
+	cmd.Flags().BoolVar(&renew, "renew", false, "replace the CA called NAME, by default each that is unusable or expires within 30 days")
+	cmd.Flags().BoolVar(&atOnce, "at-once", false, "with --renew: without an overlap, for a key that somebody else may have")
 	cmd.MarkFlagsMutuallyExclusive("path", "bundle", "renew")
 	return cmd
 }
@@ -70,7 +83,7 @@ func printCA(cmd *cobra.Command, cfg *config.Config, cas *authorities, path, bun
 }
 
 // renewCA replaces the CA named in args, or each that cannot be used.
-func renewCA(cmd *cobra.Command, cfg *config.Config, args []string) error {
+func renewCA(cmd *cobra.Command, cfg *config.Config, args []string, replace func(dir string, spec certs.Spec, name string) (*certs.CA, error)) error {
 	if cfg.CA.CertFile != "" {
 		return errors.New("the CA is given by ca.cert_file and ca.key_file: replace these")
 	}
@@ -88,12 +101,16 @@ func renewCA(cmd *cobra.Command, cfg *config.Config, args []string) error {
 			return err
 		}
 		for _, name := range names {
-			ca, err := certs.Renew(caDir(cfg), spec, name)
+			ca, err := replace(caDir(cfg), spec, name)
 			if err != nil {
 				return err
 			}
 			renewed++
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: restart the proxy; clients must trust %s then\n", name, ca.Path())
+			by := "then"
+			if end := ca.OverlapEnd(); !end.IsZero() {
+				by = "by " + end.Format(time.DateOnly)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: restart the proxy; clients must trust %s %s\n", name, ca.Path(), by)
 		}
 	}
 	switch {

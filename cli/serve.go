@@ -114,6 +114,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	again := func(ctx context.Context) (*config.Config, error) { return load(ctx, config.Source{NoSecrets: true}) }
 	reloader := &reloader{load: again, cfg: cfg, addr: ln.Addr(), proxy: srv.Proxy, audit: audit, log: log}
 	go reloader.run(reloads, hup)
+	go cas.watchExpiry(reloads, log)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

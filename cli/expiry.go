@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// watchExpiry warns of CAs that expire soon, now and every day until ctx ends.
+func (a *authorities) watchExpiry(ctx context.Context, log *slog.Logger) {
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		a.warnOfExpiry(log)
+		select {
+		case <-ctx.Done():
+			return
+		case <-daily.C:
+		}
+	}
+}
+
+func (a *authorities) warnOfExpiry(log *slog.Logger) {
+	for _, ca := range a.all {
+		if fault := ca.Expiring(); fault != nil {
+			log.Warn(fault.Reason.Error(), "file", fault.Path, "remedy", fault.Hint)
+		}
+	}
+}
