@@ -53,8 +53,6 @@ func TestAttackReusedPort(t *testing.T) {
 // farConn is a connection from another machine.
 type farConn struct{ net.Conn }
 
-func (farConn) Close() error { return nil } // when its head has not come in time
-
 func (farConn) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080} }
 func (farConn) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 40000}
