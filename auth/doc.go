@@ -7,11 +7,12 @@
 //	source := auth.New([]*auth.App{app}, auth.Options{})
 //	defer source.Close()
 //
-//	cred, err := source.ForOwner(ctx, "github.com", auth.Owner{Login: "acme"}, true)
+//	want := auth.Want{Owner: auth.Owner{Login: "acme"}, Read: true}
+//	cred, err := source.Token(ctx, "github.com", want)
 //	if err != nil {
 //		return err // an *auth.Error or *auth.NotInstalledError: cause and remedy
 //	}
-//	req.Header["Authorization"] = cred.Bearer()
+//	resp, err := source.Send(transport, req, &auth.Outgoing{Host: "github.com", Want: want, Credential: &cred, Scheme: auth.SchemeBearer})
 //
 // # Whose installation
 //
@@ -23,7 +24,7 @@
 //
 // Where several Apps map an owner, or several are found to be installed there,
 // the first serves until a rate limit of its installation is used up but for a
-// hundredth (ObserveQuota), or until GitHub refuses it for a reason of its own: a
+// hundredth, or until GitHub refuses it for a reason of its own: a
 // wrong key, a suspension, an installation that is gone, a limit on the App. Then
 // the next serves, until the limit resets or GitHub accepts the first again. If
 // none is left the first stays, and GitHub's own words reach the client. Who
@@ -51,12 +52,28 @@
 // # Several keys
 //
 // An App's JWT is signed by the first of its Signers whose key GitHub accepts.
-// Where GitHub does not know the key, the call is made again with the next, and
-// so is a request whose JWT is given to Replace: once with each key. The first
+// Where GitHub does not know the key, the request is sent again with the next: once
+// with each key. The first
 // gets its turn again with the next JWT, after eight minutes at most, so that a
 // key can be listed before GitHub knows it. When GitHub has refused all, they
 // are tried in turn again after ten seconds. A Signer that fails is asked again
 // after as long, if no other can stand in.
+//
+// # Sending
+//
+// Send sends a request with a credential, and again where GitHub refuses one that
+// should be good: for fifteen seconds with the same token where that was just minted,
+// else once with a new one. A repository that GitHub does not show to a new token is
+// waited for, six seconds, if the installation covers it, which GitHub is asked
+// first; a permission, if the token was minted with it. If the installation has
+// been granted it since, or the repository has another owner, there is another
+// token. From the answer it learns what later requests need. The Source's own calls
+// go the same way.
+//
+// # Where tokens lie
+//
+// Tokens lie in a Store: within the process, unless Options has another one, which
+// several processes can share. A token is minted once for all of them.
 //
 // # Limits
 //
@@ -70,7 +87,7 @@
 // # Limitations
 //
 // A token is used until a minute before the end that GitHub gave it, for a day
-// at most; one that is revoked earlier until somebody calls Replace. A request renews
+// at most; one that is revoked earlier until Send meets that. A request renews
 // it in the background once four fifths of that have passed, so that a token
 // asked for more rarely lapses, and whoever comes then waits for another.
 //
@@ -79,7 +96,7 @@
 // another App.
 //
 // GitHub's clock is known from the last answer that had a Date, to about two
-// seconds: answers to the Source's own calls, and what ObserveDate is told.
+// seconds: answers to the Source's own calls, and those that Send has.
 // Where ours is more than a day off, GitHub is left to complain.
 //
 // While GitHub or the network fails, rather than refuses, every request that
@@ -88,5 +105,28 @@
 // it was granted within a Scope, after five minutes.
 //
 // Nothing is revoked but by Revoke. It does not know tokens that GitHub minted
-// without our reading the answer, nor those in their last minute; they expire.
+// without our reading the answer, nor those of other processes; they expire.
+//
+// # Rooms
+//
+// The files stand in rooms, one above the other. What is in a file knows only what
+// stands before it in this list, which TestRooms reads.
+//
+//	keys: what an App proves itself with, and GitHub's clock
+//		secret.go mark.go signer.go key_text.go key.go clock.go kind.go claims.go
+//		keyring.go sealer.go
+//	names: whose something is, and what a token is good for
+//		owner.go answer.go grant.go narrow.go
+//	calls: GitHub's API is asked, each question once, and counted
+//		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
+//		app.go send.go caller.go authority.go api.go
+//	tokens: minted, renewed, replaced, and filed in a Store
+//		mintanswer.go token.go store.go mint.go
+//	directory: where an App is installed, and on what
+//		identity.go directory.go identify.go facts.go discover.go byid.go mapping.go
+//		coverage.go
+//	choice: which App, which installation, and how much of it
+//		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
+//		source.go seal.go issuer.go revoke.go whose.go uncovered.go resolve.go
+//		failover.go choose.go replace.go outgoing.go client.go plan.go
 package auth

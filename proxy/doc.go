@@ -44,15 +44,8 @@
 // leave, and what GitHub answers to a client with limits loses clone tokens.
 // Replace puts another Policy into force while the proxy runs.
 //
-// Where GitHub refuses an installation token that should be good, the forwarder's
-// transport tries again: for fifteen seconds where the token was just minted, else
-// once with a new one. A repository that GitHub does not show to a new token is
-// waited for, six seconds, if the installation covers it, which GitHub is asked
-// first; a permission, if the token was minted with it. If the installation has
-// been granted it since, or the repository has another owner, there is another
-// token. The App's JWT has another chance where GitHub does not know
-// its key, or does not agree with its times: by another key, or by GitHub's clock. A body
-// of up to a mebibyte is kept for that.
+// Where GitHub refuses a credential that should be good, package auth sends the
+// request again (auth.Source.Send). A body of up to a mebibyte is kept for that.
 //
 // Requests that only read share connections to GitHub, and are sent again over
 // another one where theirs is lost. What may change something has a connection of
