@@ -20,9 +20,9 @@ const (
 // SUBDOMAIN.ghe.com. Its fields are base URLs without a trailing slash, as they
 // appear in answers.
 type instance struct {
-	host                                               string
-	server                                             bool // Enterprise Server: one host, classic tokens
-	api, graphql, uploads, web, raw, codeload, avatars string
+	host                                      string
+	server                                    bool // Enterprise Server: one host, classic tokens
+	api, uploads, web, raw, codeload, avatars string
 }
 
 // signedHost serves what GitHub hands out as a signed URL, save for what is
@@ -41,7 +41,6 @@ func newInstance(host string) *instance {
 		return &instance{
 			host:     host,
 			api:      "https://api.github.com",
-			graphql:  "https://api.github.com/graphql",
 			uploads:  "https://uploads.github.com",
 			web:      "https://github.com",
 			raw:      "https://raw.githubusercontent.com",
@@ -52,7 +51,6 @@ func newInstance(host string) *instance {
 		return &instance{
 			host:     host,
 			api:      "https://api." + host,
-			graphql:  "https://api." + host + "/graphql",
 			uploads:  "https://uploads." + host,
 			web:      "https://" + host,
 			raw:      "https://raw." + host,
@@ -64,7 +62,6 @@ func newInstance(host string) *instance {
 		host:     host,
 		server:   true,
 		api:      "https://" + host + "/api/v3",
-		graphql:  "https://" + host + "/api/graphql",
 		uploads:  "https://" + host + "/api/uploads",
 		web:      "https://" + host,
 		raw:      "https://" + host + "/raw",
