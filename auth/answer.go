@@ -20,9 +20,9 @@ const (
 	// maxPage is how many there are on a page, as we ask for: docs.github.com
 	// "Using pagination in the REST API".
 	maxPage = 100
-	// walkFor bounds the walk through the pages of a list. GitHub answers one in
+	// walkTimeout bounds the walk through the pages of a list. GitHub answers one in
 	// less than a second.
-	walkFor = time.Minute
+	walkTimeout = time.Minute
 )
 
 var (

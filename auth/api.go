@@ -42,7 +42,7 @@ func (c *caller) do(ctx context.Context, call apiCall, out any) error {
 func (c *caller) doAs(ctx context.Context, call apiCall, out any, as func() (authority, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.persist(ctx, call, out, as); err != nil { // not a nil *Error
+	if err := c.doRetrying(ctx, call, out, as); err != nil { // not a nil *Error
 		return err
 	}
 	return nil
@@ -106,13 +106,13 @@ func (c *caller) newRequest(ctx context.Context, call apiCall) (*http.Request, e
 	return req, nil
 }
 
-// persist makes the call until it is answered, in so far as that may help.
-func (c *caller) persist(ctx context.Context, call apiCall, out any, as func() (authority, error)) *Error {
+// doRetrying makes the call until it is answered, in so far as that may help.
+func (c *caller) doRetrying(ctx context.Context, call apiCall, out any, as func() (authority, error)) *Error {
 	start := time.Now()
 	for tries := 1; ; tries++ {
 		err := c.try(ctx, call, out, as)
 		pause := call.pause(err, tries)
-		if pause == 0 || ctx.Err() != nil || time.Since(start)+pause > retryFor {
+		if pause == 0 || ctx.Err() != nil || time.Since(start)+pause > retryTimeout {
 			return err
 		}
 		select {

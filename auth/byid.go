@@ -27,7 +27,7 @@ func (d *directory) foundByID(answer installationAnswer) found {
 // walk serves all accounts for a minute, however many are asked for.
 func (d *directory) findAccount(ctx context.Context, key string) (found, error) {
 	walk, err := d.ask(ctx, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
-		ctx, cancel := context.WithTimeout(ctx, walkFor)
+		ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 		defer cancel()
 		complete, err := d.walkInstallations(ctx, maxPages)
 		return found{cut: !complete}, err
@@ -99,7 +99,7 @@ func (i *installation) repositoryName(ctx context.Context, id Owner) (Owner, err
 	if err := i.refusal(flight); err != nil {
 		return Owner{}, err
 	}
-	return asking(ctx, i.flights, flight, func(ctx context.Context) (Owner, error) {
+	return onceLimited(ctx, i.flights, flight, func(ctx context.Context) (Owner, error) {
 		var answer struct {
 			FullName string `json:"full_name"`
 		}
@@ -116,7 +116,7 @@ func (i *installation) repositoryName(ctx context.Context, id Owner) (Owner, err
 		if repo == "" || !named.plausible() {
 			return Owner{}, i.failed(call, errNoName)
 		}
-		i.of.known.set(id.key(), foundNamed(i, named), learnedFor)
+		i.of.known.set(id.key(), foundNamed(i, named), learnedTTL)
 		return named, nil
 	})
 }
@@ -131,7 +131,7 @@ func (i *installation) learnID(id, named Owner) {
 	if f, ok := i.of.remembered(id.key()); ok && f.inst == nil {
 		return // GitHub, asked about the id, has just said that it is nobody's
 	}
-	i.of.known.set(id.key(), foundNamed(i, named), learnedFor)
+	i.of.known.set(id.key(), foundNamed(i, named), learnedTTL)
 }
 
 // forgetMissing drops what GitHub said about a repository which it now does not find
@@ -147,7 +147,7 @@ func (i *installation) forgetMissing(repository Owner) {
 		return
 	}
 	if _, ok := i.of.missing.get(key); !ok {
-		i.of.missing.set(key, struct{}{}, missingFor)
+		i.of.missing.set(key, struct{}{}, missingTTL)
 		i.of.known.delete(key)
 	}
 }
@@ -160,7 +160,7 @@ func (i *installation) forgetOld(repository Owner) {
 		return
 	}
 	for _, key := range []string{repository.key(), repository.account().key()} {
-		if f, ok := i.of.remembered(key); ok && f.inst != nil && time.Since(f.asked) >= believedFor {
+		if f, ok := i.of.remembered(key); ok && f.inst != nil && time.Since(f.asked) >= recheckAfter {
 			i.of.known.delete(key)
 		}
 	}

@@ -17,11 +17,11 @@ func (c *confiner) confine(ctx context.Context, inst *installation, want *Want) 
 	}
 	want.namesAll = false
 	key := scope.key(inst, want.Narrow)
-	if made, ok := c.confined.get(key); ok && c.isCurrent(made) && !c.misses(inst, want) {
+	if made, ok := c.confined.get(key); ok && c.isCurrent(made) && !c.lacksNamed(inst, want) {
 		c.refresh(made)
 		return made.narrow, nil
 	}
-	c.welcome(inst, want)
+	c.forgetAbsent(inst, want)
 	ctx = want.counting(ctx, inst)
 	f, err := c.factsOf(ctx, inst)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *confiner) confine(ctx context.Context, inst *installation, want *Want) 
 	}
 	want.namesAll = chosen.namesAll
 	if !chosen.requested {
-		c.confined.set(key, confined{narrow, f, chosen.list}, factsKept)
+		c.confined.set(key, confined{narrow, f, chosen.list}, factsTTL)
 	}
 	return narrow, nil
 }
@@ -70,7 +70,7 @@ func (c *confiner) isCurrent(made confined) bool {
 // is no longer new. Nobody waits for it.
 func (c *confiner) refresh(made confined) {
 	f, list := made.facts, made.list
-	if time.Since(f.made) >= factsFor && f.renewing.CompareAndSwap(false, true) {
+	if time.Since(f.made) >= factsFresh && f.renewing.CompareAndSwap(false, true) {
 		f.of.spawn(func(ctx context.Context) {
 			defer f.renewing.Store(false) // f is in use still only if that failed
 			c.newFacts(ctx, f.of)         // an error is remembered, and logged where it matters: when minting
@@ -87,7 +87,7 @@ func (c *confiner) refresh(made confined) {
 // listingFor returns the repositories of an installation, asking again if the
 // want names one that is missing.
 func (c *confiner) listingFor(ctx context.Context, inst *installation, want *Want) (*listing, error) {
-	if list, ok := c.listings.get(inst.key); ok && !c.misses(inst, want) {
+	if list, ok := c.listings.get(inst.key); ok && !c.lacksNamed(inst, want) {
 		return list, nil
 	}
 	return c.newListing(ctx, inst)
@@ -183,13 +183,13 @@ func namedBy(f *facts, want *Want) (names []string) {
 	return names
 }
 
-// misses reports whether a want names a repository that it may have, or an id
+// lacksNamed reports whether a want names a repository that it may have, or an id
 // that may be of one, and that is not in the list.
-func (c *confiner) misses(inst *installation, want *Want) bool {
+func (c *confiner) lacksNamed(inst *installation, want *Want) bool {
 	if want.Within.Repository == nil {
 		return false
 	}
-	if c.mayHaveCome(inst, want) {
+	if c.mayHaveReappeared(inst, want) {
 		return true
 	}
 	list, ok := c.listings.get(inst.key)

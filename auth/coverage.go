@@ -44,13 +44,13 @@ func (i *installation) coverage(ctx context.Context, grant *Grant, repository Ow
 			return CoverageUnknown
 		}
 		var err error
-		id, err = asking(ctx, d.flights, flight, func(ctx context.Context) (InstallationID, error) {
+		id, err = onceLimited(ctx, d.flights, flight, func(ctx context.Context) (InstallationID, error) {
 			f, err := d.lookAgain(ctx, repository)
 			if err != nil {
 				d.rememberRefusal(flight, err)
 				return 0, err
 			}
-			d.covering.set(flight, f.id(), refusedFor)
+			d.covering.set(flight, f.id(), refusalTTL)
 			return f.id(), nil
 		})
 		if err != nil {

@@ -13,15 +13,15 @@ const (
 	// maxDiscovered bounds the entries for each App: an account and a repository for
 	// each token that is kept.
 	maxDiscovered = 2 * maxTokens
-	// foundFor is for how long an installation is remembered after it was used: as
+	// foundTTL is for how long an installation is remembered after it was used: as
 	// long as its token is, of which GitHub said with the mint that it is still there.
-	foundFor = time.Hour
-	// believedFor is how old what GitHub said must be to be asked for anew where it
+	foundTTL = time.Hour
+	// recheckAfter is how old what GitHub said must be to be asked for anew where it
 	// then refuses something.
-	believedFor = 10 * time.Minute
-	// learnedFor is for how long that is remembered which GitHub did not say in so many words.
-	learnedFor = 10 * time.Minute
-	missingFor = time.Minute // an installation is noticed after this
+	recheckAfter = 10 * time.Minute
+	// learnedTTL is for how long that is remembered which GitHub did not say in so many words.
+	learnedTTL = 10 * time.Minute
+	missingTTL = time.Minute // an installation is noticed after this
 )
 
 // directory is where one App is installed: what the configuration says, and what
@@ -154,7 +154,7 @@ func (d *directory) newDiscovered(id InstallationID) *installation {
 // vanish notes that GitHub does not know an installation that it named itself.
 // Where it names it again, that is believed for a moment only.
 func (i *installation) vanish() {
-	i.of.vanished.set(i.key, struct{}{}, refusedFor)
+	i.of.vanished.set(i.key, struct{}{}, refusalTTL)
 	i.gone.Store(true)
 }
 
@@ -194,26 +194,26 @@ type found struct {
 func (f found) ttl() time.Duration {
 	switch {
 	case f.inst == nil:
-		return missingFor
+		return missingTTL
 	case f.inst.reappeared:
-		return refusedFor
+		return refusalTTL
 	default:
-		return foundFor
+		return foundTTL
 	}
 }
 
 const (
-	// factsFor is after how long an installation's account, permissions and
+	// factsFresh is after how long an installation's account, permissions and
 	// repositories are asked for anew, while what was known is used on. Where a grant
 	// of GitHub's that ends in between makes a mint fail, that is done at once.
-	factsFor = 5 * time.Minute
-	// pageFor is how much later for each page of repositories: they cost quota.
-	pageFor = time.Minute
-	// factsKept is how long they are remembered where nobody asks.
-	factsKept = 30 * time.Minute
-	maxFacts  = 1000 // installations of which they are remembered
+	factsFresh = 5 * time.Minute
+	// freshPerPage is how much later for each page of repositories: they cost quota.
+	freshPerPage = time.Minute
+	// factsTTL is how long they are remembered where nobody asks.
+	factsTTL = 30 * time.Minute
+	maxFacts = 1000 // installations of which they are remembered
 	// maxRepositoryPages bounds the walk through an installation's
-	// repositories, a hundred a page. It costs quota, every factsFor.
+	// repositories, a hundred a page. It costs quota, every factsFresh.
 	maxRepositoryPages = 20
 	// askAgainAfter is how old what GitHub said must be to be asked for anew
 	// where it seems to be wrong, for each page of it: it costs quota.
@@ -241,4 +241,4 @@ type listing struct {
 func (l *listing) pages() time.Duration { return time.Duration(1 + len(l.all)/maxPage) }
 
 // goodFor is after how long the list is asked for anew.
-func (l *listing) goodFor() time.Duration { return factsFor + (l.pages()-1)*pageFor }
+func (l *listing) goodFor() time.Duration { return factsFresh + (l.pages()-1)*freshPerPage }

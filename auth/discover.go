@@ -61,19 +61,19 @@ func (d *directory) discover(ctx context.Context, owner Owner) (*installation, e
 	case known:
 		return d.discoverRepository(ctx, owner)
 	default:
-		return d.scout(ctx, owner)
+		return d.discoverFirst(ctx, owner)
 	}
 }
 
-// scout is discover for a repository of an account of which nothing is known.
+// discoverFirst is discover for a repository of an account of which nothing is known.
 // Whoever comes first asks; the others wait whether the answer is for all.
-func (d *directory) scout(ctx context.Context, owner Owner) (*installation, error) {
+func (d *directory) discoverFirst(ctx context.Context, owner Owner) (*installation, error) {
 	type answer struct {
 		inst *installation
 		of   string
 	}
 	account := owner.account().key()
-	flight := flightOf(ctx, "scout|"+d.prefix+account)
+	flight := limitedKey(ctx, "scout|"+d.prefix+account)
 	a, err := once(WithBudget(ctx, nil), d.flights, flight, func(flight context.Context) (answer, error) {
 		inst, err := d.discoverRepository(d.onBehalf(flight, ctx), owner)
 		return answer{inst, owner.key()}, err
@@ -167,7 +167,7 @@ func (d *directory) ask(ctx context.Context, key string, question func(context.C
 	if err := d.refusal(flight); err != nil {
 		return found{}, err
 	}
-	return asking(ctx, d.flights, flight, func(ctx context.Context) (found, error) {
+	return onceLimited(ctx, d.flights, flight, func(ctx context.Context) (found, error) {
 		if f, ok := d.remembered(key); ok {
 			return f, nil
 		}
@@ -196,9 +196,9 @@ func (d *directory) remembered(key string) (found, bool) {
 	if f.inst.gone.Load() {
 		return found{}, false
 	}
-	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundFor/4 && !f.inst.reappeared {
+	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundTTL/4 && !f.inst.reappeared {
 		f.used = now
-		d.known.set(key, f, foundFor)
+		d.known.set(key, f, foundTTL)
 	}
 	return f, true
 }

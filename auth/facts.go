@@ -22,13 +22,13 @@ func (c *catalogue) newFacts(ctx context.Context, inst *installation) (*facts, e
 	if err := inst.refusal(flight); err != nil {
 		return nil, err
 	}
-	return asking(ctx, inst.flights, flight, func(ctx context.Context) (*facts, error) {
+	return onceLimited(ctx, inst.flights, flight, func(ctx context.Context) (*facts, error) {
 		f, err := inst.askFacts(ctx)
 		if err != nil {
 			inst.rememberRefusal(flight, err)
 			return nil, err
 		}
-		c.facts.set(inst.key, f, factsKept)
+		c.facts.set(inst.key, f, factsTTL)
 		return f, nil
 	})
 }
@@ -95,7 +95,7 @@ func (c *catalogue) newListing(ctx context.Context, inst *installation) (*listin
 			inst.rememberRefusal(flight, err)
 			return nil, err
 		}
-		c.listings.set(inst.key, list, factsKept)
+		c.listings.set(inst.key, list, factsTTL)
 		return list, nil
 	})
 }
@@ -103,7 +103,7 @@ func (c *catalogue) newListing(ctx context.Context, inst *installation) (*listin
 // walkRepositories lists what an installation covers: docs.github.com "List
 // repositories accessible to the app installation".
 func (c *catalogue) walkRepositories(ctx context.Context, inst *installation) (*listing, error) {
-	ctx, cancel := context.WithTimeout(ctx, walkFor)
+	ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 	defer cancel()
 	list := &listing{made: time.Now()}
 	for page := 1; page <= maxRepositoryPages; page++ {

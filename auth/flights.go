@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// refusedFor is how long a refusal is remembered: GitHub is not asked the
+	// refusalTTL is how long a refusal is remembered: GitHub is not asked the
 	// same again, however many clients want to know.
-	refusedFor = 10 * time.Second
-	// maxRefusedFor bounds what Retry-After makes of it.
-	maxRefusedFor = time.Minute
+	refusalTTL = 10 * time.Second
+	// maxRefusalTTL bounds what Retry-After makes of it.
+	maxRefusalTTL = time.Minute
 	maxRefusals   = 10000 // remembered
 )
 

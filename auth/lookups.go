@@ -43,22 +43,22 @@ func (f *flights) onBehalf(flight, began context.Context) context.Context {
 	return context.WithValue(WithBudget(flight, f.budgetOf(began)), lookUpsKey{}, limitOf(began))
 }
 
-// flightOf tells flights apart that wait for the limits of different clients.
-func flightOf(ctx context.Context, key string) string {
+// limitedKey tells flights apart that wait for the limits of different clients.
+func limitedKey(ctx context.Context, key string) string {
 	if limit := limitOf(ctx); limit != nil {
 		return "limit|" + limit.who + "|" + key
 	}
 	return key
 }
 
-// asking is once for a question that only the request names.
-func asking[T any](ctx context.Context, f *flights, key string, work func(context.Context) (T, error)) (T, error) {
+// onceLimited is once for a question that only the request names.
+func onceLimited[T any](ctx context.Context, f *flights, key string, work func(context.Context) (T, error)) (T, error) {
 	limit := limitOf(ctx)
 	if limit == nil {
 		return once(ctx, f, key, work)
 	}
 	waiting := WithBudget(ctx, nil) // who waits for a turn takes no place
-	return once(waiting, f, flightOf(ctx, key), func(flight context.Context) (zero T, err error) {
+	return once(waiting, f, limitedKey(ctx, key), func(flight context.Context) (zero T, err error) {
 		if err := limit.allow(flight); err != nil {
 			return zero, err
 		}

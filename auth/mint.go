@@ -106,7 +106,7 @@ func (t *tokens) get(ctx context.Context, m *minter, narrow *Narrowing) (*Token,
 	if err := t.refusal(key); err != nil {
 		return nil, err
 	}
-	return asking(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
+	return onceLimited(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
 		return t.mint(ctx, key, m, narrow, 0)
 	})
 }

@@ -18,7 +18,7 @@ func (s *Source) credentialOf(ctx context.Context, apps []*appState, want *Want)
 		// A repository or a permission was taken away since. What is still
 		// asked for after that, GitHub has just refused, and is not asked again.
 		s.scopes.forgetFacts(cred.inst)
-		s.scopes.sift(want.counting(ctx, cred.inst), cred, want, err)
+		s.scopes.findAbsent(want.counting(ctx, cred.inst), cred, want, err)
 	default:
 		return cred, err
 	}

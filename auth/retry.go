@@ -14,8 +14,8 @@ const (
 	// firstPause is the time before the second attempt, and doubles with each;
 	// jitter takes up to half of it away.
 	firstPause = time.Second
-	// retryFor is how long after its start a call is tried again.
-	retryFor = 10 * time.Second
+	// retryTimeout is how long after its start a call is tried again.
+	retryTimeout = 10 * time.Second
 	// maxWait is the longest time that a rate limit is waited for.
 	maxWait = 5 * time.Second
 )
@@ -39,13 +39,13 @@ func (e *Error) transient() bool {
 // cacheFor is how long GitHub will refuse the same, 0 if that cannot be said.
 func (e *Error) cacheFor() time.Duration {
 	if e.lasting {
-		return refusedFor
+		return refusalTTL
 	}
 	switch e.Status {
 	case http.StatusForbidden, http.StatusTooManyRequests:
-		return min(max(refusedFor, e.wait), maxRefusedFor)
+		return min(max(refusalTTL, e.wait), maxRefusalTTL)
 	case http.StatusUnauthorized, http.StatusNotFound, http.StatusUnprocessableEntity:
-		return refusedFor
+		return refusalTTL
 	}
 	return 0
 }

@@ -36,26 +36,26 @@ func (c *confiner) isAbsent(inst *installation, owner Owner) bool {
 	return ok
 }
 
-// mayHaveCome reports whether a want names a repository of its Scope that was
+// mayHaveReappeared reports whether a want names a repository of its Scope that was
 // absent when that was asked some time ago.
-func (c *confiner) mayHaveCome(inst *installation, want *Want) bool {
+func (c *confiner) mayHaveReappeared(inst *installation, want *Want) bool {
 	return slices.ContainsFunc(want.owners(), func(o Owner) bool {
 		since, ok := c.absent.get(inst.absentKey(o))
 		return ok && time.Since(since) >= askAgainAfter
 	})
 }
 
-// welcome forgets that the repositories that a want names were absent.
-func (c *confiner) welcome(inst *installation, want *Want) {
+// forgetAbsent forgets that the repositories that a want names were absent.
+func (c *confiner) forgetAbsent(inst *installation, want *Want) {
 	for _, owner := range want.owners() {
 		c.absent.delete(inst.absentKey(owner))
 	}
 }
 
-// sift finds out which of the repositories of a want's Scope an installation does
+// findAbsent finds out which of the repositories of a want's Scope an installation does
 // not have: GitHub, which refuses to mint for them, does not say which. It leaves
 // out what cannot be found out. One that was renamed only a list tells.
-func (c *confiner) sift(ctx context.Context, cred Credential, want *Want, refused error) {
+func (c *confiner) findAbsent(ctx context.Context, cred Credential, want *Want, refused error) {
 	inst := cred.inst
 	names, _ := cred.narrow.repositoriesOrNil()
 	if want.Within.Names == nil || len(names) == 0 {
@@ -68,7 +68,7 @@ func (c *confiner) sift(ctx context.Context, cred Credential, want *Want, refuse
 	}
 	for _, owner := range want.Within.Names {
 		if slices.Contains(names, strings.ToLower(owner.Repo)) && !has(ctx, inst, owner) {
-			c.absent.set(inst.absentKey(owner), time.Now(), factsFor)
+			c.absent.set(inst.absentKey(owner), time.Now(), factsFresh)
 		}
 	}
 }

@@ -57,12 +57,12 @@ func TestSweepWhatIsKnown(t *testing.T) {
 		}
 		app.learn("installed", found{inst: &installation{}})
 		s.flights.remember("x", errClosed, time.Second)
-		time.Sleep(missingFor + sweepEvery)
+		time.Sleep(missingTTL + sweepEvery)
 		synctest.Wait()
 		if known, refused := app.known.entries.ItemCount(), s.flights.refusals.entries.ItemCount(); known != 1 || refused != 0 {
 			t.Errorf("%d entries and %d refusals are there, want 1 and 0", known, refused)
 		}
-		time.Sleep(foundFor)
+		time.Sleep(foundTTL)
 		synctest.Wait()
 		if known := app.known.entries.ItemCount(); known != 0 || s.sweeper.sweeping.Load() {
 			t.Errorf("%d entries are there (sweeping: %t), want none", known, s.sweeper.sweeping.Load())
