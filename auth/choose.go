@@ -132,23 +132,3 @@ func (s *Source) AccountOf(ctx context.Context, cred Credential) (Owner, error) 
 	}
 	return f.account, nil
 }
-
-// WatchMapping compares, once for each installation, what the configuration says
-// of the installation of a credential with what GitHub says, and logs where they
-// differ. It does so in the background, and costs next to nothing after that.
-func (s *Source) WatchMapping(cred Credential) {
-	if cred.inst != nil {
-		cred.inst.watchMapping()
-	}
-}
-
-// CheckMapping says that the credential's installation, which the configuration
-// gives an owner, is on another account. It is nil if it is not, if the
-// configuration does not say so, or if GitHub does not tell. GitHub is asked once:
-// an installation stays where it is.
-func (s *Source) CheckMapping(ctx context.Context, cred Credential, owner Owner) *MappingError {
-	if cred.inst == nil {
-		return nil
-	}
-	return cred.inst.checkMapping(ctx, owner)
-}

@@ -69,3 +69,9 @@ func (s *Source) Doubt(cred Credential, repository Owner) {
 func (s *Source) Suspect(cred Credential, repository Owner) {
 	s.answered(cred, repository, 403, nil)
 }
+
+// CheckMapping looks whether the configuration gives an owner an installation on
+// another account.
+func (s *Source) CheckMapping(ctx context.Context, cred Credential, owner Owner) *MappingError {
+	return cred.inst.checkMapping(ctx, owner)
+}

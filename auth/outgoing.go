@@ -37,6 +37,9 @@ type Outgoing struct {
 	// Kept reports that GitHub refuses a token which took the place of another less
 	// than a minute ago.
 	Kept bool
+	// Mapping says that GitHub's 403 or 404 may come of the configuration, which
+	// gives the Subject an installation on another account; else it is nil.
+	Mapping *MappingError
 
 	app       appAuthority
 	installed installedAuthority
@@ -74,6 +77,9 @@ func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) 
 	if kind := out.Credential.Kind(); kind != nil && !kind.Limitable() && out.Want.isConfined() {
 		return nil, &CredentialError{fmt.Errorf("a %s cannot be limited", kind)}
 	}
+	if inst := out.Credential.inst; inst != nil {
+		inst.watchMapping()
+	}
 	if err := s.proveFirst(req, out); err != nil {
 		return nil, err
 	}
@@ -88,6 +94,9 @@ func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) 
 		return nil, err
 	}
 	s.learn(out, resp)
+	if inst := out.Credential.inst; inst != nil && (resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusNotFound) {
+		out.Mapping = inst.checkMapping(req.Context(), out.Subject)
+	}
 	return resp, nil
 }
 

@@ -338,7 +338,6 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	if err != nil || x.credential.Anonymous() {
 		return err
 	}
-	g.opts.Credentials.WatchMapping(x.credential)
 	if denial := x.session.client.DecideApp(x.credential.App.Name); denial != nil {
 		return denied(denial)
 	}

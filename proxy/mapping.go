@@ -11,15 +11,7 @@ import (
 // with a Proxy-Status that says so; git, which shows no field, gets it as the
 // error that is returned, an *auth.MappingError.
 func (x *exchange) wrongMapping(resp *http.Response) error {
-	switch resp.StatusCode {
-	case http.StatusForbidden, http.StatusNotFound:
-	default:
-		return nil
-	}
-	if x.source == nil || x.credential.Installation == 0 {
-		return nil
-	}
-	wrong := x.source.CheckMapping(resp.Request.Context(), x.credential, owner(x.route.Subject))
+	wrong := x.outgoing.Mapping
 	if wrong == nil {
 		return nil
 	}
