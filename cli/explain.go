@@ -9,13 +9,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
+	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/docs"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 
 	"github.com/spf13/cobra"
@@ -65,7 +67,7 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 				write = writeJSON
 			}
 			if args[0] == "-" {
-				return e.lines(cmd.InOrStdin(), func(a answer) error { return write(out, a) })
+				return e.lines(cmd.InOrStdin(), func(a explanation) error { return write(out, a) })
 			}
 			if len(args) == 1 {
 				args = []string{http.MethodGet, args[0]}
@@ -84,8 +86,8 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 	return cmd
 }
 
-// answer is what explain says about a request. The JSON names are an interface.
-type answer struct {
+// explanation is what explain says about a request. The JSON names are an interface.
+type explanation struct {
 	Client       string `json:"client,omitempty"`
 	Method       string `json:"method"`
 	URL          string `json:"url"`
@@ -113,13 +115,11 @@ type answer struct {
 
 // explainer explains requests to the hosts of a configuration.
 type explainer struct {
-	hosts        map[string]rules.Host
-	first        rules.Instance // of URLs without a host
-	set          rules.Set
-	source       *auth.Source
-	defaultOwner string
-	egress       *policy.Egress // that of serve
-	client       *policy.Client // nil for somebody without limits
+	hosts    map[string]rules.Host
+	first    rules.Instance // of URLs without a host
+	snapshot decide.Snapshot
+	source   *auth.Source
+	egress   *policy.Egress // that of serve
 }
 
 // newExplainer reads the configuration; without any App it explains the
@@ -134,9 +134,9 @@ func newExplainer(cmd *cobra.Command, s *settings, client string) (*explainer, e
 		return nil, err
 	}
 	e := &explainer{
-		hosts: make(map[string]rules.Host), set: ruleSet(cfg), egress: servedEgress(cfg),
-		client: limited, defaultOwner: limited.OwnerOr(cfg.DefaultOwner),
-		source: auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
+		hosts: make(map[string]rules.Host), egress: servedEgress(cfg),
+		snapshot: decide.Snapshot{Rules: ruleSet(cfg), Client: limited, DefaultOwner: cfg.DefaultOwner},
+		source:   auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
 	}
 	served := servedHosts(cfg)
 	if len(served) == 0 {
@@ -150,7 +150,7 @@ func newExplainer(cmd *cobra.Command, s *settings, client string) (*explainer, e
 }
 
 // lines explains the requests that stand in r, one a line.
-func (e *explainer) lines(r io.Reader, write func(answer) error) error {
+func (e *explainer) lines(r io.Reader, write func(explanation) error) error {
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, rules.MaxGraphQL+64<<10)
 	for in.Scan() {
@@ -161,7 +161,7 @@ func (e *explainer) lines(r io.Reader, write func(answer) error) error {
 		}
 		a, err := e.explain(method, strings.TrimSpace(target), body)
 		if err != nil {
-			a = answer{Method: method, URL: target, Error: err.Error()}
+			a = explanation{Method: method, URL: target, Error: err.Error()}
 		}
 		if err := write(a); err != nil {
 			return err
@@ -172,10 +172,10 @@ func (e *explainer) lines(r io.Reader, write func(answer) error) error {
 
 // explain says what one request would get. Of the URL only the host is parsed:
 // the rest is taken as it would be sent. A URL may also be a path of the API.
-func (e *explainer) explain(method, target, body string) (answer, error) {
-	a := answer{Method: method, URL: target}
-	if e.client != nil {
-		a.Client = e.client.Name
+func (e *explainer) explain(method, target, body string) (explanation, error) {
+	a := explanation{Method: method, URL: target}
+	if e.snapshot.Client != nil {
+		a.Client = e.snapshot.Client.Name
 	}
 	if method == "CONNECT" {
 		return e.explainConnect(a)
@@ -187,88 +187,89 @@ func (e *explainer) explain(method, target, body string) (answer, error) {
 	if host.Name == "" {
 		return e.explainElsewhere(a)
 	}
-	if reason := proxy.RefusesMethod(method); reason != "" {
-		a.Credential, a.Reason = "refused", reason
-		return a, nil
+	intake := decide.Intake{Method: method, Host: host, Path: path, Query: query, Length: int64(len(body))}
+	if body != "" {
+		intake.Header = http.Header{"Content-Type": {"application/json"}}
 	}
-	req := rules.Request{Method: method, Host: host, Path: path, Query: query, Client: a.Client}
-	route, err := rules.Classify(req)
-	if err != nil {
-		a.Credential, a.Reason = "refused", err.Error()
-		return a, nil
-	}
-	var document *rules.Document
-	if route.Operation == "graphql" && method == "POST" {
-		read, err := rules.GraphQL([]byte(body))
-		switch {
-		case err == nil:
-			document = &read
-			route.SetDocument(document)
-		case body != "":
-			route.SetDocument(nil)
+	verdict := decide.Decide(&e.snapshot, &intake, decide.Effects{
+		Body: func(int64) ([]byte, *answer.Refusal) { return []byte(body), nil },
+	})
+	if verdict.Route.Operation == "graphql" && method == "POST" && verdict.Document == nil && body != "" {
+		if _, err := rules.GraphQL([]byte(body)); err != nil {
 			a.How = "the document is not understood (" + err.Error() + "); "
 		}
 	}
-	e.set.Decide(req, &route)
-	denial := e.client.Decide(req, &route, document)
-	byNumber := e.client.LooksAtNames() && route.Named() && route.Subject.Owner == ""
-	e.describe(&a, host, &route)
-	if denial != nil && route.Refused == "" {
-		a.refuse(denial, byNumber)
-	}
+	e.describe(&a, host, &verdict)
 	return a, nil
 }
 
-// refuse puts what a client's limits say in place of what the request would get
-// otherwise. byNumber is a request about somebody whose name the proxy looks up.
-func (a *answer) refuse(denial *policy.Denial, byNumber bool) {
+// refuse puts why a request is refused in place of what it would get otherwise.
+func (a *explanation) refuse(refused *answer.Refusal) {
 	a.Credential, a.App, a.Installation, a.How, a.Narrowing = "refused", "", 0, "", ""
-	a.Reason, a.Key, a.Remedy = denial.Error(), denial.Key, denial.Remedy
-	if byNumber {
-		a.How = "unless the proxy finds the name of that number, and it is granted"
-	}
+	a.Reason, a.Remedy, a.Key = refused.Title, refused.Remedy, refused.DecidedBy
 }
 
-// describe fills the answer in from a route.
-func (e *explainer) describe(a *answer, host rules.Host, route *rules.Route) {
-	if route.Credential == rules.Installation {
-		proxy.ApplyDefaultOwner(route, e.defaultOwner)
+// describe fills the explanation in from a verdict.
+func (e *explainer) describe(a *explanation, host rules.Host, verdict *decide.Verdict) {
+	route, client := &verdict.Route, e.snapshot.Client
+	byNumber := client.LooksAtNames() && route.Named() && route.Subject.Owner == ""
+	if route.Credential == rules.Installation && verdict.Refused == nil {
+		decide.ApplyDefaultOwner(route, client.OwnerOr(e.snapshot.DefaultOwner))
 	}
 	a.Operation, a.Credential, a.Source = route.Operation, route.Credential.String(), route.Source
 	a.Owner, a.Enterprise, a.Repository = route.Subject.Owner, route.Subject.Enterprise, route.Subject.Repo
 	a.RepositoryID, a.AccountID, a.TeamID = route.Subject.RepositoryID, route.Subject.AccountID, route.Subject.TeamID
 	a.Others, a.Rule, a.UserOnly = len(route.Others), route.Rule, route.UserOnly
-	if route.Refused != "" {
-		a.Credential, a.Reason = "refused", string(route.Refused)
-		return
+	if verdict.Refused == nil {
+		verdict.Refused = e.describeCredential(a, string(host.Instance), route)
 	}
+	if verdict.Refused != nil {
+		a.refuse(verdict.Refused)
+		if byNumber {
+			a.How = "unless the proxy finds the name of that number, and it is granted"
+		}
+	}
+}
+
+// describeCredential fills in which credential a route gets. It returns why there is none.
+func (e *explainer) describeCredential(a *explanation, host string, route *rules.Route) *answer.Refusal {
+	client := e.snapshot.Client
 	switch route.Credential {
 	case rules.Installation:
-		want, err := proxy.WantOf(route)
+		want, err := decide.WantOf(route)
 		if err != nil {
-			a.Credential, a.Reason = "refused", err.Error()
-			return
+			return &answer.Refusal{Title: err.Error()}
 		}
-		plan := e.source.Plan(string(host.Instance), want)
+		want.Within = decide.ScopeOf(client)
+		plan := e.source.Plan(host, want)
 		a.App, a.Installation, a.How = plan.App, int64(plan.Installation), a.How+plan.How
-		a.Narrowing = want.Narrow.String()
+		a.Narrowing = narrowing(want.Narrow, client)
 		switch plan.How {
 		case auth.PlanAnonymous:
 			a.Credential = "none"
 		case auth.PlanRefused:
-			a.Credential, a.Reason = "refused", "no installation is known, and the fallback does not serve it"
+			return &answer.Refusal{Title: "no installation is known, and the fallback does not serve it"}
 		}
 	case rules.ClientSecret:
-		if cred, err := e.source.ForClient(string(host.Instance), route.App, route.ClientID); err == nil {
+		if cred, err := e.source.ForClient(host, route.App, route.ClientID); err == nil {
 			a.App = cred.App.Name
 		}
 	case rules.JWT:
-		owner := auth.Owner{Login: route.Owner, Enterprise: route.Enterprise}
-		a.App = e.source.AppFor(string(host.Instance), route.App, auth.InstallationID(route.InstallationID), owner)
+		a.App = decide.AppFor(e.source, route, host, client)
 		if route.Exchange {
 			a.Credential, a.How = "placeholder", "answered by the proxy; the App is that of the client's JWT, if it sends one"
 		}
 	}
+	if a.App != "" {
+		return decide.Denied(client.DecideApp(a.App))
+	}
+	return nil
+}
+
+// narrowing says to what a token is narrowed by a rule and by a client's limits.
+func narrowing(byRule *auth.Narrowing, client *policy.Client) string {
+	parts := []string{byRule.String(), client.Narrowing()}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", within ")
 }
 
 // split takes a URL apart without changing what would be sent.
@@ -297,9 +298,9 @@ func (e *explainer) split(target string) (host rules.Host, path, query string, e
 	return host, cmp.Or(path, "/"), query, nil
 }
 
-func writeJSON(w io.Writer, a answer) error { return json.NewEncoder(w).Encode(a) }
+func writeJSON(w io.Writer, a explanation) error { return json.NewEncoder(w).Encode(a) }
 
-func writeText(w io.Writer, a answer) error {
+func writeText(w io.Writer, a explanation) error {
 	line := func(label string, values ...string) {
 		if text := strings.TrimSpace(strings.Join(values, " ")); text != "" {
 			fmt.Fprintf(w, "%-13s %s\n", label, text)

@@ -8,7 +8,7 @@ import (
 )
 
 // explainConnect says what a CONNECT would get.
-func (e *explainer) explainConnect(a answer) (answer, error) {
+func (e *explainer) explainConnect(a explanation) (explanation, error) {
 	name, port := rules.SplitHost(a.URL)
 	switch _, served := e.hosts[name]; {
 	case !served:
@@ -26,7 +26,7 @@ func (e *explainer) explainConnect(a answer) (answer, error) {
 }
 
 // explainElsewhere says what a request to a host that is not served would get.
-func (e *explainer) explainElsewhere(a answer) (answer, error) {
+func (e *explainer) explainElsewhere(a explanation) (explanation, error) {
 	u, err := url.Parse(a.URL) // split has checked it
 	if err != nil {
 		return a, err
@@ -47,7 +47,7 @@ func (e *explainer) explainElsewhere(a answer) (answer, error) {
 }
 
 // tunnelled fills the answer in for a tunnel.
-func (e *explainer) tunnelled(a answer, to policy.Destination) answer {
+func (e *explainer) tunnelled(a explanation, to policy.Destination) explanation {
 	a.Credential, a.How = "none", "not a served host: tunnelled unread"
 	if e.egress.Limited() && to.Port == 443 {
 		a.How = "not a served host: tunnelled, if its TLS begins with the same server name"
@@ -55,8 +55,8 @@ func (e *explainer) tunnelled(a answer, to policy.Destination) answer {
 	return a.unless(e.egress.DecideTunnel(to))
 }
 
-// unless is the answer, or a refusal if there is a denial.
-func (a answer) unless(denial *policy.EgressDenial) answer {
+// unless is the explanation, or a refusal if there is a denial.
+func (a explanation) unless(denial *policy.EgressDenial) explanation {
 	if denial != nil {
 		a.Credential, a.How, a.Reason = "refused", denial.Remedy, denial.Reason
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,6 +56,34 @@ func (c *Client) makeScope() *Scope {
 		}
 	}
 	return scope
+}
+
+// Narrowing says to what the client's tokens are narrowed, in words; "" if to
+// nothing.
+func (c *Client) Narrowing() string {
+	scope := c.Scope()
+	if scope == nil {
+		return ""
+	}
+	var parts []string
+	if c.Repositories != nil {
+		var names []string
+		for _, pattern := range c.Repositories {
+			names = append(names, string(pattern))
+		}
+		parts = append(parts, "repositories "+strings.Join(names, ", "))
+	}
+	if scope.Permissions != nil {
+		var levels []string
+		for _, name := range slices.Sorted(maps.Keys(scope.Permissions)) {
+			levels = append(levels, name+" "+scope.Permissions[name])
+		}
+		parts = append(parts, "permissions "+strings.Join(levels, ", "))
+	}
+	if scope.ReadOnly {
+		parts = append(parts, "reading only")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // repositoryNames are the client's repositories, nil where some are patterns.

@@ -58,7 +58,7 @@ func isRepeatable(req *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return true
 	}
-	if x, ok := req.Context().Value(exchangeKey{}).(*exchange); ok && x.reads {
+	if x, ok := req.Context().Value(exchangeKey{}).(*exchange); ok && x.Reads {
 		return true
 	}
 	// net/http's own sign for a request that may be repeated.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 
 	"github.com/elazarl/goproxy"
@@ -104,7 +105,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 		return p.reject(ctx, c, otherPort.Refuse(port, name)), hostport
 	case served:
 		if denial := c.client.DecideHost(name); denial != nil {
-			return p.reject(ctx, c, denied(denial)), hostport
+			return p.reject(ctx, c, decide.Denied(denial)), hostport
 		}
 		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(_ *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
 			p.intercept(conn, session{host: host, caller: c})

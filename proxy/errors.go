@@ -167,7 +167,7 @@ func causes(err error) (inside, title string) {
 
 // unauthorizedRefusal stands in for a 401 of GitHub to git or Git LFS.
 func unauthorizedRefusal(x *exchange) *answer.Refusal {
-	owner := auth.Owner{Login: x.route.Owner, Repo: x.route.Repo}
+	owner := auth.Owner{Login: x.Route.Owner, Repo: x.Route.Repo}
 	if x.credential.Anonymous() {
 		return notCovered.Refuse(owner)
 	}

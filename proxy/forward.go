@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 )
 
@@ -69,7 +70,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 		out.Host = x.session.host.Name // http's port is not https's
 	}
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-		if values := in.Header[name]; values != nil && !nominated(in.Header, name) {
+		if values := in.Header[name]; values != nil && !decide.Nominated(in.Header, name) {
 			out.Header[name] = values
 		}
 	}
@@ -80,11 +81,11 @@ func rewrite(pr *httputil.ProxyRequest) {
 	if x.keep {
 		return
 	}
-	if x.blankCloneTokens {
+	if x.BlankCloneTokens {
 		askForPlainText(out)
 	}
 	delete(out.Header, "Authorization")
-	if x.route.Credential != rules.Keep || x.route.Rule == 0 {
+	if x.Route.Credential != rules.Keep || x.Route.Rule == 0 {
 		delete(out.Header, "Cookie") // a session of github.com is the client's own credential, too
 	}
 	if x.authorization != nil {
@@ -106,18 +107,6 @@ func setTarget(u *url.URL, path, query string) {
 	}
 }
 
-// nominated reports whether Connection makes a field hop-by-hop.
-func nominated(h http.Header, name string) bool {
-	for _, value := range h["Connection"] {
-		for token := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.TrimSpace(token), name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // errUnauthorized replaces a 401 that would make git ask for a password.
 var errUnauthorized = errors.New("GitHub answered 401")
 
@@ -132,7 +121,7 @@ func modifyResponse(resp *http.Response) error {
 		x.upgrade()
 	}
 	x.noticeUncovered(resp)
-	if x.route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
+	if x.Route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
 		return errUnauthorized
 	}
 	if err := x.wrongMapping(resp); err != nil {
@@ -142,7 +131,7 @@ func modifyResponse(resp *http.Response) error {
 	if err := guardAnswer(x, resp); err != nil {
 		return err
 	}
-	if x.blankCloneTokens {
+	if x.BlankCloneTokens {
 		if err := blankCloneTokens(resp); err != nil {
 			return err
 		}
@@ -186,7 +175,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errLeak) {
 		x.err = errLeak
 	}
-	refused.WithID(x.id).Write(w, x.route.Form)
+	refused.WithID(x.id).Write(w, x.Route.Form)
 }
 
 // bufferPool lends the buffers that bodies are copied through.

@@ -1,46 +1,19 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
-	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
-)
-
-// What the rules refuse, and what they cannot read.
-var (
-	badTarget = answer.Define(answer.Kind{
-		Status: http.StatusBadRequest, Code: answer.RequestError,
-		Title: "%v", About: "the request target is not clear",
-	})
-	badDocument = answer.Define(answer.Kind{
-		Status: http.StatusBadRequest, Code: answer.RequestError,
-		Title: "the document could not be read: %v",
-	})
-	handedToNobody = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied, DecidedBy: "allow_anonymous",
-		Title:  "this operation hands out a credential, and nobody knows who asks for it",
-		Remedy: "send it as a client, and name that in the rule's clients",
-	})
-	byRule = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "%s", About: "a rule, or the built-in table, refuses the operation",
-	})
-	revoked = answer.Define(answer.Kind{
-		Status: http.StatusNoContent, Code: answer.RequestDenied,
-		Title: string(rules.RefusedRevoke),
-	})
 )
 
 // gateway takes the requests for served hosts: it classifies them, finds their
@@ -79,20 +52,16 @@ type exchange struct {
 	path     string       // of the request target, as sent
 	query    string       // with its "?", "" if there is none
 
-	route         rules.Route
-	asked         rules.Subject // whom the request names, before ids were named
-	held          string        // the placeholder that the client sent, "" for none
-	placeholder   *placeholder  // which that is, or which the client is given; nil for none
-	want          auth.Want     // what the credential was asked for, if it is an installation's
+	decide.Verdict
+	held          string       // the placeholder that the client sent, "" for none
+	placeholder   *placeholder // which that is, or which the client is given; nil for none
+	want          auth.Want    // what the credential was asked for, if it is an installation's
 	credential    auth.Credential
 	authorization []string   // what leaves as Authorization; nil for none
 	keep          bool       // a host that is not served: the client's Authorization passes
 	via           *NextProxy // through which such a host is reached, nil for none
-	reads         bool       // the request changes nothing, whatever its method
 
-	blankCloneTokens bool       // the answer is filtered
-	decideRef        refDecider // nil if pushes are not looked into
-	pushReport       []byte     // what git is told of a push that is refused
+	pushReport []byte // what git is told of a push that is refused
 
 	cut      func() // ends a connection that is upgraded, nil if that need not end
 	aging    *time.Timer
@@ -103,13 +72,11 @@ type exchange struct {
 
 	interimLeak atomic.Bool // an interim answer had a secret in it
 	recorded    bool        // its beginning is in the audit log
-	otherSite   bool        // it is for a web page of another site, and gets no credential
 
 	uncovered *auth.NotInstalledError // why it left with less than it needed, nil if it did not
 
 	githubRequestID string
-	refs            []string        // that a push moves
-	document        *rules.Document // of GraphQL, nil if none was read
+	refs            []string // that a push moves
 }
 
 // serve handles one request, and writes its line to the log.
@@ -122,7 +89,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
 	x.out = out
 	defer x.end(r, out)()
-	x.route.Form = formFor(s.host)
+	x.Route.Form = decide.FormFor(s.host)
 	if refused != nil {
 		out.Header().Set("Connection", "close")
 	} else if refused = s.usage.begin(r.Context(), s.slot, g.opts.Patience); refused == nil {
@@ -142,7 +109,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 			refused.WithID(x.id).WriteReport(out, x.pushReport)
 			return
 		}
-		refused.WithID(x.id).Write(out, x.route.Form)
+		refused.WithID(x.id).Write(out, x.Route.Form)
 	case x.answer != nil:
 		x.answer.write(out, x.id)
 	default:
@@ -153,123 +120,65 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 // prepare decides about a request: it fills in the route and the credential,
 // or says why the request is refused.
 func (g *gateway) prepare(r *http.Request, x *exchange) *answer.Refusal {
-	if refused := cmp.Or(checkHost(r, x.session), checkMethod(r)); refused != nil {
+	if refused := checkHost(r, x.session); refused != nil {
 		return refused
 	}
 	if refused := ignoreUpgrade(r.Header); refused != nil {
 		return refused
 	}
-	req := rules.Request{Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Client: x.session.clientName()}
-	route, err := rules.Classify(req)
-	if err != nil {
-		return badTarget.Refuse(err)
+	x.Verdict = decide.Decide(x.session.snapshot(), x.intake(r), g.effects(r, x))
+	switch {
+	case x.Refused != nil:
+		return x.Refused
+	case x.Revokes:
+		return g.end(x)
 	}
-	x.route = route
-	if denial := x.denyByPath(req); denial != nil {
-		return denied(denial)
-	}
-	document, refused := x.readDocument(r)
-	if refused != nil {
-		return refused
-	}
-	if refused := x.readBody(r); refused != nil {
-		return refused
-	}
-	if refused := g.heedPlaceholder(r, x); refused != nil {
-		return refused
-	}
-	x.reads = route.Read || document != nil && !document.Mutation
-	asked := x.route
-	x.asked = x.route.Subject
-	if x.looksAtNames() {
-		if refused := g.nameSubjects(r.Context(), x); refused != nil {
-			return refused
-		}
-	}
-	x.now.Rules.Decide(req, &x.route)
-	if refused := g.settleRefused(x); refused != nil || x.answer != nil {
-		return refused
-	}
-	client := x.session.client
-	if denial := client.Decide(req, &x.route, document); denial != nil {
-		if client.IsGranted(req, &x.route, document) {
-			return denied(denial)
-		}
-		// What GitHub calls an id is not for everybody who can count.
-		nameless := x.route
-		nameless.Subject, nameless.Others = asked.Subject, asked.Others
-		return denied(cmp.Or(client.Decide(req, &nameless, document), denial))
-	}
-	if client.LimitsRefs() && route.Operation == "git-receive-pack" {
-		x.decideRef = func(u policy.RefUpdate) *answer.Refusal { return denied(client.DecideRef(u)) }
-	}
-	x.withholdFromPages(r)
-	x.blankCloneTokens = client.Limited() && x.route.CloneToken && x.route.Credential == rules.Installation
 	return g.settle(r, x)
 }
 
-// readDocument reads a GraphQL document for the route; nil if there is none, or
-// none that can be read.
-func (x *exchange) readDocument(r *http.Request) (*rules.Document, *answer.Refusal) {
-	if x.route.Operation != "graphql" {
-		return nil, nil
+// snapshot is by what is decided about a session's requests.
+func (s *session) snapshot() *decide.Snapshot {
+	return &decide.Snapshot{
+		Rules: s.now.Rules, Client: s.client, Anonymous: s.anonymous, DefaultOwner: s.now.DefaultOwner, Origins: s.now.Origins,
 	}
-	denial := x.session.client.DecideGraphQLRequest(r.Method, strings.TrimPrefix(x.query, "?"), r.Header)
-	if denial != nil {
-		return nil, denied(denial)
-	}
-	if r.Method != http.MethodPost {
-		x.route.SetDocument(nil) // a server might take one from elsewhere
-		return nil, nil
-	}
-	document, err := parseDocument(r)
-	if unread, ok := errors.AsType[*bodyError](err); ok {
-		return nil, unread.refusal(x.session.usage)
-	}
-	if err != nil {
-		return nil, badDocument.Refuse(err)
-	}
-	x.document = document
-	x.route.SetDocument(document)
-	return document, nil
 }
 
-// looksAtNames reports whether anybody will look at whom the request names.
-func (x *exchange) looksAtNames() bool {
-	return x.now.Rules.LookAtSubjects() || x.session.client.LooksAtNames()
+// intake is what is looked at of a request.
+func (x *exchange) intake(r *http.Request) *decide.Intake {
+	return &decide.Intake{
+		Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Header: r.Header, Length: r.ContentLength,
+	}
 }
 
-// settleRefused answers what the rules refuse.
-func (g *gateway) settleRefused(x *exchange) *answer.Refusal {
-	switch refused := x.route.Refused; {
-	case refused == rules.RefusedRevoke && x.now.Rules.Exchange:
-		return g.end(x)
-	case refused == rules.RefusedRevoke:
-		return revoked.Refuse() // to the client it has ended; it never had it
-	case refused == "" && x.session.anonymous && x.route.HandsOut && !x.route.Exchange:
-		return handedToNobody.Refuse()
-	case refused != "":
-		f := byRule.Refuse(refused)
-		if x.route.Rule != 0 {
-			f.DecidedBy = fmt.Sprintf("rule[%d]", x.route.Rule)
+// effects are whom a decision about a request may ask.
+func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
+	effects := decide.Effects{
+		Body: func(most int64) ([]byte, *answer.Refusal) { return peekBody(r, most, x.session.usage) },
+		Name: func(s *rules.Subject) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
+	}
+	if x.held = placeholderIn(r.Header["Authorization"]); x.held != "" && x.now.Rules.Exchange {
+		// Where no placeholders are given any more, none is good: it would leave with a
+		// token for more than it was narrowed to.
+		x.placeholder = g.findPlaceholder(r.Context(), x.held, x.session.host.Instance, x.session.clientName())
+		if x.placeholder != nil {
+			effects.Account = func(route *rules.Route) *answer.Refusal { return g.nameAccount(r.Context(), x, route) }
 		}
-		return f
 	}
-	return nil
+	return effects
 }
 
 // settle does what was decided about a request: it finds the credential, or
 // the answer.
 func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
 	switch {
-	case x.route.Credential == rules.JWT && x.now.Rules.Exchange:
+	case x.Route.Credential == rules.JWT && x.now.Rules.Exchange:
 		if refused := g.chooseApp(r, x); refused != nil {
 			return refused
 		}
-	case x.route.Credential == rules.Installation && x.held != "" && x.placeholder == nil:
-		return endedRefusal(&x.route)
+	case x.Route.Credential == rules.Installation && x.held != "" && x.placeholder == nil:
+		return endedRefusal(&x.Route)
 	}
-	if x.route.Exchange {
+	if x.Route.Exchange {
 		return g.issue(r, x)
 	}
 	if refused := x.checkPush(r); refused != nil {
@@ -281,27 +190,10 @@ func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
 	return nil
 }
 
-// nameSubjects finds the names of what a request names by id only, for the
-// rules that look at names. What cannot be named stays as it is, unless GitHub
-// may not be asked.
-func (g *gateway) nameSubjects(ctx context.Context, x *exchange) *answer.Refusal {
-	x.route.Others = slices.Clone(x.route.Others)
-	if refused := g.nameSubject(ctx, x, &x.route.Subject); refused != nil {
-		return refused
-	}
-	for i := range x.route.Others {
-		if refused := g.nameSubject(ctx, x, &x.route.Others[i]); refused != nil {
-			return refused
-		}
-	}
-	return nil
-}
-
+// nameSubject asks GitHub for the name of what is known by id only. What cannot be
+// named stays as it is, unless GitHub may not be asked.
 func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *rules.Subject) *answer.Refusal {
-	if s.Owner != "" || !s.Named() {
-		return nil
-	}
-	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), owner(*s))
+	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), decide.OwnerOf(*s))
 	if limited, ok := errors.AsType[*answer.Refusal](err); ok {
 		return limited
 	}
@@ -313,19 +205,15 @@ func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *rules.Subject
 
 // authorize finds the credential that the route needs.
 func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
-	route, host := &x.route, string(x.session.host.Instance)
+	route, host := &x.Route, string(x.session.host.Instance)
 	switch route.Credential {
 	case rules.None:
-		if !isStoredObject(r, x) {
-			return nil
-		}
-		route.Credential = rules.Keep
-		fallthrough
+		return nil
 	case rules.Keep:
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, g.appFor(x), auth.InstallationID(route.InstallationID), owner(route.Subject))
+		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client), auth.InstallationID(route.InstallationID), decide.OwnerOf(route.Subject))
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:
@@ -339,7 +227,7 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		return err
 	}
 	if denial := x.session.client.DecideApp(x.credential.App.Name); denial != nil {
-		return denied(denial)
+		return decide.Denied(denial)
 	}
 	if x.authorization, err = x.credential.Authorization(schemes[route.Scheme]); err != nil {
 		return fmt.Errorf("authorize %s: %w", route.Operation, err)
@@ -347,43 +235,17 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 	return nil
 }
 
-// appFor is the App whose JWT a request gets: the one that is meant if the client
-// may use it, else the first of those that it may.
-func (g *gateway) appFor(x *exchange) string {
-	route, host, client := &x.route, string(x.session.host.Instance), x.session.client
-	installation := auth.InstallationID(route.InstallationID)
-	meant := g.opts.Credentials.AppFor(host, route.App, installation, owner(route.Subject))
-	if route.App != "" || client == nil || client.DecideApp(meant) == nil {
-		return meant
-	}
-	for _, name := range client.Apps {
-		if app := g.opts.Credentials.AppFor(host, name, installation, owner(route.Subject)); app != "" {
-			return app
-		}
-	}
-	return meant
-}
-
 // wantOf is what package auth is asked for a request.
 func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
 	if x.placeholder == nil {
-		ApplyDefaultOwner(&x.route, x.session.client.OwnerOr(x.now.DefaultOwner))
+		decide.ApplyDefaultOwner(&x.Route, x.session.client.OwnerOr(x.now.DefaultOwner))
 	}
-	want, err := WantOf(&x.route)
+	want, err := decide.WantOf(&x.Route)
 	if x.placeholder != nil && err == nil {
-		err = x.placeholder.choose(&want, &x.route)
+		err = x.placeholder.choose(&want, &x.Route)
 	}
 	want.Within = x.session.scope
 	return want, err
-}
-
-// isStoredObject reports whether a request fetches or stores an object of Git
-// LFS at a GHES. Its batch call names the URL, on the instance's own host, and an
-// Authorization of the scheme RemoteAuth that is good for that object and that
-// nothing else could be put in place of.
-func isStoredObject(r *http.Request, x *exchange) bool {
-	return x.session.host.Service == rules.GHES && x.route.Operation == "web" && x.route.Rule == 0 &&
-		len(r.Header["Authorization"]) == 1 && scheme(r.Header["Authorization"][0]) == "remoteauth"
 }
 
 // firstValue is the field's first value: exactly one Authorization leaves.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
@@ -30,14 +31,14 @@ func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // tell tells package auth of a request what its answers can be about.
 func (x *exchange) tell() {
-	route, service := &x.route, x.session.host.Service
+	route, service := &x.Route, x.session.host.Service
 	out := &x.outgoing
 	*out = auth.Outgoing{
 		Host: string(x.session.host.Instance), Want: x.want, Credential: &x.credential, Scheme: schemes[route.Scheme],
-		Subject: owner(route.Subject), Repository: owner(x.repository()),
-		ByID: x.asked.RepositoryID != 0, ByName: route.Subject != x.asked,
+		Subject: decide.OwnerOf(route.Subject), Repository: decide.OwnerOf(x.repository()),
+		ByID: x.Asked.RepositoryID != 0, ByName: route.Subject != x.Asked,
 		API: service == rules.API || service == rules.GHES, Git: route.GitAuth,
-		GraphQL: route.Operation == "graphql" && x.reads, UserOnly: route.UserOnly, Links: x,
+		GraphQL: route.Operation == "graphql" && x.Reads, UserOnly: route.UserOnly, Links: x,
 	}
 	if !route.GitAuth {
 		return
@@ -60,13 +61,13 @@ var schemes = map[rules.Scheme]auth.Scheme{
 // repository is that which the request names, the first where there are several;
 // nobody's if there is none. By id, a transfer does not hide it.
 func (x *exchange) repository() rules.Subject {
-	if x.asked.RepositoryID != 0 {
-		return x.asked
+	if x.Asked.RepositoryID != 0 {
+		return x.Asked
 	}
-	if x.route.Repo != "" || x.route.RepositoryID != 0 {
-		return x.route.Subject
+	if x.Route.Repo != "" || x.Route.RepositoryID != 0 {
+		return x.Route.Subject
 	}
-	for _, s := range x.route.Others {
+	for _, s := range x.Route.Others {
 		if s.Repo != "" || s.RepositoryID != 0 {
 			return s
 		}

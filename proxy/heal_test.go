@@ -20,6 +20,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
@@ -122,7 +123,7 @@ func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body i
 
 func healWith(t *testing.T, g *refuser, source *auth.Source, cred auth.Credential, route rules.Route, body io.Reader) (status int, took time.Duration) {
 	t.Helper()
-	x := &exchange{source: source, want: acme, credential: cred, route: route, authorization: cred.Bearer(), asked: route.Subject, reads: true}
+	x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: route, Asked: route.Subject, Reads: true}}
 	return healExchange(t, g, x, body)
 }
 
@@ -280,7 +281,7 @@ func TestHealRefusalSaysWhy(t *testing.T) {
 				replaceToken(t, source, &cred)
 			}
 			time.Sleep(test.age)
-			x := &exchange{source: source, want: acme, credential: cred, route: rules.Route{GitAuth: true}}
+			x := &exchange{source: source, want: acme, credential: cred, Verdict: decide.Verdict{Route: rules.Route{GitAuth: true}}}
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://github.com/x", test.body)
 			resp, err := (&healer{g}).RoundTrip(r)
 			if err != nil {
@@ -308,7 +309,7 @@ func TestHealGoneInstallation(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			g.gone = true
-			x := &exchange{source: source, want: acme, credential: cred, route: form}
+			x := &exchange{source: source, want: acme, credential: cred, Verdict: decide.Verdict{Route: form}}
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "GET", "https://api.github.com/x", nil)
 			_, err = (&healer{g}).RoundTrip(r)
 			if err == nil {

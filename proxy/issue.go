@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 )
 
@@ -19,30 +21,20 @@ import (
 // that GitHub grants names 500 repositories, of a hundred characters each.
 const maxTokenRequest = 64 << 10
 
-// heedPlaceholder looks for a placeholder in what the client sent. A request
-// that names nobody is about the account whose installation it chooses, where
-// somebody looks at that now. Where no placeholders are given any more, none is
-// good: it would leave with a token for more than it was narrowed to.
-func (g *gateway) heedPlaceholder(r *http.Request, x *exchange) *answer.Refusal {
-	x.held = placeholderIn(r.Header["Authorization"])
-	if x.held == "" || !x.now.Rules.Exchange {
-		return nil
-	}
-	x.placeholder = g.findPlaceholder(r.Context(), x.held, x.session.host.Instance, x.session.clientName())
-	if x.placeholder == nil || x.route.Credential != rules.Installation || x.route.Named() || !x.looksAtNames() {
-		return nil
-	}
+// nameAccount names the account whose installation the client's placeholder chooses
+// in a route that names nobody.
+func (g *gateway) nameAccount(ctx context.Context, x *exchange, route *rules.Route) *answer.Refusal {
 	p := x.placeholder
 	want := auth.Want{App: p.app, Installation: p.installation, Narrow: p.narrow, Within: x.session.scope}
-	cred, err := g.opts.Credentials.Token(r.Context(), string(p.instance), want)
+	cred, err := g.opts.Credentials.Token(ctx, string(p.instance), want)
 	if err != nil {
 		return credentialRefusal(err)
 	}
-	account, err := g.opts.Credentials.AccountOf(r.Context(), cred)
+	account, err := g.opts.Credentials.AccountOf(ctx, cred)
 	if err != nil {
 		return credentialRefusal(err)
 	}
-	x.route.Subject, x.route.Source = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}, "placeholder"
+	route.Subject, route.Source = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}, "placeholder"
 	return nil
 }
 
@@ -61,10 +53,10 @@ func (g *gateway) chooseApp(r *http.Request, x *exchange) *answer.Refusal {
 	if err != nil {
 		return credentialRefusal(err)
 	}
-	if x.route.App != "" && x.route.App != app {
-		return otherApp.Refuse(app, x.route.Rule, x.route.App)
+	if x.Route.App != "" && x.Route.App != app {
+		return otherApp.Refuse(app, x.Route.Rule, x.Route.App)
 	}
-	x.route.App = app
+	x.Route.App = app
 	return nil
 }
 
@@ -109,12 +101,12 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 	}
 	host := string(x.session.host.Instance)
 	p := &placeholder{
-		instance: x.session.host.Instance, client: x.session.clientName(), installation: auth.InstallationID(x.route.InstallationID), narrow: narrow,
-		app: g.appFor(x),
+		instance: x.session.host.Instance, client: x.session.clientName(), installation: auth.InstallationID(x.Route.InstallationID), narrow: narrow,
+		app: decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client),
 	}
-	want, err := WantOf(&x.route)
+	want, err := decide.WantOf(&x.Route)
 	if err == nil {
-		err = p.choose(&want, &x.route)
+		err = p.choose(&want, &x.Route)
 	}
 	if err == nil {
 		want.Within = x.session.scope
@@ -134,9 +126,9 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 func (g *gateway) end(x *exchange) *answer.Refusal {
 	switch {
 	case x.held == "":
-		return revoked.Refuse()
+		return decide.Revoked.Refuse()
 	case x.placeholder == nil:
-		return endedRefusal(&x.route)
+		return endedRefusal(&x.Route)
 	}
 	g.placeholders.end(x.placeholder)
 	x.answer = &ownAnswer{status: http.StatusNoContent}

@@ -7,13 +7,14 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 )
 
 // MovedTo implements auth.Links.
 func (x *exchange) MovedTo(h http.Header) auth.Owner {
 	moved, _ := x.idIn(h.Get("Location"))
-	return owner(moved)
+	return decide.OwnerOf(moved)
 }
 
 // NamedBy implements auth.Links: GitHub calls repositories and accounts by their ids
@@ -21,11 +22,11 @@ func (x *exchange) MovedTo(h http.Header) auth.Owner {
 // Nobody learns from a request that did not name its owner, or got another
 // credential than that owner's, which a rule, a default or the client chose.
 func (x *exchange) NamedBy(h http.Header) auth.Owner {
-	teaches := x.placeholder == nil && x.route.Owner != "" && x.route.Form == answer.JSON && x.route.Rule == 0 && x.route.Source == "path"
+	teaches := x.placeholder == nil && x.Route.Owner != "" && x.Route.Form == answer.JSON && x.Route.Rule == 0 && x.Route.Source == "path"
 	if !teaches {
 		return auth.Owner{}
 	}
-	return owner(x.idInLinks(h))
+	return decide.OwnerOf(x.idInLinks(h))
 }
 
 // idIn returns whom a URL of the same host names by id, nobody for any other, and
@@ -54,29 +55,21 @@ func sameKind(named, id rules.Subject) bool {
 	return id.AccountID != 0
 }
 
-// owner is the subject as package auth knows it.
-func owner(s rules.Subject) auth.Owner {
-	return auth.Owner{
-		Login: s.Owner, Repo: s.Repo, Enterprise: s.Enterprise,
-		RepositoryID: s.RepositoryID, AccountID: s.AccountID, TeamID: s.TeamID,
-	}
-}
-
 // hint tells the client what it cannot see from GitHub's answer, which stays
 // GitHub's (RFC 9209, section 2.1.4): why GitHub refuses what only users may do,
 // or what has no credential of its owner's, and whose rate limits those are.
 func hint(x *exchange, resp *http.Response) {
 	switch {
-	case x.otherSite && resp.StatusCode >= http.StatusBadRequest:
+	case x.OtherSite && resp.StatusCode >= http.StatusBadRequest:
 		resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode,
 			"a browser sent this for a page of another site, so that it has no credential: if that is meant, add the page's origin to origins", x.id))
 	case x.uncovered != nil:
 		resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode, x.leftAs()+": "+x.uncovered.Error()+"; "+x.uncovered.Remedy(), x.id))
 	case x.credential.Installation == 0:
-	case x.route.UserOnly && resp.StatusCode == http.StatusForbidden:
+	case x.Route.UserOnly && resp.StatusCode == http.StatusForbidden:
 		resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode, fmt.Sprintf(
-			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.route.Operation), x.id))
-	case x.route.Operation == "rate-limit/get":
+			"GitHub opens %s to users only, and an App's installation is none: send it with a user's token, past the proxy or by a rule with auth = \"keep\"", x.Route.Operation), x.id))
+	case x.Route.Operation == "rate-limit/get":
 		resp.Header.Add("Proxy-Status", answer.Note(0, "the limits of "+x.credential.String(), x.id))
 	}
 }

@@ -102,7 +102,7 @@ func (x *exchange) idInLinks(fields http.Header) rules.Subject {
 	var id rules.Subject
 	for i, l := range list {
 		other, below := x.idIn(l.target)
-		if !pages[l.rel] || i > 0 && other != id || !sameKind(x.route.Subject, other) || below != x.belowName() {
+		if !pages[l.rel] || i > 0 && other != id || !sameKind(x.Route.Subject, other) || below != x.belowName() {
 			return rules.Subject{}
 		}
 		id = other
@@ -113,7 +113,7 @@ func (x *exchange) idInLinks(fields http.Header) rules.Subject {
 // belowName is what follows the name in the path of a request.
 func (x *exchange) belowName() string {
 	names := 2 // orgs/{org}
-	if x.route.Subject.Repo != "" {
+	if x.Route.Subject.Repo != "" {
 		names = 3 // repos/{owner}/{repo}
 	}
 	return x.below(x.path, names)

@@ -15,7 +15,7 @@ func (x *exchange) wrongMapping(resp *http.Response) error {
 	if wrong == nil {
 		return nil
 	}
-	if x.route.Form == answer.Text {
+	if x.Route.Form == answer.Text {
 		return wrong
 	}
 	resp.Header.Add("Proxy-Status", answer.Note(resp.StatusCode, wrong.Error()+"; "+wrong.Remedy(), x.id))

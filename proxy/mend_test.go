@@ -12,6 +12,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 )
 
@@ -97,7 +98,7 @@ func TestMendSightOfMutation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := &exchange{source: source, want: acme, credential: cred, route: graphql, asked: widgets, authorization: cred.Bearer()}
+		x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: graphql, Asked: widgets}}
 		req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", strings.NewReader("mutation"))
 		if err != nil {
 			t.Fatal(err)
@@ -157,7 +158,7 @@ func TestMendTransfer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			x := &exchange{source: source, want: want, credential: cred, asked: byID, route: rules.Route{Subject: byID}, authorization: cred.Bearer()}
+			x := &exchange{source: source, want: want, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: rules.Route{Subject: byID}, Asked: byID}}
 			return healExchange(t, g, x, strings.NewReader("body"))
 		}
 		for range 3 {
@@ -196,7 +197,7 @@ func TestMendTransferIsNoWayRound(t *testing.T) {
 		want := auth.Want{Owner: auth.Owner{RepositoryID: 7}}
 		teach(t, source, cred, want.Owner, acme.Owner)
 		time.Sleep(time.Minute)
-		x := &exchange{source: source, want: want, credential: cred, asked: byID, route: restRoute, authorization: cred.Bearer()}
+		x := &exchange{source: source, want: want, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: restRoute, Asked: byID}}
 		if status, _ := healExchange(t, g, x, nil); status != 404 || g.mints != 1 {
 			t.Errorf("%d with %d mints, want 404 with 1", status, g.mints)
 		}
@@ -249,7 +250,7 @@ func TestMendGrant(t *testing.T) {
 			time.Sleep(test.age)
 			g.granted = test.now
 			x := func() *exchange {
-				return &exchange{source: source, want: acme, credential: cred, asked: widgets, route: restRoute, authorization: cred.Bearer()}
+				return &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: restRoute, Asked: widgets}}
 			}
 			accepting := accepts{g, test.accepted}
 			if status, took := healExchange(t, accepting, x(), strings.NewReader("body")); status != test.status || took != test.took || g.mints != test.mints {
@@ -279,7 +280,7 @@ func TestMendGrantNeverLoops(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := g.mints
-			x := &exchange{source: source, want: acme, credential: cred, asked: widgets, route: restRoute, authorization: cred.Bearer()}
+			x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: restRoute, Asked: widgets}}
 			healExchange(t, lying, x, nil)
 			if g.mints > before+1 {
 				t.Fatalf("one request made %d mints", g.mints-before)

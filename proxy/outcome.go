@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
@@ -17,17 +18,17 @@ func (x *exchange) event(r *http.Request, w *recorder) *event.Event {
 	e := &event.Event{
 		Kind: event.Request, ID: x.id, Time: x.start, Duration: time.Since(x.start),
 		Client: x.session.clientName(), Address: r.RemoteAddr, Method: r.Method, Host: x.session.host.Name, Path: x.path,
-		Decision: event.Forwarded, Rule: x.route.Rule, Err: x.err,
-		Operation: x.route.Operation, OtherOwners: len(x.route.Others), GraphQL: graphQLKind(x.document), Refs: x.refs,
+		Decision: event.Forwarded, Rule: x.Route.Rule, Err: x.err,
+		Operation: x.Route.Operation, OtherOwners: len(x.Route.Others), GraphQL: graphQLKind(x.Document), Refs: x.refs,
 		Credential: credentialName(x), Installation: int64(x.credential.Installation),
-		Placeholder: x.placeholder != nil, OtherSite: x.otherSite, Fallback: x.credential.Fallback, Tries: x.outgoing.Tries,
+		Placeholder: x.placeholder != nil, OtherSite: x.OtherSite, Fallback: x.credential.Fallback, Tries: x.outgoing.Tries,
 		Status: w.status, GitHubRequestID: x.githubRequestID, Received: w.bytes,
 	}
-	if x.document != nil {
-		e.Fields = x.document.Fields
+	if x.Document != nil {
+		e.Fields = x.Document.Fields
 	}
-	if x.route.Named() {
-		e.Subject = owner(x.route.Subject).String()
+	if x.Route.Named() {
+		e.Subject = decide.OwnerOf(x.Route.Subject).String()
 	}
 	if x.credential.App != nil {
 		e.App = x.credential.App.Name
@@ -35,7 +36,7 @@ func (x *exchange) event(r *http.Request, w *recorder) *event.Event {
 	if x.uncovered != nil {
 		e.Uncovered = x.uncovered
 	}
-	if own := r.Header.Get("Authorization"); own != "" && !x.keep && x.route.Credential != rules.Keep {
+	if own := r.Header.Get("Authorization"); own != "" && !x.keep && x.Route.Credential != rules.Keep {
 		e.Replaced = scheme(own)
 	}
 	refused, _ := errors.AsType[*answer.Refusal](x.err)
@@ -84,7 +85,7 @@ func credentialName(x *exchange) string {
 	if x.authorization == nil {
 		return "none"
 	}
-	return x.route.Credential.String()
+	return x.Route.Credential.String()
 }
 
 // longRequest is from when on a request has a record of its beginning.
@@ -177,7 +178,7 @@ func (x *exchange) end(r *http.Request, w *recorder) func() {
 		var fault *panics.Fault
 		if aborted != nil && aborted != http.ErrAbortHandler {
 			fault = panics.Recovered(aborted)
-			aborted, x.err = w.answerFault(r, x.id, x.route.Form, fault), fault
+			aborted, x.err = w.answerFault(r, x.id, x.Route.Form, fault), fault
 		}
 		if aborted != nil && x.err == nil {
 			x.err = x.cutOff()

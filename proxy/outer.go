@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
 	"ghapp-proxy/rules"
 )
@@ -128,7 +129,7 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, re
 		return
 	}
 	host, _ := rules.SplitHost(r.URL.Host)
-	refused.Write(w, formFor(p.hosts[host]))
+	refused.Write(w, decide.FormFor(p.hosts[host]))
 }
 
 // noteRefused logs a request that is refused before it is a gateway's, and
@@ -178,7 +179,7 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 		p.refuseOuter(w, r, c, otherPort.Refuse(port, name))
 	case served:
 		if denial := c.client.DecideHost(host.Name); denial != nil {
-			p.refuseOuter(w, r, c, denied(denial))
+			p.refuseOuter(w, r, c, decide.Denied(denial))
 			return
 		}
 		p.gateway.serve(w, r, session{host: host, plain: true, caller: c})
@@ -205,7 +206,7 @@ func isASCII(s string) bool {
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
-	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), route: rules.Route{Operation: "elsewhere", Form: answer.Text}}
+	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), Verdict: decide.Verdict{Route: rules.Route{Operation: "elsewhere", Form: answer.Text}}}
 	x.id, x.start, x.events = event.NewID(), time.Now(), p.events
 	x.path, x.query = target(r)
 	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
@@ -231,7 +232,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	}
 	if refused != nil {
 		x.err = refused
-		refused.WithID(x.id).Write(out, x.route.Form)
+		refused.WithID(x.id).Write(out, x.Route.Form)
 		return
 	}
 	p.elsewhere.serve(out, r, x)
@@ -242,16 +243,6 @@ func defaultPort(scheme string) string {
 		return "443"
 	}
 	return "80"
-}
-
-// formFor is the form of errors before a request is classified.
-func formFor(host rules.Host) answer.Form {
-	switch host.Service {
-	case rules.API, rules.Uploads:
-		return answer.JSON
-	default:
-		return answer.Text
-	}
 }
 
 // noteTLS logs a client that speaks TLS to the proxy's own address.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 )
 
@@ -172,7 +173,7 @@ func TestPlaceholderWant(t *testing.T) {
 		{rules.Route{Narrow: &rules.Narrowing{Permissions: map[string]string{"contents": "read"}}}, `{"permissions":{"contents":"read"},"repositories":["widgets"]}`},
 		{rules.Route{Narrow: &rules.Narrowing{Repositories: []string{"rockets"}}}, ""},
 	} {
-		got, err := WantOf(&test.route)
+		got, err := decide.WantOf(&test.route)
 		if err == nil {
 			err = p.choose(&got, &test.route)
 		}

@@ -2,11 +2,11 @@ package proxy
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -41,7 +41,7 @@ type state struct {
 func newState(p Policy, before *state) *state {
 	now := &state{Policy: p, callers: make(map[string]caller)}
 	add := func(c *policy.Client, name string, limits policy.Limits) {
-		who := caller{now: now, client: c, usage: newUsage(name), scope: scopeOf(c)}
+		who := caller{now: now, client: c, usage: newUsage(name), scope: decide.ScopeOf(c)}
 		if before != nil && before.callers[name].usage != nil {
 			who.usage = before.callers[name].usage
 		}
@@ -62,17 +62,10 @@ func newState(p Policy, before *state) *state {
 // servesAnybody reports whether somebody who is no client may be served.
 func (p *Policy) servesAnybody() bool { return p.Anonymous || len(p.Clients.All()) == 0 }
 
-// What a client's table in the configuration denies.
-var (
-	clientGone = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "client %s is not configured any more",
-	})
-	byClient = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "%v", About: "client … may not … (client.….…)",
-	})
-)
+var clientGone = answer.Define(answer.Kind{
+	Status: http.StatusForbidden, Code: answer.RequestDenied,
+	Title: "client %s is not configured any more",
+})
 
 // caller is who the client is by the policy in force. nil is somebody without
 // limits. The refusal is for a client that is not among the Clients.
@@ -107,33 +100,6 @@ func nameOf(c *policy.Client) string {
 		return ""
 	}
 	return c.Name
-}
-
-// scopeOf is a client's Scope for package auth, nil if there is none.
-func scopeOf(c *policy.Client) *auth.Scope {
-	s := c.Scope()
-	if s == nil {
-		return nil
-	}
-	scope := &auth.Scope{Key: s.Key, App: s.App, Repository: s.Repository, Permissions: s.Permissions, ReadOnly: s.ReadOnly}
-	for _, name := range s.Names {
-		login, repo, _ := strings.Cut(name, "/")
-		scope.Names = append(scope.Names, auth.Owner{Login: login, Repo: repo})
-	}
-	if s.Account != nil {
-		scope.Account = func(o auth.Owner) bool { return s.Account(o.Login, o.Enterprise) }
-	}
-	return scope
-}
-
-// denied is a client's Denial as an answer.
-func denied(d *policy.Denial) *answer.Refusal {
-	if d == nil {
-		return nil
-	}
-	f := byClient.Refuse(d)
-	f.Status, f.Remedy, f.DecidedBy = d.Status, d.Remedy, d.Key
-	return f
 }
 
 // limit bounds a request by what the client may use. The request that it

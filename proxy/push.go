@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/policy"
 )
 
@@ -31,9 +32,6 @@ const (
 	maxAuditedRefs = 100
 )
 
-// refDecider says why an update of a ref is refused, nil if it is not.
-type refDecider func(policy.RefUpdate) *answer.Refusal
-
 // What is refused of a push because it cannot be read.
 var (
 	encodedPush = answer.Define(answer.Kind{
@@ -49,7 +47,7 @@ var (
 // checkPush decides about a push before anything of it leaves. It reads the
 // command list and puts it back: the body goes on as it came, and streams.
 func (x *exchange) checkPush(r *http.Request) *answer.Refusal {
-	if x.decideRef == nil || x.route.Operation != "git-receive-pack" {
+	if !x.LooksIntoPush {
 		return nil
 	}
 	list, zipped, err := plainPush(r)
@@ -112,7 +110,7 @@ func (x *exchange) decidePush(push *policy.Push) (*answer.Refusal, []byte) {
 		if len(x.refs) < maxAuditedRefs {
 			x.refs = append(x.refs, update.Ref)
 		}
-		refused := x.decideRef(update)
+		refused := decide.Denied(x.session.client.DecideRef(update))
 		if refused == nil {
 			continue
 		}

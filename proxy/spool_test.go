@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/replay"
 )
@@ -90,7 +91,7 @@ func TestHealEarlyRefusal(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Minute)
-				x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), reads: true}
+				x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Reads: true}}
 				req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", &closable{Reader: test.body})
 				if err != nil {
 					t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // noticeUncovered looks whether a request left with less than it needed, which cannot
 // be seen from GitHub's answer.
 func (x *exchange) noticeUncovered(resp *http.Response) {
-	if x.source == nil || x.route.Credential != rules.Installation || !x.credential.Anonymous() && !x.credential.Fallback {
+	if x.source == nil || x.Route.Credential != rules.Installation || !x.credential.Anonymous() && !x.credential.Fallback {
 		return
 	}
 	if !x.suffers(resp) {
@@ -23,7 +23,7 @@ func (x *exchange) noticeUncovered(resp *http.Response) {
 
 // suffers reports whether an answer is one that a stranger gets.
 func (x *exchange) suffers(resp *http.Response) bool {
-	search := strings.HasPrefix(x.route.Operation, "search/")
+	search := strings.HasPrefix(x.Route.Operation, "search/")
 	switch status := resp.StatusCode; {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotFound:
 		return true
@@ -31,7 +31,7 @@ func (x *exchange) suffers(resp *http.Response) bool {
 		return search // "the resources do not exist or you do not have permission to view them"
 	case status != http.StatusOK:
 		return false
-	case x.route.Operation == "graphql":
+	case x.Route.Operation == "graphql":
 		return len(x.want.Others) > 0 || strings.Contains(replay.Peek(resp), `"NOT_FOUND"`)
 	}
 	return search && len(x.want.Others) > 0

@@ -1,4 +1,4 @@
-package proxy
+package decide
 
 import (
 	"net/http"
@@ -19,8 +19,8 @@ import (
 // Programs send neither of the two fields. Which values tell is that of
 // net/http's CrossOriginProtection (W3C Fetch Metadata; RFC 6454), save that a
 // GitHub's own pages may use its other hosts.
-func isForAnotherSite(r *http.Request, instance rules.Instance, trusted []string) bool {
-	origins, sites := r.Header["Origin"], r.Header["Sec-Fetch-Site"]
+func isForAnotherSite(h http.Header, instance rules.Instance, trusted []string) bool {
+	origins, sites := h["Origin"], h["Sec-Fetch-Site"]
 	if origins == nil && sites == nil || slices.Contains(trusted, "*") {
 		return false
 	}
@@ -57,11 +57,11 @@ func isOriginOf(instance rules.Instance, origin string) bool {
 // requests"), where the browser does not say whose page that is: a script has no
 // Origin, and to http:// there is no Sec-Fetch-Site (W3C Fetch Metadata, "Set the
 // Sec-Fetch-Site header").
-func asksForScript(r *http.Request, query string, trusted []string) bool {
-	if query == "" || r.Header["Origin"] != nil || r.Header["Sec-Fetch-Site"] != nil || slices.Contains(trusted, "*") {
+func asksForScript(h http.Header, query string, trusted []string) bool {
+	if query == "" || h["Origin"] != nil || h["Sec-Fetch-Site"] != nil || slices.Contains(trusted, "*") {
 		return false
 	}
-	for parameter := range strings.FieldsFuncSeq(query[1:], func(c rune) bool { return c == '&' || c == ';' }) {
+	for parameter := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' }) {
 		name, _, _ := strings.Cut(parameter, "=")
 		if unescaped, err := url.QueryUnescape(name); err == nil {
 			name = unescaped
@@ -76,12 +76,12 @@ func asksForScript(r *http.Request, query string, trusted []string) bool {
 
 // withholdFromPages leaves the credential out of a request that is for a page of
 // another site: it arrives as it would without the proxy, or with less.
-func (x *exchange) withholdFromPages(r *http.Request) {
-	switch x.route.Credential {
+func (d *decision) withholdFromPages() {
+	switch d.Route.Credential {
 	case rules.None, rules.Keep:
 		return
 	}
-	if isForAnotherSite(r, x.session.host.Instance, x.now.Origins) || asksForScript(r, x.query, x.now.Origins) {
-		x.otherSite, x.route.Credential, x.route.Exchange = true, rules.None, false
+	if isForAnotherSite(d.in.Header, d.in.Host.Instance, d.Origins) || asksForScript(d.in.Header, d.in.Query, d.Origins) {
+		d.OtherSite, d.Route.Credential, d.Route.Exchange = true, rules.None, false
 	}
 }

@@ -1,9 +1,10 @@
-package proxy
+package decide
 
 import (
 	"strings"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
@@ -15,16 +16,24 @@ func ApplyDefaultOwner(route *rules.Route, login string) {
 	}
 }
 
+// OwnerOf is a subject as package auth has it.
+func OwnerOf(s rules.Subject) auth.Owner {
+	return auth.Owner{
+		Login: s.Owner, Repo: s.Repo, Enterprise: s.Enterprise,
+		RepositoryID: s.RepositoryID, AccountID: s.AccountID, TeamID: s.TeamID,
+	}
+}
+
 // WantOf is what package auth is asked for a route that takes an installation
 // token. The error is a narrowing that GitHub would not take.
 func WantOf(route *rules.Route) (auth.Want, error) {
 	want := auth.Want{
-		Owner: owner(route.Subject), Read: route.Read,
+		Owner: OwnerOf(route.Subject), Read: route.Read,
 		App: route.App, Installation: auth.InstallationID(route.ForcedInstallation),
 		Resource: resourceOf(route),
 	}
 	for _, other := range route.Others {
-		want.Others = append(want.Others, owner(other))
+		want.Others = append(want.Others, OwnerOf(other))
 	}
 	var err error
 	if want.Narrow, err = narrowingOf(route); err != nil {
@@ -57,4 +66,37 @@ func resourceOf(route *rules.Route) auth.Resource {
 	default:
 		return auth.ResourceCore
 	}
+}
+
+// ScopeOf is a client's Scope for package auth, nil if there is none.
+func ScopeOf(c *policy.Client) *auth.Scope {
+	s := c.Scope()
+	if s == nil {
+		return nil
+	}
+	scope := &auth.Scope{Key: s.Key, App: s.App, Repository: s.Repository, Permissions: s.Permissions, ReadOnly: s.ReadOnly}
+	for _, name := range s.Names {
+		login, repo, _ := strings.Cut(name, "/")
+		scope.Names = append(scope.Names, auth.Owner{Login: login, Repo: repo})
+	}
+	if s.Account != nil {
+		scope.Account = func(o auth.Owner) bool { return s.Account(o.Login, o.Enterprise) }
+	}
+	return scope
+}
+
+// AppFor is the App at a host whose JWT a route gets: the one that is meant if the
+// client may use it, else the first of those that it may.
+func AppFor(source *auth.Source, route *rules.Route, host string, client *policy.Client) string {
+	installation := auth.InstallationID(route.InstallationID)
+	meant := source.AppFor(host, route.App, installation, OwnerOf(route.Subject))
+	if route.App != "" || client == nil || client.DecideApp(meant) == nil {
+		return meant
+	}
+	for _, name := range client.Apps {
+		if app := source.AppFor(host, name, installation, OwnerOf(route.Subject)); app != "" {
+			return app
+		}
+	}
+	return meant
 }

@@ -1,0 +1,236 @@
+// Package decide is the decision about a request: one function, from what it is
+// and what the configuration says to what it gets.
+//
+//	intake := decide.Intake{Method: "GET", Host: host, Path: "/repos/acme/widgets"}
+//	verdict := decide.Decide(&decide.Snapshot{Rules: set, Client: client}, &intake, decide.Effects{})
+//	if verdict.Refused != nil { … }
+//
+// The order of what is looked at stands here and nowhere else: the proxy follows
+// the Verdict, and `ghapp-proxy explain` tells it. What has to be asked of somebody
+// is asked through Effects: the client for a body, GitHub for a name.
+package decide
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"ghapp-proxy/answer"
+	"ghapp-proxy/policy"
+	"ghapp-proxy/rules"
+)
+
+// Snapshot is by what is decided: a configuration, for one client.
+type Snapshot struct {
+	Rules  rules.Set
+	Client *policy.Client // nil for somebody without limits
+
+	// Anonymous is somebody who is none of the configured clients: he gets nothing
+	// that hands out a credential.
+	Anonymous bool
+
+	// DefaultOwner is whom a request means that names nobody, "" for the default
+	// installation. A client has its own.
+	DefaultOwner string
+
+	// Origins are those of web pages whose requests get a credential though they
+	// are for another site than GitHub's, "*" for all.
+	Origins []string
+}
+
+// Intake is what is looked at of a request.
+type Intake struct {
+	Method string
+	Host   rules.Host // as decided when the connection was accepted, never from the request
+	Path   string     // the request target up to "?", as sent
+	Query  string     // the request target after "?", as sent
+	Header http.Header
+	Length int64 // of the body, -1 if that is not known
+}
+
+// request is the part that the rules look at.
+func (in *Intake) request(client *policy.Client) rules.Request {
+	req := rules.Request{Method: in.Method, Host: in.Host, Path: in.Path, Query: in.Query}
+	if client != nil {
+		req.Client = client.Name
+	}
+	return req
+}
+
+// Effects are what a decision asks for while it is made, and only where it has to.
+// Each may refuse the request. A nil one is not there.
+type Effects struct {
+	// Body returns the body if it has at most so many bytes, and nil if it is
+	// larger, or not there.
+	Body func(most int64) ([]byte, *answer.Refusal)
+
+	// Account names the account in a route that names nobody, where the credential
+	// that the client sent says whose it is.
+	Account func(*rules.Route) *answer.Refusal
+
+	// Name puts the name into a subject of which only an id is known, if GitHub
+	// tells it.
+	Name func(*rules.Subject) *answer.Refusal
+}
+
+// Verdict is what a request gets.
+type Verdict struct {
+	Refused *answer.Refusal // nil for a request that passes
+	Revokes bool            // it is to be answered: its client gives its placeholder back
+
+	Route    rules.Route
+	Asked    rules.Subject   // whom the request names, before ids were named
+	Document *rules.Document // of GraphQL, nil if none was read
+	Reads    bool            // the request changes nothing, whatever its method
+
+	OtherSite        bool // it is for a web page of another site, and gets no credential
+	LooksIntoPush    bool // each ref of the push has to be decided about
+	BlankCloneTokens bool // the answer may hold clone tokens, which the client must not get
+}
+
+// decision is a Verdict that is being made.
+type decision struct {
+	*Snapshot
+	in      *Intake
+	effects Effects
+	req     rules.Request
+	others  []rules.Subject // of the route, before ids were named
+	Verdict
+}
+
+// Decide decides about a request.
+func Decide(by *Snapshot, in *Intake, effects Effects) Verdict {
+	d := &decision{Snapshot: by, in: in, effects: effects, req: in.request(by.Client)}
+	d.Route.Form = FormFor(in.Host)
+	d.Refused = d.decide()
+	return d.Verdict
+}
+
+// decide is the order of the decision. It returns why the request is refused.
+func (d *decision) decide() *answer.Refusal {
+	for _, step := range [...]func(*decision) *answer.Refusal{
+		(*decision).checkMethod,
+		(*decision).classify,
+		(*decision).checkPath,
+		(*decision).readDocument,
+		(*decision).readBody,
+		(*decision).nameSubjects,
+		(*decision).applyRules,
+		(*decision).applyLimits,
+	} {
+		if refused := step(d); refused != nil || d.Revokes {
+			return refused
+		}
+	}
+	d.withholdFromPages()
+	d.passStoredObject()
+	return nil
+}
+
+// classify finds the operation, and whom it is about.
+func (d *decision) classify() *answer.Refusal {
+	route, err := rules.Classify(d.req)
+	if err != nil {
+		return badTarget.Refuse(err)
+	}
+	d.Route = route
+	return nil
+}
+
+// checkPath refuses by what the path names, whatever is in the body, for which that
+// refusal does not wait. A body can only name more.
+func (d *decision) checkPath() *answer.Refusal {
+	if d.Route.Owner == "" || d.Route.Operation == "graphql" || !d.Client.Limited() {
+		return nil
+	}
+	plain, ruled := d.Route, d.Route
+	if d.Client.Decide(d.req, &plain, nil) == nil {
+		return nil
+	}
+	d.Rules.Decide(d.req, &ruled) // which may choose another credential
+	if ruled.Refused != "" {
+		return nil
+	}
+	return Denied(d.Client.Decide(d.req, &ruled, nil))
+}
+
+// nameSubjects finds the names of what a request names by id only, where somebody
+// looks at names. What cannot be named stays as it is, unless GitHub may not be
+// asked.
+func (d *decision) nameSubjects() *answer.Refusal {
+	d.Reads = d.Route.Read || d.Document != nil && !d.Document.Mutation
+	looked := d.Rules.LookAtSubjects() || d.Client.LooksAtNames()
+	if looked && d.effects.Account != nil && d.Route.Credential == rules.Installation && !d.Route.Named() {
+		if refused := d.effects.Account(&d.Route); refused != nil {
+			return refused
+		}
+	}
+	d.Asked, d.others = d.Route.Subject, d.Route.Others
+	if !looked || d.effects.Name == nil {
+		return nil
+	}
+	d.Route.Others = slices.Clone(d.Route.Others)
+	if refused := d.nameSubject(&d.Route.Subject); refused != nil {
+		return refused
+	}
+	for i := range d.Route.Others {
+		if refused := d.nameSubject(&d.Route.Others[i]); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+func (d *decision) nameSubject(s *rules.Subject) *answer.Refusal {
+	if s.Owner != "" || !s.Named() {
+		return nil
+	}
+	return d.effects.Name(s)
+}
+
+// applyRules chooses the credential, or refuses.
+func (d *decision) applyRules() *answer.Refusal {
+	d.Rules.Decide(d.req, &d.Route)
+	switch refused := d.Route.Refused; {
+	case refused == rules.RefusedRevoke && d.Rules.Exchange:
+		d.Revokes = true
+	case refused == rules.RefusedRevoke:
+		return Revoked.Refuse() // to the client it has ended; it never had it
+	case refused == "" && d.Anonymous && d.Route.HandsOut && !d.Route.Exchange:
+		return handedToNobody.Refuse()
+	case refused != "":
+		f := byRule.Refuse(refused)
+		if d.Route.Rule != 0 {
+			f.DecidedBy = fmt.Sprintf("rule[%d]", d.Route.Rule)
+		}
+		return f
+	}
+	return nil
+}
+
+// applyLimits refuses what the client's limits deny.
+func (d *decision) applyLimits() *answer.Refusal {
+	if denial := d.Client.Decide(d.req, &d.Route, d.Document); denial != nil {
+		return Denied(d.tellable(denial))
+	}
+	d.LooksIntoPush = d.Client.LimitsRefs() && d.Route.Operation == "git-receive-pack"
+	d.BlankCloneTokens = d.Client.Limited() && d.Route.CloneToken && d.Route.Credential == rules.Installation
+	return nil
+}
+
+// passStoredObject keeps the client's own credential where it is that of a stored
+// object.
+func (d *decision) passStoredObject() {
+	if d.Route.Credential == rules.None && d.isStoredObject() {
+		d.Route.Credential = rules.Keep
+	}
+}
+
+// isStoredObject reports whether a request fetches or stores an object of Git
+// LFS at a GHES. Its batch call names the URL, on the instance's own host, and an
+// Authorization of the scheme RemoteAuth that is good for that object and that
+// nothing else could be put in place of.
+func (d *decision) isStoredObject() bool {
+	own := d.in.Header["Authorization"]
+	return d.in.Host.Service == rules.GHES && d.Route.Operation == "web" && d.Route.Rule == 0 && len(own) == 1 && isRemoteAuth(own[0])
+}

@@ -1,0 +1,33 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+
+	"ghapp-proxy/answer"
+)
+
+// peekBody reads a request's body and puts it back as it was. It returns nil for
+// one of more bytes.
+func peekBody(r *http.Request, most int64, u *usage) ([]byte, *answer.Refusal) {
+	text, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	if unread, ok := errors.AsType[*bodyError](err); ok {
+		return nil, unread.refusal(u)
+	}
+	if err != nil {
+		return nil, unreadBody.Refuse(err)
+	}
+	r.Body = replayed{io.MultiReader(bytes.NewReader(text), r.Body), r.Body}
+	if int64(len(text)) > most {
+		return nil, nil
+	}
+	return text, nil
+}
+
+// replayed is a body of which a part was read and put back.
+type replayed struct {
+	io.Reader
+	io.Closer
+}
