@@ -1,12 +1,12 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/replay"
 )
 
 // peekBody reads a request's body and puts it back as it was. It returns nil for
@@ -19,15 +19,9 @@ func peekBody(r *http.Request, most int64, u *usage) ([]byte, *answer.Refusal) {
 	if err != nil {
 		return nil, unreadBody.Refuse(err)
 	}
-	r.Body = replayed{io.MultiReader(bytes.NewReader(text), r.Body), r.Body}
+	r.Body = replay.PutBack(text, r.Body)
 	if int64(len(text)) > most {
 		return nil, nil
 	}
 	return text, nil
-}
-
-// replayed is a body of which a part was read and put back.
-type replayed struct {
-	io.Reader
-	io.Closer
 }

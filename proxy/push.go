@@ -14,6 +14,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/policy"
+	"ghapp-proxy/replay"
 )
 
 const (
@@ -74,7 +75,7 @@ func (x *exchange) checkPush(r *http.Request) *answer.Refusal {
 	if zipped != nil {
 		head = zipped.Bytes()
 	}
-	r.Body = replayed{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	r.Body = replay.PutBack(head, r.Body)
 	return nil
 }
 
