@@ -110,7 +110,7 @@
 // # Rooms
 //
 // The files stand in rooms, one above the other. What is in a file knows only what
-// stands before it in this list, which TestRooms reads.
+// stands before it in this list: TestRooms checks it.
 //
 //	keys: what an App proves itself with, and GitHub's clock
 //		secret.go mark.go signer.go key_text.go key.go clock.go kind.go claims.go
