@@ -6,42 +6,42 @@ import (
 	"net/http"
 )
 
-// Coverage is what GitHub says about a repository and the installation of a
+// coverage is what GitHub says about a repository and the installation of a
 // credential.
-type Coverage uint8
+type coverage uint8
 
 const (
-	// CoverageUnknown: GitHub was not asked, or did not say.
-	CoverageUnknown Coverage = iota
-	// CoverageNone: no installation of the App covers it, or it does not exist.
-	CoverageNone
-	// CoverageSame: the credential's installation covers it.
-	CoverageSame
-	// CoverageOther: another installation of the App does: it was transferred.
-	CoverageOther
+	// coverageUnknown: GitHub was not asked, or did not say.
+	coverageUnknown coverage = iota
+	// coverageNone: no installation of the App covers it, or it does not exist.
+	coverageNone
+	// coverageSame: the credential's installation covers it.
+	coverageSame
+	// coverageOther: another installation of the App does: it was transferred.
+	coverageOther
 )
 
 // coverage asks GitHub whether the installation covers a repository, known by name
 // or by id, that GitHub has just not found for a token with a grant. What was known
 // of the repository is forgotten, and the answer remembered: for ten seconds it is
 // not asked again.
-func (i *installation) coverage(ctx context.Context, grant *Grant, repository Owner) Coverage {
+func (i *installation) coverage(ctx context.Context, grant *Grant, repository Owner) coverage {
 	named := repository.Repo != "" && repository.plausible()
 	if !named && repository.RepositoryID == 0 {
-		return CoverageUnknown
+		return coverageUnknown
 	}
 	if !grant.covers(repository) {
-		return CoverageNone
+		return coverageNone
 	}
 	d := i.of
 	if d.NoDiscovery {
-		return CoverageUnknown
+		return coverageUnknown
 	}
 	flight := "covers|" + d.prefix + repository.key()
 	id, ok := d.covering.get(flight)
 	if !ok {
 		if d.refusal(flight) != nil {
-			return CoverageUnknown
+			return coverageUnknown
 		}
 		var err error
 		id, err = onceLimited(ctx, d.flights, flight, func(ctx context.Context) (InstallationID, error) {
@@ -54,16 +54,16 @@ func (i *installation) coverage(ctx context.Context, grant *Grant, repository Ow
 			return f.id(), nil
 		})
 		if err != nil {
-			return CoverageUnknown
+			return coverageUnknown
 		}
 	}
 	switch id {
 	case 0:
-		return CoverageNone
+		return coverageNone
 	case i.id:
-		return CoverageSame
+		return coverageSame
 	default:
-		return CoverageOther
+		return coverageOther
 	}
 }
 

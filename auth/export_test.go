@@ -38,7 +38,7 @@ func (s *Source) Regrant(ctx context.Context, refused Credential, want Want, acc
 }
 
 // Coverage asks about a repository that was not found.
-func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner) Coverage {
+func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner) coverage {
 	return cred.inst.coverage(ctx, cred.Grant(), repository)
 }
 
@@ -75,3 +75,16 @@ func (s *Source) Suspect(cred Credential, repository Owner) {
 func (s *Source) CheckMapping(ctx context.Context, cred Credential, owner Owner) *MappingError {
 	return cred.inst.checkMapping(ctx, owner)
 }
+
+// Coverage is what is known of a repository that was not found.
+type Coverage = coverage
+
+const (
+	CoverageUnknown = coverageUnknown
+	CoverageNone    = coverageNone
+	CoverageSame    = coverageSame
+	CoverageOther   = coverageOther
+)
+
+// Explains reports whether the grant is the reason for a 403.
+func (g *Grant) Explains(accepted string) bool { return g.explains(accepted) }

@@ -120,11 +120,11 @@ func readGranted(text json.RawMessage) (GrantedRepository, bool) {
 // levels are those of a permission, lowest first.
 var levels = []string{"read", "write", "admin"}
 
-// Explains reports whether the grant is the reason for GitHub's refusal: it has
+// explains reports whether the grant is the reason for GitHub's refusal: it has
 // none of the alternatives that GitHub accepts. accepted is the answer's
 // X-Accepted-GitHub-Permissions: docs.github.com "Troubleshooting the REST API",
 // "Resource not accessible".
-func (g *Grant) Explains(accepted string) bool {
+func (g *Grant) explains(accepted string) bool {
 	return g != nil && g.Permissions != nil && accepted != "" && !allows(g.Permissions, accepted)
 }
 

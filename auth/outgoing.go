@@ -30,6 +30,10 @@ type Outgoing struct {
 	GraphQL  bool   // a query: its answer may say that nothing was found
 	UserOnly bool   // GitHub refuses it to every App
 
+	// CheckMapping compares what the configuration says of the installation with what
+	// GitHub says: in the background, and where GitHub answers 403 or 404.
+	CheckMapping bool
+
 	Links Links // nil: nothing is learned from the answer's links
 
 	Tries int // how often it was sent, with different credentials or after a wait
@@ -37,7 +41,7 @@ type Outgoing struct {
 	// Kept reports that GitHub refuses a token which took the place of another less
 	// than a minute ago.
 	Kept bool
-	// Mapping says that GitHub's 403 or 404 may come of the configuration, which
+	// Mapping says, after CheckMapping, that GitHub's 403 or 404 may come of the configuration, which
 	// gives the Subject an installation on another account; else it is nil.
 	Mapping *MappingError
 
@@ -77,7 +81,7 @@ func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) 
 	if kind := out.Credential.Kind(); kind != nil && !kind.Limitable() && out.Want.isConfined() {
 		return nil, &CredentialError{fmt.Errorf("a %s cannot be limited", kind)}
 	}
-	if inst := out.Credential.inst; inst != nil {
+	if inst := out.Credential.inst; inst != nil && out.CheckMapping {
 		inst.watchMapping()
 	}
 	if err := s.proveFirst(req, out); err != nil {
@@ -94,7 +98,7 @@ func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) 
 		return nil, err
 	}
 	s.learn(out, resp)
-	if inst := out.Credential.inst; inst != nil && (resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusNotFound) {
+	if inst := out.Credential.inst; inst != nil && out.CheckMapping && (resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusNotFound) {
 		out.Mapping = inst.checkMapping(req.Context(), out.Subject)
 	}
 	return resp, nil
@@ -275,7 +279,7 @@ func (a *installedAuthority) accepted(resp *http.Response) string {
 
 // lacks reports whether what the token was minted with explains the refusal.
 func (a *installedAuthority) lacks(resp *http.Response) bool {
-	return a.out.Credential.Grant().Explains(a.accepted(resp))
+	return a.out.Credential.Grant().explains(a.accepted(resp))
 }
 
 // abandon sees to it that a token which GitHub does not know is not handed out again.
@@ -340,7 +344,7 @@ func (a *installedAuthority) healGrant(ctx context.Context, resp *http.Response)
 		a.granted = true
 		return a.use(a.source.regrant(ctx, *a.out.Credential, a.out.Want, a.accepted(resp)))
 	}
-	if a.waits >= maxGrantWaits || a.covered(ctx) == CoverageNone {
+	if a.waits >= maxGrantWaits || a.covered(ctx) == coverageNone {
 		return false, nil
 	}
 	return a.wait(ctx), nil
@@ -351,13 +355,13 @@ func (a *installedAuthority) healGrant(ctx context.Context, resp *http.Response)
 func (a *installedAuthority) healSight(ctx context.Context) (again bool, err error) {
 	mayWait := a.waits < maxGrantWaits && (a.out.Credential.isYoung() || a.waits > 0)
 	switch a.covered(ctx) {
-	case CoverageOther, CoverageNone: // for an id, another App may
+	case coverageOther, coverageNone: // for an id, another App may
 		return a.follow(ctx)
-	case CoverageSame:
+	case coverageSame:
 		if !mayWait || a.isSeen(ctx) {
 			return false, nil
 		}
-	case CoverageUnknown:
+	case coverageUnknown:
 		if !mayWait || !a.out.GitFetch {
 			return false, nil
 		}
@@ -390,7 +394,7 @@ func (a *installedAuthority) isSeen(ctx context.Context) bool {
 }
 
 // covered is what GitHub says of the repository that the request names.
-func (a *installedAuthority) covered(ctx context.Context) Coverage {
+func (a *installedAuthority) covered(ctx context.Context) coverage {
 	cred := a.out.Credential
 	return cred.inst.coverage(ctx, cred.Grant(), a.out.Repository)
 }

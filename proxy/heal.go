@@ -38,7 +38,7 @@ func (x *exchange) tell() {
 		Subject: decide.OwnerOf(route.Subject), Repository: decide.OwnerOf(x.repository()),
 		ByID: x.Asked.RepositoryID != 0, ByName: route.Subject != x.Asked,
 		API: service == rules.API || service == rules.GHES, Git: route.GitAuth,
-		GraphQL: route.Operation == "graphql" && x.Reads, UserOnly: route.UserOnly, Links: x,
+		GraphQL: route.Operation == "graphql" && x.Reads, UserOnly: route.UserOnly, Links: x, CheckMapping: true,
 	}
 	if !route.GitAuth {
 		return

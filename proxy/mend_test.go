@@ -416,3 +416,32 @@ func TestMendLargeBodyUnproven(t *testing.T) {
 		}
 	})
 }
+
+// TestMendLargeBodyKeepsToken: a token that GitHub may not know yet is not thrown away
+// because of a request that cannot be sent again.
+func TestMendLargeBodyKeepsToken(t *testing.T) {
+	for _, test := range []struct {
+		age   time.Duration
+		mints int
+	}{{0, 1}, {time.Minute, 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }, sight: func() int { return 503 }}
+			source := newSource(g)
+			defer source.Close()
+			cred, err := source.Token(t.Context(), "github.com", acme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(test.age)
+			if status, _ := healWith(t, g, source, cred, rules.Route{}, strings.NewReader(strings.Repeat("x", maxReplay+1))); status != 401 {
+				t.Errorf("%d, want 401", status)
+			}
+			if _, err := source.Token(t.Context(), "github.com", acme); err != nil {
+				t.Fatal(err)
+			}
+			if g.mints != test.mints {
+				t.Errorf("a token of %v: %d mints, want %d", test.age, g.mints, test.mints)
+			}
+		})
+	}
+}
