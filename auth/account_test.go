@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 func TestAccountOf(t *testing.T) {
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"alias": 1, "corp": 2, "odd": 3, "gone": 4}
-	github := &api{}
-	github.set("GET /app/installations/1", reply{status: 200, body: `{"id":1,"account":{"login":"acme"}}`})
-	github.set("GET /app/installations/2", reply{status: 200, body: `{"id":2,"account":{"slug":"megacorp"},"target_type":"Enterprise"}`})
-	github.set("GET /app/installations/3", reply{status: 200, body: `{"id":3,"account":{"login":"../x"}}`})
-	s := newSource(t, github, 0, app)
+	app.Installations = map[string]github.InstallationID{"alias": 1, "corp": 2, "odd": 3, "gone": 4}
+	fake := &api{}
+	fake.set("GET /app/installations/1", reply{status: 200, body: `{"id":1,"account":{"login":"acme"}}`})
+	fake.set("GET /app/installations/2", reply{status: 200, body: `{"id":2,"account":{"slug":"megacorp"},"target_type":"Enterprise"}`})
+	fake.set("GET /app/installations/3", reply{status: 200, body: `{"id":3,"account":{"login":"../x"}}`})
+	s := newSource(t, fake, 0, app)
 	for login, want := range map[string]string{"alias": "acme", "corp": "enterprises/megacorp", "odd": "", "gone": ""} {
 		cred, err := s.ForOwner(t.Context(), "github.com", owner(login), true)
 		if err != nil {
@@ -31,7 +32,7 @@ func TestAccountOf(t *testing.T) {
 		}
 	}
 	asked := 0
-	for _, call := range github.take() {
+	for _, call := range fake.take() {
 		if call == "GET /app/installations/1" {
 			asked++
 		}

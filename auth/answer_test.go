@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // page is an answer that lists repositories, each with so many bytes of whatever
@@ -74,7 +75,7 @@ func TestListIsReadAgain(t *testing.T) {
 	g := newScoped(t, auth.FallbackRefuse, `{"metadata":"read"}`, names...)
 	g.Source = newSource(t, &breaking{api: g.api, call: listOf1}, auth.FallbackRefuse, func() *auth.App {
 		app := newApp("ci-bot", 1)
-		app.Installations = map[string]auth.InstallationID{"acme": 1}
+		app.Installations = map[string]github.InstallationID{"acme": 1}
 		return app
 	}())
 	if _, err := g.Token(context.Background(), "github.com", auth.Want{Owner: owner("acme/r1"), Within: only("acme/r1", "acme/r2")}); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/panics"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -30,12 +31,12 @@ type App struct {
 	ClientSecret Secret   // "" if not configured
 
 	// Installations maps an owner's login, in lower case, to its installation.
-	Installations map[string]InstallationID
+	Installations map[string]github.InstallationID
 	// Enterprises maps an enterprise's slug, in lower case, to its installation.
-	Enterprises map[string]InstallationID
+	Enterprises map[string]github.InstallationID
 	// DefaultInstallation serves requests that name no owner, and owners
 	// without an installation where the fallback says so. 0 if there is none.
-	DefaultInstallation InstallationID
+	DefaultInstallation github.InstallationID
 	// NoDiscovery turns off asking GitHub where the App is installed.
 	NoDiscovery bool
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // testKey is made once: it takes longer than the tests.
@@ -149,12 +150,12 @@ func newSource(t testing.TB, transport http.RoundTripper, fallback auth.Fallback
 }
 
 // owner reads "login", "login/repo" or "enterprises/slug".
-func owner(s string) auth.Owner {
+func owner(s string) github.Account {
 	if slug, ok := strings.CutPrefix(s, "enterprises/"); ok {
-		return auth.Owner{Login: slug, Enterprise: true}
+		return github.Account{Login: slug, Enterprise: true}
 	}
 	login, repo, _ := strings.Cut(s, "/")
-	return auth.Owner{Login: login, Repo: repo}
+	return github.Account{Login: login, Repo: repo}
 }
 
 // whose asks for the token of an owner and says whose it got: "111 of ci-bot",

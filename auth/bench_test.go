@@ -4,18 +4,19 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 func BenchmarkForOwner(b *testing.B) {
-	github := &api{answers: map[string]reply{
+	fake := &api{answers: map[string]reply{
 		"GET /users/globex/installation":        installed(2, "globex", "all"),
 		"GET /repos/globex/tools/installation":  installed(2, "globex", "all"),
 		"GET /repos/initech/paper/installation": installed(3, "initech", "selected"),
 	}}
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 1}
-	app.Enterprises = map[string]auth.InstallationID{"corp": 4}
-	s := newSource(b, github, auth.FallbackRefuse, app)
+	app.Installations = map[string]github.InstallationID{"acme": 1}
+	app.Enterprises = map[string]github.InstallationID{"corp": 4}
+	s := newSource(b, fake, auth.FallbackRefuse, app)
 	for _, bench := range []struct{ name, owner string }{
 		{"mapped", "acme/widgets"},
 		{"mapped, capitals", "Acme/Widgets"},
@@ -29,7 +30,7 @@ func BenchmarkForOwner(b *testing.B) {
 			if bench.owner == "" {
 				home := newApp("home", 2)
 				home.DefaultInstallation = 5
-				s = newSource(b, github, auth.FallbackRefuse, home)
+				s = newSource(b, fake, auth.FallbackRefuse, home)
 			}
 			mustToken(b, s, bench.owner)
 			b.ReportAllocs()
@@ -48,7 +49,7 @@ func BenchmarkForOwnerParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.ForOwner(b.Context(), "github.com", auth.Owner{Login: "acme"}, true); err != nil {
+			if _, err := s.ForOwner(b.Context(), "github.com", github.Account{Login: "acme"}, true); err != nil {
 				b.Error(err)
 			}
 		}
@@ -59,7 +60,7 @@ func BenchmarkForApp(b *testing.B) {
 	s := acmeSource(b, &api{})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.ForApp(b.Context(), "github.com", "", 111, auth.Owner{}); err != nil {
+		if _, err := s.ForApp(b.Context(), "github.com", "", 111, github.Account{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -70,7 +71,7 @@ func BenchmarkForAppParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.ForApp(b.Context(), "github.com", "", 0, auth.Owner{Login: "acme"}); err != nil {
+			if _, err := s.ForApp(b.Context(), "github.com", "", 0, github.Account{Login: "acme"}); err != nil {
 				b.Error(err)
 			}
 		}
@@ -79,17 +80,17 @@ func BenchmarkForAppParallel(b *testing.B) {
 
 // TestNoAllocations: the commonest requests cost the garbage collector nothing.
 func TestNoAllocations(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /repos/globex/tools/installation": installed(2, "globex", "all")}}
+	fake := &api{answers: map[string]reply{"GET /repos/globex/tools/installation": installed(2, "globex", "all")}}
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 1}
-	s := newSource(t, github, auth.FallbackRefuse, app)
+	app.Installations = map[string]github.InstallationID{"acme": 1}
+	s := newSource(t, fake, auth.FallbackRefuse, app)
 	for _, o := range []string{"acme/widgets", "globex/tools"} {
 		want := owner(o)
 		if n := testing.AllocsPerRun(100, func() { s.ForOwner(t.Context(), "github.com", want, true) }); n != 0 {
 			t.Errorf("ForOwner(%s) allocates %v times, want 0", o, n)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{Login: "acme"}) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { s.ForApp(t.Context(), "github.com", "", 0, github.Account{Login: "acme"}) }); n != 0 {
 		t.Errorf("ForApp allocates %v times, want 0", n)
 	}
 }

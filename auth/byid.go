@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // maxPages bounds the walk through an App's installations, a hundred a page.
 const maxPages = 50
 
 // findRepository asks GitHub which installation covers a repository.
-func (d *directory) findRepository(ctx context.Context, owner Owner) (found, error) {
+func (d *directory) findRepository(ctx context.Context, owner github.Account) (found, error) {
 	return d.askWhere(ctx, owner, func(answer installationAnswer) found { return d.foundByID(answer) })
 }
 
@@ -59,17 +61,17 @@ func (d *directory) walkInstallations(ctx context.Context, pages int) (complete 
 			return false, err
 		}
 		for _, answer := range list {
-			named := Owner{Login: answer.Account.login()}
+			named := github.Account{Login: answer.Account.login()}
 			if answer.ID <= 0 {
 				continue
 			}
 			if named.Login != "" {
-				d.learn(named.key(), d.foundNow(answer))
+				d.learn(named.Key(), d.foundNow(answer))
 			}
 			if answer.Account.ID > 0 {
 				f := d.foundByID(answer)
 				f.named = named
-				d.learn(Owner{AccountID: answer.Account.ID}.key(), f)
+				d.learn(github.Account{AccountID: answer.Account.ID}.Key(), f)
 			}
 		}
 		if len(list) < maxPage {
@@ -83,7 +85,7 @@ func (d *directory) walkInstallations(ctx context.Context, pages int) (complete 
 var errManyAccounts = fmt.Errorf("it has more than %d installations, and of these it is none", maxPages*maxPage)
 
 // foundNamed is what answers for an id whose name is known.
-func foundNamed(inst *installation, named Owner) found {
+func foundNamed(inst *installation, named github.Account) found {
 	f := found{inst: inst, named: named}
 	if !named.Enterprise {
 		f.login = strings.ToLower(named.Login)
@@ -94,12 +96,12 @@ func foundNamed(inst *installation, named Owner) found {
 // repositoryName asks GitHub for the name of a repository, as the installation
 // that covers it. Who wants to know may not be allowed there: the token is good
 // for nothing else.
-func (i *installation) repositoryName(ctx context.Context, id Owner) (Owner, error) {
-	flight := "name|" + i.prefix + id.key()
+func (i *installation) repositoryName(ctx context.Context, id github.Account) (github.Account, error) {
+	flight := "name|" + i.prefix + id.Key()
 	if err := i.refusal(flight); err != nil {
-		return Owner{}, err
+		return github.Account{}, err
 	}
-	return onceLimited(ctx, i.flights, flight, func(ctx context.Context) (Owner, error) {
+	return onceLimited(ctx, i.flights, flight, func(ctx context.Context) (github.Account, error) {
 		var answer struct {
 			FullName string `json:"full_name"`
 		}
@@ -109,14 +111,14 @@ func (i *installation) repositoryName(ctx context.Context, id Owner) (Owner, err
 		}
 		if err := i.of.tokens.doAs(ctx, call, &i.minter, metadataOnly, &answer); err != nil {
 			i.rememberRefusal(flight, err)
-			return Owner{}, err
+			return github.Account{}, err
 		}
 		login, repo, _ := strings.Cut(answer.FullName, "/")
-		named := Owner{Login: login, Repo: repo}
-		if repo == "" || !named.plausible() {
-			return Owner{}, i.failed(call, errNoName)
+		named := github.Account{Login: login, Repo: repo}
+		if repo == "" || !named.Plausible() {
+			return github.Account{}, i.failed(call, errNoName)
 		}
-		i.of.known.set(id.key(), foundNamed(i, named), learnedTTL)
+		i.of.known.set(id.Key(), foundNamed(i, named), learnedTTL)
 		return named, nil
 	})
 }
@@ -124,25 +126,25 @@ func (i *installation) repositoryName(ctx context.Context, id Owner) (Owner, err
 // learnID remembers that an id is that of a named owner, and that the installation
 // covers it: GitHub said so, in an answer to a request that named the owner. It
 // remembers for ten minutes.
-func (i *installation) learnID(id, named Owner) {
-	if !id.byID() {
+func (i *installation) learnID(id, named github.Account) {
+	if !id.ByID() {
 		return
 	}
-	if f, ok := i.of.remembered(id.key()); ok && f.inst == nil {
+	if f, ok := i.of.remembered(id.Key()); ok && f.inst == nil {
 		return // GitHub, asked about the id, has just said that it is nobody's
 	}
-	i.of.known.set(id.key(), foundNamed(i, named), learnedTTL)
+	i.of.known.set(id.Key(), foundNamed(i, named), learnedTTL)
 }
 
 // forgetMissing drops what GitHub said about a repository which it now does not find
 // for the installation that it had named: the repository may have been taken out of
 // it, and be another App's. So it drops whose an id is, if that was learned. That
 // is done once in a minute, for most of what GitHub does not find was never there.
-func (i *installation) forgetMissing(repository Owner) {
-	if !repository.byID() && (!i.discovered || repository.Repo == "") {
+func (i *installation) forgetMissing(repository github.Account) {
+	if !repository.ByID() && (!i.discovered || repository.Repo == "") {
 		return
 	}
-	key := repository.key()
+	key := repository.Key()
 	if f, ok := i.of.remembered(key); !ok || f.all {
 		return
 	}
@@ -155,11 +157,11 @@ func (i *installation) forgetMissing(repository Owner) {
 // forgetOld drops what GitHub said about a repository and its account some time ago,
 // where it refuses now what the installation that it named should be good for: not
 // all of an account's repositories may be the installation's any more.
-func (i *installation) forgetOld(repository Owner) {
+func (i *installation) forgetOld(repository github.Account) {
 	if !i.discovered || repository.Login == "" {
 		return
 	}
-	for _, key := range []string{repository.key(), repository.account().key()} {
+	for _, key := range []string{repository.Key(), repository.WithoutRepo().Key()} {
 		if f, ok := i.of.remembered(key); ok && f.inst != nil && time.Since(f.asked) >= recheckAfter {
 			i.of.known.delete(key)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"ghapp-proxy/github"
 )
 
 // ForApp returns the JWT of the App that a request to the App's own routes
@@ -11,7 +13,7 @@ import (
 // first of the host. name is that of the App to take, "" for any; installation
 // and owner are zero where the path has none. The error is a
 // *NotInstalledError, an *Error that wraps a *SigningError, or ctx's.
-func (s *Source) ForApp(ctx context.Context, host, name string, installation InstallationID, owner Owner) (Credential, error) {
+func (s *Source) ForApp(ctx context.Context, host, name string, installation github.InstallationID, owner github.Account) (Credential, error) {
 	app := s.appFor(host, name, installation, owner)
 	if app == nil {
 		return Credential{}, &NotInstalledError{Host: host, Owner: owner}
@@ -24,14 +26,14 @@ func (s *Source) ForApp(ctx context.Context, host, name string, installation Ins
 }
 
 // AppFor returns the name of the App whose JWT ForApp returns, "" if there is none.
-func (s *Source) AppFor(host, name string, installation InstallationID, owner Owner) string {
+func (s *Source) AppFor(host, name string, installation github.InstallationID, owner github.Account) string {
 	if app := s.appFor(host, name, installation, owner); app != nil {
 		return app.Name
 	}
 	return ""
 }
 
-func (s *Source) appFor(host, name string, installation InstallationID, owner Owner) *appState {
+func (s *Source) appFor(host, name string, installation github.InstallationID, owner github.Account) *appState {
 	apps := s.candidates(host, name)
 	for _, app := range apps {
 		if app.ids[installation] != nil || app.mappedTo(owner) != nil {
@@ -57,7 +59,7 @@ func (s *Source) ForClient(host, name, clientID string) (Credential, error) {
 }
 
 // ForOwner is Token for a request about one owner.
-func (s *Source) ForOwner(ctx context.Context, host string, owner Owner, read bool) (Credential, error) {
+func (s *Source) ForOwner(ctx context.Context, host string, owner github.Account, read bool) (Credential, error) {
 	return s.Token(ctx, host, Want{Owner: owner, Read: read})
 }
 
@@ -83,21 +85,21 @@ func (s *Source) Token(ctx context.Context, host string, want Want) (Credential,
 // is known: what was learned, else what GitHub says to the App's installation
 // there. It is nobody's if no App is there; the error is why that could not be
 // found out.
-func (s *Source) NameOf(ctx context.Context, host string, id Owner) (named Owner, err error) {
-	if !id.byID() {
-		return Owner{}, nil
+func (s *Source) NameOf(ctx context.Context, host string, id github.Account) (named github.Account, err error) {
+	if !id.ByID() {
+		return github.Account{}, nil
 	}
 	inst, err := s.installationByID(ctx, s.apps[host], id)
 	if inst == nil || err != nil {
-		return Owner{}, err
+		return github.Account{}, err
 	}
 	for _, app := range s.apps[host] {
-		if f, ok := app.remembered(id.key()); ok && f.named.plausible() {
+		if f, ok := app.remembered(id.Key()); ok && f.named.Plausible() {
 			return f.named, nil
 		}
 	}
 	if id.RepositoryID == 0 {
-		return Owner{}, nil
+		return github.Account{}, nil
 	}
 	return inst.repositoryName(ctx, id)
 }
@@ -122,13 +124,13 @@ func (e *ClientSecretError) Remedy() string {
 // AccountOf returns whose the installation of a credential is: what GitHub said
 // within five minutes, else what it says to the App. The error is an *Error, or
 // ctx's.
-func (s *Source) AccountOf(ctx context.Context, cred Credential) (Owner, error) {
+func (s *Source) AccountOf(ctx context.Context, cred Credential) (github.Account, error) {
 	if cred.inst == nil {
-		return Owner{}, fmt.Errorf("%v is no installation's", cred)
+		return github.Account{}, fmt.Errorf("%v is no installation's", cred)
 	}
 	f, err := cred.inst.of.factsOf(ctx, cred.inst)
 	if err != nil {
-		return Owner{}, err
+		return github.Account{}, err
 	}
 	return f.account, nil
 }

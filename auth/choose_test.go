@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 func TestFallback(t *testing.T) {
@@ -17,7 +18,7 @@ func TestFallback(t *testing.T) {
 	)
 	tests := []struct {
 		fallback auth.Fallback
-		home     auth.InstallationID // default_installation
+		home     github.InstallationID // default_installation
 		owner    string
 		read     bool
 		want     string
@@ -45,8 +46,8 @@ func TestFallback(t *testing.T) {
 	for _, test := range tests {
 		app := newApp("ci-bot", 1)
 		app.DefaultInstallation = test.home
-		github := &api{answers: map[string]reply{"GET /app/installations?per_page=2": {status: 200, body: `[]`}}}
-		s := newSource(t, github, test.fallback, app)
+		fake := &api{answers: map[string]reply{"GET /app/installations?per_page=2": {status: 200, body: `[]`}}}
+		s := newSource(t, fake, test.fallback, app)
 		if got := whose(t, s, test.owner, test.read); got != test.want {
 			t.Errorf("fallback %v, default %d: owner %q, read %t: %s, want %s",
 				test.fallback, test.home, test.owner, test.read, got, test.want)
@@ -57,7 +58,7 @@ func TestFallback(t *testing.T) {
 // TestDefaultOfAnyApp: the first default counts, whichever App has it.
 func TestDefaultOfAnyApp(t *testing.T) {
 	first, second, third := newApp("first", 1), newApp("second", 2), newApp("third", 3)
-	first.Installations = map[string]auth.InstallationID{"acme": 1}
+	first.Installations = map[string]github.InstallationID{"acme": 1}
 	second.DefaultInstallation, third.DefaultInstallation = 2, 3
 	s := newSource(t, &api{}, 0, first, second, third)
 	for o, want := range map[string]string{"": "2 of second", "octocat": "2 of second", "acme": "1 of first"} {
@@ -73,7 +74,7 @@ func TestSoleInstallation(t *testing.T) {
 		one := reply{status: 200, body: `[{"id":7,"account":{"login":"acme"}}]`}
 		two := reply{status: 200, body: `[{"id":7},{"id":8}]`}
 		none := reply{status: 200, body: `[]`}
-		told := func(m map[string]auth.InstallationID) func(*auth.App) {
+		told := func(m map[string]github.InstallationID) func(*auth.App) {
 			return func(a *auth.App) { a.Installations, a.NoDiscovery = m, true }
 		}
 		tests := []struct {
@@ -87,10 +88,10 @@ func TestSoleInstallation(t *testing.T) {
 			{"two are installed", nil, two, "refused", true},
 			{"none is installed", nil, none, "refused", true},
 			{"GitHub is down", nil, reply{status: 503}, "error", true},
-			{"one of two is mapped", func(a *auth.App) { a.Installations = map[string]auth.InstallationID{"acme": 5} }, two, "refused", true},
-			{"no discovery, one is mapped", told(map[string]auth.InstallationID{"acme": 5}), two, "5 of ci-bot", false},
-			{"no discovery, one is mapped twice", told(map[string]auth.InstallationID{"acme": 5, "acme-labs": 5}), two, "5 of ci-bot", false},
-			{"no discovery, two are mapped", told(map[string]auth.InstallationID{"acme": 5, "globex": 6}), one, "refused", false},
+			{"one of two is mapped", func(a *auth.App) { a.Installations = map[string]github.InstallationID{"acme": 5} }, two, "refused", true},
+			{"no discovery, one is mapped", told(map[string]github.InstallationID{"acme": 5}), two, "5 of ci-bot", false},
+			{"no discovery, one is mapped twice", told(map[string]github.InstallationID{"acme": 5, "acme-labs": 5}), two, "5 of ci-bot", false},
+			{"no discovery, two are mapped", told(map[string]github.InstallationID{"acme": 5, "globex": 6}), one, "refused", false},
 			{"no discovery, none is mapped", func(a *auth.App) { a.NoDiscovery = true }, one, "refused", false},
 		}
 		for _, test := range tests {
@@ -98,14 +99,14 @@ func TestSoleInstallation(t *testing.T) {
 			if test.app != nil {
 				test.app(app)
 			}
-			github := &api{answers: map[string]reply{list: test.answer}}
-			s := newSource(t, github, auth.FallbackRefuse, app)
+			fake := &api{answers: map[string]reply{list: test.answer}}
+			s := newSource(t, fake, auth.FallbackRefuse, app)
 			for range 2 {
 				if got := whose(t, s, "", true); got != test.want {
 					t.Errorf("%s: %s, want %s", test.name, got, test.want)
 				}
 			}
-			calls := slices.DeleteFunc(github.take(), func(c string) bool { return c != list })
+			calls := slices.DeleteFunc(fake.take(), func(c string) bool { return c != list })
 			if remembered := test.want != "error"; (len(calls) > 0) != test.asked || remembered && len(calls) > 1 {
 				t.Errorf("%s: GitHub was asked %d times", test.name, len(calls))
 			}
@@ -115,8 +116,8 @@ func TestSoleInstallation(t *testing.T) {
 
 // TestSeveralAppsNoOwner: among several Apps nothing is guessed.
 func TestSeveralAppsNoOwner(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /app/installations?per_page=2": {status: 200, body: `[{"id":7}]`}}}
-	s := newSource(t, github, auth.FallbackRefuse, newApp("first", 1), newApp("second", 2))
+	fake := &api{answers: map[string]reply{"GET /app/installations?per_page=2": {status: 200, body: `[{"id":7}]`}}}
+	s := newSource(t, fake, auth.FallbackRefuse, newApp("first", 1), newApp("second", 2))
 	if got := whose(t, s, "", true); got != "refused" {
 		t.Errorf("answered by %s, want a refusal", got)
 	}
@@ -124,13 +125,13 @@ func TestSeveralAppsNoOwner(t *testing.T) {
 
 func TestForApp(t *testing.T) {
 	first, second, third := newApp("first", 1), newApp("second", 2), newApp("third", 3)
-	first.Installations = map[string]auth.InstallationID{"acme": 11}
-	second.Installations = map[string]auth.InstallationID{"acme": 21, "globex": 22}
-	second.Enterprises = map[string]auth.InstallationID{"corp": 23}
+	first.Installations = map[string]github.InstallationID{"acme": 11}
+	second.Installations = map[string]github.InstallationID{"acme": 21, "globex": 22}
+	second.Enterprises = map[string]github.InstallationID{"corp": 23}
 	third.DefaultInstallation = 31
 	s := newSource(t, &api{}, 0, first, second, third)
 	tests := []struct {
-		id    auth.InstallationID
+		id    github.InstallationID
 		owner string
 		want  string
 	}{
@@ -153,7 +154,7 @@ func TestForApp(t *testing.T) {
 			t.Errorf("ForApp(%d, %q) = %v, %v, want App %s", test.id, test.owner, cred, err, test.want)
 		}
 	}
-	_, err := s.ForApp(t.Context(), "ghe.example.com", "", 0, auth.Owner{})
+	_, err := s.ForApp(t.Context(), "ghe.example.com", "", 0, github.Account{})
 	wantError(t, err, "no App is configured for ghe.example.com", "add an App with that host")
 }
 

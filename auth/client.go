@@ -3,6 +3,8 @@ package auth
 import (
 	"net/http"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // Client returns a client of a GitHub instance that is authenticated as the
@@ -12,7 +14,7 @@ import (
 // Requests to the API of the instance are authenticated, and no others: where
 // GitHub redirects to storage elsewhere, the token stays behind. Errors wrap
 // Token's. Among several Apps, what is left of the core limit decides.
-func (s *Source) Client(host string, owner Owner) *http.Client {
+func (s *Source) Client(host string, owner github.Account) *http.Client {
 	return &http.Client{Transport: &ownerTransport{source: s, host: host, owner: owner}}
 }
 
@@ -20,7 +22,7 @@ func (s *Source) Client(host string, owner Owner) *http.Client {
 type ownerTransport struct {
 	source *Source
 	host   string
-	owner  Owner
+	owner  github.Account
 }
 
 // RoundTrip implements http.RoundTripper.

@@ -8,15 +8,16 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 func TestClient(t *testing.T) {
 	seen := map[string][]string{} // URL → Authorization
-	github := &api{before: func(r *http.Request) { seen[r.URL.String()] = r.Header["Authorization"] }}
-	github.set("GET /ok", reply{status: 200})
-	github.set("GET /moved", reply{status: 302, location: "https://storage.example.com/ok"})
-	github.set("GET /down", reply{status: 302, location: "http://api.github.com/ok"})
-	client := acmeSource(t, github).Client("github.com", owner("acme"))
+	fake := &api{before: func(r *http.Request) { seen[r.URL.String()] = r.Header["Authorization"] }}
+	fake.set("GET /ok", reply{status: 200})
+	fake.set("GET /moved", reply{status: 302, location: "https://storage.example.com/ok"})
+	fake.set("GET /down", reply{status: 302, location: "http://api.github.com/ok"})
+	client := acmeSource(t, fake).Client("github.com", owner("acme"))
 	const token, own = "Bearer ghs_1", "token mine"
 	for _, test := range []struct {
 		url  string
@@ -58,13 +59,13 @@ func TestClient(t *testing.T) {
 // TestClientOverwrites: of two credentials only the Source's leaves.
 func TestClientOverwrites(t *testing.T) {
 	var got []string
-	github := &api{before: func(r *http.Request) { got = r.Header["Authorization"] }}
+	fake := &api{before: func(r *http.Request) { got = r.Header["Authorization"] }}
 	req, err := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/x", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header["Authorization"] = []string{"token mine", "token other"}
-	resp, err := acmeSource(t, github).Client("github.com", owner("acme")).Do(req)
+	resp, err := acmeSource(t, fake).Client("github.com", owner("acme")).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +104,11 @@ func (c *closing) Close() error {
 // TestClientOfServer: an Enterprise Server has all on one host.
 func TestClientOfServer(t *testing.T) {
 	got := map[string]bool{} // path → whether the token arrived
-	github := &api{before: func(r *http.Request) { got[r.URL.Path] = r.Header.Get("Authorization") == "Bearer ghs_1" }}
+	fake := &api{before: func(r *http.Request) { got[r.URL.Path] = r.Header.Get("Authorization") == "Bearer ghs_1" }}
 	app := newApp("ci-bot", 1)
 	app.Host, app.API = "ghe.example.com", &url.URL{Scheme: "https", Host: "ghe.example.com", Path: "/api/v3"}
-	app.Installations = map[string]auth.InstallationID{"acme": 1}
-	client := newSource(t, github, 0, app).Client("ghe.example.com", owner("acme"))
+	app.Installations = map[string]github.InstallationID{"acme": 1}
+	client := newSource(t, fake, 0, app).Client("ghe.example.com", owner("acme"))
 	for path, want := range map[string]bool{"/api/v3/user": true, "/api/graphql": true, "/pages/acme/docs": false, "/apiary/x": false} {
 		resp, err := client.Get("https://ghe.example.com" + path)
 		if err != nil {

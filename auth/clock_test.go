@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // ahead is a GitHub whose clock is ahead of ours, and which looks at the times
 // of JWTs as GitHub does.
 func ahead(t testing.TB, skew time.Duration) *api {
 	now := func() time.Time { return time.Now().Add(skew) }
-	github := &api{clock: now}
-	github.judge = func(r *http.Request) (answer reply, refused bool) {
+	fake := &api{clock: now}
+	fake.judge = func(r *http.Request) (answer reply, refused bool) {
 		_, claims := openJWT(t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), &testKey().PublicKey)
 		var exp, iat int64
 		fmt.Sscanf(claims, `{"exp":%d,"iat":%d`, &exp, &iat)
@@ -32,10 +33,10 @@ func ahead(t testing.TB, skew time.Duration) *api {
 		}
 		return reply{}, false
 	}
-	github.mint = func(n int, _ string) reply {
+	fake.mint = func(n int, _ string) reply {
 		return reply{status: 201, body: fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q}`, n, now().Add(time.Hour).UTC().Format(time.RFC3339))}
 	}
-	return github
+	return fake
 }
 
 func jwtRefused(message string) reply {
@@ -49,15 +50,15 @@ func TestClockIsCorrected(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(300 * time.Millisecond) // Date has whole seconds
-			github := ahead(t, skew)
-			s, log := logged(t, github)
-			github.set("GET /users/globex/installation", installed(5, "globex", "all"))
+			fake := ahead(t, skew)
+			s, log := logged(t, fake)
+			fake.set("GET /users/globex/installation", installed(5, "globex", "all"))
 			first := mustToken(t, s, "acme")
-			if n := len(github.take()); n > 2 {
+			if n := len(fake.take()); n > 2 {
 				t.Errorf("skew %v: %d calls for the first token, want a retry at most", skew, n)
 			}
 			mustToken(t, s, "globex")
-			wantCalls(t, github, "GET /users/globex/installation", "POST /app/installations/5/access_tokens")
+			wantCalls(t, fake, "GET /users/globex/installation", "POST /app/installations/5/access_tokens")
 			time.Sleep(45 * time.Minute)
 			if got := mustToken(t, s, "acme"); got != first {
 				t.Errorf("skew %v: after 45 minutes the token is another one", skew)
@@ -96,13 +97,13 @@ func TestClockIsRetriedOnce(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{clock: func() time.Time { return time.Now().Add(test.skew) }}
+			fake := &api{clock: func() time.Time { return time.Now().Add(test.skew) }}
 			test.answer.header = test.header
-			github.mint = func(int, string) reply { return test.answer }
-			if got := whose(t, acmeSource(t, github), "acme", true); got != "error" {
+			fake.mint = func(int, string) reply { return test.answer }
+			if got := whose(t, acmeSource(t, fake), "acme", true); got != "error" {
 				t.Errorf("%s: answered by %s, want an error", test.name, got)
 			}
-			if n := len(github.take()); n != test.calls {
+			if n := len(fake.take()); n != test.calls {
 				t.Errorf("%s: %d calls, want %d", test.name, n, test.calls)
 			}
 		})
@@ -112,9 +113,9 @@ func TestClockIsRetriedOnce(t *testing.T) {
 // TestNoDate: without a Date there is nothing to learn.
 func TestNoDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := ahead(t, time.Hour)
-		github.clock = nil
-		if got := whose(t, acmeSource(t, github), "acme", true); got != "error" || len(github.take()) != 1 {
+		fake := ahead(t, time.Hour)
+		fake.clock = nil
+		if got := whose(t, acmeSource(t, fake), "acme", true); got != "error" || len(fake.take()) != 1 {
 			t.Errorf("answered by %s, want an error and no retry", got)
 		}
 	})
@@ -170,9 +171,9 @@ func TestClockOfEveryCall(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var calls []string
-			github := ahead(t, -time.Hour)
-			github.set(look, installed(5, "globex", "all"))
-			github.before = func(r *http.Request) {
+			fake := ahead(t, -time.Hour)
+			fake.set(look, installed(5, "globex", "all"))
+			fake.before = func(r *http.Request) {
 				call := r.Method + " " + r.URL.RequestURI()
 				if r.Body != nil {
 					body, _ := io.ReadAll(r.Body)
@@ -180,7 +181,7 @@ func TestClockOfEveryCall(t *testing.T) {
 				}
 				calls = append(calls, call)
 			}
-			if _, err := acmeSource(t, github).Token(t.Context(), "github.com", test.want); err != nil {
+			if _, err := acmeSource(t, fake).Token(t.Context(), "github.com", test.want); err != nil {
 				t.Errorf("Token(%v): %v", test.want.Owner, err)
 			}
 			if !slices.Equal(calls, test.calls) {
@@ -196,7 +197,7 @@ func TestClockOfEachInstance(t *testing.T) {
 	ghe.Host = "ghe.example.com"
 	s := newSource(t, nil, 0, newApp("ci-bot", 1), ghe)
 	of := func(host string) string {
-		cred, err := s.ForApp(t.Context(), host, "", 0, auth.Owner{})
+		cred, err := s.ForApp(t.Context(), host, "", 0, github.Account{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +249,7 @@ func TestSkewedServer(t *testing.T) {
 		if got := whose(t, s, "acme/widgets", true); got != "111 of ci-bot" {
 			t.Errorf("skew %v: answered by %s, want 111 of ci-bot", skew, got)
 		}
-		cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+		cred, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // confine returns the narrowing of a token of inst for a want. The error is a
@@ -196,7 +198,7 @@ func (c *confiner) lacksNamed(inst *installation, want *Want) bool {
 	if !ok || !list.mayBeOld() {
 		return false
 	}
-	missed := func(o Owner) bool {
+	missed := func(o github.Account) bool {
 		named := o.Repo != "" && want.Within.Repository(o.Login, o.Repo)
 		return (named || o.RepositoryID != 0) && !list.has(o)
 	}

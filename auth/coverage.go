@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+
+	"ghapp-proxy/github"
 )
 
 // coverage is what GitHub says about a repository and the installation of a
@@ -25,8 +27,8 @@ const (
 // or by id, that GitHub has just not found for a token with a grant. What was known
 // of the repository is forgotten, and the answer remembered: for ten seconds it is
 // not asked again.
-func (i *installation) coverage(ctx context.Context, grant *Grant, repository Owner) coverage {
-	named := repository.Repo != "" && repository.plausible()
+func (i *installation) coverage(ctx context.Context, grant *Grant, repository github.Account) coverage {
+	named := repository.Repo != "" && repository.Plausible()
 	if !named && repository.RepositoryID == 0 {
 		return coverageUnknown
 	}
@@ -37,14 +39,14 @@ func (i *installation) coverage(ctx context.Context, grant *Grant, repository Ow
 	if d.NoDiscovery {
 		return coverageUnknown
 	}
-	flight := "covers|" + d.prefix + repository.key()
+	flight := "covers|" + d.prefix + repository.Key()
 	id, ok := d.covering.get(flight)
 	if !ok {
 		if d.refusal(flight) != nil {
 			return coverageUnknown
 		}
 		var err error
-		id, err = onceLimited(ctx, d.flights, flight, func(ctx context.Context) (InstallationID, error) {
+		id, err = onceLimited(ctx, d.flights, flight, func(ctx context.Context) (github.InstallationID, error) {
 			f, err := d.lookAgain(ctx, repository)
 			if err != nil {
 				d.rememberRefusal(flight, err)
@@ -68,7 +70,7 @@ func (i *installation) coverage(ctx context.Context, grant *Grant, repository Ow
 }
 
 // lookAgain looks a repository up whatever is remembered of it.
-func (d *directory) lookAgain(ctx context.Context, repository Owner) (f found, err error) {
+func (d *directory) lookAgain(ctx context.Context, repository github.Account) (f found, err error) {
 	answer, err := d.lookUp(ctx, repository)
 	switch {
 	case isMissing(err):
@@ -77,12 +79,12 @@ func (d *directory) lookAgain(ctx context.Context, repository Owner) (f found, e
 	default:
 		f = d.foundByID(answer)
 	}
-	d.learn(repository.key(), f)
+	d.learn(repository.Key(), f)
 	return f, nil
 }
 
 // id is that of the installation, 0 if there is none.
-func (f found) id() InstallationID {
+func (f found) id() github.InstallationID {
 	if f.inst == nil {
 		return 0
 	}
@@ -91,7 +93,7 @@ func (f found) id() InstallationID {
 
 // sees asks GitHub's API whether it shows a repository to a token. known is false
 // where it does not say.
-func (i *installation) sees(ctx context.Context, token *Token, repository Owner) (sees, known bool) {
+func (i *installation) sees(ctx context.Context, token *Token, repository github.Account) (sees, known bool) {
 	path := fmt.Sprintf("/repositories/%d", repository.RepositoryID)
 	if repository.RepositoryID == 0 {
 		path = "/repos/" + repository.Login + "/" + repository.Repo

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // TestCoverage: what GitHub says of a repository that it did not find.
 func TestCoverage(t *testing.T) {
 	for _, test := range []struct {
 		name       string
-		repository auth.Owner
+		repository github.Account
 		narrow     []string
 		off        bool // discovery
 		answer     reply
@@ -32,8 +33,8 @@ func TestCoverage(t *testing.T) {
 		{"no name", owner("acme/../x"), nil, false, installed(1, "acme", "all"), auth.CoverageUnknown, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{answers: map[string]reply{"GET /repos/acme/x/installation": test.answer, "GET /repos/acme/X/installation": test.answer}}
-			github.mint = func(int, string) reply {
+			fake := &api{answers: map[string]reply{"GET /repos/acme/x/installation": test.answer, "GET /repos/acme/X/installation": test.answer}}
+			fake.mint = func(int, string) reply {
 				granted := "null"
 				if test.narrow != nil {
 					granted = `[{"id":5,"name":"` + test.narrow[0] + `","owner":{"login":"acme"}}]`
@@ -41,9 +42,9 @@ func TestCoverage(t *testing.T) {
 				return reply{status: 201, body: `{"token":"ghs_1","expires_at":"2100-01-01T00:00:00Z","repositories":` + granted + `}`}
 			}
 			app := newApp("a", 1)
-			app.Installations = map[string]auth.InstallationID{"acme": 1}
+			app.Installations = map[string]github.InstallationID{"acme": 1}
 			app.NoDiscovery = test.off
-			s := newSource(t, github, auth.FallbackRefuse, app)
+			s := newSource(t, fake, auth.FallbackRefuse, app)
 			want := auth.Want{Owner: owner("acme")}
 			if test.narrow != nil {
 				want.Narrow = mustNarrow(t, test.narrow, nil, nil)
@@ -52,13 +53,13 @@ func TestCoverage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			github.take()
+			fake.take()
 			for range 3 {
 				if got := s.Coverage(t.Context(), cred, test.repository); got != test.want {
 					t.Errorf("%s: %v, want %v", test.name, got, test.want)
 				}
 			}
-			if calls := github.take(); len(calls) != test.asks {
+			if calls := fake.take(); len(calls) != test.asks {
 				t.Errorf("%s: asked %q, want %d questions", test.name, calls, test.asks)
 			}
 		})

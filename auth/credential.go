@@ -3,13 +3,15 @@ package auth
 import (
 	"fmt"
 	"io"
+
+	"ghapp-proxy/github"
 )
 
 // Credential is what to send, and whose it is. The zero value is no credential.
 // It prints as whose it is.
 type Credential struct {
 	App          *App
-	Installation InstallationID // 0 for a JWT or a client secret
+	Installation github.InstallationID // 0 for a JWT or a client secret
 	// Fallback reports the default installation, for want of the owner's own.
 	Fallback bool
 

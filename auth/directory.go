@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 const (
@@ -30,9 +32,9 @@ type directory struct {
 	*caller
 	*catalogue
 
-	mapped map[string]*installation         // Owner.key of an account → installation
-	ids    map[InstallationID]*installation // all that the configuration names
-	home   *installation                    // DefaultInstallation, nil if none
+	mapped map[string]*installation                // Owner.key of an account → installation
+	ids    map[github.InstallationID]*installation // all that the configuration names
+	home   *installation                           // DefaultInstallation, nil if none
 
 	told     atomic.Pointer[identity] // what GitHub calls the App, nil if it was not asked
 	known    *cache[found]            // Owner.key → where GitHub says the App is installed
@@ -44,15 +46,15 @@ type directory struct {
 type catalogue struct {
 	tokens   *tokens
 	sweeper  *sweeper
-	facts    *cache[*facts]         // installation.key → what GitHub says about it
-	listings *cache[*listing]       // installation.key → its repositories
-	covering *cache[InstallationID] // repository → its installation, 0 for none, as GitHub said a moment ago
+	facts    *cache[*facts]                // installation.key → what GitHub says about it
+	listings *cache[*listing]              // installation.key → its repositories
+	covering *cache[github.InstallationID] // repository → its installation, 0 for none, as GitHub said a moment ago
 }
 
 func newCatalogue(tokens *tokens, sweeper *sweeper) *catalogue {
 	c := &catalogue{
 		tokens: tokens, sweeper: sweeper,
-		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), covering: newCache[InstallationID](maxRefusals),
+		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), covering: newCache[github.InstallationID](maxRefusals),
 	}
 	sweeper.others = append(sweeper.others, c.facts, c.listings, c.covering)
 	return c
@@ -62,7 +64,7 @@ func newDirectory(c *caller, all *catalogue) *directory {
 	d := &directory{
 		caller: c, catalogue: all,
 		mapped:   make(map[string]*installation),
-		ids:      make(map[InstallationID]*installation),
+		ids:      make(map[github.InstallationID]*installation),
 		known:    newCache[found](maxDiscovered),
 		vanished: newCache[struct{}](maxDiscovered),
 		missing:  newCache[struct{}](maxDiscovered),
@@ -70,10 +72,10 @@ func newDirectory(c *caller, all *catalogue) *directory {
 	all.sweeper.lasting = append(all.sweeper.lasting, d.known)
 	all.sweeper.others = append(all.sweeper.others, d.vanished, d.missing)
 	for login, id := range c.Installations {
-		d.maps(Owner{Login: login}, id, "installations."+bareKey(login))
+		d.maps(github.Account{Login: login}, id, "installations."+bareKey(login))
 	}
 	for slug, id := range c.Enterprises {
-		d.maps(Owner{Login: slug, Enterprise: true}, id, "enterprises."+bareKey(slug))
+		d.maps(github.Account{Login: slug, Enterprise: true}, id, "enterprises."+bareKey(slug))
 	}
 	if c.DefaultInstallation != 0 {
 		d.home = d.configured(c.DefaultInstallation, "default_installation")
@@ -85,15 +87,15 @@ func newDirectory(c *caller, all *catalogue) *directory {
 }
 
 // maps files the installation that the configuration gives for an owner.
-func (d *directory) maps(owner Owner, id InstallationID, key string) {
+func (d *directory) maps(owner github.Account, id github.InstallationID, key string) {
 	inst := d.configured(id, key)
 	inst.mappings = append(inst.mappings, mapping{"app." + bareKey(d.Name) + "." + key, owner})
-	d.mapped[owner.key()] = inst
+	d.mapped[owner.Key()] = inst
 }
 
 // configured files an installation that the configuration names, under a key
 // of the App's table.
-func (d *directory) configured(id InstallationID, key string) *installation {
+func (d *directory) configured(id github.InstallationID, key string) *installation {
 	inst := d.ids[id]
 	if inst == nil {
 		inst = newInstallation(d, id)
@@ -105,7 +107,7 @@ func (d *directory) configured(id InstallationID, key string) *installation {
 
 // bareKey quotes what TOML does not take for a key as it is: toml.io, v1.0.0, "Keys".
 func bareKey(key string) string {
-	if plausibleName(key) && !strings.Contains(key, ".") {
+	if github.IsPlausibleName(key) && !strings.Contains(key, ".") {
 		return key
 	}
 	return strconv.Quote(key)
@@ -113,8 +115,8 @@ func bareKey(key string) string {
 
 // mappedTo returns the installation that the configuration gives for an owner,
 // nil if none.
-func (d *directory) mappedTo(owner Owner) *installation {
-	return d.mapped[owner.account().key()]
+func (d *directory) mappedTo(owner github.Account) *installation {
+	return d.mapped[owner.WithoutRepo().Key()]
 }
 
 // installation is one installation of one App.
@@ -122,9 +124,9 @@ type installation struct {
 	minter
 	of *directory
 
-	mappings []mapping             // the owners that the configuration gives it to
-	watched  atomic.Bool           // that was compared with what GitHub says
-	account  atomic.Pointer[Owner] // where GitHub says it is, nil if it was not asked
+	mappings []mapping                      // the owners that the configuration gives it to
+	watched  atomic.Bool                    // that was compared with what GitHub says
+	account  atomic.Pointer[github.Account] // where GitHub says it is, nil if it was not asked
 
 	settings   []string    // the keys that name it in the configuration, as "app.ci-bot.installations.acme"
 	discovered bool        // GitHub told, rather than the configuration
@@ -135,16 +137,16 @@ type installation struct {
 // mapping is a key of the configuration that gives an owner an installation.
 type mapping struct {
 	key   string
-	owner Owner
+	owner github.Account
 }
 
-func newInstallation(d *directory, id InstallationID) *installation {
+func newInstallation(d *directory, id github.InstallationID) *installation {
 	inst := &installation{minter: newMinter(d.caller, id), of: d}
 	inst.unknown = inst.remedy
 	return inst
 }
 
-func (d *directory) newDiscovered(id InstallationID) *installation {
+func (d *directory) newDiscovered(id github.InstallationID) *installation {
 	inst := newInstallation(d, id)
 	inst.discovered = true
 	_, inst.reappeared = d.vanished.get(inst.key)
@@ -186,8 +188,8 @@ type found struct {
 	used  time.Time // about when it was of use last
 	cut   bool      // there is more than was looked at
 
-	login string // of the account, in lower case, if the key is an id and that is known
-	named Owner  // whose id the key is, if the key is an id and that is known
+	login string         // of the account, in lower case, if the key is an id and that is known
+	named github.Account // whose id the key is, if the key is an id and that is known
 }
 
 // ttl is for how long an answer is remembered.
@@ -222,7 +224,7 @@ const (
 
 // facts are what GitHub says about an installation.
 type facts struct {
-	account     Owner
+	account     github.Account
 	permissions map[string]string
 	of          *installation
 	made        time.Time

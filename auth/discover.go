@@ -7,13 +7,15 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // installationAnswer is what is read of GitHub's installation object.
 type installationAnswer struct {
-	ID                  InstallationID `json:"id"`
-	Account             accountAnswer  `json:"account"`
-	RepositorySelection string         `json:"repository_selection"`
+	ID                  github.InstallationID `json:"id"`
+	Account             accountAnswer         `json:"account"`
+	RepositorySelection string                `json:"repository_selection"`
 }
 
 // accountAnswer is whom an installation is on.
@@ -24,7 +26,7 @@ type accountAnswer struct {
 
 // login is the Login if it can be one: it is kept.
 func (a *accountAnswer) login() string {
-	if !plausibleName(a.Login) {
+	if !github.IsPlausibleName(a.Login) {
 		return "" // as for an enterprise
 	}
 	return a.Login
@@ -49,9 +51,9 @@ func (a *installationsAnswer) read(in *items) error {
 // An installation for all repositories of an account is remembered for the
 // account. One for selected repositories counts only for these, so that
 // several Apps can share an account.
-func (d *directory) discover(ctx context.Context, owner Owner) (*installation, error) {
-	account := owner.account()
-	f, known := d.remembered(account.key())
+func (d *directory) discover(ctx context.Context, owner github.Account) (*installation, error) {
+	account := owner.WithoutRepo()
+	f, known := d.remembered(account.Key())
 	switch {
 	case known && (f.all || owner.Repo == ""):
 		return f.inst, nil
@@ -67,18 +69,18 @@ func (d *directory) discover(ctx context.Context, owner Owner) (*installation, e
 
 // discoverFirst is discover for a repository of an account of which nothing is known.
 // Whoever comes first asks; the others wait whether the answer is for all.
-func (d *directory) discoverFirst(ctx context.Context, owner Owner) (*installation, error) {
+func (d *directory) discoverFirst(ctx context.Context, owner github.Account) (*installation, error) {
 	type answer struct {
 		inst *installation
 		of   string
 	}
-	account := owner.account().key()
+	account := owner.WithoutRepo().Key()
 	flight := limitedKey(ctx, "scout|"+d.prefix+account)
 	a, err := once(WithBudget(ctx, nil), d.flights, flight, func(flight context.Context) (answer, error) {
 		inst, err := d.discoverRepository(d.onBehalf(flight, ctx), owner)
-		return answer{inst, owner.key()}, err
+		return answer{inst, owner.Key()}, err
 	})
-	if err != nil || a.of == owner.key() {
+	if err != nil || a.of == owner.Key() {
 		return a.inst, err
 	}
 	if f, ok := d.remembered(account); ok && f.all {
@@ -89,13 +91,13 @@ func (d *directory) discoverFirst(ctx context.Context, owner Owner) (*installati
 
 // discoverRepository is discover for a repository whose account has no
 // installation for all that is known.
-func (d *directory) discoverRepository(ctx context.Context, owner Owner) (*installation, error) {
+func (d *directory) discoverRepository(ctx context.Context, owner github.Account) (*installation, error) {
 	if f, err := d.find(ctx, owner); f.inst != nil || err != nil {
 		return f.inst, err
 	}
 	// The repository may not exist yet, or is only being looked for: an
 	// installation for the whole account is still the right one.
-	f, err := d.find(ctx, owner.account())
+	f, err := d.find(ctx, owner.WithoutRepo())
 	if !f.all {
 		return nil, err
 	}
@@ -103,12 +105,12 @@ func (d *directory) discoverRepository(ctx context.Context, owner Owner) (*insta
 }
 
 // find looks one account or repository up.
-func (d *directory) find(ctx context.Context, owner Owner) (found, error) {
+func (d *directory) find(ctx context.Context, owner github.Account) (found, error) {
 	return d.askWhere(ctx, owner, func(answer installationAnswer) found {
 		f := d.foundNow(answer)
 		f.all = f.all || owner.Enterprise
 		if owner.Repo != "" && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
-			d.learn(owner.account().key(), f)
+			d.learn(owner.WithoutRepo().Key(), f)
 			f.filed = f.all
 		}
 		return f
@@ -123,8 +125,8 @@ func (d *directory) foundNow(answer installationAnswer) found {
 
 // askWhere asks where the App is installed for an owner; read makes of GitHub's
 // answer what is remembered.
-func (d *directory) askWhere(ctx context.Context, owner Owner, read func(installationAnswer) found) (found, error) {
-	return d.ask(ctx, owner.key(), func(ctx context.Context) (found, error) {
+func (d *directory) askWhere(ctx context.Context, owner github.Account, read func(installationAnswer) found) (found, error) {
+	return d.ask(ctx, owner.Key(), func(ctx context.Context) (found, error) {
 		answer, err := d.lookUp(ctx, owner)
 		if isMissing(err) {
 			return found{}, nil
@@ -221,7 +223,7 @@ func isMissing(err error) bool {
 var repositoryLocation = regexp.MustCompile(`^/repositories/[0-9]{1,18}/installation$`)
 
 // lookUp asks GitHub for the installation that covers owner.
-func (d *directory) lookUp(ctx context.Context, owner Owner) (installationAnswer, error) {
+func (d *directory) lookUp(ctx context.Context, owner github.Account) (installationAnswer, error) {
 	var answer installationAnswer
 	call := apiCall{method: "GET", path: lookUpPath(owner), action: "find its installation for " + owner.String()}
 	err := d.do(ctx, call, &answer)
@@ -242,7 +244,7 @@ func (d *directory) lookUp(ctx context.Context, owner Owner) (installationAnswer
 // lookUpPath is the endpoint that names the installation of an owner, whose
 // names need no escaping since they are plausible.
 // /users/{username}/installation answers for organizations as well.
-func lookUpPath(owner Owner) string {
+func lookUpPath(owner github.Account) string {
 	switch {
 	case owner.RepositoryID != 0:
 		return fmt.Sprintf("/repositories/%d/installation", owner.RepositoryID) // undocumented; go-github's FindRepositoryInstallationByID

@@ -12,30 +12,31 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 func TestMappedBeatsDiscovered(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /users/acme/installation": installed(9, "acme", "all")}}
+	fake := &api{answers: map[string]reply{"GET /users/acme/installation": installed(9, "acme", "all")}}
 	first, second := newApp("first", 1), newApp("second", 2)
-	second.Installations = map[string]auth.InstallationID{"acme": 22}
-	s := newSource(t, github, auth.FallbackRefuse, first, second)
+	second.Installations = map[string]github.InstallationID{"acme": 22}
+	s := newSource(t, fake, auth.FallbackRefuse, first, second)
 	for _, o := range []string{"acme", "ACME", "Acme/Widgets"} {
 		if got := whose(t, s, o, false); got != "22 of second" {
 			t.Errorf("%s is answered by %s, want 22 of second", o, got)
 		}
 	}
-	wantCalls(t, github, "POST /app/installations/22/access_tokens")
+	wantCalls(t, fake, "POST /app/installations/22/access_tokens")
 }
 
 func TestOrderOfApps(t *testing.T) {
-	github := &api{}
+	fake := &api{}
 	first, second := newApp("first", 1), newApp("second", 2)
-	first.Installations = map[string]auth.InstallationID{"acme": 1}
-	second.Installations = map[string]auth.InstallationID{"acme": 2}
-	if got := whose(t, newSource(t, github, 0, first, second), "acme", true); got != "1 of first" {
+	first.Installations = map[string]github.InstallationID{"acme": 1}
+	second.Installations = map[string]github.InstallationID{"acme": 2}
+	if got := whose(t, newSource(t, fake, 0, first, second), "acme", true); got != "1 of first" {
 		t.Errorf("acme is answered by %s, want 1 of first", got)
 	}
-	if got := whose(t, newSource(t, github, 0, second, first), "acme", true); got != "2 of second" {
+	if got := whose(t, newSource(t, fake, 0, second, first), "acme", true); got != "2 of second" {
 		t.Errorf("acme is answered by %s, want 2 of second", got)
 	}
 }
@@ -111,20 +112,20 @@ func TestSelectedRepositories(t *testing.T) {
 }
 
 func TestAllRepositories(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(1, "Acme", "all")}}
-	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+	fake := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(1, "Acme", "all")}}
+	s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 	for _, o := range []string{"acme/widgets", "acme/rockets", "ACME", "acme/not-yet-there"} {
 		if got := whose(t, s, o, false); got != "1 of ci-bot" {
 			t.Errorf("%s is answered by %s, want 1 of ci-bot", o, got)
 		}
 	}
-	wantCalls(t, github, "GET /repos/acme/widgets/installation", "POST /app/installations/1/access_tokens")
+	wantCalls(t, fake, "GET /repos/acme/widgets/installation", "POST /app/installations/1/access_tokens")
 }
 
 // TestUnknownRepository: one that is about to be created belongs to the account.
 func TestUnknownRepository(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /users/acme/installation": installed(1, "acme", "all")}}
-	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+	fake := &api{answers: map[string]reply{"GET /users/acme/installation": installed(1, "acme", "all")}}
+	s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 	if got := whose(t, s, "acme/new", false); got != "1 of ci-bot" {
 		t.Errorf("acme/new is answered by %s, want 1 of ci-bot", got)
 	}
@@ -149,16 +150,16 @@ func TestRenamedRepository(t *testing.T) {
 		{"", "error"},
 	}
 	for _, test := range tests {
-		github := &api{answers: map[string]reply{
+		fake := &api{answers: map[string]reply{
 			"GET /repos/acme/old/installation":        {status: 301, body: `{"message":"Moved Permanently"}`, location: test.location},
 			"GET /repositories/9001/installation":     installed(7, "globex", "all"),
 			"GET /repositories/9001/installation?x=1": installed(7, "globex", "all"),
 		}}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 		if got := whose(t, s, "acme/old", true); got != test.want {
 			t.Errorf("Location %q: answered by %s, want %s", test.location, got, test.want)
 		}
-		calls := github.take()
+		calls := fake.take()
 		if test.want == "error" && len(calls) != 1 {
 			t.Errorf("Location %q was followed: %q", test.location, calls)
 		}
@@ -168,13 +169,13 @@ func TestRenamedRepository(t *testing.T) {
 // TestTransferTeachesNothing: acme/old moved to globex, which says nothing
 // about the rest of acme.
 func TestTransferTeachesNothing(t *testing.T) {
-	github := &api{answers: map[string]reply{
+	fake := &api{answers: map[string]reply{
 		"GET /repos/acme/old/installation":    {status: 301, location: "https://api.github.com/repositories/9/installation"},
 		"GET /repositories/9/installation":    installed(7, "globex", "all"),
 		"GET /repositories/10/installation":   {status: 301, location: "https://api.github.com/repositories/10/installation"},
 		"GET /repos/acme/circle/installation": {status: 301, location: "https://api.github.com/repositories/10/installation"},
 	}}
-	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+	s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 	for o, want := range map[string]string{"acme/old": "7 of ci-bot", "acme/other": "refused", "acme": "refused", "acme/circle": "error"} {
 		if got := whose(t, s, o, true); got != want {
 			t.Errorf("%s is answered by %s, want %s", o, got, want)
@@ -185,24 +186,24 @@ func TestTransferTeachesNothing(t *testing.T) {
 func TestAnswersAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const look = "GET /users/acme/installation"
-		github := &api{}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		fake := &api{}
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 		ask := func(want string, calls int) {
 			t.Helper()
 			if got := whose(t, s, "acme", true); got != want {
 				t.Errorf("acme is answered by %s, want %s", got, want)
 			}
-			if got := github.take(); len(got) != calls {
+			if got := fake.take(); len(got) != calls {
 				t.Errorf("GitHub was asked %q, want %d calls", got, calls)
 			}
 		}
 		ask("refused", 1)
-		github.set(look, installed(1, "acme", "all"))
+		fake.set(look, installed(1, "acme", "all"))
 		time.Sleep(time.Minute - time.Second)
 		ask("refused", 0)
 		time.Sleep(2 * time.Second)
 		ask("1 of ci-bot", 2) // and a mint
-		github.set(look, reply{})
+		fake.set(look, reply{})
 		time.Sleep(40 * time.Minute)
 		ask("1 of ci-bot", 0)
 		time.Sleep(time.Hour - time.Second)
@@ -217,11 +218,11 @@ func TestAnswersAreRemembered(t *testing.T) {
 func TestOwnersInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const owners = 15000
-		github := &api{answers: make(map[string]reply, owners)}
+		fake := &api{answers: make(map[string]reply, owners)}
 		for i := range owners {
-			github.answers[fmt.Sprintf("GET /repos/o%d/r/installation", i)] = installed(int64(i+1), fmt.Sprintf("o%d", i), "all")
+			fake.answers[fmt.Sprintf("GET /repos/o%d/r/installation", i)] = installed(int64(i+1), fmt.Sprintf("o%d", i), "all")
 		}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 		for visit := range 2 {
 			lookUps := 0
 			for i := range owners {
@@ -230,7 +231,7 @@ func TestOwnersInUse(t *testing.T) {
 				}
 			}
 			time.Sleep(20 * time.Minute)
-			for _, call := range github.take() {
+			for _, call := range fake.take() {
 				if strings.HasPrefix(call, "GET ") {
 					lookUps++
 				}
@@ -248,8 +249,8 @@ func TestOwnersInUse(t *testing.T) {
 func TestSuspect(t *testing.T) {
 	for _, selection := range []string{"all", "selected"} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{answers: map[string]reply{"GET /repos/acme/x/installation": installed(1, "acme", selection)}}
-			s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+			fake := &api{answers: map[string]reply{"GET /repos/acme/x/installation": installed(1, "acme", selection)}}
+			s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 			ask := func() auth.Credential {
 				t.Helper()
 				cred, err := s.ForOwner(t.Context(), "github.com", owner("acme/x"), true)
@@ -263,7 +264,7 @@ func TestSuspect(t *testing.T) {
 				s.Suspect(cred, owner("acme/x"))
 				ask()
 			}
-			if n := len(github.take()); n != 2 {
+			if n := len(fake.take()); n != 2 {
 				t.Errorf("%s: %d calls, want a look-up and a mint: what GitHub said was new", selection, n)
 			}
 			time.Sleep(10 * time.Minute)
@@ -271,7 +272,7 @@ func TestSuspect(t *testing.T) {
 				s.Suspect(cred, owner("acme/x"))
 				ask()
 			}
-			wantCalls(t, github, "GET /repos/acme/x/installation")
+			wantCalls(t, fake, "GET /repos/acme/x/installation")
 		})
 	}
 }
@@ -279,7 +280,7 @@ func TestSuspect(t *testing.T) {
 // TestSurvey: what was asked for in advance needs no look-up.
 func TestSurvey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{answers: map[string]reply{"GET /app/installations?per_page=100&page=1": {status: 200, body: `[
+		fake := &api{answers: map[string]reply{"GET /app/installations?per_page=100&page=1": {status: 200, body: `[
 			{"id":1,"account":{"id":10,"login":"Acme"},"repository_selection":"all"},
 			{"id":2,"account":{"id":20,"login":"globex"},"repository_selection":"selected"},
 			{"id":0,"account":{"id":30,"login":"odd"},"repository_selection":"all"}]`},
@@ -287,10 +288,10 @@ func TestSurvey(t *testing.T) {
 		}}
 		quiet := newApp("quiet", 2)
 		quiet.NoDiscovery = true
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1), quiet)
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1), quiet)
 		s.Survey()
 		synctest.Wait()
-		wantCalls(t, github, "GET /app/installations?per_page=100&page=1")
+		wantCalls(t, fake, "GET /app/installations?per_page=100&page=1")
 		for _, test := range []struct {
 			owner, want string
 			calls       []string
@@ -302,17 +303,17 @@ func TestSurvey(t *testing.T) {
 			if got := whose(t, s, test.owner, false); got != test.want {
 				t.Errorf("%s is answered by %s, want %s", test.owner, got, test.want)
 			}
-			wantCalls(t, github, test.calls...)
+			wantCalls(t, fake, test.calls...)
 		}
 	})
 }
 
 // TestUnknownApp: that GitHub does not know the App is no answer about an owner.
 func TestUnknownApp(t *testing.T) {
-	github := &api{answers: map[string]reply{
+	fake := &api{answers: map[string]reply{
 		"GET /users/acme/installation": {status: 404, body: `{"message":"Integration not found"}`},
 	}}
-	s := newSource(t, github, auth.FallbackAnonymous, newApp("ci-bot", 1))
+	s := newSource(t, fake, auth.FallbackAnonymous, newApp("ci-bot", 1))
 	for range 2 {
 		if got := whose(t, s, "acme", true); got != "error" {
 			t.Errorf("acme is answered by %s, want an error", got)
@@ -321,31 +322,31 @@ func TestUnknownApp(t *testing.T) {
 }
 
 func TestNoDiscovery(t *testing.T) {
-	github := &api{}
+	fake := &api{}
 	app := newApp("ci-bot", 1)
 	app.NoDiscovery = true
-	s := newSource(t, github, auth.FallbackAnonymous, app)
+	s := newSource(t, fake, auth.FallbackAnonymous, app)
 	for _, o := range []string{"acme", "acme/widgets", "enterprises/corp", ""} {
 		if got := whose(t, s, o, true); got != "anonymous" {
 			t.Errorf("%q is answered by %s, want anonymous", o, got)
 		}
 	}
-	wantCalls(t, github)
+	wantCalls(t, fake)
 
 	other := newApp("other", 2)
-	github.set("GET /users/acme/installation", installed(5, "acme", "all"))
-	if got := whose(t, newSource(t, github, 0, app, other), "acme", true); got != "5 of other" {
+	fake.set("GET /users/acme/installation", installed(5, "acme", "all"))
+	if got := whose(t, newSource(t, fake, 0, app, other), "acme", true); got != "5 of other" {
 		t.Errorf("acme is answered by %s, want 5 of other", got)
 	}
 }
 
 func TestEnterprise(t *testing.T) {
-	github := &api{answers: map[string]reply{
+	fake := &api{answers: map[string]reply{
 		"GET /enterprises/Corp/installation": {status: 200, body: `{"id":4,"account":{"slug":"corp"},"repository_selection":"selected"}`},
 	}}
 	app := newApp("ci-bot", 1)
-	app.Enterprises = map[string]auth.InstallationID{"mapped": 3}
-	s := newSource(t, github, auth.FallbackRefuse, app)
+	app.Enterprises = map[string]github.InstallationID{"mapped": 3}
+	s := newSource(t, fake, auth.FallbackRefuse, app)
 	for o, want := range map[string]string{
 		"enterprises/MAPPED": "3 of ci-bot",
 		"enterprises/Corp":   "4 of ci-bot",
@@ -361,12 +362,12 @@ func TestEnterprise(t *testing.T) {
 // TestImplausibleNames: GitHub is not asked about what cannot exist, and no
 // name of one kind passes for one of another.
 func TestImplausibleNames(t *testing.T) {
-	github := &api{}
+	fake := &api{}
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 1, "enterprises": 2}
-	app.Enterprises = map[string]auth.InstallationID{"corp": 3}
-	s := newSource(t, github, auth.FallbackRefuse, app)
-	for _, o := range []auth.Owner{
+	app.Installations = map[string]github.InstallationID{"acme": 1, "enterprises": 2}
+	app.Enterprises = map[string]github.InstallationID{"corp": 3}
+	s := newSource(t, fake, auth.FallbackRefuse, app)
+	for _, o := range []github.Account{
 		{Login: "enterprises/corp"}, {Login: "enterprise:corp"}, {Login: "*"}, {Login: ".."}, {Login: "."},
 		{Login: "a b"}, {Login: "acme\n"}, {Login: "acme?x=1"}, {Login: "acme#"}, {Login: "a%2Fb"}, {Login: "é"},
 		{Login: strings.Repeat("x", 101)}, {Login: "acme", Repo: ".."}, {Login: "acme", Repo: "a/b"},
@@ -382,15 +383,15 @@ func TestImplausibleNames(t *testing.T) {
 			t.Errorf("ForOwner(%.50q): an error of %d bytes: %.50q", o, len(text), text)
 		}
 	}
-	wantCalls(t, github)
+	wantCalls(t, fake)
 }
 
 func TestPlausibleNames(t *testing.T) {
 	for _, o := range []string{"acme", "A-1", "under_score", "octo.cat", "acme/.github", "acme/a.b-c_d", "acme/..x", strings.Repeat("x", 100)} {
-		github := &api{}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		fake := &api{}
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 		whose(t, s, o, true)
-		if len(github.take()) == 0 {
+		if len(fake.take()) == 0 {
 			t.Errorf("GitHub was not asked about %s", o)
 		}
 	}
@@ -401,11 +402,11 @@ func TestHostileLookUpAnswers(t *testing.T) {
 		"", "null", "[]", "{}", "<html>", `{"id":0}`, `{"id":-1}`, `{"id":"1"}`, `{"id":1.5}`, `{"id":99999999999999999999}`,
 		`{"id":1,"x":"` + strings.Repeat("x", 8<<20) + `"}`,
 	} {
-		github := &api{answers: map[string]reply{
+		fake := &api{answers: map[string]reply{
 			"GET /users/acme/installation":      {status: 200, body: body},
 			"GET /app/installations?per_page=2": {status: 200, body: "[" + body + "]"},
 		}}
-		s := newSource(t, github, auth.FallbackAnonymous, newApp("ci-bot", 1))
+		s := newSource(t, fake, auth.FallbackAnonymous, newApp("ci-bot", 1))
 		if got := whose(t, s, "acme", true); got != "error" {
 			t.Errorf("%.30s: acme is answered by %s, want an error", body, got)
 		}
@@ -417,32 +418,32 @@ func TestHostileLookUpAnswers(t *testing.T) {
 
 func TestOneLookUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{
+		fake := &api{
 			answers: map[string]reply{"GET /users/acme/installation": installed(1, "acme", "all")},
 			before:  func(*http.Request) { time.Sleep(time.Second) },
 		}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() { mustToken(t, s, "acme") })
 		}
 		wg.Wait()
-		wantCalls(t, github, "GET /users/acme/installation", "POST /app/installations/1/access_tokens")
+		wantCalls(t, fake, "GET /users/acme/installation", "POST /app/installations/1/access_tokens")
 	})
 }
 
 // TestSeveralInstances: the same App id and owner on another host are others.
 func TestSeveralInstances(t *testing.T) {
-	github := &api{}
+	fake := &api{}
 	var apps []*auth.App
 	for i, host := range []string{"github.com", "ghe.example.com"} {
 		app := newApp("bot", 1)
 		app.Host, app.API = host, &url.URL{Scheme: "https", Host: host, Path: "/api/v3"}
-		app.Installations = map[string]auth.InstallationID{"acme": 1}
-		app.DefaultInstallation = auth.InstallationID(i)
+		app.Installations = map[string]github.InstallationID{"acme": 1}
+		app.DefaultInstallation = github.InstallationID(i)
 		apps = append(apps, app)
 	}
-	s := newSource(t, github, 0, apps...)
+	s := newSource(t, fake, 0, apps...)
 	var tokens []string
 	for _, app := range apps {
 		cred, err := s.ForOwner(t.Context(), app.Host, owner("acme"), true)
@@ -491,15 +492,15 @@ func TestDoubt(t *testing.T) {
 
 // TestDoubtOfAll: an installation for all of an account is not doubted.
 func TestDoubtOfAll(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(1, "acme", "all")}}
-	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+	fake := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(1, "acme", "all")}}
+	s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 	cred, err := s.ForOwner(t.Context(), "github.com", owner("acme/widgets"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	github.take()
+	fake.take()
 	s.Doubt(cred, owner("acme/widgets"))
 	s.Doubt(auth.Credential{}, owner("acme/widgets"))
 	whose(t, s, "acme/widgets", true)
-	wantCalls(t, github)
+	wantCalls(t, fake)
 }

@@ -7,7 +7,7 @@
 //	source := auth.New([]*auth.App{app}, auth.Options{})
 //	defer source.Close()
 //
-//	want := auth.Want{Owner: auth.Owner{Login: "acme"}, Read: true}
+//	want := auth.Want{Owner: github.Account{Login: "acme"}, Read: true}
 //	cred, err := source.Token(ctx, "github.com", want)
 //	if err != nil {
 //		return err // an *auth.Error or *auth.NotInstalledError: cause and remedy
@@ -116,7 +116,7 @@
 //		secret.go mark.go signer.go key_text.go key.go clock.go kind.go claims.go
 //		keyring.go sealer.go
 //	names: whose something is, and what a token is good for
-//		owner.go answer.go grant.go narrow.go
+//		answer.go grant.go narrow.go
 //	calls: GitHub's API is asked, each question once, and counted
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
 //		app.go send.go caller.go authority.go api.go

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
@@ -42,7 +43,7 @@ func seeded(t *testing.T) (*githubtest.Server, *auth.App) {
 	server := githubtest.Start(t, githubtest.Options{})
 	app := newApp("ci-bot", githubtest.CIBotID)
 	app.Signers = []auth.Signer{newKey(t, server.App("ci-bot").PrivateKeyPEM())}
-	app.Installations = map[string]auth.InstallationID{"acme": auth.InstallationID(githubtest.AcmeInstallation)}
+	app.Installations = map[string]github.InstallationID{"acme": github.InstallationID(githubtest.AcmeInstallation)}
 	return server, app
 }
 
@@ -89,12 +90,12 @@ func TestErrorsOfGitHub(t *testing.T) {
 			"unsuspend the installation in the account's settings",
 		},
 		{
-			"unknown installation", "acme", func(a *auth.App) { a.Installations = map[string]auth.InstallationID{"acme": 999} },
+			"unknown installation", "acme", func(a *auth.App) { a.Installations = map[string]github.InstallationID{"acme": 999} },
 			`App ci-bot could not mint a token for installation 999: GitHub answered 404 "Not Found"`,
 			"check app.ci-bot.installations.acme = 999 in the configuration: it does not exist, or is another App's",
 		},
 		{
-			"another App's installation", "globex", func(a *auth.App) { a.Installations = map[string]auth.InstallationID{"globex": 222} },
+			"another App's installation", "globex", func(a *auth.App) { a.Installations = map[string]github.InstallationID{"globex": 222} },
 			`App ci-bot could not mint a token for installation 222: GitHub answered 404 "Not Found"`,
 			"check app.ci-bot.installations.globex = 222 in the configuration: it does not exist, or is another App's",
 		},
@@ -194,7 +195,7 @@ func TestStatusPageIsGitHubsOwn(t *testing.T) {
 		app := newApp("ci-bot", 1)
 		app.Host, app.DefaultInstallation = "ghe.example.com", 1
 		s := newSource(t, &api{mint: func(int, string) reply { return reply{status: 503} }}, 0, app)
-		_, err := s.ForOwner(t.Context(), "ghe.example.com", auth.Owner{}, true)
+		_, err := s.ForOwner(t.Context(), "ghe.example.com", github.Account{}, true)
 		wantError(t, err, "App ci-bot could not mint a token for installation 1: GitHub answered 503", "try again later; ask those who run ghe.example.com")
 	})
 }

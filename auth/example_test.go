@@ -8,17 +8,18 @@ import (
 	"net/url"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
 func Example() {
-	github, err := githubtest.Demo(githubtest.Options{}) // a fake with the App ci-bot, installed on acme
+	fake, err := githubtest.Demo(githubtest.Options{}) // a fake with the App ci-bot, installed on acme
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer github.Close()
+	defer fake.Close()
 
-	key, err := auth.ParseKey(github.App("ci-bot").PrivateKeyPEM())
+	key, err := auth.ParseKey(fake.App("ci-bot").PrivateKeyPEM())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,15 +27,15 @@ func Example() {
 		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
 		ID: githubtest.CIBotID, Signers: []auth.Signer{auth.NewKey(key)},
 	}
-	source := auth.New([]*auth.App{app}, auth.Options{Transport: github.Transport(), Fallback: auth.FallbackAnonymous})
+	source := auth.New([]*auth.App{app}, auth.Options{Transport: fake.Transport(), Fallback: auth.FallbackAnonymous})
 	defer source.Close()
 
-	for _, owner := range []auth.Owner{{Login: "acme", Repo: "widgets"}, {Login: "octocat"}} {
+	for _, owner := range []github.Account{{Login: "acme", Repo: "widgets"}, {Login: "octocat"}} {
 		cred, err := source.ForOwner(context.Background(), "github.com", owner, true)
 		fmt.Println(owner, "→", cred, err)
 	}
 	var missing *auth.NotInstalledError
-	if _, err := source.ForOwner(context.Background(), "github.com", auth.Owner{Login: "octocat"}, false); errors.As(err, &missing) {
+	if _, err := source.ForOwner(context.Background(), "github.com", github.Account{Login: "octocat"}, false); errors.As(err, &missing) {
 		fmt.Println(missing)
 		fmt.Println(missing.Remedy())
 	}
@@ -48,12 +49,12 @@ func Example() {
 // A program that speaks to GitHub itself takes a client: it mints when a token
 // is needed, and renews it.
 func ExampleSource_Client() {
-	github, err := githubtest.Demo(githubtest.Options{})
+	fake, err := githubtest.Demo(githubtest.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer github.Close()
-	key, err := auth.ParseKey(github.App("ci-bot").PrivateKeyPEM())
+	defer fake.Close()
+	key, err := auth.ParseKey(fake.App("ci-bot").PrivateKeyPEM())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,9 +63,9 @@ func ExampleSource_Client() {
 		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
 		ID: githubtest.CIBotID, Signers: []auth.Signer{auth.NewKey(key)},
 	}
-	source := auth.New([]*auth.App{app}, auth.Options{Transport: github.Transport()})
+	source := auth.New([]*auth.App{app}, auth.Options{Transport: fake.Transport()})
 	defer source.Close()
-	resp, err := source.Client("github.com", auth.Owner{Login: "acme"}).Get("https://api.github.com/repos/acme/widgets")
+	resp, err := source.Client("github.com", github.Account{Login: "acme"}).Get("https://api.github.com/repos/acme/widgets")
 	if err != nil {
 		log.Fatal(err)
 	}

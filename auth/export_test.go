@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"net/http"
+
+	"ghapp-proxy/github"
 )
 
 // The steps of Send, for tests that look at one of them.
@@ -38,41 +40,43 @@ func (s *Source) Regrant(ctx context.Context, refused Credential, want Want, acc
 }
 
 // Coverage asks about a repository that was not found.
-func (s *Source) Coverage(ctx context.Context, cred Credential, repository Owner) coverage {
+func (s *Source) Coverage(ctx context.Context, cred Credential, repository github.Account) coverage {
 	return cred.inst.coverage(ctx, cred.Grant(), repository)
 }
 
 // linked are the Links of an answer that names an id in its Link fields.
-type linked struct{ id Owner }
+type linked struct{ id github.Account }
 
-func (linked) MovedTo(http.Header) Owner   { return Owner{} }
-func (l linked) NamedBy(http.Header) Owner { return l.id }
+func (linked) MovedTo(http.Header) github.Account   { return github.Account{} }
+func (l linked) NamedBy(http.Header) github.Account { return l.id }
 
 // answered takes in an answer to a request that was about an owner.
-func (s *Source) answered(cred Credential, about Owner, status int, links Links) {
+func (s *Source) answered(cred Credential, about github.Account, status int, links Links) {
 	host := "github.com"
 	s.learn(&Outgoing{Host: host, Credential: &cred, Subject: about, Links: links}, &http.Response{StatusCode: status})
 }
 
 // Learn takes in an answer that calls an owner by an id.
-func (s *Source) Learn(cred Credential, id, named Owner) { s.answered(cred, named, 200, linked{id}) }
+func (s *Source) Learn(cred Credential, id, named github.Account) {
+	s.answered(cred, named, 200, linked{id})
+}
 
 // Forget takes in a redirect.
-func (s *Source) Forget(_ string, owner Owner) { s.answered(Credential{}, owner, 301, nil) }
+func (s *Source) Forget(_ string, owner github.Account) { s.answered(Credential{}, owner, 301, nil) }
 
 // Doubt takes in a 404.
-func (s *Source) Doubt(cred Credential, repository Owner) {
+func (s *Source) Doubt(cred Credential, repository github.Account) {
 	s.answered(cred, repository, 404, nil)
 }
 
 // Suspect takes in a 403.
-func (s *Source) Suspect(cred Credential, repository Owner) {
+func (s *Source) Suspect(cred Credential, repository github.Account) {
 	s.answered(cred, repository, 403, nil)
 }
 
 // CheckMapping looks whether the configuration gives an owner an installation on
 // another account.
-func (s *Source) CheckMapping(ctx context.Context, cred Credential, owner Owner) *MappingError {
+func (s *Source) CheckMapping(ctx context.Context, cred Credential, owner github.Account) *MappingError {
 	return cred.inst.checkMapping(ctx, owner)
 }
 

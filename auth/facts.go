@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // factsOf asks GitHub about an installation.
@@ -49,11 +51,11 @@ func (i *installation) askFacts(ctx context.Context) (*facts, error) {
 	if err := i.do(ctx, call, &answer); err != nil {
 		return nil, err
 	}
-	f := &facts{of: i, account: Owner{Login: answer.Account.Login}, permissions: knownPermissions(answer.Permissions), made: time.Now()}
+	f := &facts{of: i, account: github.Account{Login: answer.Account.Login}, permissions: knownPermissions(answer.Permissions), made: time.Now()}
 	if f.account.Login == "" {
-		f.account = Owner{Login: answer.Account.Slug, Enterprise: true}
+		f.account = github.Account{Login: answer.Account.Slug, Enterprise: true}
 	}
-	if !f.account.plausible() {
+	if !f.account.Plausible() {
 		return nil, i.failed(call, errNoName)
 	}
 	return f, nil
@@ -71,7 +73,7 @@ func (c *catalogue) forgetFacts(inst *installation) {
 }
 
 // has reports whether a repository is listed.
-func (l *listing) has(owner Owner) bool {
+func (l *listing) has(owner github.Account) bool {
 	return slices.ContainsFunc(l.all, func(r repository) bool {
 		return r.id == owner.RepositoryID || strings.EqualFold(r.name, owner.Repo) && strings.EqualFold(r.login, owner.Login)
 	})
@@ -147,7 +149,7 @@ func (a *repositoriesAnswer) read(in *items) error {
 			}
 			a.listed++
 			login, name, _ := strings.Cut(r.FullName, "/")
-			if r.ID > 0 && plausibleName(login) && plausibleName(name) {
+			if r.ID > 0 && github.IsPlausibleName(login) && github.IsPlausibleName(name) {
 				a.usable = append(a.usable, repository{r.ID, login, name})
 			}
 			return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"ghapp-proxy/github"
 )
 
 // credentialFor returns the token for a want; its inst is nil if no
@@ -81,12 +83,12 @@ func standIns(apps []*appState, besides *directory, first Credential, want *Want
 // configures reports whether the App's configuration has an installation for a
 // want; for an id it may have.
 func (a *appState) configures(want *Want, fallback bool) bool {
-	nobody := want.Owner == (Owner{}) || want.Owner.TeamID != 0
+	nobody := want.Owner == (github.Account{}) || want.Owner.TeamID != 0
 	if fallback || nobody && len(want.Others) == 0 {
 		return a.home != nil
 	}
-	maps := func(owner Owner) bool { return owner.byID() || a.mappedTo(owner) != nil }
-	return maps(want.Owner) && !slices.ContainsFunc(want.Others, func(o Owner) bool { return !maps(o) })
+	maps := func(owner github.Account) bool { return owner.ByID() || a.mappedTo(owner) != nil }
+	return maps(want.Owner) && !slices.ContainsFunc(want.Others, func(o github.Account) bool { return !maps(o) })
 }
 
 // notePassedOver logs, once, that another App serves instead.

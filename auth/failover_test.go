@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // left is the head of GitHub's answer when so much of a limit of 5000 is left.
@@ -41,16 +42,16 @@ func reserves(t testing.TB, mapped bool, fallback auth.Fallback, log *slog.Logge
 	githubs, hosts := map[string]*api{}, byHost{}
 	var apps []*auth.App
 	for i, name := range []string{"a", "b", "c"} {
-		app, github := newApp(name, int64(i+1)), &api{answers: map[string]reply{}}
+		app, fake := newApp(name, int64(i+1)), &api{answers: map[string]reply{}}
 		app.API = &url.URL{Scheme: "https", Host: name + ".example.com"}
 		if mapped {
-			app.Installations = map[string]auth.InstallationID{"acme": auth.InstallationID(i + 1)}
+			app.Installations = map[string]github.InstallationID{"acme": github.InstallationID(i + 1)}
 		}
 		for _, path := range []string{"/users/acme", "/repos/acme/widgets", "/repositories/9"} {
-			github.set("GET "+path+"/installation", installed(int64(i+1), "acme", "all"))
+			fake.set("GET "+path+"/installation", installed(int64(i+1), "acme", "all"))
 		}
-		github.set("GET /app/installations?per_page=100&page=1", reply{status: 200, body: fmt.Sprintf(`[{"id":%d,"account":{"id":7,"login":"acme"}}]`, i+1)})
-		githubs[name], hosts[app.API.Host] = github, github
+		fake.set("GET /app/installations?per_page=100&page=1", reply{status: 200, body: fmt.Sprintf(`[{"id":%d,"account":{"id":7,"login":"acme"}}]`, i+1)})
+		githubs[name], hosts[app.API.Host] = fake, fake
 		apps = append(apps, app)
 	}
 	s := auth.New(apps, auth.Options{Transport: hosts, Fallback: fallback, Log: log})
@@ -65,9 +66,9 @@ func TestQuotaChoosesApp(t *testing.T) {
 		for name, want := range map[string]auth.Want{
 			"an account":           {Owner: owner("acme")},
 			"a repository":         {Owner: owner("acme/widgets")},
-			"two repositories":     {Owner: owner("acme/widgets"), Others: []auth.Owner{owner("acme/rockets")}},
-			"a repository by id":   {Owner: auth.Owner{RepositoryID: 9}},
-			"an account by its id": {Owner: auth.Owner{AccountID: 7}},
+			"two repositories":     {Owner: owner("acme/widgets"), Others: []github.Account{owner("acme/rockets")}},
+			"a repository by id":   {Owner: github.Account{RepositoryID: 9}},
+			"an account by its id": {Owner: github.Account{AccountID: 7}},
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				s, _ := reserves(t, mapped, auth.FallbackRefuse, nil)
@@ -181,18 +182,18 @@ func TestFailover(t *testing.T) {
 func TestFailoverOfLookUps(t *testing.T) {
 	for status, want := range map[int]string{401: "2 of b", 403: "2 of b", 429: "2 of b", 422: "error", 500: "error"} {
 		for _, want := range []struct {
-			auth.Owner
-			by string
-		}{{owner("acme/widgets"), want}, {auth.Owner{RepositoryID: 9}, want}, {owner("octocat"), "error"}} {
+			owner github.Account
+			by    string
+		}{{owner("acme/widgets"), want}, {github.Account{RepositoryID: 9}, want}, {owner("octocat"), "error"}} {
 			synctest.Test(t, func(t *testing.T) {
 				s, githubs := reserves(t, false, auth.FallbackAnonymous, nil)
 				githubs["a"].judge = func(*http.Request) (reply, bool) { return reply{status: status}, true }
-				got := answeredBy(t, s, auth.Want{Owner: want.Owner, Read: true})
+				got := answeredBy(t, s, auth.Want{Owner: want.owner, Read: true})
 				if strings.HasPrefix(got, "App a could not") {
 					got = "error" // rather than a fallback: a may cover octocat
 				}
 				if got != want.by {
-					t.Errorf("%d: %v is answered by %s, want %s", status, want.Owner, got, want.by)
+					t.Errorf("%d: %v is answered by %s, want %s", status, want.owner, got, want.by)
 				}
 			})
 		}
@@ -203,8 +204,8 @@ func TestFailoverOfLookUps(t *testing.T) {
 func TestAllFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, githubs := reserves(t, true, auth.FallbackAnonymous, nil)
-		for name, github := range githubs {
-			github.mint = func(int, string) reply { return reply{status: 403, body: `{"message":"no ` + name + `"}`} }
+		for name, fake := range githubs {
+			fake.mint = func(int, string) reply { return reply{status: 403, body: `{"message":"no ` + name + `"}`} }
 		}
 		_, err := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
 		wantError(t, err, `App a could not mint a token for installation 1: GitHub answered 403 "no a"`, "")
@@ -228,11 +229,11 @@ func TestMappingIsNotExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := firstAndSecond()
 		second.NoDiscovery, first.NoDiscovery = false, false
-		github := &api{answers: map[string]reply{
+		fake := &api{answers: map[string]reply{
 			"GET /users/globex/installation": installed(12, "globex", "all"), "GET /repositories/9/installation": installed(12, "globex", "all"),
 		}}
-		s := newSource(t, github, auth.FallbackRefuse, first, second)
-		for _, o := range []auth.Owner{owner("globex"), {RepositoryID: 9}} {
+		s := newSource(t, fake, auth.FallbackRefuse, first, second)
+		for _, o := range []github.Account{owner("globex"), {RepositoryID: 9}} {
 			exhaust(t, s, auth.Want{Owner: o}, "core", time.Hour)
 			if got := answeredBy(t, s, auth.Want{Owner: o}); got != "22 of second" {
 				t.Errorf("%v is answered by %s, want 22 of second, which maps it", o, got)
@@ -246,7 +247,7 @@ func TestDefaultsInReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second, third := newApp("first", 1), newApp("second", 2), newApp("third", 3)
 		first.DefaultInstallation, third.DefaultInstallation = 10, 30
-		first.Installations = map[string]auth.InstallationID{"acme": 11}
+		first.Installations = map[string]github.InstallationID{"acme": 11}
 		s := newSource(t, &api{}, auth.FallbackDefault, first, second, third)
 		for _, test := range []struct {
 			want   auth.Want
@@ -255,7 +256,7 @@ func TestDefaultsInReserve(t *testing.T) {
 		}{
 			{auth.Want{}, "10 of first", "30 of third"},
 			{auth.Want{Owner: owner("octocat")}, "10 of first, the fallback", "30 of third, the fallback"},
-			{auth.Want{Owner: auth.Owner{TeamID: 1}}, "10 of first", "30 of third"},
+			{auth.Want{Owner: github.Account{TeamID: 1}}, "10 of first", "30 of third"},
 			{auth.Want{Owner: owner("acme")}, "11 of first", "11 of first"},
 		} {
 			if got := answeredBy(t, s, test.want); got != test.before {
@@ -275,13 +276,13 @@ func TestDefaultsInReserve(t *testing.T) {
 func TestNoDefaultInReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newApp("first", 1), newApp("second", 2)
-		first.Installations = map[string]auth.InstallationID{"acme": 1}
+		first.Installations = map[string]github.InstallationID{"acme": 1}
 		second.DefaultInstallation = 20
-		github := &api{answers: map[string]reply{"GET /repositories/9/installation": installed(1, "acme", "all")}}
-		s := newSource(t, github, auth.FallbackDefault, first, second)
-		want := auth.Want{Owner: auth.Owner{RepositoryID: 9}}
+		fake := &api{answers: map[string]reply{"GET /repositories/9/installation": installed(1, "acme", "all")}}
+		s := newSource(t, fake, auth.FallbackDefault, first, second)
+		want := auth.Want{Owner: github.Account{RepositoryID: 9}}
 		exhaust(t, s, want, "core", time.Minute)
-		github.set("GET /repositories/9/installation", reply{}) // not covered by second
+		fake.set("GET /repositories/9/installation", reply{}) // not covered by second
 		if got := answeredBy(t, s, want); got != "1 of first" {
 			t.Errorf("repository 9 is answered by %s, want 1 of first", got)
 		}
@@ -289,14 +290,14 @@ func TestNoDefaultInReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := newApp("first", 1), newApp("second", 2)
 		first.DefaultInstallation = 10
-		github := &api{}
-		s := newSource(t, github, auth.FallbackDefault, first, second)
-		want := auth.Want{Owner: auth.Owner{TeamID: 1}}
+		fake := &api{}
+		s := newSource(t, fake, auth.FallbackDefault, first, second)
+		want := auth.Want{Owner: github.Account{TeamID: 1}}
 		exhaust(t, s, want, "core", time.Minute)
 		if got := answeredBy(t, s, want); got != "10 of first" {
 			t.Errorf("team 1 is answered by %s, want 10 of first", got)
 		}
-		wantCalls(t, github, "POST /app/installations/10/access_tokens")
+		wantCalls(t, fake, "POST /app/installations/10/access_tokens")
 	})
 }
 
@@ -310,7 +311,7 @@ func TestLearnedByReserve(t *testing.T) {
 		if err != nil || cred.App.Name != "b" {
 			t.Fatalf("ForOwner = %v, %v, want b's", cred, err)
 		}
-		id := auth.Want{Owner: auth.Owner{RepositoryID: 5}}
+		id := auth.Want{Owner: github.Account{RepositoryID: 5}}
 		s.Learn(cred, id.Owner, owner("Acme/widgets"))
 		if got := answeredBy(t, s, id); got != "2 of b" {
 			t.Errorf("without a the id is answered by %s, want 2 of b", got)
@@ -400,7 +401,7 @@ func TestDiscoveredStandInTeachesNothing(t *testing.T) {
 		if err != nil || cred.App.Name != "b" {
 			t.Fatalf("Token = %v, %v, want b's", cred, err)
 		}
-		id := auth.Owner{RepositoryID: 9}
+		id := github.Account{RepositoryID: 9}
 		s.Learn(cred, id, owner("acme/widgets"))
 		time.Sleep(2 * time.Minute)
 		if got := answeredBy(t, s, auth.Want{Owner: id}); got != "1 of a" {

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/panics"
 )
 
@@ -19,7 +19,7 @@ import (
 func TestFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := true
-		github := &api{
+		fake := &api{
 			before: func(*http.Request) {
 				if broken {
 					explode()
@@ -27,8 +27,8 @@ func TestFault(t *testing.T) {
 			},
 			mint: func(int, string) reply { return minted("ghs_1", time.Hour) },
 		}
-		s, log := logged(t, github)
-		_, err := s.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+		s, log := logged(t, fake)
+		_, err := s.ForOwner(t.Context(), "github.com", github.Account{Login: "acme"}, true)
 		if _, ok := errors.AsType[*panics.Fault](err); !ok {
 			t.Fatalf("mint: %v, want the fault", err)
 		}

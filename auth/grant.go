@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // maxWord bounds what is kept of a permission's name, its level, a selection, in bytes.
@@ -111,7 +113,7 @@ func readGranted(text json.RawMessage) (GrantedRepository, bool) {
 			Login string `json:"login"`
 		} `json:"owner"`
 	}
-	if json.Unmarshal(text, &r) != nil || !plausibleName(r.Name) || !plausibleName(r.Owner.Login) || len(r.NodeID) > maxWord {
+	if json.Unmarshal(text, &r) != nil || !github.IsPlausibleName(r.Name) || !github.IsPlausibleName(r.Owner.Login) || len(r.NodeID) > maxWord {
 		return GrantedRepository{}, false
 	}
 	return GrantedRepository{ID: r.ID, NodeID: r.NodeID, Owner: r.Owner.Login, Name: r.Name, Private: r.Private}, true
@@ -149,7 +151,7 @@ func allows(permissions map[string]string, accepted string) bool {
 
 // covers reports whether the token may be good for a repository: false if it was
 // narrowed to others.
-func (g *Grant) covers(repository Owner) bool {
+func (g *Grant) covers(repository github.Account) bool {
 	if g == nil || g.Repositories == nil {
 		return true
 	}

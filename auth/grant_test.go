@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // GitHub's answer to a mint says more than the token; what of it is not
@@ -27,10 +27,10 @@ func TestGrant(t *testing.T) {
 		{"many repositories", `"repositories":[` + strings.Repeat(`{"id":1,"name":"a","owner":{"login":"acme"}},`, 500) + `{"id":1,"name":"a","owner":{"login":"acme"}}]`, 0, "", 0},
 	} {
 		app := newApp("ci-bot", 1)
-		app.Installations = map[string]auth.InstallationID{"acme": 1}
-		github := &api{}
-		github.set("POST /app/installations/1/access_tokens", reply{status: 201, body: `{"token":"ghs_x","expires_at":"2999-01-01T00:00:00Z",` + test.more + `}`})
-		s := newSource(t, github, 0, app)
+		app.Installations = map[string]github.InstallationID{"acme": 1}
+		fake := &api{}
+		fake.set("POST /app/installations/1/access_tokens", reply{status: 201, body: `{"token":"ghs_x","expires_at":"2999-01-01T00:00:00Z",` + test.more + `}`})
+		s := newSource(t, fake, 0, app)
 		cred, err := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
@@ -40,7 +40,7 @@ func TestGrant(t *testing.T) {
 		if len(got.Permissions) != test.permissions || got.Selection != test.selection || len(got.Repositories) != test.repos {
 			t.Errorf("%s: Grant() = %+v, want %d permissions, selection %q, %d repositories", test.name, got, test.permissions, test.selection, test.repos)
 		}
-		if jwt, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{}); err != nil || jwt.Grant() != nil {
+		if jwt, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{}); err != nil || jwt.Grant() != nil {
 			t.Errorf("%s: Grant() of a JWT = %v, %v, want nil", test.name, jwt.Grant(), err)
 		}
 	}

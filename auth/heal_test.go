@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // TestReplace: what stands in for a credential that GitHub refuses, by what
@@ -32,18 +33,18 @@ func TestReplace(t *testing.T) {
 			`App ci-bot could not mint a token for installation 1: GitHub answered 404 "Not Found"`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{answers: map[string]reply{look: installed(1, "acme", "all")}}
+			fake := &api{answers: map[string]reply{look: installed(1, "acme", "all")}}
 			app := newApp("ci-bot", 1)
 			if test.mapped {
-				app.Installations = map[string]auth.InstallationID{"acme": 1}
+				app.Installations = map[string]github.InstallationID{"acme": 1}
 			}
-			s := newSource(t, github, test.fallback, app)
+			s := newSource(t, fake, test.fallback, app)
 			want := auth.Want{Owner: owner("acme"), Read: true}
 			refused, err := s.Token(t.Context(), "github.com", want)
 			if err != nil {
 				t.Fatal(err)
 			}
-			test.happens(github)
+			test.happens(fake)
 			var wg sync.WaitGroup
 			for range 10 { // all that were refused at once
 				wg.Go(func() {
@@ -54,7 +55,7 @@ func TestReplace(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if n := github.minted(); n > 3 {
+			if n := fake.minted(); n > 3 {
 				t.Errorf("%s: %d mints, want 3 at most", test.name, n)
 			}
 		})
@@ -74,8 +75,8 @@ func credentialText(cred auth.Credential, err error) string {
 // TestReplaceOnceAMinute: what is refused again is left as it is.
 func TestReplaceOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{}
-		s := acmeSource(t, github)
+		fake := &api{}
+		s := acmeSource(t, fake)
 		want := auth.Want{Owner: owner("acme")}
 		cred, err := s.Token(t.Context(), "github.com", want)
 		for minute := range 3 {
@@ -88,10 +89,10 @@ func TestReplaceOnceAMinute(t *testing.T) {
 				time.Sleep(time.Second + time.Millisecond)
 			}
 		}
-		if n := github.minted(); n != 4 {
+		if n := fake.minted(); n != 4 {
 			t.Errorf("%d mints in three minutes, want 4", n)
 		}
-		jwt, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+		jwt, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,11 +123,11 @@ func TestReplaceBySuspension(t *testing.T) {
 // token is minted for all: looking and discarding are one step.
 func TestReplaceAtOnce(t *testing.T) {
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 1}
+	app.Installations = map[string]github.InstallationID{"acme": 1}
 	want := auth.Want{Owner: owner("acme"), Read: true}
 	for range 200 {
-		github := &api{}
-		s := newSource(t, github, auth.FallbackRefuse, app)
+		fake := &api{}
+		s := newSource(t, fake, auth.FallbackRefuse, app)
 		refused, err := s.Token(t.Context(), "github.com", want)
 		if err != nil {
 			t.Fatal(err)
@@ -143,8 +144,8 @@ func TestReplaceAtOnce(t *testing.T) {
 		}
 		close(start)
 		all.Wait()
-		if github.mints != 2 {
-			t.Errorf("%d mints, want 2", github.mints)
+		if fake.mints != 2 {
+			t.Errorf("%d mints, want 2", fake.mints)
 		}
 		s.Close()
 	}

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // jwtOf returns the JWT for the first App's routes.
 func jwtOf(t testing.TB, s *auth.Source) string {
 	t.Helper()
-	cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+	cred, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 	if err != nil {
 		t.Fatalf("ForApp: %v", err)
 	}
@@ -100,10 +101,10 @@ func TestJWTIsCached(t *testing.T) {
 func TestJWTIsPerApp(t *testing.T) {
 	a := newApp("a", 1)
 	b := newApp("b", 2)
-	b.Installations = map[string]auth.InstallationID{"acme": 7}
+	b.Installations = map[string]github.InstallationID{"acme": 7}
 	s := newSource(t, nil, 0, a, b)
-	of := func(id auth.InstallationID) string {
-		cred, err := s.ForApp(t.Context(), "github.com", "", id, auth.Owner{})
+	of := func(id github.InstallationID) string {
+		cred, err := s.ForApp(t.Context(), "github.com", "", id, github.Account{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // newKey reads a key as GitHub hands it out.
@@ -116,17 +117,17 @@ func newKnowing(keys ...string) *knowing {
 
 // keyed returns a Source whose App has the keys, and for which every owner is
 // mapped that a test mints for.
-func keyed(t testing.TB, github http.RoundTripper, keys ...*fakeKey) *auth.Source {
+func keyed(t testing.TB, fake http.RoundTripper, keys ...*fakeKey) *auth.Source {
 	app := newApp("ci-bot", 1)
 	app.Signers = nil
 	for _, key := range keys {
 		app.Signers = append(app.Signers, key)
 	}
-	app.Installations = map[string]auth.InstallationID{}
+	app.Installations = map[string]github.InstallationID{}
 	for i := range 20 {
-		app.Installations[fmt.Sprint("o", i)] = auth.InstallationID(i + 1)
+		app.Installations[fmt.Sprint("o", i)] = github.InstallationID(i + 1)
 	}
-	return newSource(t, github, auth.FallbackRefuse, app)
+	return newSource(t, fake, auth.FallbackRefuse, app)
 }
 
 // TestKeys mints for one owner after the other.
@@ -172,19 +173,19 @@ func TestKeys(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			github := newKnowing()
+			fake := newKnowing()
 			var keys []*fakeKey
 			for _, name := range strings.Fields(test.keys) {
 				keys = append(keys, newFakeKey(name))
 			}
-			s := keyed(t, github, keys...)
+			s := keyed(t, fake, keys...)
 			for i, step := range test.steps {
 				time.Sleep(step.wait)
 				if step.known != "" {
-					github.know(strings.Fields(step.known)...)
+					fake.know(strings.Fields(step.known)...)
 				}
 				_, err := s.ForOwner(t.Context(), "github.com", owner(fmt.Sprint("o", i)), true)
-				if tried := github.tried(); (err != nil) != step.fails || tried != step.tried {
+				if tried := fake.tried(); (err != nil) != step.fails || tried != step.tried {
 					t.Errorf("%s, step %d: GitHub was asked with %q, error %v; want %q, an error %t", test.name, i+1, tried, err, step.tried, step.fails)
 				}
 			}
@@ -195,17 +196,17 @@ func TestKeys(t *testing.T) {
 // TestKeyIsReplaced: the only Signer has another key behind it.
 func TestKeyIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github, key := newKnowing("a"), newFakeKey("a")
-		s := keyed(t, github, key)
+		fake, key := newKnowing("a"), newFakeKey("a")
+		s := keyed(t, fake, key)
 		mustToken(t, s, "o1")
 		key.change("b", nil)
 		mustToken(t, s, "o2")
-		if tried := github.tried(); tried != "a a" {
+		if tried := fake.tried(); tried != "a a" {
 			t.Errorf("GitHub was asked with %q, want the JWT that it knows", tried)
 		}
-		github.know("b")
+		fake.know("b")
 		mustToken(t, s, "o3")
-		if tried, runs := github.tried(), key.ran(); tried != "a b" || runs != 2 {
+		if tried, runs := fake.tried(), key.ran(); tried != "a b" || runs != 2 {
 			t.Errorf("GitHub was asked with %q, %d signatures; want a and b, 2", tried, runs)
 		}
 	})
@@ -240,9 +241,9 @@ func TestKeysOfNobody(t *testing.T) {
 // arrives without what could be a credential.
 func TestSignerFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github, key := newKnowing("a"), newFakeKey("a")
+		fake, key := newKnowing("a"), newFakeKey("a")
 		key.change("a", remedied{errors.New("not signed in\nto eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.c2ln-_")})
-		s := keyed(t, github, key)
+		s := keyed(t, fake, key)
 		for range 90 {
 			for _, o := range []string{"o1", "o2"} {
 				_, err := s.ForOwner(t.Context(), "github.com", owner(o), true)
@@ -252,11 +253,11 @@ func TestSignerFails(t *testing.T) {
 					t.Errorf("error %T, want a *SigningError in it", err)
 				}
 			}
-			_, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			_, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 			wantError(t, err, "App ci-bot could not authenticate: sign a JWT: not signed in to [redacted]", "sign in")
 			time.Sleep(time.Second / 3)
 		}
-		if runs := key.ran(); runs != 3 || github.tried() != "" {
+		if runs := key.ran(); runs != 3 || fake.tried() != "" {
 			t.Errorf("the signer was asked %d times in half a minute, want 3, and GitHub never", runs)
 		}
 		key.change("a", nil)
@@ -272,10 +273,10 @@ func (remedied) Remedy() string { return "sign in" }
 // TestSignerStandsIn: another key is used while the first fails.
 func TestSignerStandsIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github, a, b := newKnowing("b"), newFakeKey("a"), newFakeKey("b")
+		fake, a, b := newKnowing("b"), newFakeKey("a"), newFakeKey("b")
 		a.change("", errors.New("no"))
-		mustToken(t, keyed(t, github, a, b), "o1")
-		if tried := github.tried(); tried != "b" {
+		mustToken(t, keyed(t, fake, a, b), "o1")
+		if tried := fake.tried(); tried != "b" {
 			t.Errorf("GitHub was asked with %q, want b", tried)
 		}
 	})
@@ -285,9 +286,9 @@ func TestSignerStandsIn(t *testing.T) {
 // does not stop it.
 func TestSignerIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github, key := newKnowing("a"), newFakeKey("a")
+		fake, key := newKnowing("a"), newFakeKey("a")
 		key.wait = 29 * time.Second
-		s := keyed(t, github, key)
+		s := keyed(t, fake, key)
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
@@ -298,7 +299,7 @@ func TestSignerIsShared(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.ForApp(ctx, "github.com", "", 0, auth.Owner{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.ForApp(ctx, "github.com", "", 0, github.Account{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want the context's", err)
 		}
 		begin := time.Now()
@@ -308,7 +309,7 @@ func TestSignerIsShared(t *testing.T) {
 		}
 		s.Close()
 		time.Sleep(9 * time.Minute)
-		if _, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{}); !errors.Is(err, context.Canceled) {
+		if _, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("after Close: error %v, want context.Canceled", err)
 		}
 	})
@@ -368,12 +369,12 @@ func TestRotation(t *testing.T) {
 // signature each time. GitHub locks out who fails to log in too often.
 func TestSignerAtRandom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github, key := newKnowing("a"), newFakeKey("")
+		fake, key := newKnowing("a"), newFakeKey("")
 		key.random = true
-		s := keyed(t, github, key)
+		s := keyed(t, fake, key)
 		calls := 0
 		for range 50 {
-			cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			cred, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 			if err != nil {
 				t.Fatal(err)
 			}

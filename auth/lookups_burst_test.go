@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // TestLimitLookUpsCountsQuestions: those who wait for one question count as one,
@@ -25,19 +26,19 @@ func TestLimitLookUpsCountsQuestions(t *testing.T) {
 		asks int64
 	}{
 		{"one repository", auth.Want{Owner: owner("acme/widgets")}, 1},
-		{"an id", auth.Want{Owner: auth.Owner{RepositoryID: 7}}, 1},
+		{"an id", auth.Want{Owner: github.Account{RepositoryID: 7}}, 1},
 		{"an installation", auth.Want{Installation: 11}, 1},
 		{"a narrowing", auth.Want{Installation: 11, Narrow: narrow}, 1},
 		{"a configured installation", auth.Want{Installation: 12}, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{answers: map[string]reply{
+			fake := &api{answers: map[string]reply{
 				"GET /repos/acme/widgets/installation": installed(11, "acme", "selected"),
 				"GET /repositories/7/installation":     installed(11, "acme", "all"),
 			}, before: func(*http.Request) { time.Sleep(time.Second) }}
 			app := newApp("a", 1)
-			app.Installations = map[string]auth.InstallationID{"mapped": 12}
-			s := newSource(t, github, auth.FallbackRefuse, app)
+			app.Installations = map[string]github.InstallationID{"mapped": 12}
+			s := newSource(t, fake, auth.FallbackRefuse, app)
 			var asked atomic.Int64
 			ctx := auth.LimitLookUps(t.Context(), "agent", func(context.Context) error {
 				asked.Add(1)
@@ -64,8 +65,8 @@ func TestLimitLookUpsCountsQuestions(t *testing.T) {
 // TestLimitLookUpsIsOnes: nobody waits for what another may not ask, nor gets its error.
 func TestLimitLookUpsIsOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(11, "acme", "all")}}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("a", 1))
+		fake := &api{answers: map[string]reply{"GET /repos/acme/widgets/installation": installed(11, "acme", "all")}}
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("a", 1))
 		tooMany := errors.New("too many look-ups")
 		spent := auth.LimitLookUps(t.Context(), "spent", func(context.Context) error {
 			time.Sleep(10 * time.Second)
@@ -99,11 +100,11 @@ func TestColdOwner(t *testing.T) {
 		lookUps   int
 	}{{"all", 1}, {"selected", repositories}} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{answers: map[string]reply{}, before: func(*http.Request) { time.Sleep(100 * time.Millisecond) }}
+			fake := &api{answers: map[string]reply{}, before: func(*http.Request) { time.Sleep(100 * time.Millisecond) }}
 			for i := range repositories {
-				github.answers[fmt.Sprintf("GET /repos/acme/r%d/installation", i)] = installed(11, "acme", test.selection)
+				fake.answers[fmt.Sprintf("GET /repos/acme/r%d/installation", i)] = installed(11, "acme", test.selection)
 			}
-			s := newSource(t, github, auth.FallbackRefuse, newApp("a", 1))
+			s := newSource(t, fake, auth.FallbackRefuse, newApp("a", 1))
 			var wg sync.WaitGroup
 			for i := range repositories {
 				wg.Go(func() {
@@ -114,13 +115,13 @@ func TestColdOwner(t *testing.T) {
 			}
 			wg.Wait()
 			lookUps := 0
-			for _, call := range github.take() {
+			for _, call := range fake.take() {
 				if strings.HasPrefix(call, "GET ") {
 					lookUps++
 				}
 			}
-			if lookUps != test.lookUps || github.minted() != 1 {
-				t.Errorf("%s: %d look-ups and %d mints, want %d and 1", test.selection, lookUps, github.minted(), test.lookUps)
+			if lookUps != test.lookUps || fake.minted() != 1 {
+				t.Errorf("%s: %d look-ups and %d mints, want %d and 1", test.selection, lookUps, fake.minted(), test.lookUps)
 			}
 		})
 	}

@@ -8,18 +8,19 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // TestLimitLookUpsOfOwners: only what GitHub is asked because nothing is known counts,
 // and what is refused is not asked.
 func TestLimitLookUpsOfOwners(t *testing.T) {
 	app := newApp("a", 1)
-	app.Installations = map[string]auth.InstallationID{"mapped": 10}
-	github := &api{answers: map[string]reply{
+	app.Installations = map[string]github.InstallationID{"mapped": 10}
+	fake := &api{answers: map[string]reply{
 		"GET /repos/acme/widgets/installation": installed(11, "acme", "all"),
 		"GET /repositories/7/installation":     installed(11, "acme", "all"),
 	}}
-	s := newSource(t, github, auth.FallbackRefuse, app)
+	s := newSource(t, fake, auth.FallbackRefuse, app)
 	var asked, left atomic.Int64
 	tooMany := errors.New("too many look-ups")
 	ctx := auth.LimitLookUps(t.Context(), "agent", func(context.Context) error {
@@ -29,16 +30,16 @@ func TestLimitLookUpsOfOwners(t *testing.T) {
 		}
 		return nil
 	})
-	token := func(ctx context.Context, owner auth.Owner) error {
+	token := func(ctx context.Context, owner github.Account) error {
 		_, err := s.Token(ctx, "github.com", auth.Want{Owner: owner})
 		return err
 	}
-	mapped, widgets := auth.Owner{Login: "mapped"}, auth.Owner{Login: "acme", Repo: "widgets"}
-	unknown, byID := auth.Owner{Login: "nobody", Repo: "x"}, auth.Owner{RepositoryID: 7}
+	mapped, widgets := github.Account{Login: "mapped"}, github.Account{Login: "acme", Repo: "widgets"}
+	unknown, byID := github.Account{Login: "nobody", Repo: "x"}, github.Account{RepositoryID: 7}
 	for _, test := range []struct {
 		what    string
 		allow   int64
-		owner   auth.Owner
+		owner   github.Account
 		asked   int64
 		refused bool
 	}{
@@ -50,7 +51,7 @@ func TestLimitLookUpsOfOwners(t *testing.T) {
 		{"by id, one allowed", 1, byID, 1, false},
 		{"by id, known", 0, byID, 0, false},
 	} {
-		github.take()
+		fake.take()
 		asked.Store(0)
 		left.Store(test.allow)
 		err := token(ctx, test.owner)
@@ -60,7 +61,7 @@ func TestLimitLookUpsOfOwners(t *testing.T) {
 		if asked.Load() != test.asked {
 			t.Errorf("%s: %d look-ups counted, want %d", test.what, asked.Load(), test.asked)
 		}
-		if lookUps := slices.DeleteFunc(github.take(), func(call string) bool { return call[:3] != "GET" }); test.refused && len(lookUps) > 0 {
+		if lookUps := slices.DeleteFunc(fake.take(), func(call string) bool { return call[:3] != "GET" }); test.refused && len(lookUps) > 0 {
 			t.Errorf("%s: GitHub was asked %q", test.what, lookUps)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // TestLimitLookUps: what only a request names is counted, each time that GitHub
@@ -50,7 +51,7 @@ func TestLimitLookUps(t *testing.T) {
 				t.Errorf("Token(%+v) = %v, want the limit's error", want, err)
 			}
 		}
-		if _, err := g.NameOf(ctx, "github.com", auth.Owner{RepositoryID: 9}); !errors.Is(err, enough) {
+		if _, err := g.NameOf(ctx, "github.com", github.Account{RepositoryID: 9}); !errors.Is(err, enough) {
 			t.Errorf("NameOf = %v, want the limit's error", err)
 		}
 		wantCalls(t, g.api)

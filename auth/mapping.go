@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // MappingError says that the configuration gives an owner an installation that is
 // on another account. GitHub answers most requests then as if there was nothing.
 type MappingError struct {
 	Key          string // "app.ci-bot.installations.acme"
-	Installation InstallationID
-	Owner        Owner // whom the key is about
-	Account      Owner // where the installation is
+	Installation github.InstallationID
+	Owner        github.Account // whom the key is about
+	Account      github.Account // where the installation is
 }
 
 // Error implements error.
@@ -27,8 +29,8 @@ func (e *MappingError) Remedy() string {
 }
 
 // mappingFor is the one that chose an installation for an owner, zero if none did.
-func (i *installation) mappingFor(owner Owner) mapping {
-	at := slices.IndexFunc(i.mappings, func(m mapping) bool { return m.owner.key() == owner.account().key() })
+func (i *installation) mappingFor(owner github.Account) mapping {
+	at := slices.IndexFunc(i.mappings, func(m mapping) bool { return m.owner.Key() == owner.WithoutRepo().Key() })
 	if at < 0 {
 		return mapping{}
 	}
@@ -56,7 +58,7 @@ func (i *installation) watchMapping() {
 // is on another account. It is nil if it is not, if the configuration does not say
 // so, or if GitHub does not tell. GitHub is asked once: an installation stays where
 // it is.
-func (i *installation) checkMapping(ctx context.Context, owner Owner) *MappingError {
+func (i *installation) checkMapping(ctx context.Context, owner github.Account) *MappingError {
 	m := i.mappingFor(owner)
 	if m.key == "" {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
@@ -16,22 +17,22 @@ import (
 func TestReinstalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const look = "GET /users/acme/installation"
-		github := &api{
+		fake := &api{
 			answers: map[string]reply{look: installed(1, "acme", "all")},
 			mint:    func(n int, _ string) reply { return minted(fmt.Sprintf("ghs_%d", n), 5*time.Minute) },
 		}
-		s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1))
+		s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1))
 		mustToken(t, s, "acme") // good for 4 minutes; the answer is remembered for 10
-		github.take()
+		fake.take()
 
 		gone := reply{status: 404, body: `{"message":"Not Found"}`}
-		github.set("POST /app/installations/1/access_tokens", gone)
-		github.set(look, installed(2, "acme", "all"))
+		fake.set("POST /app/installations/1/access_tokens", gone)
+		fake.set(look, installed(2, "acme", "all"))
 		time.Sleep(5 * time.Minute)
 		if got := whose(t, s, "acme", true); got != "2 of ci-bot" {
 			t.Errorf("acme is answered by %s, want 2 of ci-bot", got)
 		}
-		wantCalls(t, github, "POST /app/installations/1/access_tokens", look, "POST /app/installations/2/access_tokens")
+		wantCalls(t, fake, "POST /app/installations/1/access_tokens", look, "POST /app/installations/2/access_tokens")
 	})
 }
 
@@ -40,36 +41,36 @@ func TestGoneForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const look, mint = "GET /users/acme/installation", "POST /app/installations/1/access_tokens"
 		gone := reply{status: 404, body: `{"message":"Not Found"}`}
-		github := &api{answers: map[string]reply{look: installed(1, "acme", "all"), mint: gone}}
-		s := newSource(t, github, auth.FallbackAnonymous, newApp("ci-bot", 1))
+		fake := &api{answers: map[string]reply{look: installed(1, "acme", "all"), mint: gone}}
+		s := newSource(t, fake, auth.FallbackAnonymous, newApp("ci-bot", 1))
 		if got := whose(t, s, "acme", true); got != "error" {
 			t.Errorf("acme is answered by %s, want an error", got)
 		}
-		wantCalls(t, github, look, mint, look)
+		wantCalls(t, fake, look, mint, look)
 		for range 100 {
 			whose(t, s, "acme", true)
 		}
-		wantCalls(t, github) // nor is it asked the same for everybody who comes
+		wantCalls(t, fake) // nor is it asked the same for everybody who comes
 
 		time.Sleep(11 * time.Second)
-		github.set(look, gone)
+		fake.set(look, gone)
 		if got := whose(t, s, "acme", true); got != "anonymous" {
 			t.Errorf("uninstalled, acme is answered by %s, want anonymous", got)
 		}
 
 		app := newApp("ci-bot", 1)
-		app.Installations = map[string]auth.InstallationID{"acme": 1}
-		github.take()
-		if got := whose(t, newSource(t, github, auth.FallbackAnonymous, app), "acme", true); got != "error" {
+		app.Installations = map[string]github.InstallationID{"acme": 1}
+		fake.take()
+		if got := whose(t, newSource(t, fake, auth.FallbackAnonymous, app), "acme", true); got != "error" {
 			t.Errorf("mapped to nothing, acme is answered by %s, want an error", got)
 		}
-		wantCalls(t, github, mint)
+		wantCalls(t, fake, mint)
 	})
 }
 
 // TestWrongMapping: the error names what to correct.
 func TestWrongMapping(t *testing.T) {
-	type ids = map[string]auth.InstallationID
+	type ids = map[string]github.InstallationID
 	type test struct {
 		name string
 		app  func(*auth.App)
@@ -106,7 +107,7 @@ func TestWrongMapping(t *testing.T) {
 // up behind the back of who wrote it.
 func TestMappingBeatsDiscovery(t *testing.T) {
 	server, app := seeded(t)
-	app.Installations = map[string]auth.InstallationID{"acme": 999}
+	app.Installations = map[string]github.InstallationID{"acme": 999}
 	s := reach(t, server, app)
 	for range 3 {
 		if got := whose(t, s, "acme/widgets", true); got != "error" {
@@ -142,14 +143,14 @@ func TestMappingIsCheckedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const look = "GET /app/installations/9"
 		app := newApp("ci-bot", 1)
-		app.Installations = map[string]auth.InstallationID{"acme": 9}
-		github := &api{answers: map[string]reply{look: installed(9, "globex", "all")}}
-		s := newSource(t, github, auth.FallbackRefuse, app)
+		app.Installations = map[string]github.InstallationID{"acme": 9}
+		fake := &api{answers: map[string]reply{look: installed(9, "globex", "all")}}
+		s := newSource(t, fake, auth.FallbackRefuse, app)
 		cred, err := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		github.take()
+		fake.take()
 		for range 3 {
 			wrong := s.CheckMapping(t.Context(), cred, owner("acme"))
 			if wrong == nil || wrong.Account.Login != "globex" {
@@ -157,6 +158,6 @@ func TestMappingIsCheckedOnce(t *testing.T) {
 			}
 			time.Sleep(time.Hour)
 		}
-		wantCalls(t, github, look)
+		wantCalls(t, fake, look)
 	})
 }

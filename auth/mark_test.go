@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // TestKeyMarks: a key is recognised in both of its forms, by lines that are no
@@ -76,13 +77,13 @@ func TestCredentialsHaveMarksOfKeys(t *testing.T) {
 	app := newApp("a", 1)
 	app.Signers = append(app.Signers, auth.NewKey(other), remoteSigner{app.Signers[0]})
 	app.ClientID, app.ClientSecret = "Iv1.a", "the-client-secret"
-	app.Installations = map[string]auth.InstallationID{"acme": 11}
+	app.Installations = map[string]github.InstallationID{"acme": 11}
 	s := newSource(t, &api{}, auth.FallbackRefuse, app)
 	for kind, get := range map[string]func() (auth.Credential, error){
 		"token": func() (auth.Credential, error) {
-			return s.Token(t.Context(), "github.com", auth.Want{Owner: auth.Owner{Login: "acme"}})
+			return s.Token(t.Context(), "github.com", auth.Want{Owner: github.Account{Login: "acme"}})
 		},
-		"JWT":           func() (auth.Credential, error) { return s.ForApp(t.Context(), "github.com", "a", 0, auth.Owner{}) },
+		"JWT":           func() (auth.Credential, error) { return s.ForApp(t.Context(), "github.com", "a", 0, github.Account{}) },
 		"client secret": func() (auth.Credential, error) { return s.ForClient("github.com", "a", "Iv1.a") },
 	} {
 		cred, err := get()

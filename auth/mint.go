@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/replay"
 )
 
@@ -58,13 +59,13 @@ func newTokens(store Store, f *flights, sweeper *sweeper) *tokens {
 // minter is where the tokens of one installation of an App come from.
 type minter struct {
 	*caller
-	id      InstallationID
+	id      github.InstallationID
 	key     string
 	quota   *quota
 	unknown func() string // the remedy where GitHub does not know the installation
 }
 
-func newMinter(c *caller, id InstallationID) minter {
+func newMinter(c *caller, id github.InstallationID) minter {
 	return minter{caller: c, id: id, key: fmt.Sprintf("token|%s%d", c.prefix, id), quota: c.quotas.of(id)}
 }
 

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // Narrowing restricts a token to some of its installation's repositories and
@@ -86,7 +88,7 @@ var permissionName = regexp.MustCompile(`^[a-z][a-z_]{0,99}$`)
 // checkNarrowing looks at names, ids and levels: clients choose them as well.
 func checkNarrowing(repositories []string, ids []int64, permissions map[string]string) error {
 	for _, name := range repositories {
-		if !plausibleName(name) {
+		if !github.IsPlausibleName(name) {
 			return fmt.Errorf("%q is not the name of a repository, which stands without its owner", clean(name))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/replay"
 )
 
@@ -18,10 +19,10 @@ type Outgoing struct {
 	Credential *Credential // what is sent; Send puts another in its place where GitHub refuses it
 	Scheme     Scheme      // how it is written
 
-	Subject    Owner // whom the request is about, as it was decided
-	Repository Owner // the repository that it names, nobody's if there is none
-	ByID       bool  // it names Repository by its id
-	ByName     bool  // it was allowed by the name that this id had
+	Subject    github.Account // whom the request is about, as it was decided
+	Repository github.Account // the repository that it names, nobody's if there is none
+	ByID       bool           // it names Repository by its id
+	ByName     bool           // it was allowed by the name that this id had
 
 	API      bool   // the answer is that of GitHub's API, whose clock it tells
 	Git      bool   // git or Git LFS: a 401 is about the credential
@@ -52,10 +53,10 @@ type Outgoing struct {
 // Links says whom the URLs mean that an answer has in its head.
 type Links interface {
 	// MovedTo returns whom the Location names by id, nobody if it does not.
-	MovedTo(h http.Header) Owner
+	MovedTo(h http.Header) github.Account
 	// NamedBy returns the id by which the Link fields call the Subject of the
 	// request that was answered, nobody's if they do not.
-	NamedBy(h http.Header) Owner
+	NamedBy(h http.Header) github.Account
 }
 
 // CredentialError says why there is no other credential instead of one that
@@ -193,7 +194,7 @@ func (s *Source) learn(out *Outgoing, resp *http.Response) {
 	case status == http.StatusNotFound, status == http.StatusGone:
 		inst.forgetMissing(out.Subject)
 	case status >= 200 && status <= 299 && out.Links != nil && out.Credential.teaches():
-		if id := out.Links.NamedBy(resp.Header); id.byID() {
+		if id := out.Links.NamedBy(resp.Header); id.ByID() {
 			inst.learnID(id, out.Subject)
 		}
 	}
@@ -207,9 +208,9 @@ func (c Credential) teaches() bool {
 }
 
 // forget drops what GitHub said about an owner: it has moved.
-func (s *Source) forget(host string, owner Owner) {
+func (s *Source) forget(host string, owner github.Account) {
 	for _, app := range s.apps[host] {
-		app.known.delete(owner.key())
+		app.known.delete(owner.Key())
 	}
 }
 

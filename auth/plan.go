@@ -1,13 +1,17 @@
 package auth
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/github"
+)
 
 // Plan is how a Want would be served, as far as that can be said without
 // asking GitHub.
 type Plan struct {
-	App          string         // "" if unknown
-	Installation InstallationID // 0 if unknown
-	How          string         // a phrase: "mapped in the configuration", …
+	App          string                // "" if unknown
+	Installation github.InstallationID // 0 if unknown
+	How          string                // a phrase: "mapped in the configuration", …
 }
 
 // What How says where no App would be asked and none is chosen.
@@ -31,7 +35,7 @@ func (s *Source) Plan(host string, want Want) Plan {
 		return named(chosen(apps, want.Installation), "chosen by a rule")
 	}
 	inst := mapped(apps, owner)
-	if owner == (Owner{}) {
+	if owner == (github.Account{}) {
 		inst = home(apps)
 	}
 	differ := false // two that are mapped need no look-up to be told apart
@@ -44,7 +48,7 @@ func (s *Source) Plan(host string, want Want) Plan {
 		differ = differ || first != nil && theirs != nil && theirs.key != first.key
 	}
 	switch {
-	case inst != nil && owner == Owner{}:
+	case inst != nil && owner == github.Account{}:
 		return named(inst, "the default installation")
 	case inst != nil:
 		how := "mapped in the configuration"
@@ -52,12 +56,12 @@ func (s *Source) Plan(host string, want Want) Plan {
 			how += ", by " + m.key
 		}
 		return named(inst, how)
-	case owner == Owner{} && len(apps) == 1:
+	case owner == github.Account{} && len(apps) == 1:
 		return Plan{App: apps[0].Name, How: "the App's only installation, if it has just one; else " + s.fallbackPlan(apps, want.Read)}
 	}
 	var asking []string
 	for _, app := range apps {
-		if !app.NoDiscovery && owner != (Owner{}) && owner.TeamID == 0 && (owner.byID() || owner.plausible()) && !differ {
+		if !app.NoDiscovery && owner != (github.Account{}) && owner.TeamID == 0 && (owner.ByID() || owner.Plausible()) && !differ {
 			asking = append(asking, app.Name)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // Resource is one of the limits that GitHub counts apart for an installation:
@@ -113,16 +115,16 @@ func (w *window) reset() time.Time {
 // safe for concurrent use.
 type quotas struct {
 	mu  sync.Mutex
-	all map[InstallationID]*quota
+	all map[github.InstallationID]*quota
 }
 
 // of returns the installation's quota, the same one every time. Where there are too
 // many, all are forgotten: the next answers tell again.
-func (q *quotas) of(id InstallationID) *quota {
+func (q *quotas) of(id github.InstallationID) *quota {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.all == nil || len(q.all) >= maxQuotas {
-		q.all = make(map[InstallationID]*quota)
+		q.all = make(map[github.InstallationID]*quota)
 	}
 	if q.all[id] == nil {
 		q.all[id] = new(quota)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // limits is the head of GitHub's answer about a limit that resets after d.
@@ -20,7 +22,7 @@ func limits(resource string, limit, remaining int, d time.Duration) http.Header 
 }
 
 func quotaSource() (*Source, Credential) {
-	s := New([]*App{{Name: "a", Host: "github.com", Installations: map[string]InstallationID{"acme": 1}}}, Options{})
+	s := New([]*App{{Name: "a", Host: "github.com", Installations: map[string]github.InstallationID{"acme": 1}}}, Options{})
 	inst := s.apps["github.com"][0].ids[1]
 	return s, Credential{App: inst.App, Installation: 1, inst: inst, header: newTokenHeader(nil, "ghs_x")}
 }
@@ -138,7 +140,7 @@ func TestQuotasAreBounded(t *testing.T) {
 	if q.of(1) != first {
 		t.Error("an installation has two quotas")
 	}
-	for id := range InstallationID(3 * maxQuotas) {
+	for id := range github.InstallationID(3 * maxQuotas) {
 		q.of(id)
 	}
 	if n := len(q.all); n > maxQuotas {

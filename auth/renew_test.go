@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // logged is acmeSource with a log, at the level Warn.
 func logged(t testing.TB, transport http.RoundTripper) (*auth.Source, *lockedBuffer) {
 	t.Helper()
 	app := newApp("ci-bot", 12345)
-	app.Installations = map[string]auth.InstallationID{"acme": 111}
+	app.Installations = map[string]github.InstallationID{"acme": 111}
 	out := &lockedBuffer{}
 	s := auth.New([]*auth.App{app}, auth.Options{
 		Transport: transport, Fallback: auth.FallbackRefuse,
@@ -52,11 +53,11 @@ func (l *lockedBuffer) String() string {
 func TestRenewal(t *testing.T) {
 	for _, life := range []time.Duration{time.Hour, 10 * time.Minute, 90 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{
+			fake := &api{
 				before: func(*http.Request) { time.Sleep(3 * time.Second) },
 				mint:   func(n int, _ string) reply { return minted(fmt.Sprintf("ghs_%d", n), life) },
 			}
-			s := acmeSource(t, github)
+			s := acmeSource(t, fake)
 			mustToken(t, s, "acme")
 			const lives = 10
 			for range lives * life / time.Second {
@@ -67,7 +68,7 @@ func TestRenewal(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-			if n := github.minted(); n < lives || n > lives*3 {
+			if n := fake.minted(); n < lives || n > lives*3 {
 				t.Errorf("%d lives of %v took %d mints", lives, life, n)
 			}
 		})
@@ -76,8 +77,8 @@ func TestRenewal(t *testing.T) {
 
 func TestRenewalIsAtFourFifths(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{}
-		s := acmeSource(t, github)
+		fake := &api{}
+		s := acmeSource(t, fake)
 		for _, step := range []struct {
 			at    time.Duration
 			mints int
@@ -85,7 +86,7 @@ func TestRenewalIsAtFourFifths(t *testing.T) {
 			time.Sleep(step.at - time.Since(start(t)))
 			mustToken(t, s, "acme")
 			synctest.Wait()
-			if n := github.minted(); n != step.mints {
+			if n := fake.minted(); n != step.mints {
 				t.Errorf("after %v there were %d mints, want %d", step.at, n, step.mints)
 			}
 		}
@@ -98,8 +99,8 @@ func start(testing.TB) time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time
 // TestOneRenewal has 200 clients find the token in need of renewal.
 func TestOneRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
-		s := acmeSource(t, github)
+		fake := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
+		s := acmeSource(t, fake)
 		mustToken(t, s, "acme")
 		time.Sleep(50 * time.Minute)
 		var wg sync.WaitGroup
@@ -112,19 +113,19 @@ func TestOneRenewal(t *testing.T) {
 		}
 		wg.Wait()
 		time.Sleep(2 * time.Second)
-		if got := mustToken(t, s, "acme"); got != "ghs_2" || github.minted() != 2 {
-			t.Errorf("token = %q after %d mints, want ghs_2 after 2", got, github.minted())
+		if got := mustToken(t, s, "acme"); got != "ghs_2" || fake.minted() != 2 {
+			t.Errorf("token = %q after %d mints, want ghs_2 after 2", got, fake.minted())
 		}
 	})
 }
 
 func TestUnusedTokensLapse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{}
-		s := acmeSource(t, github)
+		fake := &api{}
+		s := acmeSource(t, fake)
 		mustToken(t, s, "acme")
 		time.Sleep(24 * time.Hour)
-		if n := github.minted(); n != 1 {
+		if n := fake.minted(); n != 1 {
 			t.Errorf("a token that nobody used caused %d mints, want 1", n)
 		}
 	})
@@ -134,13 +135,13 @@ func TestUnusedTokensLapse(t *testing.T) {
 func TestRenewalFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		github := &api{mint: func(n int, _ string) reply {
+		fake := &api{mint: func(n int, _ string) reply {
 			if down.Load() {
 				return reply{status: 422, body: `{"message":"no"}`}
 			}
 			return minted(fmt.Sprintf("ghs_%d", n), time.Hour)
 		}}
-		s, log := logged(t, github)
+		s, log := logged(t, fake)
 		mustToken(t, s, "acme")
 		time.Sleep(40 * time.Minute)
 		down.Store(true)
@@ -150,7 +151,7 @@ func TestRenewalFails(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		tries := github.minted() - 1
+		tries := fake.minted() - 1
 		if tries < 10 || tries > 25 {
 			t.Errorf("%d tries in 11 minutes, want one in 30 to 60 seconds", tries)
 		}
@@ -170,20 +171,20 @@ func TestRenewalFails(t *testing.T) {
 func TestRenewalOutlastsToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slow atomic.Bool
-		github := &api{before: func(*http.Request) {
+		fake := &api{before: func(*http.Request) {
 			if slow.Load() {
 				time.Sleep(20 * time.Second)
 			}
 		}}
-		s := acmeSource(t, github)
+		s := acmeSource(t, fake)
 		mustToken(t, s, "acme")
 		slow.Store(true)
 		time.Sleep(59*time.Minute - 10*time.Second)
 		mustToken(t, s, "acme")
 		time.Sleep(15 * time.Second)
 		begin := time.Now()
-		if got := mustToken(t, s, "acme"); got != "ghs_2" || time.Since(begin) != 5*time.Second || github.minted() != 2 {
-			t.Errorf("token = %q after %v and %d mints, want ghs_2 after 5s and 2", got, time.Since(begin), github.minted())
+		if got := mustToken(t, s, "acme"); got != "ghs_2" || time.Since(begin) != 5*time.Second || fake.minted() != 2 {
+			t.Errorf("token = %q after %v and %d mints, want ghs_2 after 5s and 2", got, time.Since(begin), fake.minted())
 		}
 	})
 }

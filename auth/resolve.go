@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+
+	"ghapp-proxy/github"
 )
 
 // credentialOf returns the token of the first of the Apps that covers the
@@ -35,7 +37,7 @@ func (s *Source) resolve(ctx context.Context, apps []*appState, want *Want) (Cre
 	if inst == nil || err != nil {
 		return Credential{}, err
 	}
-	fallback = fallback && want.Owner != Owner{}
+	fallback = fallback && want.Owner != github.Account{}
 	cred := Credential{App: inst.App, Installation: inst.id, Fallback: fallback, inst: inst}
 	if cred.narrow, err = s.scopes.confine(ctx, inst, want); err != nil {
 		if _, ok := errors.AsType[*ScopeError](err); ok && fallback {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
@@ -35,15 +36,15 @@ func TestRetries(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{mint: func(int, string) reply { return test.answer }}
-			github.set(look, test.answer)
-			s := acmeSource(t, github)
+			fake := &api{mint: func(int, string) reply { return test.answer }}
+			fake.set(look, test.answer)
+			s := acmeSource(t, fake)
 			for _, o := range []string{"acme", "globex"} {
 				begin := time.Now()
 				if got := whose(t, s, o, true); got != "error" {
 					t.Errorf("%s: %s is answered by %s, want an error", test.name, o, got)
 				}
-				if n := len(github.take()); n != test.tries {
+				if n := len(fake.take()); n != test.tries {
 					t.Errorf("%s: %d tries for %s, want %d", test.name, n, o, test.tries)
 				}
 				if took := time.Since(begin); took > 3*time.Second || test.tries > 1 && took < 1500*time.Millisecond {
@@ -71,12 +72,12 @@ func TestRetryHelps(t *testing.T) {
 // TestRetriesEnd: tries that take long are fewer, and Close ends the pauses.
 func TestRetriesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{
+		fake := &api{
 			before: func(*http.Request) { time.Sleep(6 * time.Second) },
 			mint:   func(int, string) reply { return reply{status: 502} },
 		}
-		whose(t, acmeSource(t, github), "acme", true)
-		if n := github.minted(); n != 2 {
+		whose(t, acmeSource(t, fake), "acme", true)
+		if n := fake.minted(); n != 2 {
 			t.Errorf("%d tries of 6 s, want 2", n)
 		}
 	})
@@ -115,9 +116,9 @@ func TestRefusalsAreRemembered(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{mint: func(int, string) reply { return test.answer }}
-			github.set("GET /users/globex/installation", test.answer)
-			s := acmeSource(t, github)
+			fake := &api{mint: func(int, string) reply { return test.answer }}
+			fake.set("GET /users/globex/installation", test.answer)
+			s := acmeSource(t, fake)
 			for _, o := range []string{"acme", "globex"} {
 				texts := map[string]bool{}
 				for range 10 * 60 {
@@ -128,7 +129,7 @@ func TestRefusalsAreRemembered(t *testing.T) {
 					texts[err.Error()] = true
 					time.Sleep(100 * time.Millisecond)
 				}
-				if n := len(github.take()); n != test.asked || len(texts) != 1 {
+				if n := len(fake.take()); n != test.asked || len(texts) != 1 {
 					t.Errorf("%s: %d calls and %d texts for %s in a minute, want %d and 1", test.name, n, len(texts), o, test.asked)
 				}
 				time.Sleep(time.Minute)
@@ -139,13 +140,13 @@ func TestRefusalsAreRemembered(t *testing.T) {
 
 // TestRefusalIsOfItsNarrowing: one that is refused says nothing about others.
 func TestRefusalIsOfItsNarrowing(t *testing.T) {
-	github := &api{mint: func(n int, _ string) reply {
+	fake := &api{mint: func(n int, _ string) reply {
 		if n == 1 {
 			return reply{status: 422, body: `{"message":"no"}`}
 		}
 		return minted(fmt.Sprintf("ghs_%d", n), time.Hour)
 	}}
-	s := acmeSource(t, github)
+	s := acmeSource(t, fake)
 	narrow, err := auth.NewNarrowing([]string{"nothing"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func TestRefusalIsOfItsNarrowing(t *testing.T) {
 		}
 		mustToken(t, s, "acme")
 	}
-	if n := github.minted(); n != 2 {
+	if n := fake.minted(); n != 2 {
 		t.Errorf("%d mints, want one for each narrowing", n)
 	}
 }
@@ -200,9 +201,9 @@ func TestSoonIsWaitedFor(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			limited := reply{status: 403, header: http.Header{"Retry-After": {test.retryAfter}}}
 			begin := time.Now()
-			github := &api{judge: func(*http.Request) (reply, bool) { return limited, time.Since(begin) < test.lasts }}
-			github.set("GET /users/globex/installation", installed(2, "globex", "all"))
-			s := acmeSource(t, github)
+			fake := &api{judge: func(*http.Request) (reply, bool) { return limited, time.Since(begin) < test.lasts }}
+			fake.set("GET /users/globex/installation", installed(2, "globex", "all"))
+			s := acmeSource(t, fake)
 			if got := whose(t, s, "globex", true); got != test.want {
 				t.Errorf("Retry-After %s for %v: globex is answered by %s, want %s", test.retryAfter, test.lasts, got, test.want)
 			}
@@ -212,9 +213,9 @@ func TestSoonIsWaitedFor(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // nothing is minted twice
-		github := &api{mint: func(int, string) reply { return reply{status: 429, header: http.Header{"Retry-After": {"1"}}} }}
-		whose(t, acmeSource(t, github), "acme", true)
-		if n := github.minted(); n != 1 {
+		fake := &api{mint: func(int, string) reply { return reply{status: 429, header: http.Header{"Retry-After": {"1"}}} }}
+		whose(t, acmeSource(t, fake), "acme", true)
+		if n := fake.minted(); n != 1 {
 			t.Errorf("%d mints, want 1", n)
 		}
 	})
@@ -261,17 +262,17 @@ func TestRetryAt(t *testing.T) {
 func TestNameRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const ask = "GET /repositories/9"
-		github := &api{answers: map[string]reply{
+		fake := &api{answers: map[string]reply{
 			"GET /repositories/9/installation": installed(1, "acme", "all"),
 			ask:                                {status: 403, body: `{"message":"You have exceeded a secondary rate limit."}`},
 		}}
-		s := acmeSource(t, github)
+		s := acmeSource(t, fake)
 		for range 30 {
-			if named, err := s.NameOf(t.Context(), "github.com", auth.Owner{RepositoryID: 9}); err == nil {
+			if named, err := s.NameOf(t.Context(), "github.com", github.Account{RepositoryID: 9}); err == nil {
 				t.Fatalf("NameOf = %v, want an error", named)
 			}
 			time.Sleep(time.Second)
 		}
-		wantCalls(t, github, "GET /repositories/9/installation", "POST /app/installations/111/access_tokens", ask)
+		wantCalls(t, fake, "GET /repositories/9/installation", "POST /app/installations/111/access_tokens", ask)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 const revoke = "DELETE /installation/token"
@@ -20,9 +21,9 @@ const revoke = "DELETE /installation/token"
 func manySource(t testing.TB, transport http.RoundTripper, n int) *auth.Source {
 	t.Helper()
 	app := newApp("ci-bot", 1)
-	app.Installations = make(map[string]auth.InstallationID)
+	app.Installations = make(map[string]github.InstallationID)
 	for i := range n {
-		app.Installations[fmt.Sprintf("o%d", i)] = auth.InstallationID(i + 1)
+		app.Installations[fmt.Sprintf("o%d", i)] = github.InstallationID(i + 1)
 	}
 	return newSource(t, transport, auth.FallbackRefuse, app)
 }
@@ -32,7 +33,7 @@ func TestRevoke(t *testing.T) {
 		var mu sync.Mutex
 		var under, most int
 		revoked := map[string]int{}
-		github := &api{before: func(r *http.Request) {
+		fake := &api{before: func(r *http.Request) {
 			if r.Method != "DELETE" {
 				return
 			}
@@ -46,8 +47,8 @@ func TestRevoke(t *testing.T) {
 			under--
 			mu.Unlock()
 		}}
-		github.set(revoke, reply{status: 204})
-		s := manySource(t, github, 20)
+		fake.set(revoke, reply{status: 204})
+		s := manySource(t, fake, 20)
 		want := map[string]bool{}
 		for i := range 20 {
 			want[mustToken(t, s, fmt.Sprintf("o%d", i))] = true
@@ -63,8 +64,8 @@ func TestRevoke(t *testing.T) {
 				t.Errorf("%s was revoked %d times", token, n)
 			}
 		}
-		github.take()
-		if err := s.Revoke(t.Context()); err != nil || len(github.take()) != 0 {
+		fake.take()
+		if err := s.Revoke(t.Context()); err != nil || len(fake.take()) != 0 {
 			t.Errorf("Revoke without tokens: %v", err)
 		}
 		if got := mustToken(t, s, "o0"); want[got] {
@@ -78,19 +79,19 @@ func TestRevokeKnowsFormerTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var got []string
-		github := &api{before: func(r *http.Request) {
+		fake := &api{before: func(r *http.Request) {
 			mu.Lock()
 			defer mu.Unlock()
 			if r.Method == "DELETE" {
 				got = append(got, r.Header.Get("Authorization"))
 			}
 		}}
-		github.set(revoke, reply{status: 204})
+		fake.set(revoke, reply{status: 204})
 		for _, test := range []struct {
 			after time.Duration
 			want  int
 		}{{5 * time.Minute, 2}, {20 * time.Minute, 1}} {
-			s := acmeSource(t, github)
+			s := acmeSource(t, fake)
 			mustToken(t, s, "acme")
 			time.Sleep(50 * time.Minute)
 			mustToken(t, s, "acme") // starts a renewal
@@ -105,30 +106,30 @@ func TestRevokeKnowsFormerTokens(t *testing.T) {
 
 func TestRevokeSkipsTheExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{}
-		s := acmeSource(t, github)
+		fake := &api{}
+		s := acmeSource(t, fake)
 		mustToken(t, s, "acme")
-		github.take()
+		fake.take()
 		time.Sleep(2 * time.Hour)
 		if err := s.Revoke(t.Context()); err != nil {
 			t.Errorf("Revoke: %v", err)
 		}
-		wantCalls(t, github)
+		wantCalls(t, fake)
 	})
 }
 
 func TestRevokeFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{}
-		s := manySource(t, github, 30)
+		fake := &api{}
+		s := manySource(t, fake, 30)
 		fill := func() {
 			for i := range 30 {
 				mustToken(t, s, fmt.Sprintf("o%d", i))
 			}
-			github.take()
+			fake.take()
 		}
 		fill()
-		github.set(revoke, reply{status: 500, body: `{"message":"no ghs_` + strings.Repeat("x", 36) + `"}`})
+		fake.set(revoke, reply{status: 500, body: `{"message":"no ghs_` + strings.Repeat("x", 36) + `"}`})
 		err := s.Revoke(t.Context())
 		if refused := (*auth.Error)(nil); !errors.As(err, &refused) || refused.Status != 500 {
 			t.Fatalf("Revoke = %v, want GitHub's 500", err)
@@ -136,11 +137,11 @@ func TestRevokeFails(t *testing.T) {
 		if text := err.Error(); strings.Contains(text, "ghs_") || strings.Count(text, "\n") != 10 || !strings.HasSuffix(text, "and 20 more") {
 			t.Errorf("the error is\n%s\nwant ten lines without a token, and the number of the rest", text)
 		}
-		if n := len(github.take()); n != 30 {
+		if n := len(fake.take()); n != 30 {
 			t.Errorf("%d calls, want one for each token", n)
 		}
 		fill()
-		github.set(revoke, reply{status: 401, body: `{"message":"Bad credentials"}`})
+		fake.set(revoke, reply{status: 401, body: `{"message":"Bad credentials"}`})
 		if err := s.Revoke(t.Context()); err != nil {
 			t.Errorf("Revoke of what GitHub has forgotten: %v", err)
 		}
@@ -149,12 +150,12 @@ func TestRevokeFails(t *testing.T) {
 
 func TestRevokeHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{before: func(r *http.Request) {
+		fake := &api{before: func(r *http.Request) {
 			if r.Method == "DELETE" {
 				<-r.Context().Done()
 			}
 		}}
-		s := manySource(t, github, 30)
+		s := manySource(t, fake, 30)
 		for i := range 30 {
 			mustToken(t, s, fmt.Sprintf("o%d", i))
 		}

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"fmt"
+
+	"ghapp-proxy/github"
 )
 
 // Scope confines the installation tokens that somebody may use, whichever
@@ -19,12 +21,12 @@ type Scope struct {
 	App func(name string) bool
 	// Account reports whether an installation on that account may be used;
 	// Repo of the Owner is empty.
-	Account func(Owner) bool
+	Account func(github.Account) bool
 	// Repository reports whether a repository may be used.
 	Repository func(login, repo string) bool
 	// Names are all that Repository reports true of, if each of them is known by
 	// name: GitHub need not be asked what the installation has. Else it is nil.
-	Names []Owner
+	Names []github.Account
 	// Permissions are GitHub's names → the highest level; what is absent is
 	// not given.
 	Permissions map[string]string
@@ -35,7 +37,7 @@ type Scope struct {
 
 // ScopeError says that no token is both the installation's and within a Scope.
 type ScopeError struct {
-	Installation InstallationID
+	Installation github.InstallationID
 	Account      string // whom the installation is on, "" if that is outside the Scope
 	Reason       string // "none of its repositories is allowed"
 	Hint         string // what can be done, "" if nothing is known

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // maxSifted bounds how many repositories GitHub is asked about one by one, to find
@@ -29,9 +31,9 @@ func (c *confiner) named(f *facts, want *Want) (chosen selection, ok bool) {
 }
 
 // absentKey is what a repository is filed under that an installation does not have.
-func (i *installation) absentKey(owner Owner) string { return i.key + "|" + owner.key() }
+func (i *installation) absentKey(owner github.Account) string { return i.key + "|" + owner.Key() }
 
-func (c *confiner) isAbsent(inst *installation, owner Owner) bool {
+func (c *confiner) isAbsent(inst *installation, owner github.Account) bool {
 	_, ok := c.absent.get(inst.absentKey(owner))
 	return ok
 }
@@ -39,7 +41,7 @@ func (c *confiner) isAbsent(inst *installation, owner Owner) bool {
 // mayHaveReappeared reports whether a want names a repository of its Scope that was
 // absent when that was asked some time ago.
 func (c *confiner) mayHaveReappeared(inst *installation, want *Want) bool {
-	return slices.ContainsFunc(want.owners(), func(o Owner) bool {
+	return slices.ContainsFunc(want.owners(), func(o github.Account) bool {
 		since, ok := c.absent.get(inst.absentKey(o))
 		return ok && time.Since(since) >= askAgainAfter
 	})
@@ -74,13 +76,13 @@ func (c *confiner) findAbsent(ctx context.Context, cred Credential, want *Want, 
 }
 
 // foundIn reports whether GitHub names the installation for a repository.
-func (c *confiner) foundIn(ctx context.Context, inst *installation, owner Owner) bool {
+func (c *confiner) foundIn(ctx context.Context, inst *installation, owner github.Account) bool {
 	f, err := inst.of.find(ctx, owner)
 	return err != nil || f.inst != nil && f.inst.id == inst.id
 }
 
 // listedIn reports whether GitHub lists a repository of the installation.
-func (c *confiner) listedIn(ctx context.Context, inst *installation, owner Owner) bool {
+func (c *confiner) listedIn(ctx context.Context, inst *installation, owner github.Account) bool {
 	list, ok := c.listings.get(inst.key)
 	if !ok {
 		var err error

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // byName is a Scope of repositories that are all known by name.
@@ -63,15 +64,15 @@ func TestScopeNames(t *testing.T) {
 // all that the client may use is, rather than about any installation.
 func TestScopeNamesNobody(t *testing.T) {
 	a := newApp("a", 1)
-	a.Installations = map[string]auth.InstallationID{"acme": 1, "globex": 2}
-	github := &api{}
+	a.Installations = map[string]github.InstallationID{"acme": 1, "globex": 2}
+	fake := &api{}
 	for id, login := range map[int]string{1: "acme", 2: "globex"} {
-		github.set(fmt.Sprintf("GET /app/installations/%d", id), reply{status: 200, body: fmt.Sprintf(`{"id":%d,"account":{"login":%q},"permissions":{}}`, id, login)})
+		fake.set(fmt.Sprintf("GET /app/installations/%d", id), reply{status: 200, body: fmt.Sprintf(`{"id":%d,"account":{"login":%q},"permissions":{}}`, id, login)})
 	}
-	s := newSource(t, github, auth.FallbackRefuse, a)
+	s := newSource(t, fake, auth.FallbackRefuse, a)
 	for _, test := range []struct {
 		names []string
-		want  auth.InstallationID
+		want  github.InstallationID
 	}{{[]string{"acme/x"}, 1}, {[]string{"globex/x", "Globex/y"}, 2}, {[]string{"acme/x", "globex/x"}, 0}} {
 		scope := byName(test.names...)
 		scope.Account = nil
@@ -93,7 +94,7 @@ func TestScopeNamesGone(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := newScoped(t, auth.FallbackRefuse, `{"contents":"write"}`, "acme/here")
 			app := newApp("ci-bot", 1)
-			app.Installations = map[string]auth.InstallationID{"acme": 1}
+			app.Installations = map[string]github.InstallationID{"acme": 1}
 			app.NoDiscovery = !discovers
 			g.Source = newSource(t, g.api, auth.FallbackRefuse, app)
 			g.set("GET /repos/acme/here/installation", installed(1, "acme", "selected"))

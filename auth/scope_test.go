@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // scoped is an api with installation 1 of ci-bot on acme, and what the mints
@@ -35,7 +36,7 @@ const (
 // (their ids count from 1).
 func newScoped(t *testing.T, fallback auth.Fallback, permissions string, repositories ...string) *scoped {
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 1}
+	app.Installations = map[string]github.InstallationID{"acme": 1}
 	app.DefaultInstallation = 1
 	g := &scoped{api: &api{}}
 	g.set(factsOf1, reply{status: 200, body: fmt.Sprintf(`{"id":1,"account":{"login":"Acme"},"permissions":%s}`, permissions)})
@@ -79,7 +80,7 @@ func (g *scoped) minted() []string {
 func only(repositories ...string) *auth.Scope {
 	return &auth.Scope{
 		Key:        strings.Join(repositories, ","),
-		Account:    func(o auth.Owner) bool { return o == auth.Owner{Login: "Acme"} },
+		Account:    func(o github.Account) bool { return o == github.Account{Login: "Acme"} },
 		Repository: func(login, repo string) bool { return slices.Contains(repositories, login+"/"+repo) },
 	}
 }
@@ -105,7 +106,7 @@ func TestScope(t *testing.T) {
 		{"no limits", &auth.Scope{Key: "x"}, nil, ""},
 		{"repositories", only("acme/docs", "acme/gone"), nil, `{"repository_ids":[2]}`},
 		{"none of them", only("acme/gone"), nil, "error: none of its repositories is allowed"},
-		{"another account", &auth.Scope{Account: func(o auth.Owner) bool { return o.Login == "octocat" }}, nil, "error: the account is not allowed"},
+		{"another account", &auth.Scope{Account: func(o github.Account) bool { return o.Login == "octocat" }}, nil, "error: the account is not allowed"},
 		{"permissions", &auth.Scope{Permissions: map[string]string{"contents": "read", "issues": "admin", "pages": "read"}}, nil,
 			`{"permissions":{"contents":"read","issues":"write"}}`},
 		{"no permissions", &auth.Scope{Permissions: map[string]string{}}, nil, "error: it has none of the permissions that are allowed"},
@@ -263,7 +264,7 @@ func TestScopeNewRepository(t *testing.T) {
 // TestScopeFallback: the default installation obeys the scope, too.
 func TestScopeFallback(t *testing.T) {
 	g := newScoped(t, auth.FallbackDefault, `{}`, "acme/widgets")
-	octocats := &auth.Scope{Key: "o", Account: func(o auth.Owner) bool { return o.Login == "octocat" }}
+	octocats := &auth.Scope{Key: "o", Account: func(o github.Account) bool { return o.Login == "octocat" }}
 	for _, test := range []struct {
 		owner string
 		read  bool
@@ -296,14 +297,14 @@ func TestScopeFallback(t *testing.T) {
 
 // TestScopeApp: an App outside the scope is not asked.
 func TestScopeApp(t *testing.T) {
-	github := &api{answers: map[string]reply{"GET /users/acme/installation": installed(1, "acme", "all")}}
-	s := newSource(t, github, auth.FallbackRefuse, newApp("ci-bot", 1), newApp("release-bot", 2))
+	fake := &api{answers: map[string]reply{"GET /users/acme/installation": installed(1, "acme", "all")}}
+	s := newSource(t, fake, auth.FallbackRefuse, newApp("ci-bot", 1), newApp("release-bot", 2))
 	_, err := s.Token(context.Background(), "github.com", auth.Want{Owner: owner("acme"), Within: &auth.Scope{App: func(string) bool { return false }}})
 	var missing *auth.NotInstalledError
 	if !errors.As(err, &missing) {
 		t.Errorf("Token = %v, want a NotInstalledError", err)
 	}
-	wantCalls(t, github)
+	wantCalls(t, fake)
 }
 
 // TestScopeYoungToken: the token that lists the repositories is new, and GitHub

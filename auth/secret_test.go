@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
@@ -32,7 +33,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jwt, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+	jwt, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,10 +88,10 @@ func TestNothingPrintsSecrets(t *testing.T) {
 
 func TestPrinting(t *testing.T) {
 	app := newApp("ci-bot", 1)
-	app.Installations = map[string]auth.InstallationID{"acme": 111}
+	app.Installations = map[string]github.InstallationID{"acme": 111}
 	s := newSource(t, &api{}, 0, app)
 	token, _ := s.ForOwner(t.Context(), "github.com", owner("acme"), true)
-	jwt, _ := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+	jwt, _ := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 	for _, test := range []struct {
 		value any
 		want  string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // fickle signs otherwise each time, as for RSASSA-PSS.
@@ -32,23 +33,23 @@ func TestRefusedForEver(t *testing.T) {
 		{"something else", "Bad credentials", 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			github := &api{}
+			fake := &api{}
 			begin, asked := time.Now(), 0
-			github.clock = func() time.Time { return begin.Add(time.Duration(asked) * time.Hour) }
-			github.judge = func(*http.Request) (reply, bool) {
+			fake.clock = func() time.Time { return begin.Add(time.Duration(asked) * time.Hour) }
+			fake.judge = func(*http.Request) (reply, bool) {
 				asked++
 				return jwtRefused(test.message), true
 			}
 			app := newApp("ci-bot", 1)
 			app.Signers = []auth.Signer{fickle{new(atomic.Int64)}, fickle{new(atomic.Int64)}}
-			s := newSource(t, github, auth.FallbackRefuse, app)
-			cred, err := s.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			s := newSource(t, fake, auth.FallbackRefuse, app)
+			cred, err := s.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/app", nil)
 			out := &auth.Outgoing{Host: "github.com", Credential: &cred, Scheme: auth.SchemeBearer, API: true}
-			resp, err := s.Send(github, req, out)
+			resp, err := s.Send(fake, req, out)
 			if err != nil {
 				t.Fatal(err)
 			}

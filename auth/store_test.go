@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // encoded is a Store that keeps nothing but octets, as one outside the process does.
@@ -84,11 +85,11 @@ func (e *encoded) Lock(ctx context.Context, key string) (func(), error) {
 }
 
 // sharing are two Sources with one Store, as two processes have.
-func sharing(t *testing.T, github http.RoundTripper, store auth.Store) (both [2]*auth.Source) {
+func sharing(t *testing.T, fake http.RoundTripper, store auth.Store) (both [2]*auth.Source) {
 	for i := range both {
 		app := newApp("ci-bot", 12345)
-		app.Installations = map[string]auth.InstallationID{"acme": 111}
-		both[i] = auth.New([]*auth.App{app}, auth.Options{Transport: github, Fallback: auth.FallbackRefuse, Store: store})
+		app.Installations = map[string]github.InstallationID{"acme": 111}
+		both[i] = auth.New([]*auth.App{app}, auth.Options{Transport: fake, Fallback: auth.FallbackRefuse, Store: store})
 		t.Cleanup(both[i].Close)
 	}
 	return both
@@ -97,8 +98,8 @@ func sharing(t *testing.T, github http.RoundTripper, store auth.Store) (both [2]
 // TestSharedStore: who shares a Store mints once, and knows what another replaced.
 func TestSharedStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
-		both := sharing(t, github, newEncoded())
+		fake := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
+		both := sharing(t, fake, newEncoded())
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
@@ -122,7 +123,7 @@ func TestSharedStore(t *testing.T) {
 				t.Errorf("Replace = %v, %v, want ghs_2", fresh.Bearer(), err)
 			}
 		}
-		if n := github.minted(); n != 2 {
+		if n := fake.minted(); n != 2 {
 			t.Errorf("%d mints, want 2", n)
 		}
 		time.Sleep(50 * time.Minute) // one renews it, and the other takes that
@@ -132,7 +133,7 @@ func TestSharedStore(t *testing.T) {
 				time.Sleep(10 * time.Second)
 			}
 		}
-		if n := github.minted(); n != 3 {
+		if n := fake.minted(); n != 3 {
 			t.Errorf("%d mints after a renewal, want 3", n)
 		}
 	})
@@ -140,20 +141,20 @@ func TestSharedStore(t *testing.T) {
 
 // TestStoreIsDown: where nobody knows whether another one mints, nothing is minted.
 func TestStoreIsDown(t *testing.T) {
-	github := &api{}
+	fake := &api{}
 	store := newEncoded()
 	store.down = errors.New("the store is down")
-	_, err := sharing(t, github, store)[0].ForOwner(t.Context(), "github.com", owner("acme"), true)
-	if !errors.Is(err, store.down) || github.minted() != 0 {
-		t.Errorf("ForOwner: %v with %d mints, want the Store's error and none", err, github.minted())
+	_, err := sharing(t, fake, store)[0].ForOwner(t.Context(), "github.com", owner("acme"), true)
+	if !errors.Is(err, store.down) || fake.minted() != 0 {
+		t.Errorf("ForOwner: %v with %d mints, want the Store's error and none", err, fake.minted())
 	}
 }
 
 // TestRevokeEmptiesTheStore: what GitHub has forgotten is handed out to nobody.
 func TestRevokeEmptiesTheStore(t *testing.T) {
-	github := &api{}
-	github.set(revoke, reply{status: 204})
-	both := sharing(t, github, newEncoded())
+	fake := &api{}
+	fake.set(revoke, reply{status: 204})
+	both := sharing(t, fake, newEncoded())
 	mustToken(t, both[0], "acme")
 	if err := both[1].Revoke(t.Context()); err != nil { // it has minted none
 		t.Errorf("Revoke: %v", err)

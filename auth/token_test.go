@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // acmeSource maps acme to installation 111 of ci-bot.
 func acmeSource(t testing.TB, transport http.RoundTripper) *auth.Source {
 	t.Helper()
 	app := newApp("ci-bot", 12345)
-	app.Installations = map[string]auth.InstallationID{"acme": 111}
+	app.Installations = map[string]github.InstallationID{"acme": 111}
 	return newSource(t, transport, auth.FallbackRefuse, app)
 }
 
@@ -93,13 +94,13 @@ func TestTokenLife(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				github := &api{mint: func(n int, _ string) reply {
+				fake := &api{mint: func(n int, _ string) reply {
 					if test.life == 0 {
 						return reply{status: 201, body: fmt.Sprintf(`{"token":"ghs_%d"%s}`, n, test.noExpiry)}
 					}
 					return minted(fmt.Sprintf("ghs_%d", n), test.life)
 				}}
-				s := acmeSource(t, github)
+				s := acmeSource(t, fake)
 				first := mustToken(t, s, "acme")
 				if test.keep > 0 {
 					time.Sleep(test.keep - time.Second)
@@ -119,8 +120,8 @@ func TestTokenLife(t *testing.T) {
 // TestOneMint has 200 callers ask at once while GitHub takes its time.
 func TestOneMint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
-		s := acmeSource(t, github)
+		fake := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
+		s := acmeSource(t, fake)
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() {
@@ -130,7 +131,7 @@ func TestOneMint(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := github.minted(); n != 1 {
+		if n := fake.minted(); n != 1 {
 			t.Errorf("200 callers caused %d mints, want 1", n)
 		}
 	})
@@ -139,7 +140,7 @@ func TestOneMint(t *testing.T) {
 func TestInstallationsMintInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp("ci-bot", 1)
-		app.Installations = map[string]auth.InstallationID{"a": 1, "b": 2, "c": 3}
+		app.Installations = map[string]github.InstallationID{"a": 1, "b": 2, "c": 3}
 		s := newSource(t, &api{before: func(*http.Request) { time.Sleep(time.Second) }}, 0, app)
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -157,19 +158,19 @@ func TestInstallationsMintInParallel(t *testing.T) {
 // the same id, none gets the token of the other.
 func TestTokensArePerApp(t *testing.T) {
 	first, second := newApp("first", 1), newApp("second", 2)
-	first.Installations = map[string]auth.InstallationID{"acme": 1}
-	second.Installations = map[string]auth.InstallationID{"globex": 1}
-	github := &api{}
-	s := newSource(t, github, 0, first, second)
-	if mustToken(t, s, "acme") == mustToken(t, s, "globex") || github.minted() != 2 {
-		t.Errorf("two Apps share a token after %d mints", github.minted())
+	first.Installations = map[string]github.InstallationID{"acme": 1}
+	second.Installations = map[string]github.InstallationID{"globex": 1}
+	fake := &api{}
+	s := newSource(t, fake, 0, first, second)
+	if mustToken(t, s, "acme") == mustToken(t, s, "globex") || fake.minted() != 2 {
+		t.Errorf("two Apps share a token after %d mints", fake.minted())
 	}
 }
 
 func TestWaiterLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{before: func(*http.Request) { time.Sleep(time.Minute / 6) }}
-		s := acmeSource(t, github)
+		fake := &api{before: func(*http.Request) { time.Sleep(time.Minute / 6) }}
+		s := acmeSource(t, fake)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
@@ -177,15 +178,15 @@ func TestWaiterLeaves(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("after %v: %v, want a deadline exceeded after 1s", time.Since(start), err)
 		}
-		if got := mustToken(t, s, "acme"); got != "ghs_1" || github.minted() != 1 {
-			t.Errorf("token = %q after %d mints, want that of the first", got, github.minted())
+		if got := mustToken(t, s, "acme"); got != "ghs_1" || fake.minted() != 1 {
+			t.Errorf("token = %q after %d mints, want that of the first", got, fake.minted())
 		}
 	})
 }
 
 func TestFailedMintIsSharedNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		github := &api{
+		fake := &api{
 			before: func(*http.Request) { time.Sleep(time.Second) },
 			mint: func(n int, _ string) reply {
 				if n <= 3 {
@@ -194,7 +195,7 @@ func TestFailedMintIsSharedNotCached(t *testing.T) {
 				return minted("ghs_second", time.Hour)
 			},
 		}
-		s := acmeSource(t, github)
+		s := acmeSource(t, fake)
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
@@ -208,7 +209,7 @@ func TestFailedMintIsSharedNotCached(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if n := github.minted(); n != 3 {
+		if n := fake.minted(); n != 3 {
 			t.Errorf("10 callers caused %d mints, want one and two retries", n)
 		}
 		if got := mustToken(t, s, "acme"); got != "ghs_second" {
@@ -234,7 +235,7 @@ func TestPatience(t *testing.T) {
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp("ci-bot", 1)
-		app.Installations = map[string]auth.InstallationID{"acme": 1, "slow": 2}
+		app.Installations = map[string]github.InstallationID{"acme": 1, "slow": 2}
 		s := newSource(t, &api{before: func(r *http.Request) {
 			if strings.Contains(r.URL.Path, "/2/") {
 				<-r.Context().Done()
@@ -279,15 +280,15 @@ func TestHostileMintAnswers(t *testing.T) {
 		{"a redirect within the API", reply{status: 307, location: "https://api.github.com/repositories/1/installation"}, "answered 307"},
 	}
 	for _, test := range tests {
-		github := &api{mint: func(int, string) reply { return test.answer }}
-		cred, err := acmeSource(t, github).ForOwner(t.Context(), "github.com", owner("acme"), true)
+		fake := &api{mint: func(int, string) reply { return test.answer }}
+		cred, err := acmeSource(t, fake).ForOwner(t.Context(), "github.com", owner("acme"), true)
 		if refused := (*auth.Error)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: err = %v, want %q in it", test.name, err, test.want)
 		}
 		if cred.Bearer() != nil {
 			t.Errorf("%s: there is a credential", test.name)
 		}
-		if len(github.take()) != 1 {
+		if len(fake.take()) != 1 {
 			t.Errorf("%s: GitHub was asked more than once", test.name)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // Uncovered says why no installation was found for a request, which got what the
@@ -13,7 +15,7 @@ func (s *Source) Uncovered(host string, want Want) *NotInstalledError {
 	apps := s.candidatesFor(host, &want)
 	e := &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(apps)}
 	for _, app := range apps {
-		f, known := app.remembered(want.Owner.account().key())
+		f, known := app.remembered(want.Owner.WithoutRepo().Key())
 		e.Partly = e.Partly || known && f.inst != nil
 	}
 	if len(apps) == 1 {
@@ -26,7 +28,7 @@ func (s *Source) Uncovered(host string, want Want) *NotInstalledError {
 // asked where the App is installed.
 func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 	switch {
-	case len(e.Apps) == 0, e.Several, e.Owner == Owner{}, e.Owner.byID():
+	case len(e.Apps) == 0, e.Several, e.Owner == github.Account{}, e.Owner.ByID():
 		return e.Error() + "; " + e.Remedy()
 	}
 	page := "on the App's page, under Install App"
@@ -39,15 +41,15 @@ func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 	if e.Partly {
 		return fmt.Sprintf("no App is installed on %s, though one is on other repositories of %s; add it: %s", clean(e.Owner.String()), clean(e.Owner.Login), page)
 	}
-	return fmt.Sprintf("no App is installed on %s; install it: %s", clean(e.Owner.account().String()), page)
+	return fmt.Sprintf("no App is installed on %s; install it: %s", clean(e.Owner.WithoutRepo().String()), page)
 }
 
 // NotInstalledError says that no App of the host has an installation for a
 // request, and that the fallback does not allow it either.
 type NotInstalledError struct {
 	Host  string
-	Owner Owner    // zero if the request names none
-	Apps  []string // names of the Apps that were tried
+	Owner github.Account // zero if the request names none
+	Apps  []string       // names of the Apps that were tried
 	// Several reports that the request names further owners, whose
 	// installations differ.
 	Several bool
@@ -65,7 +67,7 @@ func (e *NotInstalledError) Error() string {
 		return "no App is configured for " + e.Host
 	case e.Several:
 		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", clean(e.Owner.String()), e.Host)
-	case e.Owner == Owner{}:
+	case e.Owner == github.Account{}:
 		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Host)
 	}
 	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, clean(e.Owner.String()), strings.Join(e.Apps, ", "))
@@ -79,9 +81,9 @@ func (e *NotInstalledError) Remedy() string {
 		return "add an App with that host"
 	case e.Several:
 		return "send a request for each owner"
-	case e.Owner == Owner{}:
+	case e.Owner == github.Account{}:
 		return "set default_installation for one of the Apps, or default_owner (run has --owner)"
-	case e.Owner.byID():
+	case e.Owner.ByID():
 		return "name the owner in the request, install the App there, or set default_installation"
 	case e.Owner.Enterprise:
 		table = "enterprises"

@@ -3,6 +3,8 @@ package auth
 import (
 	"cmp"
 	"context"
+
+	"ghapp-proxy/github"
 )
 
 // maxLookUps bounds how many owners of one request GitHub is asked about.
@@ -19,7 +21,7 @@ func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Wan
 	}
 	var inst *installation
 	lookUps := 0
-	for _, owner := range append([]Owner{want.Owner}, want.Others...) {
+	for _, owner := range append([]github.Account{want.Owner}, want.Others...) {
 		if !isKnown(apps, owner) {
 			if lookUps++; lookUps > maxLookUps {
 				return nil, nil
@@ -29,7 +31,7 @@ func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Wan
 		switch {
 		case err != nil:
 			return nil, err
-		case theirs == nil && owner.byID():
+		case theirs == nil && owner.ByID():
 			// An id beside others was a hint that turned out to be none.
 		case theirs == nil || inst != nil && theirs.key != inst.key:
 			return nil, nil
@@ -41,15 +43,15 @@ func (s *Source) installationOf(ctx context.Context, apps []*appState, want *Wan
 }
 
 // isKnown reports whether GitHub need not be asked about an owner.
-func isKnown(apps []*appState, owner Owner) bool {
-	if !owner.byID() && mapped(apps, owner) != nil {
+func isKnown(apps []*appState, owner github.Account) bool {
+	if !owner.ByID() && mapped(apps, owner) != nil {
 		return true
 	}
 	for _, app := range apps {
-		if f, ok := app.remembered(owner.key()); ok && f.inst != nil {
+		if f, ok := app.remembered(owner.Key()); ok && f.inst != nil {
 			return true
 		}
-		if f, ok := app.remembered(owner.account().key()); ok && f.all {
+		if f, ok := app.remembered(owner.WithoutRepo().Key()); ok && f.all {
 			return true
 		}
 	}
@@ -57,7 +59,7 @@ func isKnown(apps []*appState, owner Owner) bool {
 }
 
 // chosen is the installation of that id: of the App that maps it, else of the first.
-func chosen(apps []*appState, id InstallationID) *installation {
+func chosen(apps []*appState, id github.InstallationID) *installation {
 	for _, app := range apps {
 		if inst := app.ids[id]; inst != nil {
 			return inst
@@ -74,13 +76,13 @@ func chosen(apps []*appState, id InstallationID) *installation {
 // there is none. An App that cannot be asked is an error rather than skipped:
 // which App answers must not depend on an outage. One whose own look-up GitHub
 // refuses is an error only if no other covers the owner.
-func (s *Source) installationFor(ctx context.Context, apps []*appState, owner Owner) (*installation, error) {
+func (s *Source) installationFor(ctx context.Context, apps []*appState, owner github.Account) (*installation, error) {
 	switch {
-	case owner == Owner{}:
+	case owner == github.Account{}:
 		return s.ownerless(ctx, apps)
-	case owner.byID():
+	case owner.ByID():
 		return s.installationByID(ctx, apps, owner)
-	case !owner.plausible():
+	case !owner.Plausible():
 		return nil, nil
 	}
 	if inst := mapped(apps, owner); inst != nil {
@@ -123,7 +125,7 @@ func (s *Source) ownerless(ctx context.Context, apps []*appState) (*installation
 
 // mapped returns the installation that the configuration of the first App that
 // lists the owner gives, nil if none does.
-func mapped(apps []*appState, owner Owner) *installation {
+func mapped(apps []*appState, owner github.Account) *installation {
 	for _, app := range apps {
 		if inst := app.mappedTo(owner); inst != nil {
 			return inst
@@ -152,8 +154,8 @@ func names(apps []*appState) (list []string) {
 // installationByID finds the installation that covers an account, a repository
 // or a team of which only GitHub's id is known: what was learned first, then
 // what the Apps are told, in order. nil if there is none.
-func (s *Source) installationByID(ctx context.Context, apps []*appState, owner Owner) (*installation, error) {
-	key := owner.key()
+func (s *Source) installationByID(ctx context.Context, apps []*appState, owner github.Account) (*installation, error) {
+	key := owner.Key()
 	for _, app := range apps {
 		if f, ok := app.remembered(key); ok && f.inst != nil {
 			return f.preferMapped(apps), nil
@@ -191,7 +193,7 @@ func (s *Source) installationByID(ctx context.Context, apps []*appState, owner O
 // found: where the login is known, the configuration knows better which.
 func (f found) preferMapped(apps []*appState) *installation {
 	if f.login != "" {
-		if inst := mapped(apps, Owner{Login: f.login}); inst != nil {
+		if inst := mapped(apps, github.Account{Login: f.login}); inst != nil {
 			return inst
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/config"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 
 	"github.com/spf13/cobra"
 )
@@ -173,10 +173,10 @@ func proxyAddress(cfg *config.Config, proxyURL string) (*url.URL, error) {
 }
 
 // served are the GitHubs that the proxy serves.
-func (flags *envFlags) served(cfg *config.Config) ([]rules.Instance, error) {
-	var list []rules.Instance
+func (flags *envFlags) served(cfg *config.Config) ([]github.Instance, error) {
+	var list []github.Instance
 	for _, host := range flags.hosts {
-		instance, err := rules.ParseInstance(host)
+		instance, err := github.ParseInstance(host)
 		if err != nil {
 			return nil, fmt.Errorf("--host: %w", err)
 		}
@@ -186,7 +186,7 @@ func (flags *envFlags) served(cfg *config.Config) ([]rules.Instance, error) {
 		list = instances(cfg)
 	}
 	if list == nil {
-		list = []rules.Instance{rules.GitHubCom}
+		list = []github.Instance{github.GitHubCom}
 	}
 	return list, nil
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // gitConfig is git's configuration from the environment (git-config(1),
@@ -77,7 +77,7 @@ func (e *environment) gitEntries() []variable {
 // sshPrefixes are what URLs begin with that reach an instance's repositories
 // over SSH (git-clone(1), "GIT URLS"), and over git's own protocol, which GitHub
 // no longer speaks. Of several that match, git takes the longest.
-func sshPrefixes(instance rules.Instance) []string {
+func sshPrefixes(instance github.Instance) []string {
 	host := string(instance)
 	prefixes := []string{"ssh://" + host + "/", "git://" + host + "/"}
 	users := []string{"git"}
@@ -92,7 +92,7 @@ func sshPrefixes(instance rules.Instance) []string {
 			"ssh://"+at+"/", "ssh://"+at+":22/",
 			"git+ssh://"+at+"/", "ssh+git://"+at+"/") // git knows these two still
 	}
-	if instance == rules.GitHubCom {
+	if instance == github.GitHubCom {
 		// docs.github.com, "Using SSH over the HTTPS port".
 		prefixes = append(prefixes, "ssh://git@ssh.github.com:443/")
 	}

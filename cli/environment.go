@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // placeholder is what tools get that demand a token. gh takes a ghs_ token for
@@ -24,11 +24,11 @@ type lookup func(name string) (value string, ok bool)
 
 // environment is what tools need to use a proxy and to trust it.
 type environment struct {
-	proxy  *url.URL         // with user and password if it asks for them
-	open   *url.URL         // asks for none; nil if there is no such
-	served []rules.Instance // never excepted from the proxy
-	trust  trust            // the files that tools read
-	git    bool             // git is known to be where the tools are
+	proxy  *url.URL          // with user and password if it asks for them
+	open   *url.URL          // asks for none; nil if there is no such
+	served []github.Instance // never excepted from the proxy
+	trust  trust             // the files that tools read
+	git    bool              // git is known to be where the tools are
 }
 
 // What tools read to find the proxy, and which: the README of each, and tests
@@ -102,7 +102,7 @@ func (e *environment) variables(has lookup) []variable {
 	// gh refuses to start without any token, and hub without a user too.
 	set(placeholder, "GH_TOKEN", "GITHUB_TOKEN")
 	unlessSet(placeholderUser, "GITHUB_USER")
-	if slices.ContainsFunc(e.served, func(i rules.Instance) bool { return i != rules.GitHubCom }) {
+	if slices.ContainsFunc(e.served, func(i github.Instance) bool { return i != github.GitHubCom }) {
 		set(placeholder, "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 	}
 	if e.open != nil {

@@ -14,7 +14,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // lookupOf is a lookup in a map.
@@ -82,7 +82,7 @@ func testEnvironment() *environment {
 	return &environment{
 		proxy:  &url.URL{Scheme: "http", User: url.UserPassword("run", "pw"), Host: "127.0.0.1:1"},
 		open:   &url.URL{Scheme: "http", Host: "127.0.0.1:2"},
-		served: []rules.Instance{rules.GitHubCom, "octo.ghe.com"},
+		served: []github.Instance{github.GitHubCom, "octo.ghe.com"},
 		trust:  trust{dir: "/t"},
 		git:    true,
 	}
@@ -203,7 +203,7 @@ func TestJavaQuote(t *testing.T) {
 }
 
 func TestNoProxy(t *testing.T) {
-	env := environment{served: []rules.Instance{rules.GitHubCom, "ghe.example.com"}}
+	env := environment{served: []github.Instance{github.GitHubCom, "ghe.example.com"}}
 	for in, want := range map[string]string{
 		"":                              "localhost,127.0.0.1",
 		"127.0.0.1,localhost,.internal": "127.0.0.1,localhost,.internal",

@@ -17,6 +17,7 @@ import (
 	"ghapp-proxy/config"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/docs"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 
@@ -115,8 +116,8 @@ type explanation struct {
 
 // explainer explains requests to the hosts of a configuration.
 type explainer struct {
-	hosts    map[string]rules.Host
-	first    rules.Instance // of URLs without a host
+	hosts    map[string]github.Host
+	first    github.Instance // of URLs without a host
 	snapshot decide.Snapshot
 	source   *auth.Source
 	egress   *policy.Egress // that of serve
@@ -134,13 +135,13 @@ func newExplainer(cmd *cobra.Command, s *settings, client string) (*explainer, e
 		return nil, err
 	}
 	e := &explainer{
-		hosts: make(map[string]rules.Host), egress: servedEgress(cfg),
+		hosts: make(map[string]github.Host), egress: servedEgress(cfg),
 		snapshot: decide.Snapshot{Rules: ruleSet(cfg), Client: limited, DefaultOwner: cfg.DefaultOwner},
 		source:   auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
 	}
 	served := servedHosts(cfg)
 	if len(served) == 0 {
-		served = rules.GitHubCom.Hosts()
+		served = github.GitHubCom.Hosts()
 	}
 	e.first = served[0].Instance
 	for _, host := range served {
@@ -210,14 +211,14 @@ func (a *explanation) refuse(refused *answer.Refusal) {
 }
 
 // describe fills the explanation in from a verdict.
-func (e *explainer) describe(a *explanation, host rules.Host, verdict *decide.Verdict) {
+func (e *explainer) describe(a *explanation, host github.Host, verdict *decide.Verdict) {
 	route, client := &verdict.Route, e.snapshot.Client
-	byNumber := client.LooksAtNames() && route.Named() && route.Subject.Owner == ""
+	byNumber := client.LooksAtNames() && route.Subject.Named() && route.Subject.Login == ""
 	if route.Credential == rules.Installation && verdict.Refused == nil {
 		decide.ApplyDefaultOwner(route, client.OwnerOr(e.snapshot.DefaultOwner))
 	}
 	a.Operation, a.Credential, a.Source = route.Operation, route.Credential.String(), route.Source
-	a.Owner, a.Enterprise, a.Repository = route.Subject.Owner, route.Subject.Enterprise, route.Subject.Repo
+	a.Owner, a.Enterprise, a.Repository = route.Subject.Login, route.Subject.Enterprise, route.Subject.Repo
 	a.RepositoryID, a.AccountID, a.TeamID = route.Subject.RepositoryID, route.Subject.AccountID, route.Subject.TeamID
 	a.Others, a.Rule, a.UserOnly = len(route.Others), route.Rule, route.UserOnly
 	if verdict.Refused == nil {
@@ -273,7 +274,7 @@ func narrowing(byRule *auth.Narrowing, client *policy.Client) string {
 }
 
 // split takes a URL apart without changing what would be sent.
-func (e *explainer) split(target string) (host rules.Host, path, query string, err error) {
+func (e *explainer) split(target string) (host github.Host, path, query string, err error) {
 	if strings.HasPrefix(target, "/") {
 		api := e.first.APIURL()
 		host, path = e.hosts[api.Host], api.Path+target
@@ -282,7 +283,7 @@ func (e *explainer) split(target string) (host rules.Host, path, query string, e
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 			return host, "", "", fmt.Errorf("%q is not a URL such as https://api.github.com/repos/acme/widgets", target)
 		}
-		name, port := rules.SplitHost(u.Host)
+		name, port := github.SplitHost(u.Host)
 		host = e.hosts[name]
 		if plain := u.Scheme == "http" && (port == "" || port == "80"); host.Name != "" && port != "" && port != "443" && !plain {
 			return host, "", "", fmt.Errorf("port %s of %s is not served", port, name)

@@ -3,13 +3,13 @@ package cli
 import (
 	"net/url"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/rules"
 )
 
 // explainConnect says what a CONNECT would get.
 func (e *explainer) explainConnect(a explanation) (explanation, error) {
-	name, port := rules.SplitHost(a.URL)
+	name, port := github.SplitHost(a.URL)
 	switch _, served := e.hosts[name]; {
 	case !served:
 		to, err := policy.ParseDestination(a.URL, 0)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // local is what the proxy is never asked for: from a container it would reach
@@ -31,7 +31,7 @@ func (e *environment) noProxy(own string) string {
 }
 
 func (e *environment) excepts(entry string) bool {
-	name, _ := rules.SplitHost(entry)
+	name, _ := github.SplitHost(entry)
 	name = strings.TrimLeft(name, "*.")
 	for _, instance := range e.served {
 		for _, host := range instance.Hosts() {

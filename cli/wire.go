@@ -17,6 +17,7 @@ import (
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
+	"ghapp-proxy/github"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 )
@@ -48,10 +49,10 @@ func specs(cfg *config.Config) []certs.Spec {
 }
 
 // instances are the GitHubs of the configured Apps, in order.
-func instances(cfg *config.Config) []rules.Instance {
-	var list []rules.Instance
+func instances(cfg *config.Config) []github.Instance {
+	var list []github.Instance
 	for _, app := range cfg.Apps {
-		if instance := rules.Instance(app.Host); !slices.Contains(list, instance) {
+		if instance := github.Instance(app.Host); !slices.Contains(list, instance) {
 			list = append(list, instance)
 		}
 	}
@@ -59,8 +60,8 @@ func instances(cfg *config.Config) []rules.Instance {
 }
 
 // servedHosts are the hosts to intercept.
-func servedHosts(cfg *config.Config) []rules.Host {
-	var list []rules.Host
+func servedHosts(cfg *config.Config) []github.Host {
+	var list []github.Host
 	for _, instance := range instances(cfg) {
 		list = append(list, instance.Hosts()...)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 const nameHint = "every App has a name of your choice: [app.NAME]"
@@ -46,7 +46,7 @@ func (l *loader) readApps(t *table) []*auth.App {
 
 // readApp reads one [app.NAME].
 func (l *loader) readApp(t *table, name string) *auth.App {
-	app := &auth.App{Name: name, Host: string(rules.GitHubCom)}
+	app := &auth.App{Name: name, Host: string(github.GitHubCom)}
 	app.ID = readAppID(t)
 	app.ClientID = readClientID(t)
 	if !t.has("id") && !t.has("client_id") {
@@ -54,16 +54,16 @@ func (l *loader) readApp(t *table, name string) *auth.App {
 	}
 	app.Signers = l.signers(t)
 	if s, ok := t.text("host"); ok {
-		instance, err := rules.ParseInstance(s)
+		instance, err := github.ParseInstance(s)
 		if err != nil {
 			t.fault("host", err)
 		}
 		app.Host = string(instance)
 	}
-	app.API = rules.Instance(app.Host).APIURL()
+	app.API = github.Instance(app.Host).APIURL()
 	l.readClientSecret(t, app)
 	id, _ := t.positive("default_installation")
-	app.DefaultInstallation = auth.InstallationID(id)
+	app.DefaultInstallation = github.InstallationID(id)
 	app.NoDiscovery = !t.boolean("discover", true)
 	app.Installations = readInstallations(t, "installations")
 	app.Enterprises = readInstallations(t, "enterprises")
@@ -140,9 +140,9 @@ func readDefaultOwner(t *table) string {
 
 // readInstallations reads a table of logins and installation ids. Logins are
 // lowered, because GitHub does not tell them apart by case.
-func readInstallations(app *table, key string) map[string]auth.InstallationID {
+func readInstallations(app *table, key string) map[string]github.InstallationID {
 	t := app.table(key, "one line for each owner: acme = 111")
-	ids := map[string]auth.InstallationID{}
+	ids := map[string]github.InstallationID{}
 	first := map[string]string{} // lower case → as written first
 	for _, name := range t.freeNames() {
 		if app.asked[name] && misplaced(t, name) {
@@ -159,7 +159,7 @@ func readInstallations(app *table, key string) map[string]auth.InstallationID {
 			first[lower] = name
 		}
 		if id, ok := t.positive(name); ok {
-			ids[lower] = auth.InstallationID(id)
+			ids[lower] = github.InstallationID(id)
 		}
 	}
 	return ids

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // The variables from which an App is read if there is no file.
@@ -50,9 +50,9 @@ func (l *loader) loadEnv(cfg *Config) {
 		Name:                envApp,
 		ID:                  l.envID(idEnv),
 		ClientID:            l.env(clientIDEnv),
-		Installations:       map[string]auth.InstallationID{},
-		Enterprises:         map[string]auth.InstallationID{},
-		DefaultInstallation: auth.InstallationID(l.envID(installationEnv)),
+		Installations:       map[string]github.InstallationID{},
+		Enterprises:         map[string]github.InstallationID{},
+		DefaultInstallation: github.InstallationID(l.envID(installationEnv)),
 	}
 	if app.ClientID != "" {
 		l.envFault(clientIDEnv, checkClientID(app.ClientID, idEnv))
@@ -104,10 +104,10 @@ func (l *loader) envID(name string) int64 {
 }
 
 func (l *loader) envHost(app *auth.App) {
-	instance := rules.GitHubCom
+	instance := github.GitHubCom
 	if s := l.env(hostEnv); s != "" {
 		var err error
-		instance, err = rules.ParseInstance(s)
+		instance, err = github.ParseInstance(s)
 		l.envFault(hostEnv, err)
 	}
 	app.Host = string(instance)

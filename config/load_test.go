@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 // canary is part of every secret in these tests and must not be in any error.
@@ -89,7 +90,7 @@ func TestDefaults(t *testing.T) {
 		PlainHTTP: true,
 		Apps: []*auth.App{{Name: "bot", Host: "github.com", ID: 1,
 			API: &url.URL{Scheme: "https", Host: "api.github.com"}, Signers: []auth.Signer{&keyFile{path: filepath.Join(dir, "app.pem"), key: auth.NewKey(testKey())}},
-			Installations: map[string]auth.InstallationID{}, Enterprises: map[string]auth.InstallationID{}}},
+			Installations: map[string]github.InstallationID{}, Enterprises: map[string]github.InstallationID{}}},
 		CA: CA{NameConstraints: true},
 
 		ShutdownGrace: DefaultShutdownGrace,

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -19,12 +20,12 @@ const ruleHint = "every rule has a table of its own: [[rule]]"
 // ruleReader reads [[rule]] tables.
 type ruleReader struct {
 	apps    []*auth.App
-	hosts   map[string]rules.Instance // served host → its instance
+	hosts   map[string]github.Instance // served host → its instance
 	clients *policy.Set
 }
 
 func newRuleReader(apps []*auth.App) *ruleReader {
-	r := &ruleReader{apps: apps, hosts: map[string]rules.Instance{}}
+	r := &ruleReader{apps: apps, hosts: map[string]github.Instance{}}
 	for _, app := range apps {
 		for _, host := range instanceOf(app).Hosts() {
 			r.hosts[host.Name] = host.Instance
@@ -51,7 +52,7 @@ func (r *ruleReader) readRules(root *table) []rules.Rule {
 	return set.Rules
 }
 
-func instanceOf(app *auth.App) rules.Instance { return rules.Instance(app.Host) }
+func instanceOf(app *auth.App) github.Instance { return github.Instance(app.Host) }
 
 // operationHint guesses what an unknown operation was meant to be.
 func operationHint(op string) string {
@@ -147,7 +148,7 @@ func (r *ruleReader) readHosts(t *table) []string {
 	words, _ := t.words("hosts")
 	var hosts []string
 	for _, word := range words {
-		name, port := rules.SplitHost(word)
+		name, port := github.SplitHost(word)
 		if r.hosts[name] == "" || port != "" {
 			t.fault("hosts", withHint("the hosts of the Apps here: "+strings.Join(slices.Sorted(maps.Keys(r.hosts)), ", "), "%q is not served", word))
 			continue

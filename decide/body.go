@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -47,7 +48,7 @@ func (d *decision) readBody() *answer.Refusal {
 // method from a form: a POST whose body is one, or has no type
 // (Rack::MethodOverride, and Rack::Request#form_data?).
 func (d *decision) mayOverride() bool {
-	if d.in.Method != http.MethodPost || d.Route.Form != answer.JSON || d.in.Host.Service == rules.Uploads {
+	if d.in.Method != http.MethodPost || d.Route.Form != answer.JSON || d.in.Host.Service == github.Uploads {
 		return false
 	}
 	if asksForMethod(d.in.Query) || len(d.in.Header["Content-Type"]) != 1 {

@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -41,9 +42,9 @@ type Snapshot struct {
 // Intake is what is looked at of a request.
 type Intake struct {
 	Method string
-	Host   rules.Host // as decided when the connection was accepted, never from the request
-	Path   string     // the request target up to "?", as sent
-	Query  string     // the request target after "?", as sent
+	Host   github.Host // as decided when the connection was accepted, never from the request
+	Path   string      // the request target up to "?", as sent
+	Query  string      // the request target after "?", as sent
 	Header http.Header
 	Length int64 // of the body, -1 if that is not known
 }
@@ -70,7 +71,7 @@ type Effects struct {
 
 	// Name puts the name into a subject of which only an id is known, if GitHub
 	// tells it.
-	Name func(*rules.Subject) *answer.Refusal
+	Name func(*github.Account) *answer.Refusal
 }
 
 // Verdict is what a request gets.
@@ -79,7 +80,7 @@ type Verdict struct {
 	Revokes bool            // it is to be answered: its client gives its placeholder back
 
 	Route    rules.Route
-	Asked    rules.Subject   // whom the request names, before ids were named
+	Asked    github.Account  // whom the request names, before ids were named
 	Document *rules.Document // of GraphQL, nil if none was read
 	Reads    bool            // the request changes nothing, whatever its method
 
@@ -94,7 +95,7 @@ type decision struct {
 	in      *Intake
 	effects Effects
 	req     rules.Request
-	others  []rules.Subject // of the route, before ids were named
+	others  []github.Account // of the route, before ids were named
 	Verdict
 }
 
@@ -140,7 +141,7 @@ func (d *decision) classify() *answer.Refusal {
 // checkPath refuses by what the path names, whatever is in the body, for which that
 // refusal does not wait. A body can only name more.
 func (d *decision) checkPath() *answer.Refusal {
-	if d.Route.Owner == "" || d.Route.Operation == "graphql" || !d.Client.Limited() {
+	if d.Route.Subject.Login == "" || d.Route.Operation == "graphql" || !d.Client.Limited() {
 		return nil
 	}
 	plain, ruled := d.Route, d.Route
@@ -160,7 +161,7 @@ func (d *decision) checkPath() *answer.Refusal {
 func (d *decision) nameSubjects() *answer.Refusal {
 	d.Reads = d.Route.Read || d.Document != nil && !d.Document.Mutation
 	looked := d.Rules.LookAtSubjects() || d.Client.LooksAtNames()
-	if looked && d.effects.Account != nil && d.Route.Credential == rules.Installation && !d.Route.Named() {
+	if looked && d.effects.Account != nil && d.Route.Credential == rules.Installation && !d.Route.Subject.Named() {
 		if refused := d.effects.Account(&d.Route); refused != nil {
 			return refused
 		}
@@ -181,8 +182,8 @@ func (d *decision) nameSubjects() *answer.Refusal {
 	return nil
 }
 
-func (d *decision) nameSubject(s *rules.Subject) *answer.Refusal {
-	if s.Owner != "" || !s.Named() {
+func (d *decision) nameSubject(s *github.Account) *answer.Refusal {
+	if s.Login != "" || !s.Named() {
 		return nil
 	}
 	return d.effects.Name(s)
@@ -232,5 +233,5 @@ func (d *decision) passStoredObject() {
 // nothing else could be put in place of.
 func (d *decision) isStoredObject() bool {
 	own := d.in.Header["Authorization"]
-	return d.in.Host.Service == rules.GHES && d.Route.Operation == "web" && d.Route.Rule == 0 && len(own) == 1 && isRemoteAuth(own[0])
+	return d.in.Host.Service == github.GHES && d.Route.Operation == "web" && d.Route.Rule == 0 && len(own) == 1 && isRemoteAuth(own[0])
 }

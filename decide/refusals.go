@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -63,9 +64,9 @@ func (d *decision) tellable(denial *policy.Denial) *policy.Denial {
 }
 
 // FormFor is the form of errors before a request is classified.
-func FormFor(host rules.Host) answer.Form {
+func FormFor(host github.Host) answer.Form {
 	switch host.Service {
-	case rules.API, rules.Uploads:
+	case github.API, github.Uploads:
 		return answer.JSON
 	default:
 		return answer.Text

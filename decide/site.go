@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -19,7 +20,7 @@ import (
 // Programs send neither of the two fields. Which values tell is that of
 // net/http's CrossOriginProtection (W3C Fetch Metadata; RFC 6454), save that a
 // GitHub's own pages may use its other hosts.
-func isForAnotherSite(h http.Header, instance rules.Instance, trusted []string) bool {
+func isForAnotherSite(h http.Header, instance github.Instance, trusted []string) bool {
 	origins, sites := h["Origin"], h["Sec-Fetch-Site"]
 	if origins == nil && sites == nil || slices.Contains(trusted, "*") {
 		return false
@@ -44,12 +45,12 @@ func isForAnotherSite(h http.Header, instance rules.Instance, trusted []string) 
 }
 
 // isOriginOf reports whether an origin is one of a GitHub's hosts.
-func isOriginOf(instance rules.Instance, origin string) bool {
+func isOriginOf(instance github.Instance, origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Port() != "" {
 		return false
 	}
-	return slices.ContainsFunc(instance.Hosts(), func(h rules.Host) bool { return strings.EqualFold(h.Name, u.Hostname()) })
+	return slices.ContainsFunc(instance.Hosts(), func(h github.Host) bool { return strings.EqualFold(h.Name, u.Hostname()) })
 }
 
 // asksForScript reports whether a request asks for its answer as a script that hands

@@ -1,26 +1,20 @@
 package decide
 
 import (
+	"slices"
 	"strings"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
 // ApplyDefaultOwner names the default owner where a route names nobody.
 func ApplyDefaultOwner(route *rules.Route, login string) {
-	nobody := !route.Named() || route.TeamID != 0 // GitHub tells an App nothing of a team by id
+	nobody := !route.Subject.Named() || route.Subject.TeamID != 0 // GitHub tells an App nothing of a team by id
 	if login != "" && nobody && route.ForcedInstallation == 0 {
-		route.Subject, route.Source = rules.Subject{Owner: login}, "default owner"
-	}
-}
-
-// OwnerOf is a subject as package auth has it.
-func OwnerOf(s rules.Subject) auth.Owner {
-	return auth.Owner{
-		Login: s.Owner, Repo: s.Repo, Enterprise: s.Enterprise,
-		RepositoryID: s.RepositoryID, AccountID: s.AccountID, TeamID: s.TeamID,
+		route.Subject, route.Source = github.Account{Login: login}, "default owner"
 	}
 }
 
@@ -28,12 +22,9 @@ func OwnerOf(s rules.Subject) auth.Owner {
 // token. The error is a narrowing that GitHub would not take.
 func WantOf(route *rules.Route) (auth.Want, error) {
 	want := auth.Want{
-		Owner: OwnerOf(route.Subject), Read: route.Read,
-		App: route.App, Installation: auth.InstallationID(route.ForcedInstallation),
+		Owner: route.Subject, Others: slices.Clone(route.Others), Read: route.Read,
+		App: route.App, Installation: github.InstallationID(route.ForcedInstallation),
 		Resource: resourceOf(route),
-	}
-	for _, other := range route.Others {
-		want.Others = append(want.Others, OwnerOf(other))
 	}
 	var err error
 	if want.Narrow, err = narrowingOf(route); err != nil {
@@ -77,10 +68,10 @@ func ScopeOf(c *policy.Client) *auth.Scope {
 	scope := &auth.Scope{Key: s.Key, App: s.App, Repository: s.Repository, Permissions: s.Permissions, ReadOnly: s.ReadOnly}
 	for _, name := range s.Names {
 		login, repo, _ := strings.Cut(name, "/")
-		scope.Names = append(scope.Names, auth.Owner{Login: login, Repo: repo})
+		scope.Names = append(scope.Names, github.Account{Login: login, Repo: repo})
 	}
 	if s.Account != nil {
-		scope.Account = func(o auth.Owner) bool { return s.Account(o.Login, o.Enterprise) }
+		scope.Account = func(o github.Account) bool { return s.Account(o.Login, o.Enterprise) }
 	}
 	return scope
 }
@@ -88,13 +79,13 @@ func ScopeOf(c *policy.Client) *auth.Scope {
 // AppFor is the App at a host whose JWT a route gets: the one that is meant if the
 // client may use it, else the first of those that it may.
 func AppFor(source *auth.Source, route *rules.Route, host string, client *policy.Client) string {
-	installation := auth.InstallationID(route.InstallationID)
-	meant := source.AppFor(host, route.App, installation, OwnerOf(route.Subject))
+	installation := github.InstallationID(route.InstallationID)
+	meant := source.AppFor(host, route.App, installation, route.Subject)
 	if route.App != "" || client == nil || client.DecideApp(meant) == nil {
 		return meant
 	}
 	for _, name := range client.Apps {
-		if app := source.AppFor(host, name, installation, OwnerOf(route.Subject)); app != "" {
+		if app := source.AppFor(host, name, installation, route.Subject); app != "" {
 			return app
 		}
 	}

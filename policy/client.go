@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -134,9 +135,9 @@ func (c *Client) OwnerOr(byDefault string) string {
 
 // Grants reports whether requests may be about an account, or about some of its
 // repositories.
-func (c *Client) Grants(login string) bool { return c.grantsAccount(&rules.Subject{Owner: login}) }
+func (c *Client) Grants(login string) bool { return c.grantsAccount(&github.Account{Login: login}) }
 
-func (c *Client) grantsAccount(s *rules.Subject) bool {
+func (c *Client) grantsAccount(s *github.Account) bool {
 	switch {
 	case c.Owners != nil && !slices.ContainsFunc(c.Owners, func(g rules.Glob) bool { return g.MatchOwner(s) }):
 		return false
@@ -146,7 +147,7 @@ func (c *Client) grantsAccount(s *rules.Subject) bool {
 	return true
 }
 
-func (c *Client) grantsRepository(s *rules.Subject) bool {
+func (c *Client) grantsRepository(s *github.Account) bool {
 	switch {
 	case c.Owners != nil && !slices.ContainsFunc(c.Owners, func(g rules.Glob) bool { return g.MatchOwner(s) }):
 		return false

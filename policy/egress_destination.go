@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // Destination is where a client wants to go, in the one spelling that is both
@@ -31,7 +31,7 @@ func ParseDestination(hostport string, defaultPort uint16) (Destination, error) 
 	if !isASCII(hostport) { // some of Unicode's letters have ASCII ones as their lower case
 		return Destination{}, fmt.Errorf("the host name %.100q is not ASCII", hostport)
 	}
-	name, portText := rules.SplitHost(hostport)
+	name, portText := github.SplitHost(hostport)
 	d := Destination{Port: defaultPort}
 	var err error
 	if portText != "" || defaultPort == 0 {
@@ -149,7 +149,7 @@ func ParseHostPattern(s string) (HostPattern, error) {
 		bits, portText, _ = strings.Cut(bits, ":")
 		host = before + "/" + bits
 	} else if addr, err := netip.ParseAddr(s); err != nil || addr.Is4() {
-		host, portText = rules.SplitHost(s)
+		host, portText = github.SplitHost(s)
 	}
 	if portText != "" || strings.HasSuffix(s, ":") && !strings.HasSuffix(s, "::") {
 		var err error

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -14,7 +15,7 @@ import (
 func TestAllowAndDeny(t *testing.T) {
 	t.Run("allow", func(t *testing.T) {
 		j := of(t, policy.Client{Allow: ops(t, "issues/list-for-repo", "GET /repos/{owner}/{repo}/pulls/**", "git-upload-pack", "info/refs"), Deny: ops(t, "pulls/list-files")})
-		j.names = map[int64]rules.Subject{7: {Owner: "acme", Repo: "widgets"}}
+		j.names = map[int64]github.Account{7: {Login: "acme", Repo: "widgets"}}
 		j.allow("GET /repos/acme/widgets/issues", "GET /repos/acme/widgets/pulls/1", "HEAD /repos/acme/widgets/pulls", "GET /repositories/7/pulls",
 			"GET https://ghe.example.com/api/v3/repos/acme/widgets/pulls", "POST https://github.com/acme/widgets/git-upload-pack")
 		j.deny("allow", "POST /repos/acme/widgets/issues", "POST /repos/acme/widgets/pulls", "GET /repositories/8/pulls", "POST https://github.com/acme/widgets/git-receive-pack", "GET /app2",
@@ -28,7 +29,7 @@ func TestAllowAndDeny(t *testing.T) {
 	})
 	t.Run("deny by path", func(t *testing.T) {
 		j := of(t, policy.Client{Deny: ops(t, "PATCH /repos/{owner}/{repo}/**", "GET /repos/acme/widgets/hooks")})
-		j.names = map[int64]rules.Subject{7: {Owner: "acme", Repo: "widgets"}}
+		j.names = map[int64]github.Account{7: {Login: "acme", Repo: "widgets"}}
 		j.allow("GET /repos/acme/widgets", "PUT /repos/acme/widgets/pulls/1/merge", "GET /repositories/7/issues")
 		// GitHub takes POST for PATCH, and ids for names.
 		j.deny("deny[1]", "PATCH /repos/acme/widgets", "POST /repos/acme/widgets", "PATCH /repositories/7", "PATCH /repositories/8")
@@ -165,7 +166,7 @@ func FuzzParseOperation(f *testing.F) {
 			t.Errorf("ParseOperation(%q).String() = %q", s, op)
 		}
 		// What allows and what denies with the same words do not both let pass.
-		req := rules.Request{Method: "GET", Host: rules.GitHubCom.Hosts()[1], Path: "/repos/acme/widgets/issues"}
+		req := rules.Request{Method: "GET", Host: github.GitHubCom.Hosts()[1], Path: "/repos/acme/widgets/issues"}
 		route, err := rules.Classify(req)
 		if err != nil {
 			t.Fatal(err)

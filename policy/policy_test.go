@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -16,7 +17,7 @@ type judge struct {
 	t      *testing.T
 	client *policy.Client
 	rules  rules.Set
-	names  map[int64]rules.Subject // those that a proxy would find for ids
+	names  map[int64]github.Account // those that a proxy would find for ids
 }
 
 func (j *judge) decide(request string) *policy.Denial {
@@ -42,7 +43,7 @@ func (j *judge) decide(request string) *policy.Denial {
 	if route.Operation == "graphql" && req.Method == "POST" {
 		route.SetDocument(document)
 	}
-	if name, ok := j.names[route.RepositoryID]; ok && route.RepositoryID != 0 {
+	if name, ok := j.names[route.Subject.RepositoryID]; ok && route.Subject.RepositoryID != 0 {
 		route.Subject = name
 	}
 	j.rules.Decide(req, &route)
@@ -52,15 +53,15 @@ func (j *judge) decide(request string) *policy.Denial {
 	return j.client.Decide(req, &route, document)
 }
 
-func hostOf(t *testing.T, name string) rules.Host {
+func hostOf(t *testing.T, name string) github.Host {
 	t.Helper()
-	for _, host := range append(rules.GitHubCom.Hosts(), rules.Instance("ghe.example.com").Hosts()...) {
+	for _, host := range append(github.GitHubCom.Hosts(), github.Instance("ghe.example.com").Hosts()...) {
 		if host.Name == name {
 			return host
 		}
 	}
 	t.Fatalf("no served host %q", name)
-	return rules.Host{}
+	return github.Host{}
 }
 
 func (j *judge) allow(requests ...string) {
@@ -156,7 +157,7 @@ func TestNoLimits(t *testing.T) {
 
 func TestOwners(t *testing.T) {
 	j := of(t, policy.Client{Owners: []rules.Glob{"acme", "octo-*", "enterprises/mega"}})
-	j.names = map[int64]rules.Subject{7: {Owner: "acme", Repo: "widgets"}, 8: {Owner: "evil", Repo: "x"}}
+	j.names = map[int64]github.Account{7: {Login: "acme", Repo: "widgets"}, 8: {Login: "evil", Repo: "x"}}
 	j.allow(
 		"GET /repos/acme/widgets/issues", "GET /repos/ACME/widgets", "POST /orgs/octo-cat/repos", "GET /orgs/acme/hooks",
 		"GET /repositories/7/issues", "GET /enterprises/mega/audit-log", "GET /search/code?q=x+org:acme",
@@ -328,7 +329,7 @@ func BenchmarkDecide(b *testing.B) {
 		b.Fatal(err)
 	}
 	client := &policy.Client{Name: "agent", Repositories: []rules.Glob{"acme/widgets", "acme/docs-*"}, Deny: parsed, Push: []policy.RefPattern{branch}}
-	req := rules.Request{Method: "POST", Host: rules.GitHubCom.Hosts()[1], Path: "/repos/acme/widgets/issues"}
+	req := rules.Request{Method: "POST", Host: github.GitHubCom.Hosts()[1], Path: "/repos/acme/widgets/issues"}
 	route, err := rules.Classify(req)
 	if err != nil {
 		b.Fatal(err)
@@ -353,16 +354,16 @@ func FuzzDecide(f *testing.F) {
 	client := &policy.Client{Name: "agent", Repositories: []rules.Glob{"acme/widgets"}}
 	f.Fuzz(func(t *testing.T, method, target string) {
 		path, query, _ := strings.Cut(target, "?")
-		req := rules.Request{Method: method, Host: rules.GitHubCom.Hosts()[1], Path: path, Query: query}
+		req := rules.Request{Method: method, Host: github.GitHubCom.Hosts()[1], Path: path, Query: query}
 		route, err := rules.Classify(req)
 		if err != nil || client.Decide(req, &route, nil) != nil {
 			return
 		}
-		if route.Credential == rules.JWT || !strings.EqualFold(route.Owner, "acme") {
+		if route.Credential == rules.JWT || !strings.EqualFold(route.Subject.Login, "acme") {
 			t.Errorf("Decide(%s %q) lets a request about %+v through", method, target, route.Subject)
 		}
 		plain, err := url.PathUnescape(path)
-		if err == nil && strings.EqualFold(route.Repo, "widgets") && !strings.Contains(strings.ToLower(plain), "acme/widgets") && query == "" {
+		if err == nil && strings.EqualFold(route.Subject.Repo, "widgets") && !strings.Contains(strings.ToLower(plain), "acme/widgets") && query == "" {
 			t.Errorf("Decide(%s %q) lets a request through that does not name the repository", method, target)
 		}
 	})

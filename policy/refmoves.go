@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -135,7 +136,7 @@ func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document 
 // names, "" if servers could disagree on it.
 func refInPath(req *rules.Request) string {
 	segments := strings.Split(strings.TrimPrefix(req.Path, "/"), "/")
-	if req.Host.Service == rules.GHES && len(segments) > 2 {
+	if req.Host.Service == github.GHES && len(segments) > 2 {
 		segments = segments[2:] // api/v3
 	}
 	names := 3 // repos/{owner}/{repo}

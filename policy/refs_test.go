@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/rules"
 )
 
 const oldID, newID, noID = "1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222", "0000000000000000000000000000000000000000"
@@ -183,7 +183,7 @@ func TestRefMovers(t *testing.T) {
 
 func TestRefMoves(t *testing.T) {
 	j := of(t, policy.Client{Push: refs(t, "refs/heads/agent/**"), DeleteRefs: refs(t, "refs/heads/agent/tmp-*")})
-	j.names = map[int64]rules.Subject{7: {Owner: "acme", Repo: "widgets"}}
+	j.names = map[int64]github.Account{7: {Login: "acme", Repo: "widgets"}}
 	mutation := func(field string) string {
 		return graphql("mutation { x: " + field + "(input: {}) { clientMutationId } }")
 	}

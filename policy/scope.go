@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -43,12 +44,12 @@ func (c *Client) makeScope() *Scope {
 	}
 	if c.limitsSubjects() {
 		scope.Account = func(login string, enterprise bool) bool {
-			return c.grantsAccount(&rules.Subject{Owner: login, Enterprise: enterprise})
+			return c.grantsAccount(&github.Account{Login: login, Enterprise: enterprise})
 		}
 	}
 	if c.Repositories != nil {
 		scope.Repository = func(owner, repo string) bool {
-			return c.grantsRepository(&rules.Subject{Owner: owner, Repo: repo})
+			return c.grantsRepository(&github.Account{Login: owner, Repo: repo})
 		}
 		scope.Names = c.repositoryNames()
 		if c.Permissions == nil {
@@ -94,7 +95,7 @@ func (c *Client) repositoryNames() (names []string) {
 		switch {
 		case strings.Contains(name, "*"):
 			return nil
-		case c.grantsRepository(&rules.Subject{Owner: owner, Repo: repo}): // Owners may say otherwise
+		case c.grantsRepository(&github.Account{Login: owner, Repo: repo}): // Owners may say otherwise
 			names = append(names, name)
 		}
 	}

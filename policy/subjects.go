@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -66,7 +67,7 @@ func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document
 			return c.deny(key, "name the owner and the repository, or give the client a default_owner for requests that name nobody",
 				"may not make a request that names nobody")
 		}
-		subject = rules.Subject{Owner: c.DefaultOwner}
+		subject = github.Account{Login: c.DefaultOwner}
 	}
 	if route.Unclear {
 		return c.deny(key, fmt.Sprintf("name owners and repositories in full, in a document that is plain JSON and smaller than %d bytes", rules.MaxGraphQL),
@@ -89,24 +90,24 @@ func (c *Client) IsGranted(req rules.Request, route *rules.Route, document *rule
 	return c.decideSubjects(&req, route, document) == nil
 }
 
-func (c *Client) decideSubject(s *rules.Subject, req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) decideSubject(s *github.Account, req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
 	key := c.subjectKey()
 	switch {
-	case s.Owner == "":
+	case s.Login == "":
 		return c.deny(key, "name the owner and the repository", "may not make a request about somebody of whom only the number is known")
 	case s.Repo != "":
 		if !c.grantsRepository(s) {
-			return c.deny(key, c.granted(), "is not granted the repository %s/%s", s.Owner, s.Repo)
+			return c.deny(key, c.granted(), "is not granted the repository %s/%s", s.Login, s.Repo)
 		}
 		if c.Repositories != nil && slices.Contains(bodyNames, route.Operation) {
 			return c.deny(key, "for all of the account the client needs owners instead of repositories",
 				"is granted repositories, and %q makes one or moves one, whose name is not in the path", route.Operation)
 		}
 	case !c.grantsAccount(s):
-		return c.deny(key, c.granted(), "is not granted %s", s.Owner)
+		return c.deny(key, c.granted(), "is not granted %s", s.Login)
 	case c.Repositories != nil && !isOwnerRead(req, route, document):
 		return c.deny(key, "name one of its repositories; for all of the account the client needs owners instead of repositories",
-			"is granted repositories, and %q is about the account %s as a whole", route.Operation, s.Owner)
+			"is granted repositories, and %q is about the account %s as a whole", route.Operation, s.Login)
 	}
 	return nil
 }

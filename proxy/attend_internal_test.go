@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"ghapp-proxy/event"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // syncBuffer is a log that many goroutines write.
@@ -46,7 +46,7 @@ func TestFault(t *testing.T) {
 	}{
 		"before the gateway": {func(_ *gateway, _ http.ResponseWriter, _ *http.Request) { explode() }, false},
 		"in the gateway": {func(g *gateway, w http.ResponseWriter, r *http.Request) {
-			defer (&exchange{events: g.events, session: session{host: rules.Host{Name: "api.github.com"}}}).end(r, recorderOf(w))()
+			defer (&exchange{events: g.events, session: session{host: github.Host{Name: "api.github.com"}}}).end(r, recorderOf(w))()
 			w.Header().Set("Content-Length", "1000000")
 			explode()
 		}, false},

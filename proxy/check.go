@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // What a request must not be, so that it cannot mean something else to GitHub.
@@ -26,11 +26,11 @@ var (
 // (RFC 9110, section 15.5.20): the credential would follow it there.
 func checkHost(r *http.Request, s session) *answer.Refusal {
 	if r.TLS != nil && r.TLS.ServerName != "" {
-		if name, _ := rules.SplitHost(r.TLS.ServerName); name != s.host.Name {
+		if name, _ := github.SplitHost(r.TLS.ServerName); name != s.host.Name {
 			return misdirected("TLS server name", r.TLS.ServerName, s)
 		}
 	}
-	name, port := rules.SplitHost(r.Host) // for absolute-form targets this is their host
+	name, port := github.SplitHost(r.Host) // for absolute-form targets this is their host
 	plainPort := s.plain && port == defaultPort(r.URL.Scheme)
 	if name != s.host.Name || port != "" && port != "443" && !plainPort {
 		return misdirected("host", r.Host, s)
@@ -40,7 +40,7 @@ func checkHost(r *http.Request, s session) *answer.Refusal {
 		return misdirected("target's host", r.URL.Host, s)
 	}
 	for _, host := range r.Header["Host"] {
-		if name, _ := rules.SplitHost(host); name != s.host.Name {
+		if name, _ := github.SplitHost(host); name != s.host.Name {
 			return misdirected("Host field", host, s)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/decide"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 
 	"github.com/elazarl/goproxy"
 )
@@ -24,7 +24,7 @@ import (
 // the connection; the credential is chosen from it, never from what the client
 // says inside.
 type session struct {
-	host  rules.Host
+	host  github.Host
 	plain bool // an http:// request in absolute form, not a CONNECT
 	caller
 }
@@ -94,7 +94,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
 	}
 	c := ctx.Req.Context().Value(callerKey{}).(caller)
-	name, port := rules.SplitHost(hostport)
+	name, port := github.SplitHost(hostport)
 	host, served := p.hosts[name]
 	switch {
 	case name == "" || port == "":
@@ -166,7 +166,7 @@ func (p *Proxy) tlsConfig() *tls.Config {
 		// A client that offers HTTP/2 alone has it all the same.
 		intercepted, ok := hello.Conn.(*interceptedConn)
 		if ok {
-			intercepted.sni, _ = rules.SplitHost(hello.ServerName)
+			intercepted.sni, _ = github.SplitHost(hello.ServerName)
 		}
 		if ok && isBulk(intercepted.session.host) && !offersHTTP2Alone(hello) {
 			return bulk, nil
@@ -183,6 +183,6 @@ func offersHTTP2Alone(hello *tls.ClientHelloInfo) bool {
 }
 
 // isBulk reports whether a host mostly serves clones and archives.
-func isBulk(host rules.Host) bool {
-	return host.Service == rules.Web || host.Service == rules.Codeload || host.Service == rules.GHES
+func isBulk(host github.Host) bool {
+	return host.Service == github.Web || host.Service == github.Codeload || host.Service == github.GHES
 }

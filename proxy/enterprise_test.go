@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
-	"ghapp-proxy/rules"
 )
 
 // Three instances side by side: each has an App of its own, and a credential
@@ -16,9 +15,9 @@ import (
 func TestEnterpriseInstances(t *testing.T) {
 	needGit(t)
 	w := start(t, func(s *setup) {
-		s.apps[0].Installations = map[string]auth.InstallationID{"acme": 111}
+		s.apps[0].Installations = map[string]github.InstallationID{"acme": 111}
 		for _, name := range enterprises {
-			instance := rules.Instance(name)
+			instance := github.Instance(name)
 			s.options.Hosts = append(s.options.Hosts, instance.Hosts()...)
 			app := *s.apps[0]
 			app.Name, app.Host, app.API = "ci-bot of "+name, name, instance.APIURL()
@@ -93,10 +92,10 @@ func TestEnterpriseInstances(t *testing.T) {
 func TestEnterpriseStoredObjects(t *testing.T) {
 	const name, object = "ghe.example.com", "/storage/lfs/9001/objects/e3b0c442"
 	w := start(t, func(s *setup) {
-		s.options.Hosts = append(s.options.Hosts, rules.Instance(name).Hosts()...)
+		s.options.Hosts = append(s.options.Hosts, github.Instance(name).Hosts()...)
 		app := *s.apps[0]
-		app.Name, app.Host, app.API = "ci-bot of "+name, name, rules.Instance(name).APIURL()
-		app.Installations = map[string]auth.InstallationID{"acme": 111}
+		app.Name, app.Host, app.API = "ci-bot of "+name, name, github.Instance(name).APIURL()
+		app.Installations = map[string]github.InstallationID{"acme": 111}
 		s.apps = append(s.apps, &app)
 	})
 	client := w.client(t, false)

@@ -11,6 +11,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/panics"
 )
 
@@ -127,12 +128,12 @@ func credentialRefusal(err error) *answer.Refusal {
 
 // mintStatus is our answer to GitHub's refusal to give a credential.
 func mintStatus(refused *auth.Error) int {
-	switch github := refused.Status; {
-	case github >= 500:
+	switch theirs := refused.Status; {
+	case theirs >= 500:
 		return http.StatusBadGateway
 	case !refused.RetryAt.IsZero():
 		return http.StatusServiceUnavailable
-	case github == http.StatusForbidden, github == http.StatusUnprocessableEntity:
+	case theirs == http.StatusForbidden, theirs == http.StatusUnprocessableEntity:
 		return http.StatusForbidden // suspended, or not granted
 	default:
 		return http.StatusInternalServerError // wrong key, id or installation
@@ -167,7 +168,7 @@ func causes(err error) (inside, title string) {
 
 // unauthorizedRefusal stands in for a 401 of GitHub to git or Git LFS.
 func unauthorizedRefusal(x *exchange) *answer.Refusal {
-	owner := auth.Owner{Login: x.Route.Owner, Repo: x.Route.Repo}
+	owner := github.Account{Login: x.Route.Subject.Login, Repo: x.Route.Subject.Repo}
 	if x.credential.Anonymous() {
 		return notCovered.Refuse(owner)
 	}

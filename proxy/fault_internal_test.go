@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 	"ghapp-proxy/panics"
-	"ghapp-proxy/rules"
 )
 
 // faultyConn is a connection whose reads panic.
@@ -55,7 +55,7 @@ func TestFaultInHandshake(t *testing.T) {
 	})
 	client, conn := net.Pipe()
 	usage := p.current.Load().callers[""].usage
-	s := session{host: rules.Host{Name: "api.github.com"}}
+	s := session{host: github.Host{Name: "api.github.com"}}
 	s.usage, s.slot = usage, &slot{usage: usage}
 	go p.handshake(&interceptedConn{Conn: conn, session: s})
 	client.SetDeadline(time.Now().Add(10 * time.Second))

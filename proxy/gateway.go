@@ -13,6 +13,7 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -154,7 +155,7 @@ func (x *exchange) intake(r *http.Request) *decide.Intake {
 func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
 	effects := decide.Effects{
 		Body: func(most int64) ([]byte, *answer.Refusal) { return peekBody(r, most, x.session.usage) },
-		Name: func(s *rules.Subject) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
+		Name: func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
 	}
 	if x.held = placeholderIn(r.Header["Authorization"]); x.held != "" && x.now.Rules.Exchange {
 		// Where no placeholders are given any more, none is good: it would leave with a
@@ -192,13 +193,13 @@ func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
 
 // nameSubject asks GitHub for the name of what is known by id only. What cannot be
 // named stays as it is, unless GitHub may not be asked.
-func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *rules.Subject) *answer.Refusal {
-	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), decide.OwnerOf(*s))
+func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *github.Account) *answer.Refusal {
+	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), *s)
 	if limited, ok := errors.AsType[*answer.Refusal](err); ok {
 		return limited
 	}
 	if err == nil && named.Login != "" {
-		*s = rules.Subject{Owner: named.Login, Repo: named.Repo}
+		*s = github.Account{Login: named.Login, Repo: named.Repo}
 	}
 	return nil
 }
@@ -213,7 +214,7 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client), auth.InstallationID(route.InstallationID), decide.OwnerOf(route.Subject))
+		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client), github.InstallationID(route.InstallationID), route.Subject)
 	case rules.ClientSecret:
 		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
 	case rules.Installation:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
@@ -144,7 +145,7 @@ func TestGuardFingerprint(t *testing.T) {
 	w := start(t, nil)
 	source := auth.New(apps(t, w.github), auth.Options{Transport: w.github.Transport()})
 	defer source.Close()
-	cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+	cred, err := source.ForOwner(t.Context(), "github.com", github.Account{Login: "acme"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,10 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
-	"ghapp-proxy/rules"
 )
 
 // world is a fake GitHub, a proxy in front of it, and what the proxy logged.
@@ -67,21 +67,21 @@ type setup struct {
 
 // apps are the two Apps of the demo world: ci-bot maps acme and discovers the
 // rest, release-bot maps globex.
-func apps(t testing.TB, github *githubtest.Server) []*auth.App {
+func apps(t testing.TB, fake *githubtest.Server) []*auth.App {
 	t.Helper()
 	var list []*auth.App
 	for _, slug := range []string{"ci-bot", "release-bot"} {
-		fake := github.App(slug)
+		fake := fake.App(slug)
 		key, err := auth.ParseKey(fake.PrivateKeyPEM())
 		if err != nil {
 			t.Fatal(err)
 		}
 		list = append(list, &auth.App{
-			Name: slug, Host: "github.com", API: rules.GitHubCom.APIURL(), ID: fake.ID, Signers: []auth.Signer{auth.NewKey(key)},
+			Name: slug, Host: "github.com", API: github.GitHubCom.APIURL(), ID: fake.ID, Signers: []auth.Signer{auth.NewKey(key)},
 		})
 	}
-	list[0].Installations = map[string]auth.InstallationID{"acme": 111}
-	list[1].Installations = map[string]auth.InstallationID{"globex": 222}
+	list[0].Installations = map[string]github.InstallationID{"acme": 111}
+	list[1].Installations = map[string]github.InstallationID{"globex": 222}
 	return list
 }
 
@@ -111,15 +111,15 @@ func startOn(t testing.TB, listen string, change func(*setup)) *world {
 }
 
 // startBefore starts a proxy in front of a fake GitHub.
-func startBefore(t testing.TB, github *githubtest.Server, listen string, change func(*setup)) *world {
+func startBefore(t testing.TB, fake *githubtest.Server, listen string, change func(*setup)) *world {
 	t.Helper()
-	w := &world{github: github, log: &logBuffer{}, audit: &logBuffer{}, roots: x509.NewCertPool()}
+	w := &world{github: fake, log: &logBuffer{}, audit: &logBuffer{}, roots: x509.NewCertPool()}
 	upstreamRoots := x509.NewCertPool()
-	upstreamRoots.AppendCertsFromPEM(github.CAPEM())
+	upstreamRoots.AppendCertsFromPEM(fake.CAPEM())
 
 	spec := certs.Spec{Instance: "github.com"}
 	for _, instance := range append([]string{"github.com"}, enterprises...) {
-		for _, host := range rules.Instance(instance).Hosts() {
+		for _, host := range github.Instance(instance).Hosts() {
 			spec.Hosts = append(spec.Hosts, host.Name)
 		}
 	}
@@ -130,11 +130,11 @@ func startBefore(t testing.TB, github *githubtest.Server, listen string, change 
 	w.roots.AppendCertsFromPEM(ca.PEM())
 
 	s := &setup{
-		github:   github,
-		apps:     apps(t, github),
-		upstream: proxy.UpstreamOptions{ConnectTo: github.ConnectTo(), RootCAs: upstreamRoots},
+		github:   fake,
+		apps:     apps(t, fake),
+		upstream: proxy.UpstreamOptions{ConnectTo: fake.ConnectTo(), RootCAs: upstreamRoots},
 		options: proxy.Options{
-			Hosts: rules.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true,
+			Hosts: github.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true,
 			Patience: 100 * time.Millisecond, // most who wait in tests do it in vain
 			Audit:    w.audit,
 			Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -168,7 +168,7 @@ func startBefore(t testing.TB, github *githubtest.Server, listen string, change 
 		source.Close()
 		upstream.Close()
 		for name, text := range map[string]string{"log": w.log.String(), "audit log": w.audit.String()} {
-			if leaks := github.Leaks([]byte(text)); len(leaks) > 0 {
+			if leaks := fake.Leaks([]byte(text)); len(leaks) > 0 {
 				t.Errorf("the %s contains %d secrets:\n%s", name, len(leaks), text)
 			}
 		}

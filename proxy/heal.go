@@ -4,7 +4,7 @@ import (
 	"net/http"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
@@ -35,9 +35,9 @@ func (x *exchange) tell() {
 	out := &x.outgoing
 	*out = auth.Outgoing{
 		Host: string(x.session.host.Instance), Want: x.want, Credential: &x.credential, Scheme: schemes[route.Scheme],
-		Subject: decide.OwnerOf(route.Subject), Repository: decide.OwnerOf(x.repository()),
+		Subject: route.Subject, Repository: x.repository(),
 		ByID: x.Asked.RepositoryID != 0, ByName: route.Subject != x.Asked,
-		API: service == rules.API || service == rules.GHES, Git: route.GitAuth,
+		API: service == github.API || service == github.GHES, Git: route.GitAuth,
 		GraphQL: route.Operation == "graphql" && x.Reads, UserOnly: route.UserOnly, Links: x, CheckMapping: true,
 	}
 	if !route.GitAuth {
@@ -60,11 +60,11 @@ var schemes = map[rules.Scheme]auth.Scheme{
 
 // repository is that which the request names, the first where there are several;
 // nobody's if there is none. By id, a transfer does not hide it.
-func (x *exchange) repository() rules.Subject {
+func (x *exchange) repository() github.Account {
 	if x.Asked.RepositoryID != 0 {
 		return x.Asked
 	}
-	if x.Route.Repo != "" || x.Route.RepositoryID != 0 {
+	if x.Route.Subject.Repo != "" || x.Route.Subject.RepositoryID != 0 {
 		return x.Route.Subject
 	}
 	for _, s := range x.Route.Others {
@@ -72,5 +72,5 @@ func (x *exchange) repository() rules.Subject {
 			return s
 		}
 	}
-	return rules.Subject{}
+	return github.Account{}
 }

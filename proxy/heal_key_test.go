@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -68,7 +68,7 @@ func TestHealKey(t *testing.T) {
 			}}
 			source := newSource(g, strings.Fields(test.keys)...)
 			defer source.Close()
-			cred, err := source.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			cred, err := source.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestHealKeyNeverLoops(t *testing.T) {
 		defer source.Close()
 		const requests = 600
 		for range requests {
-			cred, err := source.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			cred, err := source.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestHealClock(t *testing.T) {
 			}, skew: skew}
 			source := newSource(g, "a")
 			defer source.Close()
-			cred, err := source.ForApp(t.Context(), "github.com", "", 0, auth.Owner{})
+			cred, err := source.ForApp(t.Context(), "github.com", "", 0, github.Account{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,6 +21,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
@@ -101,11 +102,11 @@ func newSource(g *refuser, keys ...string) *auth.Source {
 	}
 	return auth.New([]*auth.App{{
 		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: signers,
-		Installations: map[string]auth.InstallationID{"acme": 1},
+		Installations: map[string]github.InstallationID{"acme": 1},
 	}}, auth.Options{Transport: g})
 }
 
-var acme = auth.Want{Owner: auth.Owner{Login: "acme"}, Read: true}
+var acme = auth.Want{Owner: github.Account{Login: "acme"}, Read: true}
 
 // heal sends a request through the healer with a token that was minted age
 // ago, and returns the answer's status and how long it took.
@@ -113,7 +114,7 @@ func heal(t *testing.T, g *refuser, age time.Duration, route rules.Route, body i
 	t.Helper()
 	source := newSource(g)
 	defer source.Close()
-	cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+	cred, err := source.ForOwner(t.Context(), "github.com", github.Account{Login: "acme"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +374,7 @@ func TestHealNeverLoops(t *testing.T) {
 		defer source.Close()
 		start := time.Now()
 		for time.Since(start) < 10*time.Minute {
-			cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+			cred, err := source.ForOwner(t.Context(), "github.com", github.Account{Login: "acme"}, true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -417,7 +418,7 @@ func TestHealClientLeaves(t *testing.T) {
 		g := &refuser{answer: func(string, string) (int, string) { return 401, badCredentials }}
 		source := newSource(g)
 		defer source.Close()
-		cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+		cred, err := source.ForOwner(t.Context(), "github.com", github.Account{Login: "acme"}, true)
 		if err != nil {
 			t.Fatal(err)
 		}

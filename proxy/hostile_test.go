@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/proxy"
-	"ghapp-proxy/rules"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -251,7 +251,7 @@ func TestSchemelessCredentialIsNotLogged(t *testing.T) {
 // Bulk hosts speak HTTP/1.1 to whoever can, the API speaks HTTP/2 as well.
 func TestALPN(t *testing.T) {
 	w := start(t, func(s *setup) {
-		s.options.Hosts = append(s.options.Hosts, rules.Instance("ghe.example.com").Hosts()...)
+		s.options.Hosts = append(s.options.Hosts, github.Instance("ghe.example.com").Hosts()...)
 	})
 	for host, want := range map[string]string{
 		"api.github.com": "h2", "uploads.github.com": "h2", "github.com": "http/1.1", codeload: "http/1.1",

@@ -14,6 +14,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -34,7 +35,7 @@ func (g *gateway) nameAccount(ctx context.Context, x *exchange, route *rules.Rou
 	if err != nil {
 		return credentialRefusal(err)
 	}
-	route.Subject, route.Source = rules.Subject{Owner: account.Login, Enterprise: account.Enterprise}, "placeholder"
+	route.Subject, route.Source = github.Account{Login: account.Login, Enterprise: account.Enterprise}, "placeholder"
 	return nil
 }
 
@@ -101,7 +102,7 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 	}
 	host := string(x.session.host.Instance)
 	p := &placeholder{
-		instance: x.session.host.Instance, client: x.session.clientName(), installation: auth.InstallationID(x.Route.InstallationID), narrow: narrow,
+		instance: x.session.host.Instance, client: x.session.clientName(), installation: github.InstallationID(x.Route.InstallationID), narrow: narrow,
 		app: decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client),
 	}
 	want, err := decide.WantOf(&x.Route)
@@ -196,13 +197,13 @@ func badTokenRequest(status int, title string) *answer.Refusal {
 // installation: GitHub's own status tells the program what is wrong.
 func issueRefusal(err error, p *placeholder) *answer.Refusal {
 	f := credentialRefusal(err)
-	github, ok := errors.AsType[*auth.Error](err)
+	theirs, ok := errors.AsType[*auth.Error](err)
 	switch {
 	case !ok:
-	case github.Status == http.StatusUnprocessableEntity:
-		f.Status = github.Status
-	case github.Status == http.StatusNotFound && github.Message == "Not Found":
-		f.Status, f.Remedy = github.Status, fmt.Sprintf("check the installation id %d in the program: it does not exist, or is not App %s's", p.installation, p.app)
+	case theirs.Status == http.StatusUnprocessableEntity:
+		f.Status = theirs.Status
+	case theirs.Status == http.StatusNotFound && theirs.Message == "Not Found":
+		f.Status, f.Remedy = theirs.Status, fmt.Sprintf("check the installation id %d in the program: it does not exist, or is not App %s's", p.installation, p.app)
 	}
 	return f
 }

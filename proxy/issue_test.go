@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/rules"
 )
@@ -308,7 +309,7 @@ func TestPlaceholderEnds(t *testing.T) {
 func TestPlaceholderOfAnotherInstance(t *testing.T) {
 	w := exchanging(t, func(s *setup) {
 		for _, name := range enterprises {
-			instance := rules.Instance(name)
+			instance := github.Instance(name)
 			s.options.Hosts = append(s.options.Hosts, instance.Hosts()...)
 			app := *s.apps[0]
 			app.Name, app.Host, app.API = "ci-bot of "+name, name, instance.APIURL()

@@ -6,49 +6,48 @@ import (
 	"net/url"
 
 	"ghapp-proxy/answer"
-	"ghapp-proxy/auth"
-	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
 // MovedTo implements auth.Links.
-func (x *exchange) MovedTo(h http.Header) auth.Owner {
+func (x *exchange) MovedTo(h http.Header) github.Account {
 	moved, _ := x.idIn(h.Get("Location"))
-	return decide.OwnerOf(moved)
+	return moved
 }
 
 // NamedBy implements auth.Links: GitHub calls repositories and accounts by their ids
 // in Link (page two of /repos/acme/widgets/issues is /repositories/1000/issues).
 // Nobody learns from a request that did not name its owner, or got another
 // credential than that owner's, which a rule, a default or the client chose.
-func (x *exchange) NamedBy(h http.Header) auth.Owner {
-	teaches := x.placeholder == nil && x.Route.Owner != "" && x.Route.Form == answer.JSON && x.Route.Rule == 0 && x.Route.Source == "path"
+func (x *exchange) NamedBy(h http.Header) github.Account {
+	teaches := x.placeholder == nil && x.Route.Subject.Login != "" && x.Route.Form == answer.JSON && x.Route.Rule == 0 && x.Route.Source == "path"
 	if !teaches {
-		return auth.Owner{}
+		return github.Account{}
 	}
-	return decide.OwnerOf(x.idInLinks(h))
+	return x.idInLinks(h)
 }
 
 // idIn returns whom a URL of the same host names by id, nobody for any other, and
 // what follows the id in its path.
-func (x *exchange) idIn(link string) (id rules.Subject, below string) {
+func (x *exchange) idIn(link string) (id github.Account, below string) {
 	u, err := url.Parse(link)
 	if err != nil || u.Scheme != "https" {
-		return rules.Subject{}, ""
+		return github.Account{}, ""
 	}
-	if name, port := rules.SplitHost(u.Host); name != x.session.host.Name || port != "" && port != "443" {
-		return rules.Subject{}, ""
+	if name, port := github.SplitHost(u.Host); name != x.session.host.Name || port != "" && port != "443" {
+		return github.Account{}, ""
 	}
 	route, err := rules.Classify(rules.Request{Method: http.MethodGet, Host: x.session.host, Path: u.EscapedPath()})
-	if err != nil || route.Subject.Owner != "" {
-		return rules.Subject{}, ""
+	if err != nil || route.Subject.Login != "" {
+		return github.Account{}, ""
 	}
 	return route.Subject, x.below(u.EscapedPath(), 2)
 }
 
 // sameKind reports whether an id can be that of the subject: a repository's
 // for a repository, an account's for an account.
-func sameKind(named, id rules.Subject) bool {
+func sameKind(named, id github.Account) bool {
 	if named.Repo != "" {
 		return id.RepositoryID != 0
 	}

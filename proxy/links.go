@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // link is one link of a Link field.
@@ -94,16 +94,16 @@ func isNotInToken(c rune) bool {
 // idInLinks returns the id by which GitHub calls whom the request names, where its
 // Link fields say so: all of them page through the very list that was asked for,
 // under one id. Else it returns nobody.
-func (x *exchange) idInLinks(fields http.Header) rules.Subject {
+func (x *exchange) idInLinks(fields http.Header) github.Account {
 	list, ok := parseLinks(fields["Link"])
 	if !ok || len(list) == 0 {
-		return rules.Subject{}
+		return github.Account{}
 	}
-	var id rules.Subject
+	var id github.Account
 	for i, l := range list {
 		other, below := x.idIn(l.target)
 		if !pages[l.rel] || i > 0 && other != id || !sameKind(x.Route.Subject, other) || below != x.belowName() {
-			return rules.Subject{}
+			return github.Account{}
 		}
 		id = other
 	}
@@ -121,7 +121,7 @@ func (x *exchange) belowName() string {
 
 // below is what follows the first n segments of a path of the API.
 func (x *exchange) below(path string, n int) string {
-	if x.session.host.Service == rules.GHES {
+	if x.session.host.Service == github.GHES {
 		n += 2 // api/v3
 	}
 	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", n+1)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 )
 
@@ -16,8 +16,8 @@ func TestWrongMapping(t *testing.T) {
 		for _, app := range s.apps {
 			app.Installations = nil
 		}
-		s.apps[0].Installations = map[string]auth.InstallationID{
-			"acme": auth.InstallationID(githubtest.InitechInstallation), "initech": auth.InstallationID(githubtest.InitechInstallation),
+		s.apps[0].Installations = map[string]github.InstallationID{
+			"acme": github.InstallationID(githubtest.InitechInstallation), "initech": github.InstallationID(githubtest.InitechInstallation),
 		}
 	})
 	client := w.client(t, false)

@@ -13,14 +13,15 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
 const notFound = `{"message":"Not Found"}`
 
 var (
-	widgets   = rules.Subject{Owner: "acme", Repo: "widgets"}
-	byID      = rules.Subject{RepositoryID: 7}
+	widgets   = github.Account{Login: "acme", Repo: "widgets"}
+	byID      = github.Account{RepositoryID: 7}
 	restRoute = rules.Route{Subject: widgets}
 	gitRoute  = rules.Route{Subject: widgets, GitAuth: true, Read: true, Operation: "info/refs", Form: answer.Text}
 	rawRoute  = rules.Route{Subject: widgets, Operation: "raw", Form: answer.Text}
@@ -115,13 +116,13 @@ func TestMendSightOfMutation(t *testing.T) {
 }
 
 // paged are the links of an answer that calls its owner by an id.
-type paged struct{ id auth.Owner }
+type paged struct{ id github.Account }
 
-func (paged) MovedTo(http.Header) auth.Owner   { return auth.Owner{} }
-func (p paged) NamedBy(http.Header) auth.Owner { return p.id }
+func (paged) MovedTo(http.Header) github.Account   { return github.Account{} }
+func (p paged) NamedBy(http.Header) github.Account { return p.id }
 
 // teach has GitHub answer a request that names an owner, and call it by an id.
-func teach(t *testing.T, source *auth.Source, cred auth.Credential, id, named auth.Owner) {
+func teach(t *testing.T, source *auth.Source, cred auth.Credential, id, named github.Account) {
 	t.Helper()
 	answer := roundTripper(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
@@ -146,7 +147,7 @@ func TestMendTransfer(t *testing.T) {
 		}
 		source := newSource(g)
 		defer source.Close()
-		want := auth.Want{Owner: auth.Owner{RepositoryID: 7}, Read: true}
+		want := auth.Want{Owner: github.Account{RepositoryID: 7}, Read: true}
 		cred, err := source.Token(t.Context(), "github.com", acme)
 		if err != nil {
 			t.Fatal(err)
@@ -194,7 +195,7 @@ func TestMendTransferIsNoWayRound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := auth.Want{Owner: auth.Owner{RepositoryID: 7}}
+		want := auth.Want{Owner: github.Account{RepositoryID: 7}}
 		teach(t, source, cred, want.Owner, acme.Owner)
 		time.Sleep(time.Minute)
 		x := &exchange{source: source, want: want, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: restRoute, Asked: byID}}

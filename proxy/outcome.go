@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
-	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
@@ -27,8 +26,8 @@ func (x *exchange) event(r *http.Request, w *recorder) *event.Event {
 	if x.Document != nil {
 		e.Fields = x.Document.Fields
 	}
-	if x.Route.Named() {
-		e.Subject = decide.OwnerOf(x.Route.Subject).String()
+	if x.Route.Subject.Named() {
+		e.Subject = x.Route.Subject.String()
 	}
 	if x.credential.App != nil {
 		e.App = x.credential.App.Name

@@ -12,6 +12,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -128,7 +129,7 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, re
 		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
 		return
 	}
-	host, _ := rules.SplitHost(r.URL.Host)
+	host, _ := github.SplitHost(r.URL.Host)
 	refused.Write(w, decide.FormFor(p.hosts[host]))
 }
 
@@ -167,7 +168,7 @@ func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
 // serveAbsolute takes a request in absolute form: http://HOST/… sent to the
 // proxy without CONNECT.
 func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) {
-	name, port := rules.SplitHost(r.URL.Host)
+	name, port := github.SplitHost(r.URL.Host)
 	host, served := p.hosts[name]
 	switch {
 	case !isASCII(r.URL.Host):
@@ -209,7 +210,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), Verdict: decide.Verdict{Route: rules.Route{Operation: "elsewhere", Form: answer.Text}}}
 	x.id, x.start, x.events = event.NewID(), time.Now(), p.events
 	x.path, x.query = target(r)
-	x.session = session{host: rules.Host{Name: r.URL.Host}, plain: true, caller: c}
+	x.session = session{host: github.Host{Name: r.URL.Host}, plain: true, caller: c}
 	out := recorderOf(w)
 	x.out = out
 	defer x.end(r, out)()

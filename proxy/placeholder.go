@@ -14,6 +14,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -34,10 +35,10 @@ const (
 // proxy it is the choice of an installation and of a narrowing.
 type placeholder struct {
 	token        string
-	instance     rules.Instance // whose hosts it is good for
-	client       string         // who may use it
+	instance     github.Instance // whose hosts it is good for
+	client       string          // who may use it
 	app          string
-	installation auth.InstallationID
+	installation github.InstallationID
 	narrow       *auth.Narrowing // nil for all that the installation may do
 	expires      time.Time
 }
@@ -113,7 +114,7 @@ func (g *gateway) give(ctx context.Context, p *placeholder) {
 
 // findPlaceholder returns the placeholder of that token if it is good for the
 // client and the instance, else nil.
-func (g *gateway) findPlaceholder(ctx context.Context, token string, instance rules.Instance, client string) *placeholder {
+func (g *gateway) findPlaceholder(ctx context.Context, token string, instance github.Instance, client string) *placeholder {
 	if !strings.HasPrefix(token, sealedPrefix) {
 		return g.placeholders.find(token, instance, client)
 	}
@@ -187,7 +188,7 @@ func (s *placeholders) drop(at *list.Element) {
 
 // find returns the placeholder of that token if it is good for the client and
 // the instance, else nil.
-func (s *placeholders) find(token string, instance rules.Instance, client string) *placeholder {
+func (s *placeholders) find(token string, instance github.Instance, client string) *placeholder {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	at := s.byKey[token]

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 const (
@@ -44,7 +44,7 @@ func (g *gateway) seal(ctx context.Context, p *placeholder) string {
 
 // unseal returns what a token contains if it is good for the client and the
 // instance, else nil.
-func (g *gateway) unseal(ctx context.Context, token string, instance rules.Instance, client string) *placeholder {
+func (g *gateway) unseal(ctx context.Context, token string, instance github.Instance, client string) *placeholder {
 	encoded, ok := strings.CutPrefix(token, sealedPrefix)
 	if !ok {
 		return nil
@@ -68,7 +68,7 @@ func (g *gateway) unseal(ctx context.Context, token string, instance rules.Insta
 	}
 	p := &placeholder{
 		token: token, instance: instance, client: client, app: app,
-		installation: auth.InstallationID(installation), narrow: narrow, expires: time.Unix(int64(expires), 0),
+		installation: github.InstallationID(installation), narrow: narrow, expires: time.Unix(int64(expires), 0),
 	}
 	if !time.Now().Before(p.expires) {
 		return nil

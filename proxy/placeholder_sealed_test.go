@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 // sealedForm is what GitHub's own tokens may have in them, and no dot, by which
@@ -33,10 +33,10 @@ func TestSealedPlaceholder(t *testing.T) {
 		}
 		here, elsewhere := proxies[0], proxies[1]
 		find := func(g *gateway, token string) *placeholder {
-			return g.findPlaceholder(t.Context(), token, rules.GitHubCom, "agent")
+			return g.findPlaceholder(t.Context(), token, github.GitHubCom, "agent")
 		}
 		for _, narrow := range []*auth.Narrowing{nil, narrow} {
-			p := &placeholder{instance: rules.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
+			p := &placeholder{instance: github.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
 			here.give(t.Context(), p)
 			if !sealedForm.MatchString(p.token) || !isPlaceholder(p.token) || placeholderIn([]string{"Bearer " + p.token}) != p.token {
 				t.Errorf("the token is %q", p.token)
@@ -51,9 +51,9 @@ func TestSealedPlaceholder(t *testing.T) {
 					t.Fatalf("found %+v, want %+v", got, p)
 				}
 				for _, other := range []struct {
-					instance rules.Instance
+					instance github.Instance
 					client   string
-				}{{"ghe.example.com", "agent"}, {rules.GitHubCom, ""}, {rules.GitHubCom, "other"}} {
+				}{{"ghe.example.com", "agent"}, {github.GitHubCom, ""}, {github.GitHubCom, "other"}} {
 					if g.findPlaceholder(t.Context(), p.token, other.instance, other.client) != nil {
 						t.Errorf("it is found for client %q on %s", other.client, other.instance)
 					}
@@ -107,12 +107,12 @@ func TestLargePlaceholder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &placeholder{instance: rules.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
+		p := &placeholder{instance: github.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
 		g.give(t.Context(), p)
 		if sealed := strings.HasPrefix(p.token, sealedPrefix); sealed != test.sealed || len(p.token) > maxSealed {
 			t.Errorf("%d names: %d characters, sealed: %v, want %v", test.names, len(p.token), sealed, test.sealed)
 		}
-		if got := g.findPlaceholder(t.Context(), p.token, rules.GitHubCom, "agent"); got == nil || got.narrow.String() != narrow.String() {
+		if got := g.findPlaceholder(t.Context(), p.token, github.GitHubCom, "agent"); got == nil || got.narrow.String() != narrow.String() {
 			t.Errorf("%d names: found %+v", test.names, got)
 		}
 	}
@@ -145,11 +145,11 @@ func FuzzUnseal(f *testing.F) {
 	source := newSource(&refuser{})
 	f.Cleanup(source.Close)
 	g := &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
-	p := &placeholder{instance: rules.GitHubCom, app: "a", installation: 111}
+	p := &placeholder{instance: github.GitHubCom, app: "a", installation: 111}
 	g.give(f.Context(), p)
 	f.Add(p.token[len(sealedPrefix):])
 	f.Fuzz(func(t *testing.T, encoded string) {
-		if got := g.findPlaceholder(t.Context(), sealedPrefix+encoded, rules.GitHubCom, ""); got != nil && got.token != p.token {
+		if got := g.findPlaceholder(t.Context(), sealedPrefix+encoded, github.GitHubCom, ""); got != nil && got.token != p.token {
 			t.Errorf("%q is a placeholder for %+v", encoded, got)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -84,22 +85,22 @@ func TestPlaceholderToken(t *testing.T) {
 func TestPlaceholdersExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newPlaceholders()
-		p := &placeholder{instance: rules.GitHubCom, client: "agent"}
+		p := &placeholder{instance: github.GitHubCom, client: "agent"}
 		s.add(p)
 		time.Sleep(placeholderLife - time.Second)
-		if s.find(p.token, rules.GitHubCom, "agent") != p {
+		if s.find(p.token, github.GitHubCom, "agent") != p {
 			t.Error("a second before its end it is not found")
 		}
 		for _, other := range []struct {
-			instance rules.Instance
+			instance github.Instance
 			client   string
-		}{{"ghe.example.com", "agent"}, {rules.GitHubCom, ""}, {rules.GitHubCom, "other"}} {
+		}{{"ghe.example.com", "agent"}, {github.GitHubCom, ""}, {github.GitHubCom, "other"}} {
 			if s.find(p.token, other.instance, other.client) != nil {
 				t.Errorf("it is found for client %q on %s", other.client, other.instance)
 			}
 		}
 		time.Sleep(time.Second)
-		if s.find(p.token, rules.GitHubCom, "agent") != nil {
+		if s.find(p.token, github.GitHubCom, "agent") != nil {
 			t.Error("at its end it is still found")
 		}
 		s.add(&placeholder{client: "agent"})

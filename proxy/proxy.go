@@ -16,8 +16,8 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/event"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/rules"
 
 	"github.com/elazarl/goproxy"
 )
@@ -26,7 +26,7 @@ import (
 type Options struct {
 	// Hosts are intercepted; everything else is tunnelled, where the egress
 	// policy of Upstream lets it.
-	Hosts []rules.Host
+	Hosts []github.Host
 	// Policy is what is in force until Replace. The zero value is usable.
 	Policy
 	// Credentials are injected.
@@ -70,7 +70,7 @@ const (
 // Proxy is a forward proxy that injects credentials. It is made by New.
 type Proxy struct {
 	opts      Options
-	hosts     map[string]rules.Host // name → served host
+	hosts     map[string]github.Host // name → served host
 	connect   *goproxy.ProxyHttpServer
 	gateway   *gateway
 	elsewhere *forwarder  // to hosts that are not served
@@ -94,7 +94,7 @@ type Proxy struct {
 func New(opts Options) *Proxy {
 	opts.Patience = cmp.Or(opts.Patience, queueFor)
 	p := &Proxy{
-		opts: opts, hosts: make(map[string]rules.Host), inside: newHandover(),
+		opts: opts, hosts: make(map[string]github.Host), inside: newHandover(),
 		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), events: &event.Sink{Log: opts.Log, Audit: event.NewAudit(opts.Audit, opts.AuditRequired, opts.Log), Also: opts.Events},
 	}
 	if p.opts.stalls == (stalls{}) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/proxy"
 )
@@ -578,7 +579,7 @@ func TestFallbacks(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		fallback      auth.Fallback
-		home          auth.InstallationID
+		home          github.InstallationID
 		reads, writes githubtest.CredentialKind // "" if refused
 	}{
 		{"default", auth.FallbackDefault, 111, githubtest.CredentialInstallation, githubtest.CredentialInstallation},

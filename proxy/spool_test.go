@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/replay"
 )
@@ -86,7 +86,7 @@ func TestHealEarlyRefusal(t *testing.T) {
 				g := &hasty{refuser: &refuser{answer: func(string, string) (int, string) { return 200, "ok" }}, read: test.read}
 				source := newSource(g.refuser)
 				defer source.Close()
-				cred, err := source.ForOwner(t.Context(), "github.com", auth.Owner{Login: "acme"}, true)
+				cred, err := source.ForOwner(t.Context(), "github.com", github.Account{Login: "acme"}, true)
 				if err != nil {
 					t.Fatal(err)
 				}

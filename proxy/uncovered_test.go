@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/event"
+	"ghapp-proxy/github"
 )
 
 // What leaves with less than it needed, and fails or is half an answer for it,
@@ -47,7 +47,7 @@ func TestUncovered(t *testing.T) {
 			var mu sync.Mutex
 			var told []*event.Event
 			w := start(t, func(s *setup) {
-				s.apps[0].DefaultInstallation = auth.InstallationID(test.fallback)
+				s.apps[0].DefaultInstallation = github.InstallationID(test.fallback)
 				s.options.Events = append(s.options.Events, func(e *event.Event) {
 					mu.Lock()
 					defer mu.Unlock()

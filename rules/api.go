@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 )
 
 // api classifies a REST or GraphQL path: by GitHub's table of operations, and
@@ -12,21 +13,21 @@ import (
 //
 // Sources: docs.github.com "Endpoints available for GitHub App installation
 // access tokens" and "Authenticating as a GitHub App".
-func api(req Request, path segments) (Route, error) {
+func api(req Request, path github.Path) (Route, error) {
 	leading := 2
-	if path.is(0, "repos") || path.is(0, "networks") {
+	if path.Is(0, "repos") || path.Is(0, "networks") {
 		leading = 3
 	}
-	if err := path.checkLeading(leading); err != nil {
+	if err := path.CheckLeading(leading); err != nil {
 		return Route{}, err
 	}
 	route := Route{Credential: Installation, Scheme: Bearer, Form: answer.JSON}
 	route.byStructure(&path)
-	if path.is(0, "search") {
+	if path.Is(0, "search") {
 		route.setSubjects(searchSubjects(req.Query), "search")
 		route.Unclear = !isSearchRead(req.Query)
 	}
-	op, named := operationOf(req, path.path)
+	op, named := operationOf(req, path.Text)
 	if route.Operation != "graphql" {
 		route.setReach(req, &path, op, named)
 	}
@@ -35,14 +36,14 @@ func api(req Request, path segments) (Route, error) {
 		return route, nil
 	}
 	if named && op.names != namesNobody {
-		if err := path.checkLeading(op.leading()); err != nil {
+		if err := path.CheckLeading(op.leading()); err != nil {
 			return Route{}, err
 		}
 		route.Subject = op.subject(&path)
 	}
 	route.Operation, route.Credential, route.UserOnly = op.id, op.credential, op.userOnly
 	if op.credential == ClientSecret {
-		route.Scheme, route.ClientID = Basic, unescape(path.at[1])
+		route.Scheme, route.ClientID = Basic, github.Unescape(path.Segments[1])
 	}
 	route.HandsOut, route.CloneToken = op.handsOut, op.cloneToken
 	if op.names == namesRepository {
@@ -53,28 +54,28 @@ func api(req Request, path segments) (Route, error) {
 }
 
 // byStructure fills in what the structure of a path tells.
-func (route *Route) byStructure(path *segments) {
+func (route *Route) byStructure(path *github.Path) {
 	route.Operation = "api"
 	switch {
-	case path.is(0, "repos"), path.is(0, "networks"):
-		route.setRepository(path.at[1], path.at[2])
-	case path.is(0, "orgs"), path.is(0, "users"):
-		route.Owner = unescape(path.at[1])
-	case path.is(0, "enterprises"):
-		route.Owner = unescape(path.at[1])
-		route.Enterprise = route.Owner != ""
-	case path.is(0, "repositories"):
-		route.RepositoryID = number(path, 1)
-	case path.is(0, "organizations"), path.is(0, "user"):
-		route.AccountID = number(path, 1)
-	case path.is(0, "teams"):
-		route.TeamID = number(path, 1)
-	case path.is(0, "app"):
+	case path.Is(0, "repos"), path.Is(0, "networks"):
+		route.setRepository(path.Segments[1], path.Segments[2])
+	case path.Is(0, "orgs"), path.Is(0, "users"):
+		route.Subject.Login = github.Unescape(path.Segments[1])
+	case path.Is(0, "enterprises"):
+		route.Subject.Login = github.Unescape(path.Segments[1])
+		route.Subject.Enterprise = route.Subject.Login != ""
+	case path.Is(0, "repositories"):
+		route.Subject.RepositoryID = number(path, 1)
+	case path.Is(0, "organizations"), path.Is(0, "user"):
+		route.Subject.AccountID = number(path, 1)
+	case path.Is(0, "teams"):
+		route.Subject.TeamID = number(path, 1)
+	case path.Is(0, "app"):
 		route.Credential, route.Operation = JWT, "app"
-		if path.is(1, "installations") {
+		if path.Is(1, "installations") {
 			route.InstallationID = number(path, 2)
 		}
-	case path.is(0, "graphql"), strings.EqualFold(undisguised(path.path), "/graphql"):
+	case path.Is(0, "graphql"), strings.EqualFold(undisguised(path.Text), "/graphql"):
 		route.Operation = "graphql"
 	}
 }
@@ -89,29 +90,29 @@ func (op *restOperation) leading() int {
 }
 
 // subject is whom a path names, where the operation says.
-func (op *restOperation) subject(path *segments) Subject {
-	at := path.at[op.at]
+func (op *restOperation) subject(path *github.Path) github.Account {
+	at := path.Segments[op.at]
 	switch op.names {
 	case namesRepository:
-		return repositorySubject(at, path.at[op.at+1])
+		return repositorySubject(at, path.Segments[op.at+1])
 	case namesEnterprise:
-		owner := unescape(at)
-		return Subject{Owner: owner, Enterprise: owner != ""}
+		owner := github.Unescape(at)
+		return github.Account{Login: owner, Enterprise: owner != ""}
 	case namesTeam:
-		return Subject{TeamID: number(path, op.at)}
+		return github.Account{TeamID: number(path, op.at)}
 	case namesID:
-		return Subject{AccountID: number(path, op.at)}
+		return github.Account{AccountID: number(path, op.at)}
 	case namesAccountOrID:
 		if id := number(path, op.at); id != 0 {
-			return Subject{AccountID: id}
+			return github.Account{AccountID: id}
 		}
 	}
-	return Subject{Owner: unescape(at)}
+	return github.Account{Login: github.Unescape(at)}
 }
 
 // repositorySubject is the repository that two segments of a path name.
-func repositorySubject(owner, repo string) Subject {
-	return Subject{Owner: unescape(owner), Repo: unescape(repo)}
+func repositorySubject(owner, repo string) github.Account {
+	return github.Account{Login: github.Unescape(owner), Repo: github.Unescape(repo)}
 }
 
 // setRepository names the owner and the repository, as they stand in a path.
@@ -120,16 +121,16 @@ func (route *Route) setRepository(owner, repo string) {
 }
 
 // uploads classifies a path of the uploads service.
-func uploads(req Request, path segments) (Route, error) {
-	if err := path.checkLeading(3); err != nil {
+func uploads(req Request, path github.Path) (Route, error) {
+	if err := path.CheckLeading(3); err != nil {
 		return Route{}, err
 	}
 	route := Route{Operation: "uploads", Scheme: Bearer, Form: answer.JSON}
-	if path.is(0, "repos") && path.n > 3 {
+	if path.Is(0, "repos") && path.N > 3 {
 		route.Credential = Installation
-		route.setRepository(path.at[1], path.at[2])
+		route.setRepository(path.Segments[1], path.Segments[2])
 	}
-	if op, _ := operationOf(req, path.path); op != nil {
+	if op, _ := operationOf(req, path.Text); op != nil {
 		route.Operation = op.id
 		route.HandsOut = op.handsOut
 	}
@@ -137,4 +138,4 @@ func uploads(req Request, path segments) (Route, error) {
 }
 
 // number returns segment i if it is a decimal number that fits an int64, else 0.
-func number(path *segments, i int) int64 { return decimal(unescape(path.at[i])) }
+func number(path *github.Path, i int) int64 { return github.ParseID(github.Unescape(path.Segments[i])) }

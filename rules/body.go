@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"ghapp-proxy/github"
 )
 
 // MaxBodyNames is the largest body, in bytes, in which SetBody looks for names: more
@@ -142,8 +144,8 @@ func (route *Route) setBodyField(kind bodyKind, value any) {
 	case !isText:
 		route.Unclear = true
 	case text == "":
-	case kind == bodyOwner && isLogin(text):
-		route.addOther(Subject{Owner: text})
+	case kind == bodyOwner && github.IsLogin(text):
+		route.addOther(github.Account{Login: text})
 	case kind == bodyRepository && route.ofOwner(text).Named():
 		route.addOther(route.ofOwner(text))
 	case kind == bodyHead:
@@ -155,11 +157,11 @@ func (route *Route) setBodyField(kind bodyKind, value any) {
 
 // ofOwner is the repository OWNER/NAME, or of that name of the owner in the path;
 // nobody if that cannot be told.
-func (route *Route) ofOwner(name string) Subject {
-	if s := fullName(name); s.Named() || !isRepositoryName(name) || route.Owner == "" || route.Enterprise {
+func (route *Route) ofOwner(name string) github.Account {
+	if s := github.ParseFullName(name); s.Named() || !github.IsRepositoryName(name) || route.Subject.Login == "" || route.Subject.Enterprise {
 		return s
 	}
-	return Subject{Owner: route.Owner, Repo: name}
+	return github.Account{Login: route.Subject.Login, Repo: name}
 }
 
 // addNumbered adds a repository, or an account, by its number. An object is taken for
@@ -169,7 +171,7 @@ func (route *Route) addNumbered(kind bodyKind, value any) {
 	if text, ok := value.(string); ok { // servers convert
 		number = jsonScalar(text)
 	}
-	n := decimal(string(number))
+	n := github.ParseID(string(number))
 	if object, ok := value.(jsonObject); ok && slices.ContainsFunc(object, func(m jsonMember) bool { return m.key == "repository_ids" || m.key == "organization_ids" }) {
 		return
 	}
@@ -177,9 +179,9 @@ func (route *Route) addNumbered(kind bodyKind, value any) {
 	case n == 0:
 		route.Unclear = true
 	case kind == bodyID:
-		route.addOther(Subject{RepositoryID: n})
+		route.addOther(github.Account{RepositoryID: n})
 	default:
-		route.addOther(Subject{AccountID: n})
+		route.addOther(github.Account{AccountID: n})
 	}
 }
 
@@ -188,17 +190,17 @@ func (route *Route) addNumbered(kind bodyKind, value any) {
 func (route *Route) addHead(head string) {
 	parts := strings.Split(head, ":")
 	switch {
-	case len(parts) == 1, len(parts) == 2 && route.Owner != "" && strings.EqualFold(parts[0], route.Owner):
-	case len(parts) == 3 && isLogin(parts[0]) && isRepositoryName(parts[1]):
-		route.addOther(Subject{Owner: parts[0], Repo: parts[1]})
+	case len(parts) == 1, len(parts) == 2 && route.Subject.Login != "" && strings.EqualFold(parts[0], route.Subject.Login):
+	case len(parts) == 3 && github.IsLogin(parts[0]) && github.IsRepositoryName(parts[1]):
+		route.addOther(github.Account{Login: parts[0], Repo: parts[1]})
 	default:
 		route.Unclear = true
 	}
 }
 
 // addOther adds one whom the body names besides the path.
-func (route *Route) addOther(s Subject) {
-	if sameSubject(s, route.Subject) {
+func (route *Route) addOther(s github.Account) {
+	if s.Same(route.Subject) {
 		return
 	}
 	if len(route.Others) >= maxSubjects {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,9 +15,9 @@ func TestSetBody(t *testing.T) {
 		"POST api.github.com/repos/acme/widgets/generate", "POST api.github.com/repos/acme/widgets/pulls",
 		"POST api.github.com/repos/acme/widgets/code-scanning/codeql/variant-analyses", "POST api.github.com/repos/acme/widgets/security-advisories"
 	const values, secret = "PATCH api.github.com/orgs/acme/properties/values", "PUT api.github.com/orgs/acme/actions/secrets/X/repositories"
-	globex, rockets, byID := []rules.Subject{{Owner: "globex"}}, []rules.Subject{{Owner: "acme", Repo: "rockets"}}, []rules.Subject{{RepositoryID: 9002}}
+	globex, rockets, byID := []github.Account{{Login: "globex"}}, []github.Account{{Login: "acme", Repo: "rockets"}}, []github.Account{{RepositoryID: 9002}}
 	type result struct {
-		others  []rules.Subject
+		others  []github.Account
 		unclear bool
 		also    string
 	}
@@ -44,10 +45,10 @@ func TestSetBody(t *testing.T) {
 		{pull, `{"head":"ACME:feature","base":"main"}`, result{}},
 		{pull, `{"head":"globex:feature","base":"main"}`, result{unclear: true}},
 		{pull, `{"head":"x","head_repo":"rockets"}`, result{unclear: true}},
-		{analysis, `{"repositories":["globex/tools","acme/widgets"]}`, result{others: []rules.Subject{{Owner: "globex", Repo: "tools"}}}},
+		{analysis, `{"repositories":["globex/tools","acme/widgets"]}`, result{others: []github.Account{{Login: "globex", Repo: "tools"}}}},
 		{pull, `{"head":"acme:rockets:main","base":"main"}`, result{others: rockets}},
 		{pull, `{"head":"acme:widgets:main","base":"main"}`, result{}},
-		{pull, `{"head":"globex:tools:main"}`, result{others: []rules.Subject{{Owner: "globex", Repo: "tools"}}}},
+		{pull, `{"head":"globex:tools:main"}`, result{others: []github.Account{{Login: "globex", Repo: "tools"}}}},
 		{pull, `{"head":"acme:rockets:main:x"}`, result{unclear: true}},
 		{pull, `{"head":"acme::main"}`, result{unclear: true}},
 		{values, `{"repository_names":["rockets","acme/rockets"],"properties":[]}`, result{others: rockets}},
@@ -56,7 +57,7 @@ func TestSetBody(t *testing.T) {
 		{"POST api.github.com/orgs/acme/migrations", `{"repositories":["acme/rockets"]}`, result{others: rockets}},
 		{"POST api.github.com/orgs/acme/teams", `{"name":"x","repo_names":["acme/rockets"]}`, result{others: rockets}},
 		{"POST api.github.com/orgs/acme/artifacts/metadata/storage-record", `{"github_repository":"rockets"}`, result{others: rockets}},
-		{"PUT api.github.com/orgs/acme/actions/secrets/X", `{"visibility":"selected","selected_repository_ids":[9002,9001]}`, result{others: []rules.Subject{{RepositoryID: 9002}, {RepositoryID: 9001}}}},
+		{"PUT api.github.com/orgs/acme/actions/secrets/X", `{"visibility":"selected","selected_repository_ids":[9002,9001]}`, result{others: []github.Account{{RepositoryID: 9002}, {RepositoryID: 9001}}}},
 		{secret, `{"selected_repository_ids":["9002"]}`, result{others: byID}},
 		{secret, `{"x":{"selected_repository_ids":[9002]}}`, result{others: byID}},
 		{secret, `{"selected_repository_ids":{"0":9002}}`, result{unclear: true}},
@@ -68,7 +69,7 @@ func TestSetBody(t *testing.T) {
 		{"POST api.github.com/repos/acme/widgets/issues/1/sub_issues", `{"sub_issue_id":5}`, result{unclear: true}},
 		{"POST api.github.com/repos/acme/widgets/issues/1/dependencies/blocked_by", `{"issue_id":5}`, result{unclear: true}},
 		{"POST api.github.com/markdown", `{"text":"#1","mode":"gfm","context":"acme/rockets"}`, result{others: rockets}},
-		{"PUT api.github.com/enterprises/mega/actions/permissions/organizations", `{"selected_organization_ids":[5001]}`, result{others: []rules.Subject{{AccountID: 5001}}}},
+		{"PUT api.github.com/enterprises/mega/actions/permissions/organizations", `{"selected_organization_ids":[5001]}`, result{others: []github.Account{{AccountID: 5001}}}},
 		{analysis, `{"repository_owners":["globex"]}`, result{others: globex}},
 		{analysis, `{"repository_lists":["x"]}`, result{unclear: true}},
 		{advisory, `{"summary":"x"}`, result{}},
@@ -119,8 +120,8 @@ func TestNamesInBodies(t *testing.T) {
 
 // TestNamesInPaths: a path may name more than one.
 func TestNamesInPaths(t *testing.T) {
-	rockets := []rules.Subject{{Owner: "acme", Repo: "rockets"}}
-	for in, want := range map[string][]rules.Subject{
+	rockets := []github.Account{{Login: "acme", Repo: "rockets"}}
+	for in, want := range map[string][]github.Account{
 		"PUT api.github.com/orgs/acme/teams/x/repos/acme/rockets":                                          rockets,
 		"PUT ghe.example.com/api/v3/orgs/acme/teams/x/repos/acme/rockets":                                  rockets,
 		"DELETE api.github.com/teams/7/repos/acme/%72ockets":                                               rockets,
@@ -128,11 +129,11 @@ func TestNamesInPaths(t *testing.T) {
 		"DELETE api.github.com/orgs/acme/actions/secrets/X/repositories/9002":                              {{RepositoryID: 9002}},
 		"DELETE api.github.com/orgs/acme/migrations/1/repos/rockets/lock":                                  rockets,
 		"GET api.github.com/repos/acme/widgets/code-scanning/codeql/variant-analyses/1/repos/acme/rockets": rockets,
-		"GET api.github.com/enterprises/mega/apps/organizations/acme/installations/1/repositories":         {{Owner: "acme"}},
+		"GET api.github.com/enterprises/mega/apps/organizations/acme/installations/1/repositories":         {{Login: "acme"}},
 		"PUT api.github.com/orgs/acme/actions/permissions/repositories/9002x":                              nil,
 		"PUT api.github.com/organizations/5001/teams/x/repos/acme/rockets":                                 nil,
 		"PUT api.github.com/orgs/acme/teams/x//repos/acme/rockets":                                         nil,
-		"PUT api.github.com/orgs/acme/teams/x/repos/acme/rockets.json":                                     {{Owner: "acme", Repo: "rockets.json"}},
+		"PUT api.github.com/orgs/acme/teams/x/repos/acme/rockets.json":                                     {{Login: "acme", Repo: "rockets.json"}},
 		"PUT api.github.com/orgs/acme/teams/x/repos/acme/ro%2Fckets":                                       nil,
 	} {
 		route, err := rules.Classify(request(t, in))

@@ -1,6 +1,10 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/github"
+)
 
 // addCompared adds the repositories that a comparison is between, besides the
 // one in the path: /repos/{owner}/{repo}/compare/{basehead}, where base and head
@@ -8,16 +12,16 @@ import "strings"
 // colon. Of a fork of which only the owner is known the name is not.
 //
 // Source: docs.github.com "Compare two commits".
-func (route *Route) addCompared(path *segments) {
+func (route *Route) addCompared(path *github.Path) {
 	if !isOneOf(route.Operation, "repos/compare-commits", "repos/compare-commits-with-basehead", "dependency-graph/diff-range") {
 		return
 	}
-	plain := path.path
+	plain := path.Text
 	if !strings.ContainsAny(plain, ":%") {
 		return
 	}
 	for range 3 {
-		plain = unescape(plain)
+		plain = github.Unescape(plain)
 	}
 	at := strings.Index(strings.ToLower(plain), compare)
 	if at < 0 {

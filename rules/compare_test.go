@@ -3,15 +3,16 @@ package rules_test
 import (
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestCompared(t *testing.T) {
-	tools := []rules.Subject{{Owner: "globex", Repo: "tools"}}
+	tools := []github.Account{{Login: "globex", Repo: "tools"}}
 	for target, want := range map[string]struct {
-		others  []rules.Subject
+		others  []github.Account
 		unclear bool
 	}{
 		"api.github.com/repos/acme/widgets/compare/main...dev":                            {},
@@ -24,7 +25,7 @@ func TestCompared(t *testing.T) {
 		"api.github.com/repos/acme/widgets/compare/main...globex%253Atools%253Amain":      {others: tools},
 		"api.github.com/repos/acme/widgets/%63ompare/main...globex:tools:main":            {others: tools},
 		"api.github.com/repos/acme/widgets/Compare/main...globex:tools:main":              {others: tools},
-		"api.github.com/repos/acme/widgets/dependency-graph/compare/main...globex:x:main": {others: []rules.Subject{{Owner: "globex", Repo: "x"}}},
+		"api.github.com/repos/acme/widgets/dependency-graph/compare/main...globex:x:main": {others: []github.Account{{Login: "globex", Repo: "x"}}},
 		"api.github.com/repositories/9001/compare/main...globex:tools:main":               {others: tools},
 		"api.github.com/repos/acme/widgets/compare/main...globex:main":                    {unclear: true},
 		"api.github.com/repositories/9001/compare/main...acme:main":                       {unclear: true},

@@ -7,10 +7,10 @@
 //	var set rules.Set
 //	route, err := set.Route(rules.Request{
 //		Method: "GET",
-//		Host:   rules.Host{Name: "api.github.com", Service: rules.API},
+//		Host:   github.Host{Name: "api.github.com", Service: github.API},
 //		Path:   "/repos/acme/widgets/pulls",
 //	})
-//	// route.Credential == rules.Installation, route.Owner == "acme"
+//	// route.Credential == rules.Installation, route.Subject.Login == "acme"
 //
 // A Route says what is needed; package auth finds it. A refusal is part of the
 // Route. The only error is a target that servers would read in several ways.
@@ -65,6 +65,5 @@
 // to mean the word, also where it could be the name of a branch. GraphQL
 // documents are not validated: see GraphQL. What a field leads to is known from
 // GitHub's schema (npm package @octokit/graphql-schema); of one that GitHub has
-// added since, the worst is assumed, where rules look at names. Hosts of a GHES
-// instance with subdomain isolation are not known.
+// added since, the worst is assumed, where rules look at names.
 package rules

@@ -3,15 +3,16 @@ package rules_test
 import (
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
 func TestExchange(t *testing.T) {
 	const mint = "/app/installations/111/access_tokens"
-	ghes := rules.Host{Name: "ghe.example.com", Service: rules.GHES, Instance: "ghe.example.com"}
-	api := rules.Host{Name: "api.github.com", Service: rules.API}
+	ghes := github.Host{Name: "ghe.example.com", Service: github.GHES, Instance: "ghe.example.com"}
+	api := github.Host{Name: "api.github.com", Service: github.API}
 	for _, test := range []struct {
-		host         rules.Host
+		host         github.Host
 		method, path string
 		rule         string
 		exchange     bool

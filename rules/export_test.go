@@ -1,6 +1,10 @@
 package rules
 
-import "slices"
+import (
+	"slices"
+
+	"ghapp-proxy/github"
+)
 
 // What tests of the table see of it.
 
@@ -26,7 +30,7 @@ func Operations() []OperationInfo {
 
 // FindOperation returns an operationId, "" if none is known.
 func FindOperation(req Request) string {
-	op, _ := operations().find(req.Method, split(req.Path).path, editionsOf(req.Host))
+	op, _ := operations().find(req.Method, github.SplitPath(req.Path).Text, editionsOf(req.Host))
 	if op == nil {
 		return ""
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"ghapp-proxy/github"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -36,12 +38,12 @@ type Document struct {
 	// A subject with an Owner is named by the request and certain. One with a
 	// RepositoryID or an AccountID is a hint taken from a node id: look it up
 	// before it is believed, and take it for nobody if that fails.
-	Subjects []Subject
+	Subjects []github.Account
 
 	// Profiles are users of whom the request asks for nothing but plain fields
 	// (user(login: "hubot") { id login }, by which gh finds a reviewer's id).
 	// Profiles are public: such users are in Subjects only if nobody else is.
-	Profiles []Subject
+	Profiles []github.Account
 
 	// Source says where the subjects were found: "graphql" if any is named,
 	// "node id" if all are hints, "" if there are none.
@@ -150,7 +152,7 @@ func (doc *Document) settle() {
 		doc.Subjects = doc.Profiles
 	}
 	for _, s := range doc.Subjects {
-		if s.Owner != "" {
+		if s.Login != "" {
 			doc.Source = "graphql"
 			return
 		}

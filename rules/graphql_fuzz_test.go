@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"ghapp-proxy/github"
 )
 
 func FuzzGraphQL(f *testing.F) {
@@ -32,12 +34,12 @@ func FuzzGraphQL(f *testing.F) {
 			t.Errorf("%+v", doc)
 		}
 		for i, s := range doc.Subjects {
-			hint := s == Subject{RepositoryID: s.RepositoryID, AccountID: s.AccountID}
-			if !s.Named() || hint == (s.Owner != "") || s.Owner != "" && !isLogin(s.Owner) || s.Repo != "" && !isRepositoryName(s.Repo) {
+			hint := s == github.Account{RepositoryID: s.RepositoryID, AccountID: s.AccountID}
+			if !s.Named() || hint == (s.Login != "") || s.Login != "" && !github.IsLogin(s.Login) || s.Repo != "" && !github.IsRepositoryName(s.Repo) {
 				t.Errorf("subject %+v", s)
 			}
 			for _, other := range doc.Subjects[:i] {
-				if sameSubject(s, other) {
+				if s.Same(other) {
 					t.Errorf("%+v twice", s)
 				}
 			}

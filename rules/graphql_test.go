@@ -136,7 +136,7 @@ func TestGraphQLSubjects(t *testing.T) {
 		{`mutation{createRepository(input:{ownerId:"` + user + `",name:"x"}){clientMutationId}}`, "", "account:583231"},
 		{`mutation{createIssue(input:{repositoryId:"` + widgets + `",title:"x",assigneeIds:["` + user + `"],labelIds:["LA_kwDNIyll"]}){issue{id}}}`, "", "repository:9001"},
 		{`mutation($i:RequestReviewsInput!){requestReviews(input:$i){clientMutationId}}`,
-			`{"i":{"pullRequestId":"PR_kwDNIynOAGrP5g","userIds":["` + user + `"],"teamIds":["` + newID("T", 0, 5, 6) + `"],"botIds":["BOT_kgDOABCD"],"clientMutationId":"` + issue + `"}}`, "repository:9001"},
+			`{"i":{"pullRequestId":"PR_kwDNIynOAGrP5g","userIds":["` + user + `"],"teamIds":["T_kwAFBg"],"botIds":["BOT_kgDOABCD"],"clientMutationId":"` + issue + `"}}`, "repository:9001"},
 		{`mutation{setX(input:{subjectId:"` + user + `",bypassActorIds:["` + widgets + `"]}){clientMutationId}}`, "", ""},
 		{`mutation{transferIssue(input:{issueId:"` + issue + `",repositoryId:"` + widgets + `"}){clientMutationId}}`, "", "repository:515435885 repository:9001"},
 		{`mutation{a(input:{b:[{c:{repositoryNameWithOwner:"acme/widgets"}},{c:{repositoryNameWithOwner:"globex/tools"}}]}){d}}`, "", "acme/widgets globex/tools"},

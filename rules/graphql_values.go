@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github"
+
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -117,7 +119,7 @@ func (w *walker) json(key string, value any, depth int) error {
 func (w *walker) leaf(key, text string) error {
 	switch {
 	case key == "repositoryNameWithOwner":
-		if s := fullName(text); s.Named() {
+		if s := github.ParseFullName(text); s.Named() {
 			return w.add(s)
 		}
 		w.doc.Unclear = true
@@ -128,8 +130,8 @@ func (w *walker) leaf(key, text string) error {
 		w.doc.Unclear = true
 		return nil
 	case (key == "ownerName" || key == "repositoryOwnerLogin") && text != "":
-		if isLogin(text) {
-			return w.add(Subject{Owner: text})
+		if github.IsLogin(text) {
+			return w.add(github.Account{Login: text})
 		}
 		w.doc.Unclear = true
 		return nil
@@ -137,12 +139,12 @@ func (w *walker) leaf(key, text string) error {
 	if !isNodeIDKey(key) {
 		return nil
 	}
-	s, kind := decodeNodeID(text)
+	s, kind := github.NodeID(text)
 	switch {
-	case kind == unknownID:
+	case kind == github.UnknownID:
 		w.doc.Unclear = true
 		return nil
-	case kind == personID && !slices.Contains(ownerKeys, key):
+	case kind == github.PersonID && !slices.Contains(ownerKeys, key):
 		return nil
 	}
 	return w.add(s)

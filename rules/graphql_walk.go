@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github"
+
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -168,7 +170,7 @@ func (w *walker) field(f *ast.Field, in scope, depth int) error {
 // of what is selected of it.
 func (w *walker) name(f *ast.Field, in scope) (below scope, err error) {
 	if in.owner != "" && (f.Name != "repository" || f.Arguments.ForName("name") == nil) {
-		if err := w.add(Subject{Owner: in.owner}); err != nil {
+		if err := w.add(github.Account{Login: in.owner}); err != nil {
 			return below, err
 		}
 	}
@@ -178,8 +180,8 @@ func (w *walker) name(f *ast.Field, in scope) (below scope, err error) {
 	case "organization", "repositoryOwner", "user":
 		return w.account(f)
 	case "enterprise":
-		if slug := w.argument(f, "slug"); isLogin(slug) {
-			return below, w.add(Subject{Owner: slug, Enterprise: true})
+		if slug := w.argument(f, "slug"); github.IsLogin(slug) {
+			return below, w.add(github.Account{Login: slug, Enterprise: true})
 		} else if slug != "" {
 			w.doc.Unclear = true
 		}
@@ -200,13 +202,13 @@ func (w *walker) repository(f *ast.Field, in scope) error {
 	if owner == "" {
 		return nil // of the viewer, or not the field that was meant
 	}
-	s := Subject{Owner: owner}
-	if isRepositoryName(name) {
+	s := github.Account{Login: owner}
+	if github.IsRepositoryName(name) {
 		s.Repo = name
 	} else {
 		w.doc.Unclear = true
 	}
-	if !isLogin(owner) {
+	if !github.IsLogin(owner) {
 		w.doc.Unclear = true
 		return nil
 	}
@@ -221,14 +223,14 @@ func (w *walker) account(f *ast.Field) (below scope, err error) {
 	switch {
 	case login == "":
 		return below, nil
-	case !isLogin(login):
+	case !github.IsLogin(login):
 		w.doc.Unclear = true
 		return below, nil
 	case f.Name == "user" && isProfile(f.SelectionSet):
-		w.doc.Profiles = appendSubject(w.doc.Profiles, Subject{Owner: login})
+		w.doc.Profiles = appendSubject(w.doc.Profiles, github.Account{Login: login})
 		return below, w.full(w.doc.Profiles)
 	case len(f.SelectionSet) == 0:
-		return below, w.add(Subject{Owner: login})
+		return below, w.add(github.Account{Login: login})
 	}
 	return scope{owner: login}, nil
 }
@@ -277,7 +279,7 @@ func (w *walker) resource(link string) error {
 		w.doc.Unclear = true
 		return nil
 	}
-	host, _ := SplitHost(u.Host)
+	host, _ := github.SplitHost(u.Host)
 	if !slices.Contains(w.doc.ResourceHosts, host) {
 		w.doc.ResourceHosts = append(w.doc.ResourceHosts, host)
 	}
@@ -286,16 +288,16 @@ func (w *walker) resource(link string) error {
 	}
 	first, rest, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	second, _, _ := strings.Cut(rest, "/")
-	s := fullName(first + "/" + second)
+	s := github.ParseFullName(first + "/" + second)
 	switch {
 	case first == "orgs" || first == "users":
-		s = Subject{Owner: second}
+		s = github.Account{Login: second}
 	case first == "enterprises":
-		s = Subject{Owner: second, Enterprise: true}
+		s = github.Account{Login: second, Enterprise: true}
 	case second == "":
-		s = Subject{Owner: first}
+		s = github.Account{Login: first}
 	}
-	if !isLogin(s.Owner) {
+	if !github.IsLogin(s.Login) {
 		w.doc.Unclear = true
 		return nil
 	}
@@ -303,12 +305,12 @@ func (w *walker) resource(link string) error {
 }
 
 // add adds a subject.
-func (w *walker) add(s Subject) error {
+func (w *walker) add(s github.Account) error {
 	w.doc.Subjects = appendSubject(w.doc.Subjects, s)
 	return w.full(w.doc.Subjects)
 }
 
-func (w *walker) full(list []Subject) error {
+func (w *walker) full(list []github.Account) error {
 	if len(list) > maxSubjects {
 		return tooMany()
 	}

@@ -1,6 +1,10 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/github"
+)
 
 // operationOf returns the operation that a request to the API is, nil if none
 // is known, and whether its path names somebody where the operation says.
@@ -15,7 +19,7 @@ func operationOf(req Request, path string) (op *restOperation, named bool) {
 		// GitHub has long taken POST for PATCH, and says so no more.
 		op, alias = t.find("PATCH", path, e)
 	}
-	if plain := strings.TrimRight(slashed(path), "/"); plain != path {
+	if plain := strings.TrimRight(github.Slashed(path), "/"); plain != path {
 		if other, _ := t.find(req.Method, plain, e); other != nil && (op == nil || other.guarded() && !op.guarded()) {
 			return other, false
 		}
@@ -36,13 +40,13 @@ func undisguised(path string) string {
 		return path
 	}
 	for range 3 {
-		path = unescape(path)
+		path = github.Unescape(path)
 	}
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		part, _, _ = strings.Cut(part, ";")
 		parts[i] = strings.TrimSpace(part)
 	}
-	path = strings.TrimRight(slashed(strings.Join(parts, "/")), "/")
+	path = strings.TrimRight(github.Slashed(strings.Join(parts, "/")), "/")
 	return strings.TrimSuffix(path, ".json")
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -73,7 +74,7 @@ func TestGuardedSpellings(t *testing.T) {
 					}
 					in := op.method + " " + base + spelled
 					route, err := rules.Set{JWTWrites: true}.Route(request(t, in))
-					if target := (*rules.TargetError)(nil); !errors.As(err, &target) && route.Refused != refusalOf(op.id) {
+					if target := (*github.TargetError)(nil); !errors.As(err, &target) && route.Refused != refusalOf(op.id) {
 						t.Errorf("%s: Route(%q) = %+v, %v, want a refusal", name, in, route, err)
 					}
 				}

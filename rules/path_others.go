@@ -1,5 +1,7 @@
 package rules
 
+import "ghapp-proxy/github"
+
 // pathOther is where a path names somebody besides its subject.
 type pathOther struct {
 	names naming
@@ -16,9 +18,9 @@ func othersOf(path string, subject naming, at int) (others []pathOther) {
 		at++ // its name
 	}
 	i := 0
-	for _, rest := cutSegment(path); rest != ""; {
+	for _, rest := github.CutSegment(path); rest != ""; {
 		var word string
-		word, rest = cutSegment(rest)
+		word, rest = github.CutSegment(rest)
 		if i++; i <= at {
 			continue
 		}
@@ -40,7 +42,7 @@ func othersOf(path string, subject naming, at int) (others []pathOther) {
 
 // addPathOthers adds whom the path names besides its subject; plain reports that it
 // is the operation's as it was sent.
-func (route *Route) addPathOthers(path *segments, op *restOperation, plain bool) {
+func (route *Route) addPathOthers(path *github.Path, op *restOperation, plain bool) {
 	if len(op.others) > 0 && !plain {
 		route.Unclear = true
 		return
@@ -50,19 +52,19 @@ func (route *Route) addPathOthers(path *segments, op *restOperation, plain bool)
 	}
 }
 
-func (route *Route) addPathOther(path *segments, other pathOther) {
-	name := unescape(path.at[other.at])
-	var s Subject
+func (route *Route) addPathOther(path *github.Path, other pathOther) {
+	name := github.Unescape(path.Segments[other.at])
+	var s github.Account
 	switch other.names {
 	case namesRepository:
-		s = fullName(name + "/" + unescape(path.at[other.at+1]))
+		s = github.ParseFullName(name + "/" + github.Unescape(path.Segments[other.at+1]))
 	case namesRepositoryID:
-		s.RepositoryID = decimal(name)
+		s.RepositoryID = github.ParseID(name)
 	case namesOwnersRepository:
 		s = route.ofOwner(name)
 	case namesAccount:
-		if isLogin(name) {
-			s.Owner = name
+		if github.IsLogin(name) {
+			s.Login = name
 		}
 	}
 	if !s.Named() {

@@ -1,11 +1,15 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/github"
+)
 
 // setReach fills in how far the answer to a REST request may lead, as GitHub's
 // descriptions have it; op is nil for an operation that they do not know. plain
 // reports that the path is the operation's as it was sent.
-func (route *Route) setReach(req Request, path *segments, op *restOperation, plain bool) {
+func (route *Route) setReach(req Request, path *github.Path, op *restOperation, plain bool) {
 	switch {
 	case op == nil:
 		route.Reach = unknownReach(path)
@@ -16,17 +20,17 @@ func (route *Route) setReach(req Request, path *segments, op *restOperation, pla
 	}
 	if op != nil && op.id == searchLabels && route.Reach == ReachNamed {
 		others := route.Others
-		if route.Named() {
-			others = append([]Subject{route.Subject}, others...)
+		if route.Subject.Named() {
+			others = append([]github.Account{route.Subject}, others...)
 		}
-		route.setSubjects(append([]Subject{{RepositoryID: decimal(parameter(req.Query, ofRepository))}}, others...), "search")
+		route.setSubjects(append([]github.Account{{RepositoryID: github.ParseID(parameter(req.Query, ofRepository))}}, others...), "search")
 	}
 }
 
 // unknownReach is that of an operation that is known by its structure only.
-func unknownReach(path *segments) Reach {
+func unknownReach(path *github.Path) Reach {
 	for _, first := range []string{"repos", "repositories", "orgs", "organizations", "teams"} {
-		if path.is(0, first) {
+		if path.Is(0, first) {
 			return ReachOwners
 		}
 	}
@@ -48,7 +52,7 @@ func (op *restOperation) reachOf(rawQuery string) Reach {
 	switch {
 	case isOneOf(op.id, searches...):
 		return searchReach(parameter(rawQuery, "q"))
-	case op.id == searchLabels && decimal(parameter(rawQuery, ofRepository)) > 0:
+	case op.id == searchLabels && github.ParseID(parameter(rawQuery, ofRepository)) > 0:
 		return ReachNamed
 	case op.id == listForUser && !isAbsent(rawQuery, "type") && parameter(rawQuery, "type") != "owner":
 		return ReachAny // also those that the user works on

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -72,7 +73,7 @@ func manyRepositories() string {
 // TestSearchedLabels: they are of the repository that the query names by id.
 func TestSearchedLabels(t *testing.T) {
 	route, err := rules.Classify(request(t, "GET api.github.com/search/labels?repository_id=9001&q=bug+repo:acme/widgets"))
-	if err != nil || route.Subject != (rules.Subject{RepositoryID: 9001}) || len(route.Others) != 1 || route.Source != "search" {
+	if err != nil || route.Subject != (github.Account{RepositoryID: 9001}) || len(route.Others) != 1 || route.Source != "search" {
 		t.Errorf("it is about %+v and %+v, by %q, %v", route.Subject, route.Others, route.Source, err)
 	}
 }

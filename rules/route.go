@@ -1,6 +1,9 @@
 package rules
 
-import "ghapp-proxy/answer"
+import (
+	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
+)
 
 // Credential is what a route needs in its Authorization header.
 type Credential uint8
@@ -40,10 +43,10 @@ const (
 // Request is the part of a request that decides.
 type Request struct {
 	Method string
-	Host   Host   // as decided when the connection was accepted, never from the request
-	Path   string // the request target up to "?", as sent
-	Query  string // the request target after "?", as sent
-	Client string // who speaks to the proxy, "" if that is unknown
+	Host   github.Host // as decided when the connection was accepted, never from the request
+	Path   string      // the request target up to "?", as sent
+	Query  string      // the request target after "?", as sent
+	Client string      // who speaks to the proxy, "" if that is unknown
 }
 
 // Route is a classified request.
@@ -55,9 +58,9 @@ type Route struct {
 	Scheme     Scheme
 	Form       answer.Form
 
-	Subject           // whom the request is about
-	Others  []Subject // further ones, of a search or a GraphQL document
-	Source  string    // where the subject was found: "path", "search", "graphql", "node id", ""
+	Subject github.Account   // whom the request is about
+	Others  []github.Account // further ones, of a search or a GraphQL document
+	Source  string           // where the subject was found: "path", "search", "graphql", "node id", ""
 
 	// Unclear reports that whom the request names is not all in Subject and
 	// Others: a GraphQL document or a search was not read, or not all of it.
@@ -145,14 +148,14 @@ func (set Set) Route(req Request) (Route, error) {
 // about whom the request means before it calls Decide. The error is that of
 // Route.
 func Classify(req Request) (Route, error) {
-	if err := checkPath(req.Path); err != nil {
+	if err := github.CheckPath(req.Path); err != nil {
 		return Route{}, err
 	}
-	route, err := classify(req, split(req.Path))
+	route, err := classify(req, github.SplitPath(req.Path))
 	if err != nil {
 		return Route{}, err
 	}
-	if route.Named() && route.Source == "" {
+	if route.Subject.Named() && route.Source == "" {
 		route.Source = "path"
 	}
 	if !route.GitAuth {
@@ -162,7 +165,7 @@ func Classify(req Request) (Route, error) {
 }
 
 // setSubjects fills in whom something other than the path names.
-func (route *Route) setSubjects(subjects []Subject, source string) {
+func (route *Route) setSubjects(subjects []github.Account, source string) {
 	if len(subjects) > 0 {
 		route.Subject, route.Others, route.Source = subjects[0], subjects[1:], source
 	}
@@ -180,17 +183,17 @@ func (route *Route) SetDocument(document *Document) {
 }
 
 // classify dispatches on what the host is for.
-func classify(req Request, path segments) (Route, error) {
+func classify(req Request, path github.Path) (Route, error) {
 	switch req.Host.Service {
-	case API:
+	case github.API:
 		return api(req, path)
-	case Uploads:
+	case github.Uploads:
 		return uploads(req, path)
-	case Web:
+	case github.Web:
 		return web(req, path)
-	case Raw:
+	case github.Raw:
 		return files(path, "raw")
-	case Codeload:
+	case github.Codeload:
 		return files(path, "archive")
 	default:
 		return enterpriseServer(req, path)
@@ -201,14 +204,14 @@ func classify(req Request, path segments) (Route, error) {
 //
 // Source: docs.github.com "Getting started with the REST API" for GHES, and
 // "Forming calls with GraphQL".
-func enterpriseServer(req Request, path segments) (Route, error) {
+func enterpriseServer(req Request, path github.Path) (Route, error) {
 	switch {
-	case path.is(0, "api") && path.is(1, "v3"):
-		return api(req, path.drop(2))
-	case path.is(0, "api") && path.is(1, "graphql"):
-		return api(req, path.drop(1))
-	case path.is(0, "api") && path.is(1, "uploads"):
-		return uploads(req, path.drop(2))
+	case path.Is(0, "api") && path.Is(1, "v3"):
+		return api(req, path.Drop(2))
+	case path.Is(0, "api") && path.Is(1, "graphql"):
+		return api(req, path.Drop(1))
+	case path.Is(0, "api") && path.Is(1, "uploads"):
+		return uploads(req, path.Drop(2))
 	default:
 		return web(req, path)
 	}

@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // hosts are the served hosts by name, of three instances.
-var hosts = func() map[string]rules.Host {
-	byName := map[string]rules.Host{}
-	for _, instance := range []rules.Instance{rules.GitHubCom, "ghe.example.com", "octo.ghe.com"} {
+var hosts = func() map[string]github.Host {
+	byName := map[string]github.Host{}
+	for _, instance := range []github.Instance{github.GitHubCom, "ghe.example.com", "octo.ghe.com"} {
 		for _, host := range instance.Hosts() {
 			byName[host.Name] = host
 		}
@@ -37,7 +38,7 @@ func request(t testing.TB, s string) rules.Request {
 
 func TestRoute(t *testing.T) {
 	apiRoute := func(op, owner, repo string) rules.Route {
-		return rules.Route{Operation: op, Credential: rules.Installation, Subject: rules.Subject{Owner: owner, Repo: repo}, Read: true}
+		return rules.Route{Operation: op, Credential: rules.Installation, Subject: github.Account{Login: owner, Repo: repo}, Read: true}
 	}
 	jwt := func(op, owner, repo string) rules.Route {
 		route := apiRoute(op, owner, repo)
@@ -46,7 +47,7 @@ func TestRoute(t *testing.T) {
 	}
 	git := func(op string, read bool) rules.Route {
 		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Basic, Form: answer.Text,
-			Subject: rules.Subject{Owner: "acme", Repo: "widgets"}, Read: read, GitAuth: true}
+			Subject: github.Account{Login: "acme", Repo: "widgets"}, Read: read, GitAuth: true}
 	}
 	with := func(route rules.Route, change func(*rules.Route)) rules.Route {
 		change(&route)
@@ -57,7 +58,7 @@ func TestRoute(t *testing.T) {
 	userOnly := func(r *rules.Route) { r.UserOnly = true }
 	file := func(op string) rules.Route {
 		return rules.Route{Operation: op, Credential: rules.Installation, Scheme: rules.Token, Form: answer.Text,
-			Subject: rules.Subject{Owner: "acme", Repo: "widgets"}, Read: true}
+			Subject: github.Account{Login: "acme", Repo: "widgets"}, Read: true}
 	}
 	page := rules.Route{Operation: "web", Form: answer.Text, Read: true}
 
@@ -74,8 +75,8 @@ func TestRoute(t *testing.T) {
 		"GET api.github.com/rate_limit":                  apiRoute("rate-limit/get", "", ""),
 		"GET api.github.com/apps/ci-bot":                 apiRoute("apps/get-by-slug", "", ""),
 		"GET api.github.com/installation/repositories":   apiRoute("apps/list-repos-accessible-to-installation", "", ""),
-		"GET api.github.com/enterprises/megacorp/events": with(apiRoute("api", "megacorp", ""), func(r *rules.Route) { r.Enterprise = true }),
-		"GET api.github.com/repositories/1000/issues":    with(apiRoute("issues/list-for-repo", "", ""), func(r *rules.Route) { r.RepositoryID = 1000 }),
+		"GET api.github.com/enterprises/megacorp/events": with(apiRoute("api", "megacorp", ""), func(r *rules.Route) { r.Subject.Enterprise = true }),
+		"GET api.github.com/repositories/1000/issues":    with(apiRoute("issues/list-for-repo", "", ""), func(r *rules.Route) { r.Subject.RepositoryID = 1000 }),
 		"POST api.github.com/graphql":                    with(apiRoute("graphql", "", ""), func(r *rules.Route) { r.Read = false }),
 
 		// A file, a branch and a team called "installation" are none.
@@ -92,18 +93,20 @@ func TestRoute(t *testing.T) {
 		"PURGE api.github.com/repos/acme/widgets":              with(apiRoute("api", "acme", "widgets"), write),
 		"GET api.github.com/applications/Iv1.abc/token":        apiRoute("api", "", ""),
 		"GET ghe.example.com/api/v3/marketplace_listing/plans": apiRoute("api", "", ""),
-		"GET api.github.com/repositories/1000/novelties":       with(apiRoute("api", "", ""), func(r *rules.Route) { r.RepositoryID = 1000 }),
-		"GET api.github.com/organizations/1001/novelties":      with(apiRoute("api", "", ""), func(r *rules.Route) { r.AccountID = 1001 }),
+		"GET api.github.com/repositories/1000/novelties":       with(apiRoute("api", "", ""), func(r *rules.Route) { r.Subject.RepositoryID = 1000 }),
+		"GET api.github.com/organizations/1001/novelties":      with(apiRoute("api", "", ""), func(r *rules.Route) { r.Subject.AccountID = 1001 }),
 		"GET api.github.com/user/novelties":                    apiRoute("api", "", ""),
-		"GET api.github.com/user/1002/novelties":               with(apiRoute("api", "", ""), func(r *rules.Route) { r.AccountID = 1002 }),
+		"GET api.github.com/user/1002/novelties":               with(apiRoute("api", "", ""), func(r *rules.Route) { r.Subject.AccountID = 1002 }),
 
 		// Owners stand elsewhere, too.
-		"GET api.github.com/teams/7/repos/acme/widgets":                with(apiRoute("teams/check-permissions-for-repo-legacy", "", ""), func(r *rules.Route) { r.TeamID, r.Others = 7, []rules.Subject{{Owner: "acme", Repo: "widgets"}} }),
-		"GET api.github.com/orgs/acme/teams/core/repos/o/r":            with(apiRoute("teams/check-permissions-for-repo-in-org", "acme", ""), func(r *rules.Route) { r.Others = []rules.Subject{{Owner: "o", Repo: "r"}} }),
+		"GET api.github.com/teams/7/repos/acme/widgets": with(apiRoute("teams/check-permissions-for-repo-legacy", "", ""), func(r *rules.Route) {
+			r.Subject.TeamID, r.Others = 7, []github.Account{{Login: "acme", Repo: "widgets"}}
+		}),
+		"GET api.github.com/orgs/acme/teams/core/repos/o/r":            with(apiRoute("teams/check-permissions-for-repo-in-org", "acme", ""), func(r *rules.Route) { r.Others = []github.Account{{Login: "o", Repo: "r"}} }),
 		"GET api.github.com/agents/repos/acme/widgets/tasks":           with(apiRoute("agent-tasks/list-tasks-for-repo", "acme", "widgets"), userOnly),
 		"GET api.github.com/organizations/acme/settings/billing/usage": apiRoute("billing/get-github-billing-usage-report-org", "acme", ""),
-		"GET api.github.com/organizations/1001/repos":                  with(apiRoute("repos/list-for-org", "", ""), func(r *rules.Route) { r.AccountID = 1001 }),
-		"GET api.github.com/user/1002/repos":                           with(apiRoute("repos/list-for-user", "", ""), func(r *rules.Route) { r.AccountID = 1002 }),
+		"GET api.github.com/organizations/1001/repos":                  with(apiRoute("repos/list-for-org", "", ""), func(r *rules.Route) { r.Subject.AccountID = 1001 }),
+		"GET api.github.com/user/1002/repos":                           with(apiRoute("repos/list-for-user", "", ""), func(r *rules.Route) { r.Subject.AccountID = 1002 }),
 		"GET api.github.com/user/repos":                                with(apiRoute("repos/list-for-authenticated-user", "", ""), userOnly),
 		"PUT api.github.com/user/starred/acme/widgets":                 with(apiRoute("activity/star-repo-for-authenticated-user", "acme", "widgets"), func(r *rules.Route) { r.Read, r.UserOnly = false, true }),
 		"POST api.github.com/repos/acme/template/generate":             with(apiRoute("repos/create-using-template", "acme", "template"), write),
@@ -127,8 +130,8 @@ func TestRoute(t *testing.T) {
 		"GET api.github.com/orgs/acme/installation":            jwt("apps/get-org-installation", "acme", ""),
 		"GET api.github.com/users/acme/installation":           jwt("apps/get-user-installation", "acme", ""),
 		"GET api.github.com/repos/acme/widgets/installation":   jwt("apps/get-repo-installation", "acme", "widgets"),
-		"GET api.github.com/repositories/1000/installation":    with(jwt("apps/get-repo-installation", "", ""), func(r *rules.Route) { r.RepositoryID = 1000 }),
-		"GET api.github.com/enterprises/megacorp/installation": with(jwt("apps/get-enterprise-installation", "megacorp", ""), func(r *rules.Route) { r.Enterprise = true }),
+		"GET api.github.com/repositories/1000/installation":    with(jwt("apps/get-repo-installation", "", ""), func(r *rules.Route) { r.Subject.RepositoryID = 1000 }),
+		"GET api.github.com/enterprises/megacorp/installation": with(jwt("apps/get-enterprise-installation", "megacorp", ""), func(r *rules.Route) { r.Subject.Enterprise = true }),
 		"GET api.github.com/marketplace_listing/stubbed/plans": jwt("apps/list-plans-stubbed", "", ""),
 		"GET ghe.example.com/api/v3/app":                       jwt("apps/get-authenticated", "", ""),
 		"GET api.octo.ghe.com/app":                             jwt("apps/get-authenticated", "", ""),
@@ -163,8 +166,8 @@ func TestRoute(t *testing.T) {
 		"GET raw.githubusercontent.com/acme/widgets/main/README.md":             file("raw"),
 		"GET codeload.github.com/acme/widgets/legacy.tar.gz/refs/heads/main":    file("archive"),
 		"GET raw.githubusercontent.com/robots.txt":                              {Operation: "raw", Scheme: rules.Token, Form: answer.Text, Read: true},
-		"POST uploads.github.com/repos/acme/widgets/releases/1/assets?name=a.b": {Operation: "repos/upload-release-asset", Credential: rules.Installation, Subject: rules.Subject{Owner: "acme", Repo: "widgets"}},
-		"POST ghe.example.com/api/uploads/repos/acme/widgets/releases/1/assets": {Operation: "repos/upload-release-asset", Credential: rules.Installation, Subject: rules.Subject{Owner: "acme", Repo: "widgets"}},
+		"POST uploads.github.com/repos/acme/widgets/releases/1/assets?name=a.b": {Operation: "repos/upload-release-asset", Credential: rules.Installation, Subject: github.Account{Login: "acme", Repo: "widgets"}},
+		"POST ghe.example.com/api/uploads/repos/acme/widgets/releases/1/assets": {Operation: "repos/upload-release-asset", Credential: rules.Installation, Subject: github.Account{Login: "acme", Repo: "widgets"}},
 		"GET uploads.github.com/elsewhere":                                      {Operation: "uploads", Read: true},
 	} {
 		got, err := rules.Set{}.Route(request(t, in))
@@ -172,7 +175,7 @@ func TestRoute(t *testing.T) {
 			t.Errorf("Route(%q): %v", in, err)
 			continue
 		}
-		if want.Named() {
+		if want.Subject.Named() {
 			want.Source = "path"
 		}
 		got.CloneToken, got.Reach = false, 0 // TestCloneToken and TestRESTReach look at them
@@ -249,7 +252,7 @@ func TestRouteTargetErrors(t *testing.T) {
 		"GET ghe.example.com/api//v3/app",
 	} {
 		route, err := rules.Set{}.Route(request(t, in))
-		if target := (*rules.TargetError)(nil); !errors.As(err, &target) {
+		if target := (*github.TargetError)(nil); !errors.As(err, &target) {
 			t.Errorf("Route(%q) = %+v, %v, want a *TargetError", in, route, err)
 		}
 	}
@@ -265,7 +268,7 @@ func TestRouteKeepsOddTargets(t *testing.T) {
 		"GET api.github.com/repos/acme/widgets/contents/.github",
 		"GET api.github.com/repos/acme/widgets/contents/a%5cb",
 	} {
-		if route, err := (rules.Set{}).Route(request(t, in)); err != nil || route.Owner != "acme" || route.Repo != "widgets" {
+		if route, err := (rules.Set{}).Route(request(t, in)); err != nil || route.Subject.Login != "acme" || route.Subject.Repo != "widgets" {
 			t.Errorf("Route(%q) = %+v, %v, want acme/widgets", in, route, err)
 		}
 	}
@@ -284,11 +287,11 @@ func FuzzRoute(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if strings.ContainsAny(route.Owner+route.Repo, "/\\\x00\r\n") {
-			t.Errorf("owner %q, repository %q", route.Owner, route.Repo)
+		if strings.ContainsAny(route.Subject.Login+route.Subject.Repo, "/\\\x00\r\n") {
+			t.Errorf("owner %q, repository %q", route.Subject.Login, route.Subject.Repo)
 		}
-		if route.Owner == "." || route.Owner == ".." || route.Repo == "." || route.Repo == ".." {
-			t.Errorf("dot name: %q/%q", route.Owner, route.Repo)
+		if route.Subject.Login == "." || route.Subject.Login == ".." || route.Subject.Repo == "." || route.Subject.Repo == ".." {
+			t.Errorf("dot name: %q/%q", route.Subject.Login, route.Subject.Repo)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 )
 
 // Rule is one rule of the user's own. It matches a request that meets all of
@@ -180,7 +181,7 @@ func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 	case route.Reach == ReachNamed:
 		return false
 	case r.Deny != "" && !matches:
-		anybody := route.Reach == ReachAny || !route.Named()
+		anybody := route.Reach == ReachAny || !route.Subject.Named()
 		return r.looksAtSubjects() && anybody || len(r.Repositories) > 0 && r.isReached(route)
 	case r.Deny == "" && matches:
 		confined := len(r.Narrow.Repositories) > 0 || len(r.Narrow.RepositoryIDs) > 0
@@ -195,8 +196,8 @@ func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || 
 // isReached reports whether the rule is about repositories of an owner whom the
 // request names.
 func (r *Rule) isReached(route *Route) bool {
-	reached := func(s Subject) bool {
-		s = s.lenient()
+	reached := func(s github.Account) bool {
+		s = lenient(s)
 		owner := func(g Glob) bool { return g.MatchOwner(&s) }
 		part := func(g Glob) bool { return g.MatchOwnerPart(&s) }
 		return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) && slices.ContainsFunc(r.Repositories, part)
@@ -284,7 +285,7 @@ func (route *Route) isUnclear() bool {
 	return route.Unclear || isNameless(route.Subject) || slices.ContainsFunc(route.Others, isNameless)
 }
 
-func isNameless(s Subject) bool { return s.Named() && s.Owner == "" }
+func isNameless(s github.Account) bool { return s.Named() && s.Login == "" }
 
 // has reports whether a condition is met: it is empty, or lists the value.
 func has(condition []string, value string) bool {
@@ -311,16 +312,16 @@ func (r *Rule) matchesSubjects(route *Route) bool {
 
 // matchesSubject reports whether one subject matches, for a rule that denies in any
 // reading of its names.
-func (r *Rule) matchesSubject(s *Subject) bool {
+func (r *Rule) matchesSubject(s *github.Account) bool {
 	matches := r.matchesNames(s)
 	if r.Deny == "" || matches {
 		return matches
 	}
-	lenient := s.lenient()
-	return lenient != *s && r.matchesNames(&lenient)
+	loose := lenient(*s)
+	return loose != *s && r.matchesNames(&loose)
 }
 
-func (r *Rule) matchesNames(s *Subject) bool {
+func (r *Rule) matchesNames(s *github.Account) bool {
 	owner := func(g Glob) bool { return g.MatchOwner(s) }
 	repo := func(g Glob) bool { return g.MatchRepository(s) }
 	return (len(r.Owners) == 0 || slices.ContainsFunc(r.Owners, owner)) &&

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // RuleFault is a rule, or an operation in one, that can never match.
@@ -56,18 +58,18 @@ func (r *Rule) futile(earlier []Rule) string {
 
 // services tells which services have the operations that are known by their
 // structure rather than from GitHub's descriptions, besides those of a GHES.
-var services = map[string][]Service{
-	"web":              {Web},
-	"info/refs":        {Web},
-	"git-upload-pack":  {Web},
-	"git-receive-pack": {Web},
-	"lfs":              {Web},
-	"archive":          {Web, Codeload},
-	"raw":              {Raw},
-	"uploads":          {Uploads},
-	"graphql":          {API},
-	"app":              {API},
-	"api":              {API},
+var services = map[string][]github.Service{
+	"web":              {github.Web},
+	"info/refs":        {github.Web},
+	"git-upload-pack":  {github.Web},
+	"git-receive-pack": {github.Web},
+	"lfs":              {github.Web},
+	"archive":          {github.Web, github.Codeload},
+	"raw":              {github.Raw},
+	"uploads":          {github.Uploads},
+	"graphql":          {github.API},
+	"app":              {github.API},
+	"api":              {github.API},
 }
 
 // IsOperation reports whether a rule may name an operation: KnownOperation, or
@@ -97,24 +99,24 @@ func (r *Rule) meetsHosts() bool {
 	}
 	return slices.ContainsFunc(r.Hosts, func(host string) bool {
 		service := serviceOf(host)
-		return service == GHES || slices.ContainsFunc(r.Operations, func(op string) bool {
+		return service == github.GHES || slices.ContainsFunc(r.Operations, func(op string) bool {
 			if at := services[op]; at != nil {
 				return slices.Contains(at, service)
 			}
 			if isGraphQLField(op) {
-				return service == API
+				return service == github.API
 			}
-			return service == API || service == Uploads
+			return service == github.API || service == github.Uploads
 		})
 	})
 }
 
 // serviceOf tells what a served host is for by its name.
-func serviceOf(name string) Service {
-	instance := GitHubCom
+func serviceOf(name string) github.Service {
+	instance := github.GitHubCom
 	for _, prefix := range []string{"", "api.", "uploads."} {
-		if web := strings.TrimPrefix(name, prefix); isDataResidency(web) {
-			instance = Instance(web)
+		if web := strings.TrimPrefix(name, prefix); github.IsDataResidency(web) {
+			instance = github.Instance(web)
 		}
 	}
 	for _, host := range instance.Hosts() {
@@ -122,7 +124,7 @@ func serviceOf(name string) Service {
 			return host.Service
 		}
 	}
-	return GHES
+	return github.GHES
 }
 
 // covers reports whether r matches every request that other matches. It may

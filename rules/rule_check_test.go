@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -110,7 +111,7 @@ func TestCheckIsSound(t *testing.T) {
 		"host:api.github.com", "host:github.com", "op:graphql", "client:a"}
 	var routes []rules.Route
 	var reqs []rules.Request
-	add := func(req rules.Request, subjects ...rules.Subject) {
+	add := func(req rules.Request, subjects ...github.Account) {
 		route, err := rules.Classify(req)
 		if err != nil {
 			t.Fatal(err)
@@ -127,8 +128,8 @@ func TestCheckIsSound(t *testing.T) {
 	}
 	graphql := request(t, "POST api.github.com/graphql")
 	add(graphql)
-	add(graphql, rules.Subject{Owner: "acme", Repo: "w"}, rules.Subject{Owner: "octo", Repo: "w"})
-	add(graphql, rules.Subject{Owner: "acme", Repo: "w"}, rules.Subject{Owner: "acme"})
+	add(graphql, github.Account{Login: "acme", Repo: "w"}, github.Account{Login: "octo", Repo: "w"})
+	add(graphql, github.Account{Login: "acme", Repo: "w"}, github.Account{Login: "acme"})
 
 	shadowed := 0
 	for _, pair := range pairs(t, conditions) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 )
 
 // Paths are the ways in which a server may read the path of a request, for
@@ -58,27 +59,27 @@ func (p *Paths) byName(path string, route *Route) string {
 
 // alias reports whether a path is by id, and returns what it begins with by
 // name, "" if that is not known, and what follows.
-func alias(path string, s *Subject) (head string, rest nameless, ok bool) {
+func alias(path string, s *github.Account) (head string, rest nameless, ok bool) {
 	first, tail, _ := cut(path)
 	id, tail, more := cut(tail)
 	if !more || !isNumber(id) {
 		return "", nameless{}, false
 	}
 	switch {
-	case same(first, "repositories"):
+	case github.SameSegment(first, "repositories"):
 		rest = nameless{"repos", 2, tail}
 		if s.Repo != "" {
-			head = "/repos/" + s.Owner + "/" + s.Repo
+			head = "/repos/" + s.Login + "/" + s.Repo
 		}
-	case same(first, "organizations"):
+	case github.SameSegment(first, "organizations"):
 		rest = nameless{"orgs", 1, tail}
-		if s.Owner != "" {
-			head = "/orgs/" + s.Owner
+		if s.Login != "" {
+			head = "/orgs/" + s.Login
 		}
-	case same(first, "user"):
+	case github.SameSegment(first, "user"):
 		rest = nameless{"users", 1, tail}
-		if s.Owner != "" {
-			head = "/users/" + s.Owner
+		if s.Login != "" {
+			head = "/users/" + s.Login
 		}
 	default:
 		return "", nameless{}, false
@@ -106,7 +107,7 @@ func (p Pattern) mayMatch(n nameless) bool {
 		return p.rest
 	}
 	rest := Pattern{parts: p.parts[1+n.names:], rest: p.rest}
-	for _, tail := range []string{n.tail, slashed(n.tail), undisguised(n.tail)} {
+	for _, tail := range []string{n.tail, github.Slashed(n.tail), undisguised(n.tail)} {
 		if rest.match(tail) {
 			return true
 		}

@@ -3,15 +3,16 @@ package rules_test
 import (
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
 func TestPaths(t *testing.T) {
-	widgets := &rules.Subject{Owner: "acme", Repo: "widgets"}
-	acme := &rules.Subject{Owner: "acme"}
+	widgets := &github.Account{Login: "acme", Repo: "widgets"}
+	acme := &github.Account{Login: "acme"}
 	for _, test := range []struct {
 		path, pattern      string
-		named              *rules.Subject // as the caller found it
+		named              *github.Account // as the caller found it
 		any, all, nameless bool
 	}{
 		{path: "/repos/acme/widgets/hooks", pattern: "/repos/*/*/hooks", any: true, all: true},
@@ -40,7 +41,7 @@ func TestPaths(t *testing.T) {
 		{path: "/user/repos", pattern: "/user/repos", any: true, all: true},
 		{path: "/teams/7/members", pattern: "/teams/*/members", any: true, all: true},
 	} {
-		req := rules.Request{Method: "GET", Host: rules.GitHubCom.Hosts()[1], Path: test.path}
+		req := rules.Request{Method: "GET", Host: github.GitHubCom.Hosts()[1], Path: test.path}
 		route, err := rules.Classify(req)
 		if err != nil {
 			t.Fatalf("Classify(%q) = %v", test.path, err)
@@ -59,7 +60,7 @@ func TestPaths(t *testing.T) {
 		}
 	}
 	// On the web host the owner may be called "user" and the repository be a number.
-	req := rules.Request{Method: "GET", Host: rules.GitHubCom.Hosts()[0], Path: "/user/7.git/info/refs", Query: "service=git-upload-pack"}
+	req := rules.Request{Method: "GET", Host: github.GitHubCom.Hosts()[0], Path: "/user/7.git/info/refs", Query: "service=git-upload-pack"}
 	route, err := rules.Classify(req)
 	if err != nil {
 		t.Fatal(err)
@@ -74,8 +75,8 @@ func TestPaths(t *testing.T) {
 }
 
 func TestGlobMatch(t *testing.T) {
-	widgets := &rules.Subject{Owner: "Acme", Repo: "widgets"}
-	enterprise := &rules.Subject{Owner: "acme", Enterprise: true}
+	widgets := &github.Account{Login: "Acme", Repo: "widgets"}
+	enterprise := &github.Account{Login: "acme", Enterprise: true}
 	for _, test := range []struct {
 		what      string
 		got, want bool
@@ -89,7 +90,7 @@ func TestGlobMatch(t *testing.T) {
 		{"*/docs owner part", rules.Glob("*/docs").MatchOwnerPart(widgets), true},
 		{"octo/docs owner part", rules.Glob("octo/docs").MatchOwnerPart(widgets), false},
 		{"acme/docs owner part of the enterprise", rules.Glob("acme/docs").MatchOwnerPart(enterprise), false},
-		{"nobody", rules.Glob("*/*").MatchOwnerPart(&rules.Subject{RepositoryID: 1}), false},
+		{"nobody", rules.Glob("*/*").MatchOwnerPart(&github.Account{RepositoryID: 1}), false},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s = %v, want %v", test.what, test.got, test.want)

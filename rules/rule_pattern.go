@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 )
 
 // Pattern matches paths by whole segments: a word matches itself, whatever its
@@ -40,7 +41,7 @@ func ParsePattern(s string) (Pattern, error) {
 	case strings.ContainsAny(s, "?#"):
 		return Pattern{}, errors.New("a path ends before the ? or #")
 	}
-	if err := checkPath(s); err != nil {
+	if err := github.CheckPath(s); err != nil {
 		return Pattern{}, err
 	}
 	p := Pattern{text: s}
@@ -75,7 +76,7 @@ func (p *Pattern) add(segment string) error {
 	case segment[0] == ':':
 		return fmt.Errorf("write {%s} for any segment", segment[1:])
 	default:
-		word := unescape(segment)
+		word := github.Unescape(segment)
 		if len(p.parts) == 1 && strings.HasSuffix(word, ".git") {
 			word = gitRepository(word) // as readPath has it
 		}
@@ -104,7 +105,7 @@ func (p *Pattern) isWord(i int, word string) bool {
 func (p *Pattern) match(path string) bool {
 	for _, part := range p.parts {
 		segment, rest, ok := cut(path)
-		if !ok || !part.any && !same(segment, part.word) {
+		if !ok || !part.any && !github.SameSegment(segment, part.word) {
 			return false
 		}
 		path = rest
@@ -126,29 +127,20 @@ func cut(path string) (segment, rest string, ok bool) {
 	return segment, "", true
 }
 
-// same reports whether a segment, as sent, is the word, whatever its escaping
-// and case.
-func same(segment, word string) bool {
-	if strings.IndexByte(segment, '%') >= 0 {
-		segment = unescape(segment)
-	}
-	return strings.EqualFold(segment, word)
-}
-
 // readings are the ways to read a path. The second is "" if there is but one.
 type readings [2]string
 
 // readPath returns the path of a request as patterns see it.
 func readPath(req Request, route *Route) readings {
 	path := req.Path
-	if req.Host.Service == GHES {
+	if req.Host.Service == github.GHES {
 		path = withoutBase(path)
 	}
-	web := req.Host.Service == Web || req.Host.Service == GHES
-	if web && route.Form != answer.JSON && route.Repo != "" {
-		path = withoutGit(path, route.Repo)
+	web := req.Host.Service == github.Web || req.Host.Service == github.GHES
+	if web && route.Form != answer.JSON && route.Subject.Repo != "" {
+		path = withoutGit(path, route.Subject.Repo)
 	}
-	if plain := slashed(path); plain != path {
+	if plain := github.Slashed(path); plain != path {
 		return readings{path, plain}
 	}
 	return readings{path}
@@ -169,11 +161,11 @@ func withoutBase(path string) string {
 	first, rest, _ := cut(path)
 	second, tail, ok := cut(rest)
 	switch {
-	case !ok || !same(first, "api"):
+	case !ok || !github.SameSegment(first, "api"):
 		return path
-	case same(second, "v3"), same(second, "uploads"):
+	case github.SameSegment(second, "v3"), github.SameSegment(second, "uploads"):
 		return tail
-	case same(second, "graphql"):
+	case github.SameSegment(second, "graphql"):
 		return rest
 	}
 	return path
@@ -189,37 +181,10 @@ func withoutGit(path, repo string) string {
 	return "/" + owner + "/" + repo + tail
 }
 
-// slashed turns escaped slashes and backslashes into slashes, and several
-// slashes into one. It returns path itself if there are none.
-func slashed(path string) string {
-	if strings.IndexByte(path, '%') < 0 && !strings.Contains(path, "//") {
-		return path
-	}
-	out := make([]byte, 0, len(path))
-	for i := 0; i < len(path); {
-		width := separatorAt(path, i)
-		switch {
-		case width == 0:
-			out = append(out, path[i])
-			i++
-			continue
-		case len(out) == 0 || out[len(out)-1] != '/':
-			out = append(out, '/')
-		}
-		i += width
-	}
-	return string(out)
-}
-
 // Glob matches owners or repositories without regard to case; "*" stands for
 // any number of characters except the slash. Make one with ParseOwnerGlob or
 // ParseRepositoryGlob.
 type Glob string
-
-// isNameByte reports whether c may stand in a login or a repository's name.
-func isNameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
-}
 
 // enterprises precedes the slug of an enterprise, whose name says nothing
 // about an account of the same name.
@@ -249,7 +214,7 @@ func ParseRepositoryGlob(s string) (Glob, error) {
 // isGlob reports whether s could be a name with stars.
 func isGlob(s string) bool {
 	for _, c := range []byte(s) {
-		if !isNameByte(c) && c != '*' {
+		if !github.IsNameByte(c) && c != '*' {
 			return false
 		}
 	}
@@ -258,22 +223,22 @@ func isGlob(s string) bool {
 
 // MatchOwner reports whether g, a glob for owners, names the account or the
 // enterprise of s.
-func (g Glob) MatchOwner(s *Subject) bool {
+func (g Glob) MatchOwner(s *github.Account) bool {
 	pattern, enterprise := strings.CutPrefix(string(g), enterprises)
-	return s.Owner != "" && s.Enterprise == enterprise && matchStars(pattern, s.Owner)
+	return s.Login != "" && s.Enterprise == enterprise && matchStars(pattern, s.Login)
 }
 
 // MatchRepository reports whether g, a glob for repositories, names that of s.
-func (g Glob) MatchRepository(s *Subject) bool {
+func (g Glob) MatchRepository(s *github.Account) bool {
 	owner, repo, _ := strings.Cut(string(g), "/")
-	return s.Repo != "" && !s.Enterprise && matchStars(owner, s.Owner) && matchStars(repo, s.Repo)
+	return s.Repo != "" && !s.Enterprise && matchStars(owner, s.Login) && matchStars(repo, s.Repo)
 }
 
 // MatchOwnerPart reports whether g, a glob for repositories, names any of the
 // account of s.
-func (g Glob) MatchOwnerPart(s *Subject) bool {
+func (g Glob) MatchOwnerPart(s *github.Account) bool {
 	owner, _, _ := strings.Cut(string(g), "/")
-	return s.Owner != "" && !s.Enterprise && matchStars(owner, s.Owner)
+	return s.Login != "" && !s.Enterprise && matchStars(owner, s.Login)
 }
 
 // covers reports whether g matches all that other does. A star of other is

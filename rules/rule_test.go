@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -240,28 +241,28 @@ func TestDecide(t *testing.T) {
 // TestDecideSubjects decides about requests for several owners: a search or a
 // GraphQL document.
 func TestDecideSubjects(t *testing.T) {
-	acme, octo := rules.Subject{Owner: "acme", Repo: "w"}, rules.Subject{Owner: "octo"}
-	byID, nobody := rules.Subject{RepositoryID: 7}, rules.Subject{}
+	acme, octo := github.Account{Login: "acme", Repo: "w"}, github.Account{Login: "octo"}
+	byID, nobody := github.Account{RepositoryID: 7}, github.Account{}
 	for _, test := range []struct {
 		rule     string
-		subjects []rules.Subject
+		subjects []github.Account
 		want     bool
 	}{
-		{"deny owner:acme", []rules.Subject{acme}, true},
-		{"deny owner:acme", []rules.Subject{octo, acme}, true},
-		{"deny owner:acme", []rules.Subject{nobody, byID, acme}, true},
-		{"deny owner:acme", []rules.Subject{octo, octo}, false},
-		{"deny owner:acme", []rules.Subject{byID}, true}, // whose, is not known here
-		{"deny owner:*", []rules.Subject{nobody}, false},
-		{"deny repo:*/w", []rules.Subject{octo, acme}, true},
-		{"deny repo:octo/*", []rules.Subject{octo, acme}, false},
-		{"installation owner:acme", []rules.Subject{acme, acme}, true},
-		{"installation owner:acme", []rules.Subject{acme, octo}, false},
-		{"installation owner:acme", []rules.Subject{octo, acme}, false},
-		{"installation owner:acme", []rules.Subject{acme, byID}, true}, // and refused, for the same reason
-		{"installation owner:*", []rules.Subject{nobody, acme}, false},
-		{"installation owner:acme owner:octo", []rules.Subject{acme, octo}, true},
-		{"installation repo:acme/w", []rules.Subject{acme, octo}, false},
+		{"deny owner:acme", []github.Account{acme}, true},
+		{"deny owner:acme", []github.Account{octo, acme}, true},
+		{"deny owner:acme", []github.Account{nobody, byID, acme}, true},
+		{"deny owner:acme", []github.Account{octo, octo}, false},
+		{"deny owner:acme", []github.Account{byID}, true}, // whose, is not known here
+		{"deny owner:*", []github.Account{nobody}, false},
+		{"deny repo:*/w", []github.Account{octo, acme}, true},
+		{"deny repo:octo/*", []github.Account{octo, acme}, false},
+		{"installation owner:acme", []github.Account{acme, acme}, true},
+		{"installation owner:acme", []github.Account{acme, octo}, false},
+		{"installation owner:acme", []github.Account{octo, acme}, false},
+		{"installation owner:acme", []github.Account{acme, byID}, true}, // and refused, for the same reason
+		{"installation owner:*", []github.Account{nobody, acme}, false},
+		{"installation owner:acme owner:octo", []github.Account{acme, octo}, true},
+		{"installation repo:acme/w", []github.Account{acme, octo}, false},
 	} {
 		req := request(t, "POST api.github.com/graphql")
 		route, err := rules.Classify(req)

@@ -1,11 +1,15 @@
 package rules
 
-import "strings"
+import (
+	"strings"
+
+	"ghapp-proxy/github"
+)
 
 // searchSubjects says whom the qualifiers of a REST search name. rawQuery is
 // the request target after "?", as sent. What a server makes of several q
 // parameters is its own business: they name nobody.
-func searchSubjects(rawQuery string) []Subject {
+func searchSubjects(rawQuery string) []github.Account {
 	var text string
 	found := false
 	for pair := range strings.SplitSeq(rawQuery, "&") {
@@ -38,7 +42,7 @@ func isSearchRead(rawQuery string) bool {
 // unescapeForm decodes a name or value of a query string
 // (https://url.spec.whatwg.org/#urlencoded-parsing).
 func unescapeForm(s string) string {
-	return unescape(strings.ReplaceAll(s, "+", " "))
+	return github.Unescape(strings.ReplaceAll(s, "+", " "))
 }
 
 // maxSearch is how long a search may be, in bytes, to be read. GitHub allows
@@ -58,11 +62,11 @@ const maxSearch = 8192
 // Sources: docs.github.com "Understanding the search syntax", "Searching
 // issues and pull requests" and "Filtering and searching issues and pull
 // requests" (parentheses and operators).
-func qualifierSubjects(text string) []Subject {
+func qualifierSubjects(text string) []github.Account {
 	if len(text) > maxSearch {
 		return nil
 	}
-	var found []Subject
+	var found []github.Account
 	scan := searchScanner{text: text}
 	for scan.next() {
 		if scan.negated {
@@ -78,21 +82,21 @@ func qualifierSubjects(text string) []Subject {
 }
 
 // qualified returns whom a single term names.
-func qualified(term string) Subject {
+func qualified(term string) github.Account {
 	name, value, ok := strings.Cut(term, ":")
 	if !ok {
-		return Subject{}
+		return github.Account{}
 	}
 	value = unquote(value)
 	switch {
 	case strings.EqualFold(name, "repo"):
-		return fullName(value)
+		return github.ParseFullName(value)
 	case strings.EqualFold(name, "org"), strings.EqualFold(name, "user"):
-		if isLogin(value) {
-			return Subject{Owner: value}
+		if github.IsLogin(value) {
+			return github.Account{Login: value}
 		}
 	}
-	return Subject{}
+	return github.Account{}
 }
 
 // unquote strips the quotes off a value that is quoted as a whole. A value

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"ghapp-proxy/github"
 )
 
 // searchReach tells how far the results of a search may be from whom its
@@ -63,13 +65,13 @@ var scopes = []string{"repo", "org", "user", "owner", "enterprise"}
 
 // scopeOf returns whom a term confines a search to, nobody if that cannot be told,
 // and whether it is one that does.
-func scopeOf(term string) (s Subject, scoping bool) {
+func scopeOf(term string) (s github.Account, scoping bool) {
 	name, _, ok := strings.Cut(term, ":")
 	switch {
 	case !ok || !isOneOf(name, scopes...):
-		return Subject{}, false
+		return github.Account{}, false
 	case name != strings.ToLower(name):
-		return Subject{}, true // for servers that mind the case it is text
+		return github.Account{}, true // for servers that mind the case it is text
 	}
 	return qualified(term), true
 }

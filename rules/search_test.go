@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"ghapp-proxy/github"
 )
 
 func TestQualifierSubjects(t *testing.T) {
@@ -118,7 +120,7 @@ func FuzzSearch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		direct := qualifierSubjects(text)
 		for _, s := range append(searchSubjects(text), direct...) {
-			if !isLogin(s.Owner) || s.Repo != "" && !isRepositoryName(s.Repo) || s.Enterprise || s.RepositoryID != 0 {
+			if !github.IsLogin(s.Login) || s.Repo != "" && !github.IsRepositoryName(s.Repo) || s.Enterprise || s.RepositoryID != 0 {
 				t.Errorf("%q names %+v", text, s)
 			}
 		}

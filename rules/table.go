@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"strings"
 	"sync"
+
+	"ghapp-proxy/github"
 )
 
 //go:generate go run gen/main.go gen/reach.go gen/bodies.go
@@ -23,8 +25,8 @@ const (
 )
 
 // editionsOf returns the editions whose operations a host may serve.
-func editionsOf(host Host) editions {
-	if host.Service == GHES {
+func editionsOf(host github.Host) editions {
+	if host.Service == github.GHES {
 		return server
 	}
 	return dotcom | cloud
@@ -121,7 +123,7 @@ func (t *operationTable) add(line string) {
 	at := t.root
 	for path != "/" && path != "" {
 		var word string
-		word, path = cutSegment(path)
+		word, path = github.CutSegment(path)
 		at = at.child(word)
 	}
 	at.ops[methodIndex(method)] = op
@@ -157,10 +159,10 @@ func (op *restOperation) flag(flag string) {
 // organization, and of /teams/{team_id}/repos/{owner}/{repo} the team, whose
 // organization's installation is the one that may see it.
 func namingOf(path string) (naming, int) {
-	first, rest := cutSegment(path)
+	first, rest := github.CutSegment(path)
 	for i := 1; rest != ""; i++ {
 		var word string
-		word, rest = cutSegment(rest)
+		word, rest = github.CutSegment(rest)
 		switch word {
 		case "{owner}", "{template_owner}":
 			return namesRepository, i

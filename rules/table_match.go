@@ -3,6 +3,8 @@ package rules
 import (
 	"bytes"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // pathNode is a place in the tree of path patterns. Its children are tried in
@@ -121,8 +123,8 @@ func (t *operationTable) lookup(path string, q query) (op *restOperation, alias 
 	if op = t.root.match(path, q); op != nil {
 		return op, false
 	}
-	first, rest := cutSegment(path)
-	id, rest := cutSegment(rest)
+	first, rest := github.CutSegment(path)
+	id, rest := github.CutSegment(rest)
 	switch {
 	case id == "":
 		return nil, false
@@ -163,7 +165,7 @@ func (n *pathNode) match(path string, q query) *restOperation {
 	if path == "" {
 		return n.end(q)
 	}
-	segment, rest := cutSegment(path)
+	segment, rest := github.CutSegment(path)
 	if next := n.literal(segment); next != nil {
 		if op := next.match(rest, q); op != nil {
 			return op
@@ -246,7 +248,7 @@ func fold(buf *[maxWord]byte, segment string) int {
 		if size == len(buf) {
 			return -1
 		}
-		c, width := byteAt(segment, i)
+		c, width := github.ByteAt(segment, i)
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
@@ -276,21 +278,11 @@ func foldLetters(buf *[maxWord]byte, size int) int {
 	return len(s)
 }
 
-// byteAt returns the byte that stands at i, unescaped, and how many it takes.
-func byteAt(s string, i int) (c byte, width int) {
-	if s[i] == '%' && i+2 < len(s) {
-		if high, low := hex(s[i+1]), hex(s[i+2]); high >= 0 && low >= 0 {
-			return byte(high<<4 | low), 3
-		}
-	}
-	return s[i], 1
-}
-
 // isRange reports whether a segment has the form {base}...{head}.
 func isRange(segment string) bool {
 	length, dots := 0, 0 // of what was read, and of the dots at its end
 	for i := 0; i < len(segment); length++ {
-		c, width := byteAt(segment, i)
+		c, width := github.ByteAt(segment, i)
 		i += width
 		if c != '.' {
 			dots = 0
@@ -304,7 +296,7 @@ func isRange(segment string) bool {
 // isNumber reports whether a segment is a decimal number.
 func isNumber(segment string) bool {
 	for i := 0; i < len(segment); {
-		c, width := byteAt(segment, i)
+		c, width := github.ByteAt(segment, i)
 		if c < '0' || c > '9' {
 			return false
 		}

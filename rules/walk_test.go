@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 
 	"github.com/google/go-cmp/cmp"
@@ -169,7 +170,7 @@ func checkWalk(t *testing.T, in string, want *described, path string) {
 	if route.HandsOut != handsOutIDs[want.id] {
 		t.Errorf("Route(%q) hands out: %v", in, route.HandsOut)
 	}
-	if want := map[bool]string{true: "path", false: ""}[route.Named()]; route.Source != want {
+	if want := map[bool]string{true: "path", false: ""}[route.Subject.Named()]; route.Source != want {
 		t.Errorf("Route(%q) found the subject in %q, want %q", in, route.Source, want)
 	}
 }
@@ -196,35 +197,35 @@ func refusalOf(id string) rules.Refusal {
 	return ""
 }
 
-func describe(s rules.Subject) string {
-	return fmt.Sprintf("%s/%s %v %d %d %d", s.Owner, s.Repo, s.Enterprise, s.RepositoryID, s.AccountID, s.TeamID)
+func describe(s github.Account) string {
+	return fmt.Sprintf("%s/%s %v %d %d %d", s.Login, s.Repo, s.Enterprise, s.RepositoryID, s.AccountID, s.TeamID)
 }
 
 // subjectOf reads whom a path is about by the names of the parameters.
 func subjectOf(op *described, path string) string {
-	var s rules.Subject
+	var s github.Account
 	got := plain(segmentsOf(path))
 	number := func(text string) int64 { n, _ := strconv.ParseInt(text, 10, 64); return n }
 	for i, segment := range op.pattern {
 		first := i == 1 && len(op.pattern) > 1
 		switch {
 		case segment == "{owner}" || segment == "{template_owner}":
-			s.Owner, s.Repo = got[i], got[i+1]
+			s.Login, s.Repo = got[i], got[i+1]
 		case first && op.pattern[0] == "organizations" && number(got[i]) > 0:
 			s.AccountID = number(got[i])
 		case segment == "{org}", segment == "{organization_id}":
-			s.Owner = got[i]
+			s.Login = got[i]
 		case segment == "{enterprise}":
-			s.Owner, s.Enterprise = got[i], true
+			s.Login, s.Enterprise = got[i], true
 		case first && segment == "{username}" && op.pattern[0] == "users":
-			s.Owner = got[i]
+			s.Login = got[i]
 		case first && op.pattern[0] == "teams":
 			s.TeamID = number(got[i])
 		case first && op.pattern[0] == "user" && segment[0] == '{',
 			first && segment == "{user_id}" && number(got[i]) > 0:
 			s.AccountID = number(got[i])
 		case first && segment == "{user_id}" && op.pattern[0] == "users":
-			s.Owner = got[i]
+			s.Login = got[i]
 		default:
 			continue
 		}
@@ -241,7 +242,7 @@ func TestWalkAliases(t *testing.T) {
 		at := service[op.edition]
 		for _, path := range paths(op) {
 			segments := segmentsOf(path)
-			want := rules.Subject{}
+			want := github.Account{}
 			switch {
 			case len(segments) > 2 && op.pattern[0] == "repos":
 				path = "/repositories/1000"

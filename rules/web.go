@@ -4,38 +4,39 @@ import (
 	"strings"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/github"
 )
 
 // web classifies a path of the web host: git, LFS and archives take an
 // installation token, pages take nothing.
-func web(req Request, path segments) (Route, error) {
-	if err := path.checkLeading(2); err != nil {
+func web(req Request, path github.Path) (Route, error) {
+	if err := path.CheckLeading(2); err != nil {
 		return Route{}, err
 	}
 	route := Route{Operation: "web", Form: answer.Text}
-	if path.n < 3 {
+	if path.N < 3 {
 		return route, nil
 	}
 	get := req.Method == "GET" || req.Method == "HEAD"
 	switch {
-	case path.n == 4 && path.is(2, "info") && path.is(3, "refs"):
+	case path.N == 4 && path.Is(2, "info") && path.Is(3, "refs"):
 		// A push begins with a GET as well.
 		route.git("info/refs", get && hasParam(req.Query, "service=git-upload-pack"))
-	case path.n == 3 && path.is(2, "git-upload-pack"):
+	case path.N == 3 && path.Is(2, "git-upload-pack"):
 		route.git("git-upload-pack", true)
-	case path.n == 3 && path.is(2, "git-receive-pack"):
+	case path.N == 3 && path.Is(2, "git-receive-pack"):
 		route.git("git-receive-pack", false)
-	case path.is(2, "info") && path.is(3, "lfs"):
-		batch := path.n == 6 && path.is(4, "objects") && path.is(5, "batch")
+	case path.Is(2, "info") && path.Is(3, "lfs"):
+		batch := path.N == 6 && path.Is(4, "objects") && path.Is(5, "batch")
 		route.git("lfs", get || batch)
 		route.Form = answer.LFS
-	case path.is(2, "archive"), path.is(2, "tarball"), path.is(2, "zipball"):
+	case path.Is(2, "archive"), path.Is(2, "tarball"), path.Is(2, "zipball"):
 		route.Operation, route.Credential, route.Scheme = "archive", Installation, Token
 	default:
 		return route, nil
 	}
-	route.setRepository(path.at[0], path.at[1])
-	route.Repo = gitRepository(route.Repo)
+	route.setRepository(path.Segments[0], path.Segments[1])
+	route.Subject.Repo = gitRepository(route.Subject.Repo)
 	return route, nil
 }
 
@@ -52,14 +53,14 @@ func gitRepository(name string) string {
 }
 
 // files classifies a path of raw.githubusercontent.com or codeload.github.com.
-func files(path segments, operation string) (Route, error) {
-	if err := path.checkLeading(2); err != nil {
+func files(path github.Path, operation string) (Route, error) {
+	if err := path.CheckLeading(2); err != nil {
 		return Route{}, err
 	}
 	route := Route{Operation: operation, Scheme: Token, Form: answer.Text}
-	if path.n > 2 {
+	if path.N > 2 {
 		route.Credential = Installation
-		route.setRepository(path.at[0], path.at[1])
+		route.setRepository(path.Segments[0], path.Segments[1])
 	}
 	return route, nil
 }

@@ -1,4 +1,4 @@
-package rules
+package github
 
 import (
 	"encoding/base64"
@@ -9,33 +9,14 @@ import (
 // the branch, of which git allows 255 bytes.
 const maxNodeID = 512
 
-// NodeID says whom a global node id names: the repository that the thing is
-// in, or is, or the account that it belongs to. The second value is false for
-// ids that name neither, or that this package does not know.
-//
-// GitHub calls node ids opaque and promises none of this ("Using global node
-// IDs"): the answer is a hint, to be confirmed by looking the id up. Only one
-// spelling of an id is accepted, the one that GitHub issues: padded standard
-// base64 for the legacy format, unpadded base64url and the shortest
-// MessagePack integers for the new one.
-//
-//	R_kgDOHrjtbQ                          repository 515435885
-//	I_kwDOHrjtbc5OBUYo                    repository 515435885 (its issue 1308968488)
-//	MDEwOlJlcG9zaXRvcnkxMDM3MDM4OTI=      repository 103703892 (010:Repository103703892)
-//	PVT_kwDODzuJ-c4BNYGm                  account 255560185 (its project)
-func NodeID(id string) (Subject, bool) {
-	subject, kind := decodeNodeID(id)
-	return subject, kind != unknownID
-}
-
-// idKind is what sort of thing a node id belongs to.
-type idKind uint8
+// IDKind is what sort of thing a node id belongs to.
+type IDKind uint8
 
 const (
-	unknownID    idKind = iota
-	repositoryID        // a repository, or something in one
-	accountID           // an organization, or something of an account
-	personID            // a user: mostly not the owner of what the id is used for
+	UnknownID    IDKind = iota
+	RepositoryID        // a repository, or something in one
+	AccountID           // an organization, or something of an account
+	PersonID            // a user: mostly not the owner of what the id is used for
 )
 
 // newIDs says what the second element of a new id is, by the id's prefix: the
@@ -47,36 +28,50 @@ const (
 // RI, SC) and in the examples of "Webhook events and payloads" (CR, DE, PR,
 // PRRC, PRRT, W, WFR); T the same way. Of the others the scope is inferred
 // from ids in public code, for DIC and EN from ones beside their repository's.
-var newIDs = map[string]idKind{
-	"R": repositoryID, "O": accountID, "U": personID,
+var newIDs = map[string]IDKind{
+	"R": RepositoryID, "O": AccountID, "U": PersonID,
 
-	"C": repositoryID, "I": repositoryID, "LA": repositoryID, "PC": repositoryID, "PRC": repositoryID,
-	"PRO": repositoryID, "RA": repositoryID, "RE": repositoryID, "REF": repositoryID, "RI": repositoryID,
-	"SC": repositoryID, "CR": repositoryID, "DE": repositoryID, "PR": repositoryID, "PRRC": repositoryID,
-	"PRRT": repositoryID, "W": repositoryID, "WFR": repositoryID,
+	"C": RepositoryID, "I": RepositoryID, "LA": RepositoryID, "PC": RepositoryID, "PRC": RepositoryID,
+	"PRO": RepositoryID, "RA": RepositoryID, "RE": RepositoryID, "REF": RepositoryID, "RI": RepositoryID,
+	"SC": RepositoryID, "CR": RepositoryID, "DE": RepositoryID, "PR": RepositoryID, "PRRC": RepositoryID,
+	"PRRT": RepositoryID, "W": RepositoryID, "WFR": RepositoryID,
 
-	"IC": repositoryID, "MI": repositoryID, "PRR": repositoryID, "CS": repositoryID, "BPR": repositoryID,
-	"D": repositoryID, "DC": repositoryID, "DIC": repositoryID, "EN": repositoryID, "CC": repositoryID,
+	"IC": RepositoryID, "MI": RepositoryID, "PRR": RepositoryID, "CS": RepositoryID, "BPR": RepositoryID,
+	"D": RepositoryID, "DC": RepositoryID, "DIC": RepositoryID, "EN": RepositoryID, "CC": RepositoryID,
 
-	"T": accountID, "IT": accountID, "DI": accountID,
+	"T": AccountID, "IT": AccountID, "DI": AccountID,
 }
 
 // prefixKind looks a prefix up. Those of Projects (PVT, PVTI, PVTSSF, …) and
 // of issue fields (IF…) are many, and scoped to the account alike.
-func prefixKind(prefix string) idKind {
+func prefixKind(prefix string) IDKind {
 	if kind, ok := newIDs[prefix]; ok {
 		return kind
 	}
 	if strings.HasPrefix(prefix, "PVT") || strings.HasPrefix(prefix, "IF") {
-		return accountID
+		return AccountID
 	}
-	return unknownID
+	return UnknownID
 }
 
-func decodeNodeID(id string) (Subject, idKind) {
+// NodeID says whom a global node id names: the repository that the thing is
+// in, or is, or the account that it belongs to. It is UnknownID, and names nobody,
+// for ids that name neither, or that this package does not know.
+//
+// GitHub calls node ids opaque and promises none of this ("Using global node
+// IDs"): the answer is a hint, to be confirmed by looking the id up. Only one
+// spelling of an id is accepted, the one that GitHub issues: padded standard
+// base64 for the legacy format, unpadded base64url and the shortest
+// MessagePack integers for the new one.
+//
+//	R_kgDOHrjtbQ                          repository 515435885
+//	I_kwDOHrjtbc5OBUYo                    repository 515435885 (its issue 1308968488)
+//	MDEwOlJlcG9zaXRvcnkxMDM3MDM4OTI=      repository 103703892 (010:Repository103703892)
+//	PVT_kwDODzuJ-c4BNYGm                  account 255560185 (its project)
+func NodeID(id string) (Account, IDKind) {
 	// The decoder of encoding/base64 skips line ends.
 	if len(id) > maxNodeID || strings.ContainsAny(id, "\r\n") {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
 	var text, data [maxNodeID]byte
 	prefix, rest, isNew := strings.Cut(id, "_")
@@ -86,7 +81,7 @@ func decodeNodeID(id string) (Subject, idKind) {
 	}
 	n, err := encoding.Decode(data[:], text[:copy(text[:], rest)])
 	if err != nil {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
 	if isNew {
 		return decodeNewID(prefix, data[:n])
@@ -105,39 +100,39 @@ var (
 //
 // Source: docs.github.com "Migrating GraphQL global node IDs", and for Ref the
 // example of the input object CommittableBranch, 03:Ref1:refs/heads/main.
-func decodeLegacyID(data []byte) (Subject, idKind) {
+func decodeLegacyID(data []byte) (Account, IDKind) {
 	length, rest, ok := strings.Cut(string(data), ":")
 	if !ok || len(length) < 2 || length[0] != '0' {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
-	n := decimal(length[1:])
+	n := ParseID(length[1:])
 	if n == 0 || n > int64(len(rest)) {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
 	kind, value := rest[:n], rest[n:]
 	switch kind {
 	case "Repository":
-		return repositoryHint(decimal(value))
+		return repositoryHint(ParseID(value))
 	case "Organization":
-		return accountHint(decimal(value), accountID)
+		return accountHint(ParseID(value), AccountID)
 	case "User":
-		return accountHint(decimal(value), personID)
+		return accountHint(ParseID(value), PersonID)
 	case "Commit", "Ref":
 		if repo, name, ok := strings.Cut(value, ":"); ok && name != "" {
-			return repositoryHint(decimal(repo))
+			return repositoryHint(ParseID(repo))
 		}
 	}
-	return Subject{}, unknownID
+	return Account{}, UnknownID
 }
 
 // decodeNewID reads the MessagePack array of a new id. The ids of rulesets are
 // [0, "Repository" or "User" or …, number of that, own number]; all others
 // [0, number of repository or account, …], where Projects have 1 for 0 if the
 // account is a user's.
-func decodeNewID(prefix string, data []byte) (Subject, idKind) {
+func decodeNewID(prefix string, data []byte) (Account, IDKind) {
 	array, ok := unpack(data)
 	if !ok {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
 	kind, scope := prefixKind(prefix), array.at[1].number
 	switch {
@@ -145,48 +140,48 @@ func decodeNewID(prefix string, data []byte) (Subject, idKind) {
 		kind, scope = scopeKind(array.at[1].text), array.at[2].number
 	case prefix == "R" || prefix == "O" || prefix == "U":
 		ok = array.n == 2 && array.at[0].number == 0
-	case kind == repositoryID:
+	case kind == RepositoryID:
 		ok = array.n >= 3 && array.at[0].number == 0
 	default:
 		ok = array.n >= 3 && array.at[0].number <= 1
 	}
 	switch {
-	case !ok || array.at[0].text != "" || kind == unknownID:
-		return Subject{}, unknownID
-	case kind == repositoryID:
+	case !ok || array.at[0].text != "" || kind == UnknownID:
+		return Account{}, UnknownID
+	case kind == RepositoryID:
 		return repositoryHint(scope)
 	default:
 		return accountHint(scope, kind)
 	}
 }
 
-func scopeKind(word string) idKind {
+func scopeKind(word string) IDKind {
 	switch word {
 	case "Repository":
-		return repositoryID
+		return RepositoryID
 	case "User", "Organization": // seen: "User" for organizations too
-		return accountID
+		return AccountID
 	}
-	return unknownID
+	return UnknownID
 }
 
-func repositoryHint(n int64) (Subject, idKind) {
+func repositoryHint(n int64) (Account, IDKind) {
 	if n == 0 {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
-	return Subject{RepositoryID: n}, repositoryID
+	return Account{RepositoryID: n}, RepositoryID
 }
 
-func accountHint(n int64, kind idKind) (Subject, idKind) {
+func accountHint(n int64, kind IDKind) (Account, IDKind) {
 	if n == 0 {
-		return Subject{}, unknownID
+		return Account{}, UnknownID
 	}
-	return Subject{AccountID: n}, kind
+	return Account{AccountID: n}, kind
 }
 
-// decimal returns the number that s is, without leading zeros; 0 if it is none
+// ParseID returns the number that s is, without leading zeros; 0 if it is none
 // or does not fit.
-func decimal(s string) int64 {
+func ParseID(s string) int64 {
 	if s == "" || len(s) > 18 || s[0] == '0' {
 		return 0
 	}

@@ -1,20 +1,20 @@
-package rules_test
+package github_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github"
 )
 
 func TestParseInstance(t *testing.T) {
-	for in, want := range map[string]rules.Instance{
+	for in, want := range map[string]github.Instance{
 		"github.com": "github.com", "GitHub.com.": "github.com", "api.github.com": "github.com",
 		"ghe.example.com": "ghe.example.com", "octo.ghe.com": "octo.ghe.com", "API.octo.ghe.com": "octo.ghe.com",
 		"api.example.com": "api.example.com", // a GHES may be called so
 	} {
-		if got, err := rules.ParseInstance(in); err != nil || got != want {
+		if got, err := github.ParseInstance(in); err != nil || got != want {
 			t.Errorf("ParseInstance(%q) = %q, %v, want %q", in, got, err, want)
 		}
 	}
@@ -32,14 +32,14 @@ func TestParseInstance(t *testing.T) {
 		"exämple.com":             "not a host name",
 		strings.Repeat("a.", 130): "not a host name",
 	} {
-		if got, err := rules.ParseInstance(in); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := github.ParseInstance(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseInstance(%q) = %q, %v, want an error with %q", in, got, err, want)
 		}
 	}
 }
 
 func TestInstances(t *testing.T) {
-	for instance, want := range map[rules.Instance]struct {
+	for instance, want := range map[github.Instance]struct {
 		api   string
 		hosts string
 	}{
@@ -71,7 +71,7 @@ func TestSplitHost(t *testing.T) {
 		"":                       {"", ""},
 		"api.github.com:443:443": {"api.github.com:443:443", ""},
 	} {
-		if name, port := rules.SplitHost(in); name != want[0] || port != want[1] {
+		if name, port := github.SplitHost(in); name != want[0] || port != want[1] {
 			t.Errorf("SplitHost(%q) = %q, %q, want %q", in, name, port, want)
 		}
 	}
@@ -84,10 +84,10 @@ func FuzzSplitHost(f *testing.F) {
 		f.Add(seed)
 	}
 	served := func(name string) bool {
-		return slices.ContainsFunc(rules.GitHubCom.Hosts(), func(h rules.Host) bool { return h.Name == name })
+		return slices.ContainsFunc(github.GitHubCom.Hosts(), func(h github.Host) bool { return h.Name == name })
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		name, port := rules.SplitHost(s)
+		name, port := github.SplitHost(s)
 		if !served(name) {
 			return
 		}

@@ -1,4 +1,4 @@
-package rules
+package github
 
 import (
 	"encoding/base64"
@@ -7,28 +7,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// brief describes subjects: "acme/widgets acme enterprise:e repository:1".
-func brief(subjects ...Subject) string {
-	var out []string
-	for _, s := range subjects {
-		switch {
-		case s.Repo != "":
-			out = append(out, s.Owner+"/"+s.Repo)
-		case s.Enterprise:
-			out = append(out, "enterprise:"+s.Owner)
-		case s.Owner != "":
-			out = append(out, s.Owner)
-		case s.RepositoryID != 0:
-			out = append(out, fmt.Sprintf("repository:%d", s.RepositoryID))
-		case s.AccountID != 0:
-			out = append(out, fmt.Sprintf("account:%d", s.AccountID))
-		default:
-			out = append(out, fmt.Sprintf("%+v", s))
-		}
-	}
-	return strings.Join(out, " ")
-}
 
 // newID makes an id of the new format of elements that are int64 or string.
 func newID(prefix string, elements ...any) string {
@@ -62,38 +40,38 @@ func packUint(b []byte, n uint64) []byte {
 
 func legacyID(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
-// Ids without a comment come from GitHub's documentation, github.com/octokit/fixtures
+// Ids without a comment come from GitHub's documentation, com/octokit/fixtures
 // and public repositories.
 func TestNodeID(t *testing.T) {
 	for _, tt := range []struct{ id, want string }{
-		{"R_kgDOHrjtbQ", "repository:515435885"},
-		{"I_kwDOHrjtbc5OBUYo", "repository:515435885"},
-		{"DIC_kwDOFs7gBM4COKgn", "repository:382656516"},
-		{"EN_kwDOTdWfAc8AAAAFViZRDA", "repository:1305845505"},
-		{"RRS_lACqUmVwb3NpdG9yec5Oqd2QzgFzThk", "repository:1319755152"},
-		{"RRS_lACkVXNlcs4AXenizgBRqVA", "account:6154722"},
-		{"PVT_kwDODzuJ-c4BNYGm", "account:255560185"},
-		{"PVT_kwHOAEnMVc4BCu-c", "account:4836437"},
-		{"PVTSSF_lADODzuJ-c4BNYGmzg8Y71s", "account:255560185"},
-		{"DI_lADOBpMd-c4BapTczgKnu90", "account:110304761"},
-		{"MDEwOlJlcG9zaXRvcnkxMDM3MDM4OTI=", "repository:103703892"},
-		{"MDEwOlJlcG9zaXRvcnkzODI2NTY1MTY=", "repository:382656516"},
-		{"MDQ6VXNlcjU4MzIzMQ==", "account:583231"},
-		{"MDEyOk9yZ2FuaXphdGlvbjE=", "account:1"},
-		{"MDM6UmVmMTpyZWZzL2hlYWRzL21haW4=", "repository:1"},
-		{legacyID("06:Commit103703892:6dcb09b5b57875f334f61aebed695e2e4193db5e"), "repository:103703892"},
-		{newID("C", 0, 9001, strings.Repeat("a", 40)), "repository:9001"},
-		{newID("REF", 0, 9001, "refs/heads/main"), "repository:9001"},
-		{newID("O", 0, 1234), "account:1234"},
-		{newID("U", 0, 127), "account:127"},
-		{newID("T", 0, 1234, 5), "account:1234"},
-		{newID("IT", 0, 1234, 5), "account:1234"},
-		{newID("IFSS", 0, 1234, 5), "account:1234"},
-		{newID("R", 0, int64(1)<<62), "repository:4611686018427387904"},
+		{"R_kgDOHrjtbQ", "repository 515435885"},
+		{"I_kwDOHrjtbc5OBUYo", "repository 515435885"},
+		{"DIC_kwDOFs7gBM4COKgn", "repository 382656516"},
+		{"EN_kwDOTdWfAc8AAAAFViZRDA", "repository 1305845505"},
+		{"RRS_lACqUmVwb3NpdG9yec5Oqd2QzgFzThk", "repository 1319755152"},
+		{"RRS_lACkVXNlcs4AXenizgBRqVA", "account 6154722"},
+		{"PVT_kwDODzuJ-c4BNYGm", "account 255560185"},
+		{"PVT_kwHOAEnMVc4BCu-c", "account 4836437"},
+		{"PVTSSF_lADODzuJ-c4BNYGmzg8Y71s", "account 255560185"},
+		{"DI_lADOBpMd-c4BapTczgKnu90", "account 110304761"},
+		{"MDEwOlJlcG9zaXRvcnkxMDM3MDM4OTI=", "repository 103703892"},
+		{"MDEwOlJlcG9zaXRvcnkzODI2NTY1MTY=", "repository 382656516"},
+		{"MDQ6VXNlcjU4MzIzMQ==", "account 583231"},
+		{"MDEyOk9yZ2FuaXphdGlvbjE=", "account 1"},
+		{"MDM6UmVmMTpyZWZzL2hlYWRzL21haW4=", "repository 1"},
+		{legacyID("06:Commit103703892:6dcb09b5b57875f334f61aebed695e2e4193db5e"), "repository 103703892"},
+		{newID("C", 0, 9001, strings.Repeat("a", 40)), "repository 9001"},
+		{newID("REF", 0, 9001, "refs/heads/main"), "repository 9001"},
+		{newID("O", 0, 1234), "account 1234"},
+		{newID("U", 0, 127), "account 127"},
+		{newID("T", 0, 1234, 5), "account 1234"},
+		{newID("IT", 0, 1234, 5), "account 1234"},
+		{newID("IFSS", 0, 1234, 5), "account 1234"},
+		{newID("R", 0, int64(1)<<62), "repository 4611686018427387904"},
 	} {
-		got, ok := NodeID(tt.id)
-		if !ok || brief(got) != tt.want {
-			t.Errorf("NodeID(%q) = %q, %v, want %q", tt.id, brief(got), ok, tt.want)
+		got, kind := NodeID(tt.id)
+		if kind == UnknownID || got.String() != tt.want {
+			t.Errorf("NodeID(%q) = %q, want %q", tt.id, got.String(), tt.want)
 		}
 	}
 }
@@ -138,8 +116,8 @@ func TestNotNodeID(t *testing.T) {
 		"text":                   "not an id",
 		"huge":                   "R_" + strings.Repeat("A", 1<<20),
 	} {
-		if got, ok := NodeID(id); ok {
-			t.Errorf("%s: NodeID(%.40q) = %q, want nothing", name, id, brief(got))
+		if got, kind := NodeID(id); kind != UnknownID {
+			t.Errorf("%s: NodeID(%.40q) = %q, want nothing", name, id, got.String())
 		}
 	}
 }
@@ -149,25 +127,25 @@ func FuzzNodeID(f *testing.F) {
 		f.Add(id, int64(9001), int64(7))
 	}
 	f.Fuzz(func(t *testing.T, id string, scope, own int64) {
-		s, ok := NodeID(id)
-		if ok != s.Named() || s.Owner != "" || s.RepositoryID < 0 || s.AccountID < 0 {
-			t.Errorf("NodeID(%q) = %+v, %v", id, s, ok)
+		s, kind := NodeID(id)
+		if (kind != UnknownID) != s.Named() || s.Login != "" || s.RepositoryID < 0 || s.AccountID < 0 {
+			t.Errorf("NodeID(%q) = %+v, %v", id, s, kind)
 		}
 		if scope <= 0 || own < 0 {
 			return
 		}
-		for prefix, want := range map[string]Subject{
+		for prefix, want := range map[string]Account{
 			"I": {RepositoryID: scope}, "PVTI": {AccountID: scope}, "T": {AccountID: scope},
 		} {
 			if got, _ := NodeID(newID(prefix, 0, scope, own)); got != want {
 				t.Errorf("%s of [0 %d %d] = %+v, want %+v", prefix, scope, own, got, want)
 			}
 		}
-		if got, _ := NodeID(newID("R", 0, scope)); got != (Subject{RepositoryID: scope}) {
+		if got, _ := NodeID(newID("R", 0, scope)); got != (Account{RepositoryID: scope}) {
 			t.Errorf("R of [0 %d] = %+v", scope, got)
 		}
 		if scope < 1e18 {
-			if got, _ := NodeID(legacyID(fmt.Sprint("010:Repository", scope))); got != (Subject{RepositoryID: scope}) {
+			if got, _ := NodeID(legacyID(fmt.Sprint("010:Repository", scope))); got != (Account{RepositoryID: scope}) {
 				t.Errorf("legacy %d = %+v", scope, got)
 			}
 		}

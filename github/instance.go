@@ -1,4 +1,4 @@
-package rules
+package github
 
 import (
 	"fmt"
@@ -52,14 +52,14 @@ func ParseInstance(s string) (Instance, error) {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return "", fmt.Errorf("%q is an address: certificates are made for names", s)
 	}
-	if name == "api.github.com" || isDataResidency(strings.TrimPrefix(name, "api.")) {
+	if name == "api.github.com" || IsDataResidency(strings.TrimPrefix(name, "api.")) {
 		name = strings.TrimPrefix(name, "api.")
 	}
 	return Instance(name), nil
 }
 
-// isDataResidency reports whether name is SUBDOMAIN.ghe.com.
-func isDataResidency(name string) bool {
+// IsDataResidency reports whether name is SUBDOMAIN.ghe.com.
+func IsDataResidency(name string) bool {
 	sub, ok := strings.CutSuffix(name, ".ghe.com")
 	return ok && sub != "" && !strings.Contains(sub, ".")
 }
@@ -80,7 +80,7 @@ func (i Instance) Hosts() []Host {
 			{"raw.githubusercontent.com", Raw, GitHubCom},
 			{"codeload.github.com", Codeload, GitHubCom},
 		}
-	case isDataResidency(web):
+	case IsDataResidency(web):
 		return []Host{{web, Web, i}, {"api." + web, API, i}, {"uploads." + web, Uploads, i}}
 	default:
 		return []Host{{web, GHES, i}}
@@ -102,7 +102,7 @@ func (i Instance) APIURL() *url.URL {
 	switch {
 	case i == "" || i == GitHubCom:
 		return &url.URL{Scheme: "https", Host: "api.github.com"}
-	case isDataResidency(string(i)):
+	case IsDataResidency(string(i)):
 		return &url.URL{Scheme: "https", Host: "api." + string(i)}
 	default:
 		return &url.URL{Scheme: "https", Host: string(i), Path: "/api/v3"}

@@ -1,4 +1,4 @@
-package rules
+package github
 
 import "encoding/binary"
 

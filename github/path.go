@@ -1,52 +1,52 @@
-package rules
+package github
 
 import (
 	"fmt"
 	"strings"
 )
 
-// maxSegments is how many leading path segments are kept: those that tell
+// MaxSegments is how many leading path segments are kept: those that tell
 // services, owners and repositories apart. Operations are matched on the whole path.
-const maxSegments = 12
+const MaxSegments = 12
 
-// segments are the leading segments of a path, as sent: still escaped.
-type segments struct {
-	at   [maxSegments]string
-	n    int    // how many the path has, which may be more than are kept
-	path string // all of them, each with the slash before it; "" if there is none
+// Path is the leading segments of a path, as sent: still escaped.
+type Path struct {
+	Segments [MaxSegments]string
+	N        int    // how many the path has, which may be more than are kept
+	Text     string // all of them, each with the slash before it; "" if there is none
 }
 
-// split cuts an absolute path at its slashes. One trailing slash is not a
+// SplitPath cuts an absolute path at its slashes. One trailing slash is not a
 // segment: "/orgs/acme/" has two.
-func split(path string) (s segments) {
-	s.path = strings.TrimSuffix(path, "/")
-	if s.path == "" {
-		return s
+func SplitPath(path string) (p Path) {
+	p.Text = strings.TrimSuffix(path, "/")
+	if p.Text == "" {
+		return p
 	}
-	path = s.path[1:]
-	for more := true; more; s.n++ {
+	path = p.Text[1:]
+	for more := true; more; p.N++ {
 		var segment string
 		segment, path, more = strings.Cut(path, "/")
-		if s.n < maxSegments {
-			s.at[s.n] = segment
+		if p.N < MaxSegments {
+			p.Segments[p.N] = segment
 		}
 	}
-	return s
+	return p
 }
 
-// drop returns s without its first n segments.
-func (s segments) drop(n int) segments {
-	copy(s.at[:], s.at[n:])
-	clear(s.at[maxSegments-n:])
-	s.n -= n
+// Drop returns p without its first n segments.
+func (p Path) Drop(n int) Path {
+	copy(p.Segments[:], p.Segments[n:])
+	clear(p.Segments[MaxSegments-n:])
+	p.N -= n
 	for range n {
-		_, s.path = cutSegment(s.path)
+		_, p.Text = CutSegment(p.Text)
 	}
-	return s
+	return p
 }
 
-// cutSegment splits "/a/b" into "a" and "/b". Of "" both are "".
-func cutSegment(path string) (segment, rest string) {
+// CutSegment splits "/a/b" into "a" and "/b". Of "" both are "".
+func CutSegment(path string) (segment, rest string) {
 	if path == "" {
 		return "", ""
 	}
@@ -56,18 +56,18 @@ func cutSegment(path string) (segment, rest string) {
 	return path[1:], ""
 }
 
-// is reports whether segment i is the literal word, whatever its escaping and
+// Is reports whether segment i is the literal word, whatever its escaping and
 // case. GitHub's paths are case-sensitive, but a spelling that might reach a
 // guarded route must be recognised as that route.
-func (s *segments) is(i int, word string) bool {
-	if i >= s.n || i >= maxSegments {
+func (p *Path) Is(i int, word string) bool {
+	if i >= p.N || i >= MaxSegments {
 		return false
 	}
-	raw := s.at[i]
+	raw := p.Segments[i]
 	if len(raw) == len(word) {
 		return strings.EqualFold(raw, word)
 	}
-	return strings.IndexByte(raw, '%') >= 0 && strings.EqualFold(unescape(raw), word)
+	return strings.IndexByte(raw, '%') >= 0 && strings.EqualFold(Unescape(raw), word)
 }
 
 // hex returns the value of a hexadecimal digit, -1 for anything else.
@@ -83,8 +83,8 @@ func hex(c byte) int {
 	return -1
 }
 
-// unescape undoes percent-encoding once. A bad escape stands for itself.
-func unescape(s string) string {
+// Unescape undoes percent-encoding once. A bad escape stands for itself.
+func Unescape(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
 	}
@@ -110,8 +110,8 @@ type TargetError struct {
 // Error implements error.
 func (e *TargetError) Error() string { return e.Reason }
 
-// checkPath refuses targets that servers read in more than one way.
-func checkPath(path string) error {
+// CheckPath refuses targets that servers read in more than one way.
+func CheckPath(path string) error {
 	if path == "" || path[0] != '/' {
 		return &TargetError{"the request target must be an absolute path"}
 	}
@@ -141,7 +141,7 @@ func checkDots(path string) error {
 			continue
 		}
 		if s := path[start:i]; len(s) > 0 && len(s) <= len("%2e%2e") {
-			if plain := unescape(s); plain == "." || plain == ".." {
+			if plain := Unescape(s); plain == "." || plain == ".." {
 				return &TargetError{fmt.Sprintf("a dot segment (%q) in the path: send the path it leads to", s)}
 			}
 		}
@@ -165,23 +165,64 @@ func separatorAt(path string, i int) int {
 	return 0
 }
 
-// checkLeading refuses empty segments, and escaped slashes, backslashes and
+// CheckLeading refuses empty segments, and escaped slashes, backslashes and
 // control characters, in the first n segments: those that name the owner and
 // the repository.
-func (s *segments) checkLeading(n int) error {
-	for i := range min(n, s.n, maxSegments) {
-		raw := s.at[i]
+func (p *Path) CheckLeading(n int) error {
+	for i := range min(n, p.N, MaxSegments) {
+		raw := p.Segments[i]
 		if raw == "" {
 			return &TargetError{"an empty segment (//) before the end of the repository's name"}
 		}
 		if strings.IndexByte(raw, '%') < 0 {
 			continue
 		}
-		for _, c := range []byte(unescape(raw)) {
+		for _, c := range []byte(Unescape(raw)) {
 			if c == '/' || c == '\\' || c < ' ' || c == 0x7f {
 				return &TargetError{fmt.Sprintf("an escaped slash, backslash or control character in %q, before the end of the repository's name", raw)}
 			}
 		}
 	}
 	return nil
+}
+
+// SameSegment reports whether a segment, as sent, is the word, whatever its escaping
+// and case.
+func SameSegment(segment, word string) bool {
+	if strings.IndexByte(segment, '%') >= 0 {
+		segment = Unescape(segment)
+	}
+	return strings.EqualFold(segment, word)
+}
+
+// Slashed turns escaped slashes and backslashes into slashes, and several
+// slashes into one. It returns path itself if there are none.
+func Slashed(path string) string {
+	if strings.IndexByte(path, '%') < 0 && !strings.Contains(path, "//") {
+		return path
+	}
+	out := make([]byte, 0, len(path))
+	for i := 0; i < len(path); {
+		width := separatorAt(path, i)
+		switch {
+		case width == 0:
+			out = append(out, path[i])
+			i++
+			continue
+		case len(out) == 0 || out[len(out)-1] != '/':
+			out = append(out, '/')
+		}
+		i += width
+	}
+	return string(out)
+}
+
+// ByteAt returns the byte that stands at i, unescaped, and how many it takes.
+func ByteAt(s string, i int) (c byte, width int) {
+	if s[i] == '%' && i+2 < len(s) {
+		if high, low := hex(s[i+1]), hex(s[i+2]); high >= 0 && low >= 0 {
+			return byte(high<<4 | low), 3
+		}
+	}
+	return s[i], 1
 }

@@ -1,0 +1,45 @@
+package rules
+
+import (
+	"strings"
+
+	"ghapp-proxy/github"
+)
+
+// lenient is whom a lenient server might take the names for: unescaped more than
+// once, without path parameters and spaces, and without what GitHub lets no
+// repository's name end with, or takes for a format.
+func lenient(s github.Account) github.Account {
+	s.Login, s.Repo = lenientName(s.Login), lenientName(s.Repo)
+	for {
+		i := strings.LastIndexByte(s.Repo, '.')
+		if i <= 0 || !isOneOf(s.Repo[i:], ".git", ".json", ".wiki") {
+			return s
+		}
+		s.Repo = s.Repo[:i]
+	}
+}
+
+func lenientName(name string) string {
+	for range 3 {
+		name = github.Unescape(name)
+	}
+	name, _, _ = strings.Cut(name, ";")
+	return strings.TrimSpace(name)
+}
+
+// maxSubjects is how many different subjects a request may name. GitHub looks
+// up no more than 100 ids at once (docs.github.com "Rate limits and query
+// limits for the GraphQL API", node limit).
+const maxSubjects = 100
+
+// appendSubject appends s to list unless it is there: names are compared
+// without regard to case, as GitHub does.
+func appendSubject(list []github.Account, s github.Account) []github.Account {
+	for _, other := range list {
+		if s.Same(other) {
+			return list
+		}
+	}
+	return append(list, s)
+}
