@@ -83,7 +83,7 @@ func standIns(apps []*appState, besides *directory, first Credential, want *Want
 // configures reports whether the App's configuration has an installation for a
 // want; for an id it may have.
 func (a *appState) configures(want *Want, fallback bool) bool {
-	nobody := want.Owner == (github.Account{}) || want.Owner.TeamID != 0
+	nobody := want.namesNobody()
 	if fallback || nobody && len(want.Others) == 0 {
 		return a.home != nil
 	}

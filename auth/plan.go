@@ -24,8 +24,11 @@ const (
 func (s *Source) Plan(host string, want Want) Plan {
 	want = want.ofScope()
 	apps := s.candidatesFor(host, &want)
-	if len(apps) == 0 {
+	switch {
+	case len(s.candidates(host, want.App)) == 0:
 		return Plan{How: "no App is configured for " + host}
+	case len(apps) == 0: // none that may be taken
+		return Plan{How: s.fallbackPlan(apps, want.Read)}
 	}
 	named := func(inst *installation, how string) Plan {
 		return Plan{App: inst.Name, Installation: inst.id, How: how + inReserve(apps, Credential{inst: inst}, &want)}
@@ -56,7 +59,7 @@ func (s *Source) Plan(host string, want Want) Plan {
 			how += ", by " + m.key
 		}
 		return named(inst, how)
-	case owner == github.Account{} && len(apps) == 1:
+	case want.namesNobody() && len(apps) == 1:
 		return Plan{App: apps[0].Name, How: "the App's only installation, if it has just one; else " + s.fallbackPlan(apps, want.Read)}
 	}
 	var asking []string

@@ -33,6 +33,10 @@ func (w *Want) counting(ctx context.Context, inst *installation) context.Context
 	return unlimited(ctx)
 }
 
+// namesNobody reports whether there is nobody whose installation could be looked
+// for: GitHub tells an App nothing of a team by id.
+func (w *Want) namesNobody() bool { return w.Owner == (github.Account{}) || w.Owner.TeamID != 0 }
+
 // isConfined reports whether the credential must be for less than its whole.
 func (w *Want) isConfined() bool { return w.Within != nil || w.Narrow != nil }
 

@@ -130,14 +130,21 @@ func newExplainer(cmd *cobra.Command, s *settings, client string) (*explainer, e
 	if err != nil {
 		return nil, err
 	}
+	return explainerOf(cfg, client)
+}
+
+// explainerOf is newExplainer for a configuration that is read.
+func explainerOf(cfg *config.Config, client string) (*explainer, error) {
 	limited, err := clientNamed(cfg, client)
 	if err != nil {
 		return nil, err
 	}
 	e := &explainer{
 		hosts: make(map[string]github.Host), egress: servedEgress(cfg),
-		snapshot: decide.Snapshot{Rules: ruleSet(cfg), Client: limited, DefaultOwner: cfg.DefaultOwner},
-		source:   auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
+		snapshot: decide.Snapshot{
+			Rules: ruleSet(cfg), Client: limited, Anonymous: limited == nil && cfg.AllowAnonymous, DefaultOwner: cfg.DefaultOwner, Origins: cfg.Origins,
+		},
+		source: auth.New(cfg.Apps, auth.Options{Fallback: cfg.Fallback}),
 	}
 	served := servedHosts(cfg)
 	if len(served) == 0 {
@@ -214,20 +221,26 @@ func (a *explanation) refuse(refused *answer.Refusal) {
 func (e *explainer) describe(a *explanation, host github.Host, verdict *decide.Verdict) {
 	route, client := &verdict.Route, e.snapshot.Client
 	byNumber := client.LooksAtNames() && route.Subject.Named() && route.Subject.Login == ""
-	if route.Credential == rules.Installation && verdict.Refused == nil {
+	if route.Credential == rules.Installation && verdict.Refused == nil && !verdict.Revokes {
 		decide.ApplyDefaultOwner(route, client.OwnerOr(e.snapshot.DefaultOwner))
 	}
 	a.Operation, a.Credential, a.Source = route.Operation, route.Credential.String(), route.Source
 	a.Owner, a.Enterprise, a.Repository = route.Subject.Login, route.Subject.Enterprise, route.Subject.Repo
 	a.RepositoryID, a.AccountID, a.TeamID = route.Subject.RepositoryID, route.Subject.AccountID, route.Subject.TeamID
 	a.Others, a.Rule, a.UserOnly = len(route.Others), route.Rule, route.UserOnly
+	if verdict.Revokes {
+		verdict.Refused = decide.Revoked.Refuse()
+	}
 	if verdict.Refused == nil {
 		verdict.Refused = e.describeCredential(a, string(host.Instance), route)
 	}
 	if verdict.Refused != nil {
 		a.refuse(verdict.Refused)
-		if byNumber {
+		switch {
+		case byNumber:
 			a.How = "unless the proxy finds the name of that number, and it is granted"
+		case verdict.Revokes:
+			a.How = "unless the client sends a placeholder, which would end"
 		}
 	}
 }
@@ -249,7 +262,8 @@ func (e *explainer) describeCredential(a *explanation, host string, route *rules
 		case auth.PlanAnonymous:
 			a.Credential = "none"
 		case auth.PlanRefused:
-			return &answer.Refusal{Title: "no installation is known, and the fallback does not serve it"}
+			uncovered := e.source.Uncovered(host, want)
+			return &answer.Refusal{Title: uncovered.Error(), Remedy: uncovered.Remedy()}
 		}
 	case rules.ClientSecret:
 		if cred, err := e.source.ForClient(host, route.App, route.ClientID); err == nil {
@@ -258,6 +272,7 @@ func (e *explainer) describeCredential(a *explanation, host string, route *rules
 	case rules.JWT:
 		a.App = decide.AppFor(e.source, route, host, client)
 		if route.Exchange {
+			a.Installation = route.InstallationID
 			a.Credential, a.How = "placeholder", "answered by the proxy; the App is that of the client's JWT, if it sends one"
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"net/url"
 
+	"ghapp-proxy/decide"
 	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 )
@@ -21,6 +22,9 @@ func (e *explainer) explainConnect(a explanation) (explanation, error) {
 		a.Credential, a.Reason = "refused", "port "+port+" of "+name+" is not served"
 	default:
 		a.Credential, a.How = "none", "a served host: explain the requests that are made inside"
+		if denial := e.snapshot.Client.DecideHost(name); denial != nil {
+			a.refuse(decide.Denied(denial))
+		}
 	}
 	return a, nil
 }

@@ -110,6 +110,7 @@ func Decide(by *Snapshot, in *Intake, effects Effects) Verdict {
 // decide is the order of the decision. It returns why the request is refused.
 func (d *decision) decide() *answer.Refusal {
 	for _, step := range [...]func(*decision) *answer.Refusal{
+		(*decision).checkHost,
 		(*decision).checkMethod,
 		(*decision).classify,
 		(*decision).checkPath,
@@ -126,6 +127,11 @@ func (d *decision) decide() *answer.Refusal {
 	d.withholdFromPages()
 	d.passStoredObject()
 	return nil
+}
+
+// checkHost refuses what the client may not reach at all, as a CONNECT does.
+func (d *decision) checkHost() *answer.Refusal {
+	return Denied(d.Client.DecideHost(d.in.Host.Name))
 }
 
 // classify finds the operation, and whom it is about.
