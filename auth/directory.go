@@ -107,7 +107,7 @@ func (d *directory) configured(id github.InstallationID, key string) *installati
 
 // bareKey quotes what TOML does not take for a key as it is: toml.io, v1.0.0, "Keys".
 func bareKey(key string) string {
-	if github.IsPlausibleName(key) && !strings.Contains(key, ".") {
+	if github.IsLogin(key) { // whose letters are those of a bare key
 		return key
 	}
 	return strconv.Quote(key)

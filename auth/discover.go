@@ -26,7 +26,7 @@ type accountAnswer struct {
 
 // login is the Login if it can be one: it is kept.
 func (a *accountAnswer) login() string {
-	if !github.IsPlausibleName(a.Login) {
+	if !github.IsLogin(a.Login) {
 		return "" // as for an enterprise
 	}
 	return a.Login

@@ -149,7 +149,7 @@ func (a *repositoriesAnswer) read(in *items) error {
 			}
 			a.listed++
 			login, name, _ := strings.Cut(r.FullName, "/")
-			if r.ID > 0 && github.IsPlausibleName(login) && github.IsPlausibleName(name) {
+			if r.ID > 0 && github.IsLogin(login) && github.IsRepositoryName(name) {
 				a.usable = append(a.usable, repository{r.ID, login, name})
 			}
 			return nil

@@ -113,7 +113,7 @@ func readGranted(text json.RawMessage) (GrantedRepository, bool) {
 			Login string `json:"login"`
 		} `json:"owner"`
 	}
-	if json.Unmarshal(text, &r) != nil || !github.IsPlausibleName(r.Name) || !github.IsPlausibleName(r.Owner.Login) || len(r.NodeID) > maxWord {
+	if json.Unmarshal(text, &r) != nil || !github.IsRepositoryName(r.Name) || !github.IsLogin(r.Owner.Login) || len(r.NodeID) > maxWord {
 		return GrantedRepository{}, false
 	}
 	return GrantedRepository{ID: r.ID, NodeID: r.NodeID, Owner: r.Owner.Login, Name: r.Name, Private: r.Private}, true

@@ -80,7 +80,7 @@ func TestWrongMapping(t *testing.T) {
 	tests := []test{
 		{"an owner", func(a *auth.App) { a.Installations = ids{"acme": 9, "globex": 8} }, auth.Want{Owner: owner("acme")}, "app.ci-bot.installations.acme = 9 in the configuration"},
 		{"two owners", func(a *auth.App) { a.Installations = ids{"b": 9, "a": 9} }, auth.Want{Owner: owner("b")}, "app.ci-bot.installations.a, app.ci-bot.installations.b = 9 in the configuration"},
-		{"an owner with a dot", func(a *auth.App) { a.Installations = ids{"a.b": 9} }, auth.Want{Owner: owner("a.b")}, `app.ci-bot.installations."a.b" = 9 in the configuration`},
+		{"an App with a dot", func(a *auth.App) { a.Name, a.Installations = "ci.bot", ids{"acme": 9} }, auth.Want{Owner: owner("acme")}, `app."ci.bot".installations.acme = 9 in the configuration`},
 		{"an enterprise", func(a *auth.App) { a.Enterprises = ids{"corp": 9} }, auth.Want{Owner: owner("enterprises/corp")}, "app.ci-bot.enterprises.corp = 9 in the configuration"},
 		{"the default", func(a *auth.App) { a.DefaultInstallation = 9 }, auth.Want{}, "app.ci-bot.default_installation = 9 in the configuration"},
 		{"a rule", func(*auth.App) {}, auth.Want{Installation: 9}, "the installation id 9 in the rules"},
@@ -97,7 +97,7 @@ func TestWrongMapping(t *testing.T) {
 		s := newSource(t, &api{mint: func(int, string) reply { return reply{status: 404, body: `{"message":"Not Found"}`} }}, auth.FallbackRefuse, app)
 		_, err := s.Token(t.Context(), "github.com", test.want)
 		t.Run(test.name, func(t *testing.T) {
-			wantError(t, err, `App ci-bot could not mint a token for installation 9: GitHub answered 404 "Not Found"`,
+			wantError(t, err, "App "+app.Name+` could not mint a token for installation 9: GitHub answered 404 "Not Found"`,
 				"check "+test.keys+": it does not exist, or is another App's")
 		})
 	}

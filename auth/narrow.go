@@ -88,7 +88,7 @@ var permissionName = regexp.MustCompile(`^[a-z][a-z_]{0,99}$`)
 // checkNarrowing looks at names, ids and levels: clients choose them as well.
 func checkNarrowing(repositories []string, ids []int64, permissions map[string]string) error {
 	for _, name := range repositories {
-		if !github.IsPlausibleName(name) {
+		if !github.IsRepositoryName(name) {
 			return fmt.Errorf("%q is not the name of a repository, which stands without its owner", clean(name))
 		}
 	}

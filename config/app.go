@@ -124,14 +124,10 @@ func (l *loader) readClientSecret(t *table, app *auth.App) {
 	}
 }
 
-// login is loose: GitHub's own rule has changed over time, and managed users
-// have an underscore in their names.
-var login = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
-
 // readDefaultOwner reads whom requests that name nobody are for.
 func readDefaultOwner(t *table) string {
 	s, ok := t.text("default_owner")
-	if ok && (holdsSecret(s) || !login.MatchString(s)) {
+	if ok && (holdsSecret(s) || !github.IsLogin(s)) {
 		t.fault("default_owner", withHint("letters, digits, - and _ are allowed: a user or an organization, not a repository", "not the login of an owner"))
 		return ""
 	}
@@ -150,7 +146,7 @@ func readInstallations(app *table, key string) map[string]github.InstallationID 
 			continue
 		}
 		lower := strings.ToLower(name)
-		if !login.MatchString(name) {
+		if !github.IsLogin(name) {
 			t.fault(name, withHint("letters, digits, - and _ are allowed; an installation covers an owner, not one repository", "not the login of an owner"))
 		}
 		if other, ok := first[lower]; ok {

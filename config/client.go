@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -175,7 +176,7 @@ func onlyOwner(c *policy.Client) string {
 		owner, _, _ := strings.Cut(string(g), "/") // "enterprises", of an enterprise, is nobody's login
 		logins = append(logins, strings.ToLower(owner))
 	}
-	if logins = slices.Compact(logins); len(logins) != 1 || !login.MatchString(logins[0]) || !c.Grants(logins[0]) {
+	if logins = slices.Compact(logins); len(logins) != 1 || !github.IsLogin(logins[0]) || !c.Grants(logins[0]) {
 		return ""
 	}
 	return logins[0]

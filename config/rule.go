@@ -274,10 +274,7 @@ func (r *ruleReader) app(t *table, rule *rules.Rule) *auth.App {
 // docs.github.com "Generating an installation access token for a GitHub App".
 const maxNarrowed = 500
 
-var (
-	permissionName = regexp.MustCompile(`^[a-z][a-z_]*$`)
-	repositoryName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
-)
+var permissionName = regexp.MustCompile(`^[a-z][a-z_]*$`)
 
 // readNarrowing reads token. An empty one is a fault, and so is any empty part:
 // GitHub takes that for no limit at all.
@@ -308,7 +305,7 @@ func tooMany(n int) error {
 func readRepositoryNames(t *table) []string {
 	names, _ := t.words("repositories")
 	for _, name := range names {
-		if !repositoryName.MatchString(name) || strings.Trim(name, ".") == "" {
+		if !github.IsRepositoryName(name) {
 			t.fault("repositories", withHint("leave the owner out (it is that of the installation), and give every name in full", "%q is not the bare name of a repository", name))
 		}
 	}

@@ -67,20 +67,5 @@ func (a Account) String() string {
 // Plausible reports whether GitHub could know the account by its name. Names come
 // from requests: others would fill caches, or mean something in a path.
 func (a Account) Plausible() bool {
-	return IsPlausibleName(a.Login) && (a.Repo == "" || IsPlausibleName(a.Repo))
-}
-
-// IsPlausibleName is looser than GitHub, whose rules have changed over time. A
-// repository has 100 characters at most, a login has fewer.
-func IsPlausibleName(name string) bool {
-	if name == "" || name == "." || name == ".." || len(name) > 100 {
-		return false
-	}
-	for _, c := range []byte(name) {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return false
-		}
-	}
-	return true
+	return IsLogin(a.Login) && (a.Repo == "" || IsRepositoryName(a.Repo))
 }

@@ -2,20 +2,15 @@ package github
 
 import "strings"
 
-// Names longer than these are nobody's. GitHub allows 39 bytes to a login
-// (more to managed users and enterprises) and 100 to a repository.
-const (
-	maxLogin          = 100
-	maxRepositoryName = 200
-	maxFullName       = maxLogin + len("/") + maxRepositoryName
-)
+// maxName is the longest name that is anybody's. A repository's has 100 characters
+// at most (docs.github.com "Creating a new repository"). A login has 39 ("Username
+// considerations for external authentication"); managed users, enterprises and
+// older accounts may have more.
+const maxName = 100
 
 // ParseFullName returns the repository that "owner/name" names, nobody if it cannot
 // be one. Unlike a path it is not escaped.
 func ParseFullName(s string) Account {
-	if len(s) > maxFullName {
-		return Account{}
-	}
 	owner, name, ok := strings.Cut(s, "/")
 	if !ok || !IsLogin(owner) || !IsRepositoryName(name) {
 		return Account{}
@@ -23,18 +18,24 @@ func ParseFullName(s string) Account {
 	return Account{Login: owner, Repo: name}
 }
 
-// IsLogin reports whether an account can have this name. Enterprises' slugs
-// and the underscore of managed users are included.
+// IsLogin reports whether an account can have this name: letters, digits and dashes,
+// of which none comes first, and the underscore of managed users (docs.github.com
+// "Username considerations for external authentication"). It is looser than GitHub,
+// whose rules have changed over time, and includes the slugs of enterprises.
 func IsLogin(s string) bool {
-	return s != "" && len(s) <= maxLogin && s[0] != '-' && !strings.Contains(s, ".") && hasNameBytes(s)
+	return s != "" && s[0] != '-' && !strings.Contains(s, ".") && isName(s)
 }
 
-// IsRepositoryName reports whether a repository can have this name.
+// IsRepositoryName reports whether a repository can have this name: letters, digits,
+// ".", "-" and "_".
 func IsRepositoryName(s string) bool {
-	return s != "" && len(s) <= maxRepositoryName && s != "." && s != ".." && hasNameBytes(s)
+	return s != "" && s != "." && s != ".." && isName(s)
 }
 
-func hasNameBytes(s string) bool {
+func isName(s string) bool {
+	if len(s) > maxName {
+		return false
+	}
 	for _, c := range []byte(s) {
 		if !IsNameByte(c) {
 			return false

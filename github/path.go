@@ -63,11 +63,7 @@ func (p *Path) Is(i int, word string) bool {
 	if i >= p.N || i >= MaxSegments {
 		return false
 	}
-	raw := p.Segments[i]
-	if len(raw) == len(word) {
-		return strings.EqualFold(raw, word)
-	}
-	return strings.IndexByte(raw, '%') >= 0 && strings.EqualFold(Unescape(raw), word)
+	return SameSegment(p.Segments[i], word)
 }
 
 // hex returns the value of a hexadecimal digit, -1 for anything else.

@@ -140,10 +140,10 @@ func refInPath(req *rules.Request) string {
 		segments = segments[2:] // api/v3
 	}
 	names := 3 // repos/{owner}/{repo}
-	if len(segments) > 0 && isSegment(segments[0], "repositories") {
+	if len(segments) > 0 && github.SameSegment(segments[0], "repositories") {
 		names = 2
 	}
-	if len(segments) < names+3 || !isSegment(segments[names], "git") || !isSegment(segments[names+1], "refs") {
+	if len(segments) < names+3 || !github.SameSegment(segments[names], "git") || !github.SameSegment(segments[names+1], "refs") {
 		return ""
 	}
 	ref, err := url.PathUnescape(strings.Join(segments[names+2:], "/"))
@@ -153,9 +153,4 @@ func refInPath(req *rules.Request) string {
 		return ""
 	}
 	return "refs/" + ref
-}
-
-func isSegment(segment, word string) bool {
-	plain, err := url.PathUnescape(segment)
-	return err == nil && strings.EqualFold(plain, word)
 }
