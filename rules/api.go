@@ -110,16 +110,6 @@ func (op *restOperation) subject(path *github.Path) github.Account {
 	return github.Account{Login: github.Unescape(at)}
 }
 
-// repositorySubject is the repository that two segments of a path name.
-func repositorySubject(owner, repo string) github.Account {
-	return github.Account{Login: github.Unescape(owner), Repo: github.Unescape(repo)}
-}
-
-// setRepository names the owner and the repository, as they stand in a path.
-func (route *Route) setRepository(owner, repo string) {
-	route.Subject = repositorySubject(owner, repo)
-}
-
 // uploads classifies a path of the uploads service.
 func uploads(req Request, path github.Path) (Route, error) {
 	if err := path.CheckLeading(3); err != nil {

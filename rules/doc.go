@@ -66,4 +66,21 @@
 // documents are not validated: see GraphQL. What a field leads to is known from
 // GitHub's schema (npm package @octokit/graphql-schema); of one that GitHub has
 // added since, the worst is assumed, where rules look at names.
+//
+// # Rooms
+//
+// The files stand in rooms, one above the other. What is in a file knows only what
+// stands before it in this list: TestRooms checks it.
+//
+//	routes: what a request is, whom it names, and what it needs
+//		reach.go document.go route.go subjects.go search.go search_reach.go
+//	graphql: whom a document names, and where it leads
+//		graphql_json.go graphql_walker.go graphql_values.go graphql_reach.go
+//		graphql_walk.go graphql.go
+//	table: GitHub's operations, found by method and path
+//		operation.go table_match.go table.go guarded.go
+//	paths: what a path and a body say of the route
+//		body.go compare.go path_others.go rest_reach.go api.go web.go
+//	rules: the user's own, and the decision
+//		rule_pattern.go rule_paths.go rule.go rule_check.go classify.go
 package rules

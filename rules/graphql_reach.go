@@ -11,15 +11,6 @@ import (
 
 //go:generate go run gen/graphql/main.go
 
-// Reach is how far the answer to a request may lead from whom it names.
-type Reach uint8
-
-const (
-	ReachNamed  Reach = iota // to whom the request names, and nobody else
-	ReachOwners              // to other repositories of their owners as well
-	ReachAny                 // to anybody
-)
-
 // graphqlText is the table of fields that lead to other objects; its head
 // explains the marks.
 //
@@ -173,8 +164,4 @@ func (w *walker) searchType(f *ast.Field) string {
 		return v.Raw
 	}
 	return ""
-}
-
-func isOneOf(s string, words ...string) bool {
-	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(s, word) })
 }

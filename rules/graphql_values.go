@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -192,4 +193,47 @@ func isNodeIDKey(key string) bool {
 		}
 	}
 	return true
+}
+
+// maxURL is how long a URL may be, in bytes, to be read.
+const maxURL = 2048
+
+// resource adds whom the URL of a page is about:
+// https://HOST/OWNER[/REPO/…], …/orgs/ORG/… or …/enterprises/SLUG/….
+func (w *walker) resource(link string) error {
+	if link == "" {
+		return nil
+	}
+	if len(link) > maxURL {
+		w.doc.Unclear = true
+		return nil
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawPath != "" {
+		w.doc.Unclear = true
+		return nil
+	}
+	host, _ := github.SplitHost(u.Host)
+	if !slices.Contains(w.doc.ResourceHosts, host) {
+		w.doc.ResourceHosts = append(w.doc.ResourceHosts, host)
+	}
+	if len(w.doc.ResourceHosts) > maxSubjects {
+		return tooMany()
+	}
+	first, rest, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	second, _, _ := strings.Cut(rest, "/")
+	s := github.ParseFullName(first + "/" + second)
+	switch {
+	case first == "orgs" || first == "users":
+		s = github.Account{Login: second}
+	case first == "enterprises":
+		s = github.Account{Login: second, Enterprise: true}
+	case second == "":
+		s = github.Account{Login: first}
+	}
+	if !github.IsLogin(s.Login) {
+		w.doc.Unclear = true
+		return nil
+	}
+	return w.add(s)
 }

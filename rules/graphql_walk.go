@@ -1,58 +1,12 @@
 package rules
 
 import (
-	"net/url"
 	"slices"
-	"strings"
 
 	"ghapp-proxy/github"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
-
-// walker visits what an operation would run and fills in a Document.
-type walker struct {
-	doc       *Document
-	fragments map[string]*ast.FragmentDefinition
-	variables map[string]variable // those that the operation defines
-	steps     int                 // how many more may be taken
-
-	active map[string]bool // fragments that are being visited
-	done   map[spread]bool // fragments that were visited
-}
-
-// variable is the value of a variable: given by the request, else the default.
-type variable struct {
-	given        any // as jsonReader returns it
-	isGiven      bool
-	defaultValue *ast.Value // nil if there is none
-}
-
-// scope is where a selection set stands.
-type scope struct {
-	root  bool   // it is the operation's own
-	owner string // its fields are those of this account
-
-	typ    string // whose fields it has, "" if that is not known
-	reach  Reach  // how far it is from whom the document names
-	free   bool   // nothing in it is anybody's
-	parent bool   // it is the repository that another was forked from
-	listed bool   // it is one of those that an account has, and its very name tells something
-}
-
-// as is the scope of what is selected only of objects of a type.
-func (in scope) as(typ string) scope {
-	if typ != "" {
-		in.typ = typ
-	}
-	return in
-}
-
-// spread is a fragment in a scope. A second visit would find nothing new.
-type spread struct {
-	fragment string
-	in       scope
-}
 
 // prepare takes in the definitions that the operation can use.
 func (w *walker) prepare(fragments ast.FragmentDefinitionList, operation *ast.OperationDefinition, given map[string]any) error {
@@ -75,17 +29,6 @@ func (w *walker) prepare(fragments ast.FragmentDefinitionList, operation *ast.Op
 		// A null that is given counts as given (section 6.1.2).
 		value, ok := given[v.Variable]
 		w.variables[v.Variable] = variable{value, ok, v.DefaultValue}
-	}
-	return nil
-}
-
-// step counts the work and the depth.
-func (w *walker) step(depth int) error {
-	if w.steps--; w.steps < 0 {
-		return graphqlErrorf("the document expands to more than %d fields and values", maxSteps)
-	}
-	if depth > maxNesting {
-		return graphqlErrorf("the document is nested more than %d deep", maxNesting)
 	}
 	return nil
 }
@@ -259,64 +202,4 @@ func (w *walker) search(text string) error {
 		}
 	}
 	return nil
-}
-
-// maxURL is how long a URL may be, in bytes, to be read.
-const maxURL = 2048
-
-// resource adds whom the URL of a page is about:
-// https://HOST/OWNER[/REPO/…], …/orgs/ORG/… or …/enterprises/SLUG/….
-func (w *walker) resource(link string) error {
-	if link == "" {
-		return nil
-	}
-	if len(link) > maxURL {
-		w.doc.Unclear = true
-		return nil
-	}
-	u, err := url.Parse(link)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawPath != "" {
-		w.doc.Unclear = true
-		return nil
-	}
-	host, _ := github.SplitHost(u.Host)
-	if !slices.Contains(w.doc.ResourceHosts, host) {
-		w.doc.ResourceHosts = append(w.doc.ResourceHosts, host)
-	}
-	if len(w.doc.ResourceHosts) > maxSubjects {
-		return tooMany()
-	}
-	first, rest, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-	second, _, _ := strings.Cut(rest, "/")
-	s := github.ParseFullName(first + "/" + second)
-	switch {
-	case first == "orgs" || first == "users":
-		s = github.Account{Login: second}
-	case first == "enterprises":
-		s = github.Account{Login: second, Enterprise: true}
-	case second == "":
-		s = github.Account{Login: first}
-	}
-	if !github.IsLogin(s.Login) {
-		w.doc.Unclear = true
-		return nil
-	}
-	return w.add(s)
-}
-
-// add adds a subject.
-func (w *walker) add(s github.Account) error {
-	w.doc.Subjects = appendSubject(w.doc.Subjects, s)
-	return w.full(w.doc.Subjects)
-}
-
-func (w *walker) full(list []github.Account) error {
-	if len(list) > maxSubjects {
-		return tooMany()
-	}
-	return nil
-}
-
-func tooMany() error {
-	return graphqlErrorf("the document names more than %d owners, repositories and ids", maxSubjects)
 }

@@ -121,49 +121,6 @@ const (
 	RefusedTrace Refusal = "TRACE would echo the credential back"
 )
 
-// Set is the rules in force. The zero value is the built-in ones. It is safe
-// for concurrent use.
-type Set struct {
-	// JWTWrites allows methods other than GET and HEAD on JWT routes.
-	JWTWrites bool
-	// Exchange has requests for an installation token answered by the caller,
-	// unless a rule denies them, or names the operation and so means GitHub's.
-	Exchange bool
-	// Rules are the user's own; the first that matches decides.
-	Rules []Rule
-}
-
-// Route classifies a request and decides about it. It does no I/O. The error
-// is a *TargetError: the target is ambiguous and must be answered with 400,
-// whatever the route.
-func (set Set) Route(req Request) (Route, error) {
-	route, err := Classify(req)
-	if err == nil {
-		set.Decide(req, &route)
-	}
-	return route, err
-}
-
-// Classify is Route without the decision, for a caller that finds out more
-// about whom the request means before it calls Decide. The error is that of
-// Route.
-func Classify(req Request) (Route, error) {
-	if err := github.CheckPath(req.Path); err != nil {
-		return Route{}, err
-	}
-	route, err := classify(req, github.SplitPath(req.Path))
-	if err != nil {
-		return Route{}, err
-	}
-	if route.Subject.Named() && route.Source == "" {
-		route.Source = "path"
-	}
-	if !route.GitAuth {
-		route.Read = req.Method == "GET" || req.Method == "HEAD"
-	}
-	return route, nil
-}
-
 // setSubjects fills in whom something other than the path names.
 func (route *Route) setSubjects(subjects []github.Account, source string) {
 	if len(subjects) > 0 {
@@ -182,37 +139,26 @@ func (route *Route) SetDocument(document *Document) {
 	route.Fields, route.Unclear, route.Reach = document.Fields, document.Unclear, document.Reach
 }
 
-// classify dispatches on what the host is for.
-func classify(req Request, path github.Path) (Route, error) {
-	switch req.Host.Service {
-	case github.API:
-		return api(req, path)
-	case github.Uploads:
-		return uploads(req, path)
-	case github.Web:
-		return web(req, path)
-	case github.Raw:
-		return files(path, "raw")
-	case github.Codeload:
-		return files(path, "archive")
-	default:
-		return enterpriseServer(req, path)
-	}
+// Narrowing limits what an installation token is good for, as the body of
+// "Create an installation access token for an app" does. The zero value does
+// not limit it. Repositories and RepositoryIDs exclude each other.
+type Narrowing struct {
+	Repositories  []string          // bare names, of the installation's owner
+	RepositoryIDs []int64           // ids, for names that may change
+	Permissions   map[string]string // GitHub's name → "read", "write" or "admin"
 }
 
-// enterpriseServer tells the services of a GHES host apart by path.
-//
-// Source: docs.github.com "Getting started with the REST API" for GHES, and
-// "Forming calls with GraphQL".
-func enterpriseServer(req Request, path github.Path) (Route, error) {
-	switch {
-	case path.Is(0, "api") && path.Is(1, "v3"):
-		return api(req, path.Drop(2))
-	case path.Is(0, "api") && path.Is(1, "graphql"):
-		return api(req, path.Drop(1))
-	case path.Is(0, "api") && path.Is(1, "uploads"):
-		return uploads(req, path.Drop(2))
-	default:
-		return web(req, path)
-	}
+// IsZero reports whether n does not limit the token.
+func (n *Narrowing) IsZero() bool {
+	return n == nil || len(n.Repositories) == 0 && len(n.RepositoryIDs) == 0 && len(n.Permissions) == 0
+}
+
+// repositorySubject is the repository that two segments of a path name.
+func repositorySubject(owner, repo string) github.Account {
+	return github.Account{Login: github.Unescape(owner), Repo: github.Unescape(repo)}
+}
+
+// setRepository names the owner and the repository, as they stand in a path.
+func (route *Route) setRepository(owner, repo string) {
+	route.Subject = repositorySubject(owner, repo)
 }

@@ -54,20 +54,6 @@ type Rule struct {
 	Narrow Narrowing
 }
 
-// Narrowing limits what an installation token is good for, as the body of
-// "Create an installation access token for an app" does. The zero value does
-// not limit it. Repositories and RepositoryIDs exclude each other.
-type Narrowing struct {
-	Repositories  []string          // bare names, of the installation's owner
-	RepositoryIDs []int64           // ids, for names that may change
-	Permissions   map[string]string // GitHub's name → "read", "write" or "admin"
-}
-
-// IsZero reports whether n does not limit the token.
-func (n *Narrowing) IsZero() bool {
-	return n == nil || len(n.Repositories) == 0 && len(n.RepositoryIDs) == 0 && len(n.Permissions) == 0
-}
-
 // ParseCredential reads a rule's auth.
 func ParseCredential(s string) (Credential, error) {
 	for _, c := range []Credential{Installation, JWT, ClientSecret, None, Keep} {
@@ -363,4 +349,16 @@ func (r *Rule) refusal(number int) Refusal {
 		return Refusal(fmt.Sprintf("rule[%d] (%s) denies this: %s", number, r.Name, r.Deny))
 	}
 	return Refusal(fmt.Sprintf("rule[%d] denies this: %s", number, r.Deny))
+}
+
+// Set is the rules in force. The zero value is the built-in ones. It is safe
+// for concurrent use.
+type Set struct {
+	// JWTWrites allows methods other than GET and HEAD on JWT routes.
+	JWTWrites bool
+	// Exchange has requests for an installation token answered by the caller,
+	// unless a rule denies them, or names the operation and so means GitHub's.
+	Exchange bool
+	// Rules are the user's own; the first that matches decides.
+	Rules []Rule
 }

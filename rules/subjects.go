@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"ghapp-proxy/github"
@@ -42,4 +43,8 @@ func appendSubject(list []github.Account, s github.Account) []github.Account {
 		}
 	}
 	return append(list, s)
+}
+
+func isOneOf(s string, words ...string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(s, word) })
 }

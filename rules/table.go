@@ -15,71 +15,6 @@ import (
 //go:embed operations.txt
 var operationsText string
 
-// editions are the kinds of GitHub that have an operation.
-type editions uint8
-
-const (
-	dotcom editions = 1 << iota // github.com
-	cloud                       // Enterprise Cloud, on github.com and ghe.com
-	server                      // Enterprise Server
-)
-
-// editionsOf returns the editions whose operations a host may serve.
-func editionsOf(host github.Host) editions {
-	if host.Service == github.GHES {
-		return server
-	}
-	return dotcom | cloud
-}
-
-// restOperation is one operation of GitHub's REST API.
-type restOperation struct {
-	id         string
-	editions   editions
-	credential Credential
-	userOnly   bool
-	handsOut   bool  // the answer contains a credential
-	revoke     bool  // ends the token that it is called with
-	cloneToken bool  // the answer may contain temp_clone_token
-	reach      Reach // how far the answer may lead from whom the path names
-	names      naming
-	at         int         // the segment where it names somebody
-	others     []pathOther // whom it names besides
-}
-
-// guarded reports whether the operation is refused unless the user means it.
-func (op *restOperation) guarded() bool { return op.handsOut || op.revoke }
-
-// in reports whether an edition among e has the operation. A guarded operation
-// counts as known everywhere.
-func (op *restOperation) in(e editions) bool { return op.editions&e != 0 || op.guarded() }
-
-// naming is how the path of an operation names whom it is about.
-type naming uint8
-
-const (
-	namesNobody     naming = iota
-	namesRepository        // by owner and name
-	namesAccount           // by login
-	namesID                // an account by id
-	namesAccountOrID
-	namesEnterprise // by slug
-	namesTeam       // by id
-
-	// Others than the subject.
-	namesRepositoryID
-	namesOwnersRepository // by its name, of the owner before it
-)
-
-// operationTable finds operations.
-type operationTable struct {
-	root *pathNode
-	byID map[string]*restOperation // operationId → operation
-
-	// Where GitHub's aliases by numeric id continue.
-	repository, organization, user *pathNode
-}
-
 // operations returns the table, which is read once, on first use.
 var operations = sync.OnceValue(func() *operationTable { return parseTable(operationsText) })
 
@@ -191,4 +126,36 @@ func namingOf(path string) (naming, int) {
 		}
 	}
 	return namesNobody, 0
+}
+
+// othersOf finds whom the path of an operation names after the one that it is about:
+// the repository that a team gets, that a secret is for, or that is unlocked.
+func othersOf(path string, subject naming, at int) (others []pathOther) {
+	if subject == namesNobody {
+		return nil
+	}
+	if subject == namesRepository {
+		at++ // its name
+	}
+	i := 0
+	for _, rest := github.CutSegment(path); rest != ""; {
+		var word string
+		word, rest = github.CutSegment(rest)
+		if i++; i <= at {
+			continue
+		}
+		switch word {
+		case "{owner}", "{repo_owner}":
+			others = append(others, pathOther{namesRepository, i})
+		case "{repository_id}":
+			others = append(others, pathOther{namesRepositoryID, i})
+		case "{repo_name}":
+			if n := len(others); n == 0 || others[n-1].at != i-1 {
+				others = append(others, pathOther{namesOwnersRepository, i})
+			}
+		case "{org}":
+			others = append(others, pathOther{namesAccount, i})
+		}
+	}
+	return others
 }

@@ -304,3 +304,12 @@ func isNumber(segment string) bool {
 	}
 	return segment != ""
 }
+
+// operationTable finds operations.
+type operationTable struct {
+	root *pathNode
+	byID map[string]*restOperation // operationId → operation
+
+	// Where GitHub's aliases by numeric id continue.
+	repository, organization, user *pathNode
+}

@@ -1,0 +1,79 @@
+package rules
+
+import (
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"ghapp-proxy/github"
+)
+
+// walker visits what an operation would run and fills in a Document.
+type walker struct {
+	doc       *Document
+	fragments map[string]*ast.FragmentDefinition
+	variables map[string]variable // those that the operation defines
+	steps     int                 // how many more may be taken
+
+	active map[string]bool // fragments that are being visited
+	done   map[spread]bool // fragments that were visited
+}
+
+// variable is the value of a variable: given by the request, else the default.
+type variable struct {
+	given        any // as jsonReader returns it
+	isGiven      bool
+	defaultValue *ast.Value // nil if there is none
+}
+
+// scope is where a selection set stands.
+type scope struct {
+	root  bool   // it is the operation's own
+	owner string // its fields are those of this account
+
+	typ    string // whose fields it has, "" if that is not known
+	reach  Reach  // how far it is from whom the document names
+	free   bool   // nothing in it is anybody's
+	parent bool   // it is the repository that another was forked from
+	listed bool   // it is one of those that an account has, and its very name tells something
+}
+
+// as is the scope of what is selected only of objects of a type.
+func (in scope) as(typ string) scope {
+	if typ != "" {
+		in.typ = typ
+	}
+	return in
+}
+
+// spread is a fragment in a scope. A second visit would find nothing new.
+type spread struct {
+	fragment string
+	in       scope
+}
+
+// step counts the work and the depth.
+func (w *walker) step(depth int) error {
+	if w.steps--; w.steps < 0 {
+		return graphqlErrorf("the document expands to more than %d fields and values", maxSteps)
+	}
+	if depth > maxNesting {
+		return graphqlErrorf("the document is nested more than %d deep", maxNesting)
+	}
+	return nil
+}
+
+// add adds a subject.
+func (w *walker) add(s github.Account) error {
+	w.doc.Subjects = appendSubject(w.doc.Subjects, s)
+	return w.full(w.doc.Subjects)
+}
+
+func (w *walker) full(list []github.Account) error {
+	if len(list) > maxSubjects {
+		return tooMany()
+	}
+	return nil
+}
+
+func tooMany() error {
+	return graphqlErrorf("the document names more than %d owners, repositories and ids", maxSubjects)
+}
