@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"ghapp-proxy/answer"
@@ -142,4 +144,20 @@ func (a *Admission) passwordMatches(header string) bool {
 	_, password, ok := parseBasic(header)
 	got, want := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(a.Password))
 	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// maxBasic bounds the header that is decoded, in bytes.
+const maxBasic = 1 << 10
+
+// parseBasic reads Proxy-Authorization: Basic (RFC 7617, section 2).
+func parseBasic(header string) (user, password string, ok bool) {
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") || len(encoded) > maxBasic {
+		return "", "", false
+	}
+	credentials, err := base64.StdEncoding.DecodeString(strings.Trim(encoded, " "))
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(credentials), ":")
 }

@@ -219,3 +219,20 @@ func arrived(conn net.Conn) net.Conn {
 	}
 	return conn
 }
+
+// bare returns what is under a connection of a client's, so that the kernel can
+// splice it.
+func bare(conn net.Conn) net.Conn {
+	switch c := conn.(type) {
+	case *clientConn:
+		return c.Conn
+	case *arrival:
+		return bare(c.Conn)
+	case *prefixConn:
+		c.Conn = bare(c.Conn)
+	}
+	return conn
+}
+
+// under is what clientConnOf looks at next.
+func (c *arrival) under() net.Conn { return c.Conn }

@@ -56,15 +56,8 @@ func (w *recorder) answerFault(r *http.Request, id string, form answer.Form, fau
 	return nil
 }
 
-var ownFault = answer.Define(answer.Kind{
-	Status: http.StatusInternalServerError, Code: answer.InternalError,
-	Title:  "a fault of the proxy's own",
-	Remedy: "tell those who run it: its log has the request, with where the fault was",
-})
-
-// faultRefusal tells the log what was wrong, and the client that something was.
-func faultRefusal(fault *panics.Fault) *answer.Refusal {
-	refused := ownFault.Refuse()
-	refused.Inside, refused.Fault = fault.Error(), fault
-	return refused
+func newRecorder(w http.ResponseWriter, o *Options) *recorder {
+	return &recorder{ResponseWriter: w, log: o.Log, stall: watch{
+		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: o.stalls.take,
+	}}
 }

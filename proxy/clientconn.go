@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"sync/atomic"
@@ -96,33 +97,18 @@ func (c *clientConn) linger() {
 // CloseWrite half-closes the connection.
 func (c *clientConn) CloseWrite() error { return closeWrite(c.Conn) }
 
-// bare returns what is under a connection of a client's, so that the kernel can
-// splice it.
-func bare(conn net.Conn) net.Conn {
-	switch c := conn.(type) {
-	case *clientConn:
-		return c.Conn
-	case *arrival:
-		return bare(c.Conn)
-	case *prefixConn:
-		c.Conn = bare(c.Conn)
-	}
-	return conn
-}
-
 // clientConnOf returns the clientConn under a connection, nil if there is none.
 func clientConnOf(conn net.Conn) *clientConn {
-	switch c := conn.(type) {
-	case *clientConn:
-		return c
-	case *arrival:
-		return clientConnOf(c.Conn)
-	case *prefixConn:
-		return clientConnOf(c.Conn)
-	case *interceptedConn:
-		return clientConnOf(c.Conn)
+	for {
+		switch c := conn.(type) {
+		case *clientConn:
+			return c
+		case interface{ under() net.Conn }:
+			conn = c.under()
+		default:
+			return nil
+		}
 	}
-	return nil
 }
 
 // closeNow closes a connection, whatever its client has not read yet.
@@ -148,4 +134,18 @@ func leaveUnread(ctx context.Context) {
 	if c, ok := ctx.Value(clientConnKey{}).(*clientConn); ok {
 		c.leaveUnread()
 	}
+}
+
+// writeOwn writes p to conn, with our name in it if it is a server's error: then
+// because, if not nil, is what there is to say. What the client still sends nobody
+// reads.
+func writeOwn(conn net.Conn, client *clientConn, p []byte, because *answer.Refusal) (int, error) {
+	f := serverError(p)
+	if f == nil {
+		return conn.Write(p)
+	}
+	if client != nil {
+		client.leaveUnread()
+	}
+	return len(p), cmp.Or(because, f).Response(nil).Write(conn)
 }

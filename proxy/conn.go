@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 )
 
@@ -62,23 +61,6 @@ func closeWrite(conn net.Conn) error {
 	return conn.Close()
 }
 
-// safeHijacker keeps what the client sent right behind its CONNECT. goproxy
-// 1.9.4 replays it in its own tunnels and interception only; ConnectHijack gets
-// the bare connection, without an early ClientHello. TestEarlyClientHello fails
-// without it.
-type safeHijacker struct {
-	http.ResponseWriter
-}
-
-// Hijack implements http.Hijacker.
-func (w safeHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	return withPrefix(arrived(conn), rw.Reader), rw, nil
-}
-
 // handover is a listener whose connections are handed to it: the inside of the
 // proxy listens on it. Ownership of a connection changes with give.
 type handover struct {
@@ -119,3 +101,6 @@ func (h *handover) Close() error {
 
 // Addr implements net.Listener.
 func (h *handover) Addr() net.Addr { return h.addr }
+
+// under is what clientConnOf looks at next.
+func (c *prefixConn) under() net.Conn { return c.Conn }

@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"sync/atomic"
-	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/decide"
@@ -19,47 +17,6 @@ import (
 
 	"github.com/elazarl/goproxy"
 )
-
-// session is what was decided when a connection was accepted. It travels with
-// the connection; the credential is chosen from it, never from what the client
-// says inside.
-type session struct {
-	host  github.Host
-	plain bool // an http:// request in absolute form, not a CONNECT
-	caller
-}
-
-// interceptedConn is a client's connection to a served host, after CONNECT.
-type interceptedConn struct {
-	net.Conn
-	session session
-	idle    idleLimit
-
-	sni   string      // that the client asks for, "" before the handshake
-	shown bool        // it has been shown a certificate
-	ready time.Time   // when TLS was negotiated
-	used  atomic.Bool // it has begun a request
-}
-
-// Close implements net.Conn.
-func (c *interceptedConn) Close() error {
-	c.idle.stop()
-	c.session.slot.release()
-	return c.Conn.Close()
-}
-
-type sessionKey struct{}
-
-// withSession is the inner server's ConnContext: it lifts the session from
-// under the TLS.
-func withSession(ctx context.Context, conn net.Conn) context.Context {
-	_, intercepted := interceptedOf(conn)
-	if intercepted == nil {
-		return ctx
-	}
-	s := intercepted.session
-	return context.WithValue(withClientConn(s.usage.limitQuestions(ctx), intercepted.Conn), sessionKey{}, s)
-}
 
 // newConnect sets goproxy up to take CONNECTs, and nothing else of what it can
 // do: it fails open by default, its CA's key is public, its transport does not
@@ -82,8 +39,6 @@ var noDestination = answer.Define(answer.Kind{
 	Status: http.StatusBadRequest, Code: answer.RequestError,
 	Title: "CONNECT needs HOST:PORT",
 })
-
-type refusedKey struct{}
 
 // decideConnect decides about one CONNECT: served hosts are intercepted, other
 // hosts are tunnelled. It never returns nil, which goproxy takes for "tunnel".
@@ -128,8 +83,6 @@ func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *answer.Refusal)
 	ctx.Resp = p.noteRefused(ctx.Req, c, refused).Response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }
-
-const established = "HTTP/1.1 200 Connection established\r\n\r\n"
 
 // intercept answers the CONNECT and lets the connection go on by itself.
 func (p *Proxy) intercept(conn net.Conn, s session) {

@@ -95,4 +95,30 @@
 // Of a tunnel only the first ClientHello is read, and of that the outer one: what
 // Encrypted Client Hello, or what follows in TLS, asks of the host's servers is not
 // seen. Behind an upstream proxy, addresses are not.
+//
+// # Rooms
+//
+// The files stand in rooms, one above the other. What is in a file knows only what
+// stands before it in this list, which TestRooms reads.
+//
+//	ground: addresses, bounds, waiting, and what a connection or an answer is wrapped in
+//		address.go bounds.go buffers.go watch.go conn.go queue.go pace.go heads.go
+//		answerbody.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
+//	arrivals: connections of clients, from when they are accepted until they say who they are
+//		servererrors.go clientconn.go arrivals.go files_unix.go files_other.go door.go
+//		hijack.go
+//	identity: who a client is, and what it may use at once
+//		peer_linux.go peer_other.go admit.go usage.go body.go policy.go session.go
+//	request: one request on its way, and why there is no answer to it
+//		egress.go nextproxy.go fault.go placeholder.go recorder.go exchange.go
+//	upstream: connections to GitHub and elsewhere
+//		carrier.go upstream.go
+//	gateway: one request is decided about, gets its credential, and is sent on; its answer is looked at
+//		options.go attend.go check.go guard.go receive.go clonetoken.go errors.go heal.go
+//		links.go uncovered.go learn.go mapping.go log.go outcome.go upgrade.go forward.go
+//		gateway.go placeholder_sealed.go issue.go peek.go push.go request.go
+//	front door: listeners, CONNECT, tunnels, Replace and Shutdown
+//		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
+//		identify.go refuse.go replace.go ownpools.go outer.go hello.go tunnel.go
+//		connect.go shutdown.go serve.go
 package proxy

@@ -10,31 +10,6 @@ import (
 	"ghapp-proxy/policy"
 )
 
-// mayTunnel decides about a CONNECT to a host that is not served, by its name.
-// The address is decided about when it is connected to.
-func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *answer.Refusal) {
-	d, err := policy.ParseDestination(hostport, 0)
-	if err != nil {
-		return d, destinationRefusal(err)
-	}
-	if denial := p.opts.Upstream.opts.Egress.DecideTunnel(d); denial != nil {
-		return d, egressRefusal(denial)
-	}
-	return d, nil
-}
-
-// mayRequest is mayTunnel for an http:// request in absolute form.
-func (p *Proxy) mayRequest(r *http.Request) *answer.Refusal {
-	d, err := policy.ParseDestination(r.URL.Host, 80)
-	if err != nil {
-		return destinationRefusal(err)
-	}
-	if denial := p.opts.Upstream.opts.Egress.Decide(d); denial != nil {
-		return egressRefusal(denial)
-	}
-	return nil
-}
-
 // Where nobody may go.
 var (
 	badDestination = answer.Define(answer.Kind{

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"ghapp-proxy/answer"
@@ -138,32 +136,6 @@ func mintStatus(refused *auth.Error) int {
 	default:
 		return http.StatusInternalServerError // wrong key, id or installation
 	}
-}
-
-// causedBy is a refusal because a connection failed.
-func causedBy(kind *answer.Kind, err error) *answer.Refusal {
-	inside, title := causes(err)
-	f := kind.Refuse(title)
-	f.Inside = inside
-	return f
-}
-
-// causes say why a connection failed: to the log all of it, to the client
-// without the addresses of hosts, resolvers and proxies, which may be secret.
-func causes(err error) (inside, title string) {
-	inside, title = err.Error(), err.Error()
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		if op.Source != nil {
-			title = strings.ReplaceAll(title, op.Source.String(), "")
-		}
-		if op.Addr != nil {
-			title = strings.NewReplacer(" ->"+op.Addr.String(), "", " "+op.Addr.String(), "").Replace(title)
-		}
-	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.Server != "" {
-		title = strings.ReplaceAll(title, " on "+dns.Server, "")
-	}
-	return inside, title
 }
 
 // unauthorizedRefusal stands in for a 401 of GitHub to git or Git LFS.

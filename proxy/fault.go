@@ -204,3 +204,45 @@ func upstreamRefusal(err error, host string) *answer.Refusal {
 	}
 	return f
 }
+
+// causedBy is a refusal because a connection failed.
+func causedBy(kind *answer.Kind, err error) *answer.Refusal {
+	inside, title := causes(err)
+	f := kind.Refuse(title)
+	f.Inside = inside
+	return f
+}
+
+// causes say why a connection failed: to the log all of it, to the client
+// without the addresses of hosts, resolvers and proxies, which may be secret.
+func causes(err error) (inside, title string) {
+	inside, title = err.Error(), err.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		if op.Source != nil {
+			title = strings.ReplaceAll(title, op.Source.String(), "")
+		}
+		if op.Addr != nil {
+			title = strings.NewReplacer(" ->"+op.Addr.String(), "", " "+op.Addr.String(), "").Replace(title)
+		}
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.Server != "" {
+		title = strings.ReplaceAll(title, " on "+dns.Server, "")
+	}
+	return inside, title
+}
+
+var ownFault = answer.Define(answer.Kind{
+	Status: http.StatusInternalServerError, Code: answer.InternalError,
+	Title:  "a fault of the proxy's own",
+	Remedy: "tell those who run it: its log has the request, with where the fault was",
+})
+
+// faultRefusal tells the log what was wrong, and the client that something was.
+func faultRefusal(fault *panics.Fault) *answer.Refusal {
+	refused := ownFault.Refuse()
+	refused.Inside, refused.Fault = fault.Error(), fault
+	return refused
+}
+
+// errSelf is returned for connections that would reach this proxy again.
+var errSelf = errors.New("the proxy does not connect to itself")

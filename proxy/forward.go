@@ -10,7 +10,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"ghapp-proxy/auth"
@@ -39,17 +38,12 @@ func newForwarder(transport http.RoundTripper) *forwarder {
 	}}
 }
 
-type exchangeKey struct{}
-
 // serve forwards r as x says.
 func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.leave(r) }})
 	defer x.replaceLost()
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
 }
-
-// exchangeOf returns the exchange that serve attached.
-func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
 
 // rewrite restores what ReverseProxy changes, and puts our credential in place of
 // the client's.
@@ -178,15 +172,15 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	refused.WithID(x.id).Write(w, x.Route.Form)
 }
 
-// bufferPool lends the buffers that bodies are copied through.
-type bufferPool struct{ pool sync.Pool }
-
-const copyBufferSize = 32 << 10
-
-var copyBuffers = bufferPool{sync.Pool{New: func() any { return new([copyBufferSize]byte) }}}
-
-// Get implements httputil.BufferPool.
-func (b *bufferPool) Get() []byte { return b.pool.Get().(*[copyBufferSize]byte)[:] }
-
-// Put implements httputil.BufferPool.
-func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[copyBufferSize]byte)(buf)) }
+// replaceLost is deferred behind what passes an answer on. It answers in place of
+// a host that broke off before the first octet.
+func (x *exchange) replaceLost() {
+	aborted := recover()
+	switch {
+	case aborted == nil: // a body that was promised has come
+	case x.out.withdraw() && aborted == http.ErrAbortHandler && x.received.err != nil:
+		answerError(x.out, x.received.asked, &brokenAnswer{x.received.err})
+	default:
+		panic(aborted)
+	}
+}

@@ -16,9 +16,6 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
-
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
 )
 
 // handshake negotiates TLS with the client of an intercepted connection and hands
@@ -161,34 +158,4 @@ func (p *Proxy) noteInside(conn net.Conn, state http.ConnState) {
 	case state == http.StateClosed && !c.used.Load() && time.Since(c.ready) < leavesSoon && !p.closing.Load():
 		p.warnOf(c, mayNotTrust, nil) // some look at the certificate when all is negotiated, as Node.js does
 	}
-}
-
-const (
-	maxHandshakeNotes = 3    // of one client and host, in a minute
-	maxNoted          = 1000 // clients and hosts
-	// leavesSoon is for how long a connection without a request may have been
-	// one that the client gave up; others are kept for later, as browsers do.
-	leavesSoon = 5 * time.Second
-)
-
-// perName allows so much a minute to each name.
-type perName struct {
-	by *lru.Cache[string, *rate.Limiter]
-}
-
-func newPerName() *perName {
-	by, err := lru.New[string, *rate.Limiter](maxNoted)
-	if err != nil {
-		panic(err) // the size is positive
-	}
-	return &perName{by}
-}
-
-func (n *perName) allow(name string) bool {
-	limiter, ok := n.by.Get(name)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Limit(float64(maxHandshakeNotes)/60), maxHandshakeNotes)
-		n.by.Add(name, limiter)
-	}
-	return limiter.Allow()
 }

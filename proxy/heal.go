@@ -5,12 +5,8 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
-	"ghapp-proxy/replay"
 	"ghapp-proxy/rules"
 )
-
-// maxReplay bounds the body that is kept to be sent again.
-const maxReplay = replay.Max
 
 // healer is the transport to GitHub: package auth puts the credential in, sends the
 // request again where GitHub refuses one that should be good, and learns from the

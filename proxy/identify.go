@@ -1,17 +1,11 @@
 package proxy
 
 import (
-	"encoding/base64"
 	"net/http"
-	"net/netip"
-	"strings"
 	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/policy"
-
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
 )
 
 // identify finds out who sends a request to the proxy: the client whose
@@ -126,83 +120,6 @@ func (now *state) byListener(r *http.Request, name string) (*policy.Client, *ans
 		return nil, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + name + ".uids or .networks")
 	}
 	return c, nil
-}
-
-// maxBasic bounds the header that is decoded, in bytes.
-const maxBasic = 1 << 10
-
-// parseBasic reads Proxy-Authorization: Basic (RFC 7617, section 2).
-func parseBasic(header string) (user, password string, ok bool) {
-	scheme, encoded, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Basic") || len(encoded) > maxBasic {
-		return "", "", false
-	}
-	credentials, err := base64.StdEncoding.DecodeString(strings.Trim(encoded, " "))
-	if err != nil {
-		return "", "", false
-	}
-	return strings.Cut(string(credentials), ":")
-}
-
-// addressOf is the address in a RemoteAddr, the zero value if there is none.
-func addressOf(hostport string) netip.Addr {
-	at, err := netip.ParseAddrPort(hostport)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return at.Addr().Unmap().WithZone("")
-}
-
-// networkOf is the address in a RemoteAddr, or its network where one has as
-// many addresses as it likes: 127.0.0.0/8 of this machine, and a /64 of IPv6; the
-// zero value if there is none.
-func networkOf(remote string) netip.Prefix {
-	addr := addressOf(remote)
-	bits := addr.BitLen()
-	switch {
-	case addr.Is6():
-		bits = 64
-	case addr.IsLoopback():
-		bits = 8
-	}
-	prefix, _ := addr.Prefix(bits)
-	return prefix
-}
-
-const (
-	// maxGuesses is how many wrong secrets an address may send in a minute.
-	maxGuesses = 10
-	// maxStrangers is how many refusals of somebody who is not known are
-	// logged of an address in a minute.
-	maxStrangers = 60
-	// maxAddresses bounds the addresses that are remembered.
-	maxAddresses = 10000
-)
-
-// perAddress allows so much a minute to each address.
-type perAddress struct {
-	most int
-	by   *lru.Cache[netip.Prefix, *rate.Limiter]
-}
-
-func newPerAddress(most int) *perAddress {
-	by, err := lru.New[netip.Prefix, *rate.Limiter](maxAddresses)
-	if err != nil {
-		panic(err) // the size is positive
-	}
-	return &perAddress{most, by}
-}
-
-// allow counts one and reports whether it is not too much. Clients of Unix
-// sockets have one address, which is none.
-func (a *perAddress) allow(remote string) bool {
-	prefix := networkOf(remote)
-	limiter, ok := a.by.Get(prefix)
-	if !ok {
-		limiter = rate.NewLimiter(rate.Limit(float64(a.most)/60), a.most)
-		a.by.Add(prefix, limiter)
-	}
-	return limiter.Allow()
 }
 
 // guessed counts a wrong secret and says what to answer. That slows down

@@ -18,10 +18,6 @@ import (
 	"ghapp-proxy/rules"
 )
 
-// maxTokenRequest bounds the body of a request for a token, in bytes. The largest
-// that GitHub grants names 500 repositories, of a hundred characters each.
-const maxTokenRequest = 64 << 10
-
 // nameAccount names the account whose installation the client's placeholder chooses
 // in a route that names nobody.
 func (g *gateway) nameAccount(ctx context.Context, x *exchange, route *rules.Route) *answer.Refusal {
@@ -206,23 +202,6 @@ func issueRefusal(err error, p *placeholder) *answer.Refusal {
 		f.Status, f.Remedy = theirs.Status, fmt.Sprintf("check the installation id %d in the program: it does not exist, or is not App %s's", p.installation, p.app)
 	}
 	return f
-}
-
-// ownAnswer is what the proxy answers itself where it does not refuse.
-type ownAnswer struct {
-	status int
-	body   []byte // JSON, nil for none
-}
-
-func (a *ownAnswer) write(w http.ResponseWriter, id string) {
-	h := w.Header()
-	h.Set("Proxy-Status", answer.Note(0, "answered with a placeholder, not by GitHub", id))
-	if a.body != nil {
-		h.Set("Content-Type", "application/json; charset=utf-8")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-	}
-	answer.WriteWhole(w, a.status, a.body)
 }
 
 // tokenAnswer is GitHub's answer with the placeholder for the token. Of

@@ -3,11 +3,9 @@ package proxy
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
-	"ghapp-proxy/rules"
 )
 
 // MovedTo implements auth.Links.
@@ -26,32 +24,6 @@ func (x *exchange) NamedBy(h http.Header) github.Account {
 		return github.Account{}
 	}
 	return x.idInLinks(h)
-}
-
-// idIn returns whom a URL of the same host names by id, nobody for any other, and
-// what follows the id in its path.
-func (x *exchange) idIn(link string) (id github.Account, below string) {
-	u, err := url.Parse(link)
-	if err != nil || u.Scheme != "https" {
-		return github.Account{}, ""
-	}
-	if name, port := github.SplitHost(u.Host); name != x.session.host.Name || port != "" && port != "443" {
-		return github.Account{}, ""
-	}
-	route, err := rules.Classify(rules.Request{Method: http.MethodGet, Host: x.session.host, Path: u.EscapedPath()})
-	if err != nil || route.Subject.Login != "" {
-		return github.Account{}, ""
-	}
-	return route.Subject, x.below(u.EscapedPath(), 2)
-}
-
-// sameKind reports whether an id can be that of the subject: a repository's
-// for a repository, an account's for an account.
-func sameKind(named, id github.Account) bool {
-	if named.Repo != "" {
-		return id.RepositoryID != 0
-	}
-	return id.AccountID != 0
 }
 
 // hint tells the client what it cannot see from GitHub's answer, which stays

@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/rules"
 )
 
 // link is one link of a Link field.
@@ -129,4 +131,30 @@ func (x *exchange) below(path string, n int) string {
 		return ""
 	}
 	return segments[n]
+}
+
+// idIn returns whom a URL of the same host names by id, nobody for any other, and
+// what follows the id in its path.
+func (x *exchange) idIn(link string) (id github.Account, below string) {
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" {
+		return github.Account{}, ""
+	}
+	if name, port := github.SplitHost(u.Host); name != x.session.host.Name || port != "" && port != "443" {
+		return github.Account{}, ""
+	}
+	route, err := rules.Classify(rules.Request{Method: http.MethodGet, Host: x.session.host, Path: u.EscapedPath()})
+	if err != nil || route.Subject.Login != "" {
+		return github.Account{}, ""
+	}
+	return route.Subject, x.below(u.EscapedPath(), 2)
+}
+
+// sameKind reports whether an id can be that of the subject: a repository's
+// for a repository, an account's for an account.
+func sameKind(named, id github.Account) bool {
+	if named.Repo != "" {
+		return id.RepositoryID != 0
+	}
+	return id.AccountID != 0
 }

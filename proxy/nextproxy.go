@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -22,28 +21,8 @@ type NextProxy struct {
 	Name string
 }
 
-// next returns the proxy through which a URL is reached, nil for none.
-func (u *Upstream) next(target *url.URL) *NextProxy {
-	if u.opts.Proxy == nil {
-		return nil
-	}
-	if _, redirected := u.opts.ConnectTo[hostPort(target)]; redirected {
-		return nil
-	}
-	return u.opts.Proxy(target)
-}
-
 func hostPort(target *url.URL) string {
 	return net.JoinHostPort(target.Hostname(), cmp.Or(target.Port(), defaultPort(target.Scheme)))
-}
-
-// proxyElsewhere is the transport's Proxy for http:// requests, which leave in
-// absolute form.
-func (u *Upstream) proxyElsewhere(req *http.Request) (*url.URL, error) {
-	if x := exchangeOf(req); x.via != nil {
-		return x.via.URL, nil
-	}
-	return nil, nil
 }
 
 // nextProxyError says that the next proxy, and not the host behind it, is to
@@ -88,27 +67,6 @@ func (n *NextProxy) blame(to string, err error) error {
 		return nil
 	}
 	return &nextProxyError{name: n.Name, to: to, err: err}
-}
-
-// dialThrough connects to addr through the next proxy.
-func (u *Upstream) dialThrough(ctx context.Context, next *NextProxy, addr string) (net.Conn, error) {
-	conn, err := u.dialer.DialContext(ctx, "tcp", hostPort(next.URL))
-	if err != nil {
-		return nil, next.blame(addr, err)
-	}
-	if next.URL.Scheme == "https" {
-		conn = tls.Client(conn, &tls.Config{RootCAs: u.opts.RootCAs, ServerName: next.URL.Hostname(), MinVersion: tls.VersionTLS12})
-	}
-	tunnel, status, err := connectThrough(ctx, conn, next.URL.User, addr)
-	switch {
-	case err != nil:
-		conn.Close()
-		return nil, next.blame(addr, err)
-	case tunnel == nil:
-		conn.Close()
-		return nil, &nextProxyError{name: next.Name, to: addr, status: status}
-	}
-	return tunnel, nil
 }
 
 // connectThrough asks the proxy at the other end of conn for a tunnel to addr.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -76,8 +75,6 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 }
 
-type callerKey struct{}
-
 // countPlain counts the connection of a request in absolute form, until it
 // closes or another client uses it, as behind one more proxy.
 func (p *Proxy) countPlain(r *http.Request, c *caller) *answer.Refusal {
@@ -118,30 +115,6 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 			held.(*slot).note(state)
 		}
 	}
-}
-
-// refuseOuter answers a client that may not use the proxy. A CONNECT that is
-// refused for good is told why in the reason phrase; after a 407 the client
-// may try again on the same connection.
-func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, refused *answer.Refusal) {
-	refused = p.noteRefused(r, c, refused)
-	if r.Method == http.MethodConnect && refused.Status != http.StatusProxyAuthRequired {
-		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
-		return
-	}
-	host, _ := github.SplitHost(r.URL.Host)
-	refused.Write(w, decide.FormFor(p.hosts[host]))
-}
-
-// noteRefused logs a request that is refused before it is a gateway's, and
-// returns what to answer. The caller is the zero value if it is not known.
-func (p *Proxy) noteRefused(r *http.Request, c caller, refused *answer.Refusal) *answer.Refusal {
-	if c.usage != nil && refused.Status != http.StatusTooManyRequests {
-		refused = cmp.Or(c.usage.keepPace(c.usage.bounds()), refused)
-	}
-	refused = refused.WithID(event.NewID())
-	p.events.End(refusedEarly(r, c, refused))
-	return refused
 }
 
 // isOwnAddress reports whether an absolute-form request asks the proxy for
@@ -195,15 +168,6 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 	}
 }
 
-func isASCII(s string) bool {
-	for _, c := range []byte(s) {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
@@ -237,13 +201,6 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 		return
 	}
 	p.elsewhere.serve(out, r, x)
-}
-
-func defaultPort(scheme string) string {
-	if scheme == "https" {
-		return "443"
-	}
-	return "80"
 }
 
 // noteTLS logs a client that speaks TLS to the proxy's own address.

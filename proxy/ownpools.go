@@ -12,23 +12,3 @@ type ownPools struct{ pattern *http.Transport }
 func (o ownPools) RoundTrip(req *http.Request) (*http.Response, error) {
 	return exchangeOf(req).session.slot.ownPool(o.pattern).RoundTrip(req)
 }
-
-// ownPool returns the slot's own transport, made after the pattern.
-func (s *slot) ownPool(pattern *http.Transport) *http.Transport {
-	if own := s.elsewhere.Load(); own != nil {
-		return own
-	}
-	own := pattern.Clone()
-	if !s.elsewhere.CompareAndSwap(nil, own) {
-		return s.elsewhere.Load()
-	}
-	return own
-}
-
-// dropPool closes what the slot's own transport keeps. What is under way closes
-// when it has ended.
-func (s *slot) dropPool() {
-	if own := s.elsewhere.Swap(nil); own != nil {
-		own.CloseIdleConnections()
-	}
-}

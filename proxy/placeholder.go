@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"container/list"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -101,28 +100,6 @@ func (s *placeholders) ofClient(name string) *held {
 		s.of[name] = of
 	}
 	return of
-}
-
-// give gives p a token and a time to expire. What it stands for is in the token,
-// unless that would be too long: then it is kept.
-func (g *gateway) give(ctx context.Context, p *placeholder) {
-	p.expires = time.Now().Add(placeholderLife).Truncate(time.Second)
-	if p.token = g.seal(ctx, p); p.token == "" {
-		g.placeholders.add(p)
-	}
-}
-
-// findPlaceholder returns the placeholder of that token if it is good for the
-// client and the instance, else nil.
-func (g *gateway) findPlaceholder(ctx context.Context, token string, instance github.Instance, client string) *placeholder {
-	if !strings.HasPrefix(token, sealedPrefix) {
-		return g.placeholders.find(token, instance, client)
-	}
-	p := g.unseal(ctx, token, instance, client)
-	if p == nil || g.placeholders.isRevoked(p) {
-		return nil
-	}
-	return p
 }
 
 // isRevoked reports whether a placeholder was, here and not long ago.
@@ -260,3 +237,20 @@ func isPlaceholder(token string) bool {
 	}
 	return len(token) == placeholderSize && strings.HasPrefix(token, placeholderPrefix)
 }
+
+// revokedKey is what a revoked token is filed under.
+func revokedKey(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
+
+const (
+	// sealedPrefix begins a placeholder that contains what it stands for. Like
+	// GitHub's own tokens (docs.github.com "About authentication to GitHub") it has
+	// letters, digits, "-" and "_", and no certain length.
+	sealedPrefix = placeholderPrefix + "_"
+	// maxSealed bounds such a placeholder. Clients and what they use have limits on
+	// fields: one that would be longer is kept by the proxy.
+	maxSealed = 2 << 10
+)
+
+// maxTokenRequest bounds the body of a request for a token, in bytes. The largest
+// that GitHub grants names 500 repositories, of a hundred characters each.
+const maxTokenRequest = 64 << 10

@@ -101,24 +101,3 @@ func nameOf(c *policy.Client) string {
 	}
 	return c.Name
 }
-
-// limit bounds a request by what the client may use. The request that it
-// returns is to be used instead.
-func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, *answer.Refusal) {
-	u, limits := s.usage, s.usage.bounds()
-	if refused := u.tooLarge(r); refused != nil {
-		return r, refused
-	}
-	if age := s.maxAge(); age > 0 && time.Since(s.slot.opened) > age {
-		w.Header().Set("Connection", "close") // after this request, also in HTTP/2
-	}
-	if s.plain { // else withSession has done it
-		r = r.WithContext(u.limitQuestions(r.Context()))
-	}
-	if limits.MaxBody > 0 && r.ContentLength != 0 {
-		copied := *r
-		copied.Body = limitBody(r.Body, limits.MaxBody)
-		r = &copied
-	}
-	return r, nil
-}

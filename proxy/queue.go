@@ -20,18 +20,18 @@ const (
 // for their turn. Connections take turns, so that one with many requests does not
 // keep the others waiting. The zero value has nothing under way. While nothing
 // waits, it takes one atomic operation to begin a request, and one to end it.
-type queue struct {
+type queue[C comparable] struct {
 	running atomic.Int64
 	waiting atomic.Int64 // in turns
 
 	mu    sync.Mutex
-	lines map[*slot]*line // connection → what waits on it
-	turns list.List       // of *line, the next first
+	lines map[C]*line[C] // connection → what waits on it
+	turns list.List      // of *line[C], the next first
 }
 
 // line is what waits on a connection.
-type line struct {
-	conn    *slot
+type line[C comparable] struct {
+	conn    C
 	waiters list.List // of chan struct{}, which is closed when it is their turn
 	turn    *list.Element
 }
@@ -39,7 +39,7 @@ type line struct {
 // begin begins a request of a connection if fewer than most are under way; 0 is
 // any number. Else it waits as long as patience says. It reports whether the
 // request may begin: end is to be called then.
-func (q *queue) begin(ctx context.Context, conn *slot, most int, patience time.Duration) bool {
+func (q *queue[C]) begin(ctx context.Context, conn C, most int, patience time.Duration) bool {
 	if most == 0 {
 		q.running.Add(1)
 		return true
@@ -63,7 +63,7 @@ func (q *queue) begin(ctx context.Context, conn *slot, most int, patience time.D
 }
 
 // end ends what begin began.
-func (q *queue) end(most int) {
+func (q *queue[C]) end(most int) {
 	q.running.Add(-1)
 	if q.waiting.Load() > 0 {
 		q.mu.Lock()
@@ -73,7 +73,7 @@ func (q *queue) end(most int) {
 }
 
 // take counts a request unless there are most already.
-func (q *queue) take(most int) bool {
+func (q *queue[C]) take(most int) bool {
 	for {
 		n := q.running.Load()
 		if most > 0 && n >= int64(most) {
@@ -87,7 +87,7 @@ func (q *queue) take(most int) bool {
 
 // join adds a request to those that wait, and returns what is closed when it is its
 // turn, which may be at once; nil if too many wait.
-func (q *queue) join(conn *slot, most int) (turn chan struct{}, place *list.Element) {
+func (q *queue[C]) join(conn C, most int) (turn chan struct{}, place *list.Element) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.waiting.Load() >= maxQueued {
@@ -96,9 +96,9 @@ func (q *queue) join(conn *slot, most int) (turn chan struct{}, place *list.Elem
 	l := q.lines[conn]
 	if l == nil {
 		if q.lines == nil {
-			q.lines = make(map[*slot]*line)
+			q.lines = make(map[C]*line[C])
 		}
-		l = &line{conn: conn}
+		l = &line[C]{conn: conn}
 		q.lines[conn], l.turn = l, q.turns.PushBack(l)
 	}
 	turn = make(chan struct{})
@@ -109,9 +109,9 @@ func (q *queue) join(conn *slot, most int) (turn chan struct{}, place *list.Elem
 }
 
 // next lets requests begin for which there is room: of each connection in turn.
-func (q *queue) next(most int) {
+func (q *queue[C]) next(most int) {
 	for q.turns.Len() > 0 && q.take(most) {
-		l := q.turns.Front().Value.(*line)
+		l := q.turns.Front().Value.(*line[C])
 		first := l.waiters.Front()
 		q.remove(l, first)
 		if l.waiters.Len() > 0 {
@@ -122,7 +122,7 @@ func (q *queue) next(most int) {
 }
 
 // remove takes a waiter out.
-func (q *queue) remove(l *line, place *list.Element) {
+func (q *queue[C]) remove(l *line[C], place *list.Element) {
 	l.waiters.Remove(place)
 	q.waiting.Add(-1)
 	if l.waiters.Len() == 0 {
@@ -133,7 +133,7 @@ func (q *queue) remove(l *line, place *list.Element) {
 
 // leave takes a waiter out, and reports whether it still waited: else it is its
 // turn.
-func (q *queue) leave(conn *slot, turn chan struct{}, place *list.Element) bool {
+func (q *queue[C]) leave(conn C, turn chan struct{}, place *list.Element) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {

@@ -11,7 +11,7 @@ import (
 )
 
 // nothingLeft checks that a queue is as new.
-func nothingLeft(t *testing.T, q *queue) {
+func nothingLeft(t *testing.T, q *queue[*slot]) {
 	t.Helper()
 	if q.running.Load() != 0 || q.waiting.Load() != 0 || len(q.lines) != 0 || q.turns.Len() != 0 {
 		t.Errorf("left are %d under way, %d that wait, %d lines and %d turns", q.running.Load(), q.waiting.Load(), len(q.lines), q.turns.Len())
@@ -21,7 +21,7 @@ func nothingLeft(t *testing.T, q *queue) {
 // Connections take turns, and the requests of each come in their order.
 func TestQueueIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q queue
+		var q queue[*slot]
 		var mu sync.Mutex
 		var order []string
 		conns := map[string]*slot{"a": {}, "b": {}, "c": {}}
@@ -55,7 +55,7 @@ func TestQueueIsFair(t *testing.T) {
 // Who waits in vain, leaves, or is one too many, counts no longer.
 func TestQueueIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q queue
+		var q queue[*slot]
 		conn := new(slot)
 		q.begin(t.Context(), conn, 1, time.Second)
 		begin := time.Now()
@@ -89,7 +89,7 @@ func TestQueueIsLeft(t *testing.T) {
 // However they come, wait and leave, never more are under way than may be, and
 // nobody waits while there is room.
 func TestQueueUnderLoad(t *testing.T) {
-	var q queue
+	var q queue[*slot]
 	const most = 3
 	var all sync.WaitGroup
 	for range 8 {
@@ -113,7 +113,7 @@ func TestQueueUnderLoad(t *testing.T) {
 }
 
 func BenchmarkQueue(b *testing.B) {
-	var q queue
+	var q queue[*slot]
 	conn := new(slot)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

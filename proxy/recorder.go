@@ -3,7 +3,10 @@ package proxy
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
+
+	"ghapp-proxy/panics"
 )
 
 // recorder is the ResponseWriter of every request. It counts what is answered,
@@ -22,12 +25,6 @@ type recorder struct {
 	head     heldHead
 	status   int
 	bytes    int64
-}
-
-func newRecorder(w http.ResponseWriter, o *Options) *recorder {
-	return &recorder{ResponseWriter: w, log: o.Log, stall: watch{
-		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: o.stalls.take,
-	}}
 }
 
 // recorderOf returns the recorder that attend gave to a handler.
@@ -139,4 +136,90 @@ func (w *recorder) close() (unread bool) {
 	}
 	w.stall.close()
 	return unread
+}
+
+// headPatience is for how long the head of an answer waits for its body.
+const headPatience = 500 * time.Millisecond
+
+// heldHead is the head of a host's answer that waits for the first octet of a body
+// whose length is known: if the host breaks off before that, the client can still
+// be told so. Without it a client has a head and nothing, which many take for a fault
+// of its own network.
+type heldHead struct {
+	awaits bool // the head that comes next is to wait
+
+	mu     sync.Mutex
+	status int // of the head that waits, 0 for none
+	since  time.Time
+	timer  *time.Timer // nil before somebody has asked for the head
+}
+
+// hold makes a head wait.
+func (w *recorder) hold(status int) {
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	w.head.status, w.head.since = status, time.Now()
+}
+
+// release sends the head that waits, if there is one.
+func (w *recorder) release() {
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	if status := w.head.take(); status != 0 {
+		w.sendHead(status)
+	}
+}
+
+// withdraw drops the head that waits, and reports whether there was one. What it
+// says of the client's connection stays.
+func (w *recorder) withdraw() bool {
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	if w.head.take() == 0 {
+		return false
+	}
+	h := w.Header()
+	connection := h["Connection"]
+	clear(h)
+	if connection != nil {
+		h["Connection"] = connection
+	}
+	w.passesOn = false
+	return true
+}
+
+// take ends the wait. The head must be locked.
+func (h *heldHead) take() (status int) {
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	status, h.status = h.status, 0
+	return status
+}
+
+// isHeld reports whether a head waits. Where somebody has asked for it, it will not
+// wait for long any more.
+func (w *recorder) isHeld() bool {
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	if w.head.status == 0 {
+		return false
+	}
+	if w.head.timer == nil {
+		w.head.timer = time.AfterFunc(headPatience-time.Since(w.head.since), w.sendHeld)
+	}
+	return true
+}
+
+// sendHeld is what the timer calls: the head has waited for long enough. Whoever
+// has something to write waits until it is sent, since nobody else may use the
+// ResponseWriter meanwhile.
+func (w *recorder) sendHeld() {
+	defer panics.Log(w.log, "the head of an answer could not be sent")
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	if status := w.head.take(); status != 0 {
+		w.sendHead(status)
+		_ = w.flush() // a client that is gone is noticed by the server
+	}
 }

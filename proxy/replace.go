@@ -39,30 +39,6 @@ func (p *Proxy) Replace(next Policy) (ended int) {
 	return ended
 }
 
-// identity is by what the client of a connection was told, and when. It is not
-// changed once it is in use.
-type identity struct {
-	now *state // by which
-	r   *http.Request
-}
-
-const tellsWho = "Proxy-Authorization"
-
-// identity is by what the client of a request is told. Nothing else is kept.
-func (c *caller) identity(r *http.Request) *identity {
-	bare := (&http.Request{RemoteAddr: r.RemoteAddr, Header: http.Header{}}).WithContext(r.Context())
-	if sent := r.Header.Get(tellsWho); sent != "" {
-		bare.Header.Set(tellsWho, sent)
-	}
-	return &identity{c.now, bare}
-}
-
-// differs reports whether a later request of the connection tells its client by
-// something else.
-func (id *identity) differs(c *caller, r *http.Request) bool {
-	return id.now != c.now || id.r.Header.Get(tellsWho) != r.Header.Get(tellsWho)
-}
-
 // count counts the connection of a request for the caller, until its release.
 func (p *Proxy) count(r *http.Request, c *caller) *answer.Refusal {
 	s, refused := c.usage.open(r.Context(), c.identity(r), p.opts.Patience)
@@ -81,7 +57,7 @@ func (p *Proxy) count(r *http.Request, c *caller) *answer.Refusal {
 // that it was of.
 func (p *Proxy) isStill(s *slot, now *state) bool {
 	told := s.told.Load()
-	if told.now == now {
+	if told.by == now {
 		return true
 	}
 	client, refused := p.clientOf(now, told.r)

@@ -2,10 +2,7 @@ package proxy
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -59,20 +56,6 @@ func serverError(p []byte) *answer.Refusal {
 	return f
 }
 
-// writeOwn writes p to conn, with our name in it if it is a server's error: then
-// because, if not nil, is what there is to say. What the client still sends nobody
-// reads.
-func writeOwn(conn net.Conn, client *clientConn, p []byte, because *answer.Refusal) (int, error) {
-	f := serverError(p)
-	if f == nil {
-		return conn.Write(p)
-	}
-	if client != nil {
-		client.leaveUnread()
-	}
-	return len(p), cmp.Or(because, f).Response(nil).Write(conn)
-}
-
 // errTLS stands for the ClientHello of a client that speaks TLS to the proxy.
 var errTLS = errors.New("TLS where HTTP is spoken")
 
@@ -82,27 +65,4 @@ func isHello(p []byte) bool { return len(p) > 2 && p[0] == 22 && p[1] == 3 }
 
 func tlsRefusal() *answer.Refusal {
 	return tlsToProxy.Refuse()
-}
-
-// insideConn is the TLS of an intercepted connection on which HTTP/1.1 is spoken.
-// net/http takes its state for that of the request.
-type insideConn struct{ *tls.Conn }
-
-// Write implements net.Conn.
-func (c *insideConn) Write(p []byte) (int, error) {
-	return writeOwn(c.Conn, clientConnOf(c.NetConn()), p, nil)
-}
-
-// interceptedOf returns the TLS of a connection of the inner server, and what is
-// under it; nil for another.
-func interceptedOf(conn net.Conn) (*tls.Conn, *interceptedConn) {
-	if c, ok := conn.(*insideConn); ok {
-		conn = c.Conn
-	}
-	secure, ok := conn.(*tls.Conn)
-	if !ok {
-		return nil, nil
-	}
-	c, _ := secure.NetConn().(*interceptedConn)
-	return secure, c
 }

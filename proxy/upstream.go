@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -118,9 +117,6 @@ func (u *Upstream) Forbid(addr net.Addr) {
 	}
 }
 
-// errSelf is returned for connections that would reach this proxy again.
-var errSelf = errors.New("the proxy does not connect to itself")
-
 type destinationKey struct{}
 
 // control looks at the address of a socket that is about to be connected. No
@@ -164,36 +160,6 @@ func (u *Upstream) isOwn(to netip.AddrPort) bool {
 	defer u.mu.Unlock()
 	for _, own := range u.own {
 		if own.Port() == to.Port() && Reaches(to.Addr(), own.Addr()) {
-			return true
-		}
-	}
-	return false
-}
-
-// Reaches reports whether a connection to the address to reaches a listener on own.
-func Reaches(to, own netip.Addr) bool {
-	switch {
-	case own == to:
-		return true
-	case to.IsUnspecified(): // Linux connects 0.0.0.0 to the loopback address
-		return own.IsLoopback() || own.IsUnspecified()
-	case !own.IsUnspecified():
-		return false
-	}
-	return isThisMachine(to)
-}
-
-// isThisMachine reports whether an address is one of the machine's own.
-func isThisMachine(to netip.Addr) bool {
-	if to.IsLoopback() {
-		return true
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return true // fail closed
-	}
-	for _, addr := range addrs {
-		if ipnet, ok := addr.(*net.IPNet); ok && ipnet.IP.Equal(to.AsSlice()) {
 			return true
 		}
 	}
@@ -248,4 +214,45 @@ func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (con
 // dialChecked connects to d if the egress policy lets the address pass.
 func (u *Upstream) dialChecked(ctx context.Context, d policy.Destination) (net.Conn, error) {
 	return u.dialer.DialContext(context.WithValue(ctx, destinationKey{}, d), "tcp", d.String())
+}
+
+// next returns the proxy through which a URL is reached, nil for none.
+func (u *Upstream) next(target *url.URL) *NextProxy {
+	if u.opts.Proxy == nil {
+		return nil
+	}
+	if _, redirected := u.opts.ConnectTo[hostPort(target)]; redirected {
+		return nil
+	}
+	return u.opts.Proxy(target)
+}
+
+// proxyElsewhere is the transport's Proxy for http:// requests, which leave in
+// absolute form.
+func (u *Upstream) proxyElsewhere(req *http.Request) (*url.URL, error) {
+	if x := exchangeOf(req); x.via != nil {
+		return x.via.URL, nil
+	}
+	return nil, nil
+}
+
+// dialThrough connects to addr through the next proxy.
+func (u *Upstream) dialThrough(ctx context.Context, next *NextProxy, addr string) (net.Conn, error) {
+	conn, err := u.dialer.DialContext(ctx, "tcp", hostPort(next.URL))
+	if err != nil {
+		return nil, next.blame(addr, err)
+	}
+	if next.URL.Scheme == "https" {
+		conn = tls.Client(conn, &tls.Config{RootCAs: u.opts.RootCAs, ServerName: next.URL.Hostname(), MinVersion: tls.VersionTLS12})
+	}
+	tunnel, status, err := connectThrough(ctx, conn, next.URL.User, addr)
+	switch {
+	case err != nil:
+		conn.Close()
+		return nil, next.blame(addr, err)
+	case tunnel == nil:
+		conn.Close()
+		return nil, &nextProxyError{name: next.Name, to: addr, status: status}
+	}
+	return tunnel, nil
 }

@@ -24,7 +24,7 @@ type usage struct {
 	name string                 // of the client
 	by   atomic.Pointer[bounds] // in force
 
-	requests  queue         // under way
+	requests  queue[*slot]  // under way
 	hasty     *rate.Limiter // of requests above the pace that are logged
 	questions *auth.Budget  // that GitHub is asked for its sake
 
@@ -337,4 +337,31 @@ func (u *usage) tooMuch(what, key string, wait time.Duration) *answer.Refusal {
 	f := limited.Refuse(u.name, what).WithRemedy("wait, or raise " + key)
 	f.DecidedBy, f.RetryAt = key, time.Now().Add(wait)
 	return f
+}
+
+// ownPool returns the slot's own transport, made after the pattern.
+func (s *slot) ownPool(pattern *http.Transport) *http.Transport {
+	if own := s.elsewhere.Load(); own != nil {
+		return own
+	}
+	own := pattern.Clone()
+	if !s.elsewhere.CompareAndSwap(nil, own) {
+		return s.elsewhere.Load()
+	}
+	return own
+}
+
+// dropPool closes what the slot's own transport keeps. What is under way closes
+// when it has ended.
+func (s *slot) dropPool() {
+	if own := s.elsewhere.Swap(nil); own != nil {
+		own.CloseIdleConnections()
+	}
+}
+
+// identity is by what the client of a connection was told, and when. It is not
+// changed once it is in use.
+type identity struct {
+	by any // which *state: it is compared only
+	r  *http.Request
 }

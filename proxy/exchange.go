@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"ghapp-proxy/answer"
+	"ghapp-proxy/auth"
+	"ghapp-proxy/decide"
+	"ghapp-proxy/event"
+)
+
+// exchange is one request on its way, and what became of it.
+type exchange struct {
+	id     string // in the log, in the audit log and in Proxy-Status
+	start  time.Time
+	events *event.Sink
+	began  *event.Beginning // nil before it leaves
+	out    *recorder        // what the client is answered by
+
+	received answerBody // by it, where a host has answered
+	session  session
+	now      *state       // the policy when it came
+	source   *auth.Source // nil for a host that is not served
+	path     string       // of the request target, as sent
+	query    string       // with its "?", "" if there is none
+
+	decide.Verdict
+	held          string       // the placeholder that the client sent, "" for none
+	placeholder   *placeholder // which that is, or which the client is given; nil for none
+	want          auth.Want    // what the credential was asked for, if it is an installation's
+	credential    auth.Credential
+	authorization []string   // what leaves as Authorization; nil for none
+	keep          bool       // a host that is not served: the client's Authorization passes
+	via           *NextProxy // through which such a host is reached, nil for none
+
+	pushReport []byte // what git is told of a push that is refused
+
+	cut      func() // ends a connection that is upgraded, nil if that need not end
+	aging    *time.Timer
+	answer   *ownAnswer    // where the request is not forwarded
+	left     bool          // there was a connection to send the request on
+	outgoing auth.Outgoing // how it was sent
+	err      error         // why there was no complete answer
+
+	interimLeak atomic.Bool // an interim answer had a secret in it
+	recorded    bool        // its beginning is in the audit log
+
+	uncovered *auth.NotInstalledError // why it left with less than it needed, nil if it did not
+
+	githubRequestID string
+	refs            []string // that a push moves
+}
+
+// firstValue is the field's first value: exactly one Authorization leaves.
+func firstValue(values []string) []string { return values[:min(len(values), 1)] }
+
+// target splits the request target into path and query as they were sent. Of
+// an absolute form it drops scheme, userinfo and host.
+func target(r *http.Request) (path, query string) {
+	path = r.RequestURI
+	if r.URL.IsAbs() {
+		_, path, _ = strings.Cut(path, "://")
+		if i := strings.IndexAny(path, "/?"); i >= 0 {
+			path = path[i:]
+		} else {
+			path = ""
+		}
+	}
+	if i := strings.IndexByte(path, '?'); i >= 0 {
+		path, query = path[:i], path[i:]
+	}
+	if path == "" && r.URL.IsAbs() {
+		path = "/" // RFC 9112, section 3.2.1
+	}
+	return path, query
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange that serve attached.
+func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
+
+// ownAnswer is what the proxy answers itself where it does not refuse.
+type ownAnswer struct {
+	status int
+	body   []byte // JSON, nil for none
+}
+
+func (a *ownAnswer) write(w http.ResponseWriter, id string) {
+	h := w.Header()
+	h.Set("Proxy-Status", answer.Note(0, "answered with a placeholder, not by GitHub", id))
+	if a.body != nil {
+		h.Set("Content-Type", "application/json; charset=utf-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+	}
+	answer.WriteWhole(w, a.status, a.body)
+}

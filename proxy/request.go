@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"ghapp-proxy/answer"
+	"ghapp-proxy/decide"
+	"ghapp-proxy/event"
+	"ghapp-proxy/github"
+	"ghapp-proxy/rules"
+)
+
+// ServeHTTP takes a request from inside an intercepted connection.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s, ok := r.Context().Value(sessionKey{}).(session)
+	if !ok {
+		http.Error(w, "ghapp-proxy: a request without a session", http.StatusInternalServerError)
+		return
+	}
+	g.serve(w, r, s)
+}
+
+// serve handles one request, and writes its line to the log.
+func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
+	caller, refused := g.again(s.caller)
+	s.caller = caller
+	x := &exchange{id: event.NewID(), start: time.Now(), events: g.events, session: s, now: s.now, source: g.opts.Credentials}
+	x.path, x.query = target(r)
+	out := recorderOf(w)
+	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
+	x.out = out
+	defer x.end(r, out)()
+	x.Route.Form = decide.FormFor(s.host)
+	if refused != nil {
+		out.Header().Set("Connection", "close")
+	} else if refused = s.usage.begin(r.Context(), s.slot, g.opts.Patience); refused == nil {
+		defer s.usage.done()
+		r, refused = s.limit(w, r)
+	}
+	if refused == nil {
+		refused = g.prepare(r, x)
+	}
+	if refused == nil && x.answer == nil {
+		refused = x.recordFirst(r)
+	}
+	switch {
+	case refused != nil:
+		x.err = refused
+		if x.pushReport != nil {
+			refused.WithID(x.id).WriteReport(out, x.pushReport)
+			return
+		}
+		refused.WithID(x.id).Write(out, x.Route.Form)
+	case x.answer != nil:
+		x.answer.write(out, x.id)
+	default:
+		g.forward.serve(out, r, x)
+	}
+}
+
+// prepare decides about a request: it fills in the route and the credential,
+// or says why the request is refused.
+func (g *gateway) prepare(r *http.Request, x *exchange) *answer.Refusal {
+	if refused := checkHost(r, x.session); refused != nil {
+		return refused
+	}
+	if refused := ignoreUpgrade(r.Header); refused != nil {
+		return refused
+	}
+	x.Verdict = decide.Decide(x.session.snapshot(), x.intake(r), g.effects(r, x))
+	switch {
+	case x.Refused != nil:
+		return x.Refused
+	case x.Revokes:
+		return g.end(x)
+	}
+	return g.settle(r, x)
+}
+
+// settle does what was decided about a request: it finds the credential, or
+// the answer.
+func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
+	switch {
+	case x.Route.Credential == rules.JWT && x.now.Rules.Exchange:
+		if refused := g.chooseApp(r, x); refused != nil {
+			return refused
+		}
+	case x.Route.Credential == rules.Installation && x.held != "" && x.placeholder == nil:
+		return endedRefusal(&x.Route)
+	}
+	if x.Route.Exchange {
+		return g.issue(r, x)
+	}
+	if refused := x.checkPush(r); refused != nil {
+		return refused
+	}
+	if err := g.authorize(r, x); err != nil {
+		return credentialRefusal(err)
+	}
+	return nil
+}
+
+// snapshot is by what is decided about a session's requests.
+func (s *session) snapshot() *decide.Snapshot {
+	return &decide.Snapshot{
+		Rules: s.now.Rules, Client: s.client, Anonymous: s.anonymous, DefaultOwner: s.now.DefaultOwner, Origins: s.now.Origins,
+	}
+}
+
+// intake is what is looked at of a request.
+func (x *exchange) intake(r *http.Request) *decide.Intake {
+	return &decide.Intake{
+		Method: r.Method, Host: x.session.host, Path: x.path, Query: strings.TrimPrefix(x.query, "?"), Header: r.Header, Length: r.ContentLength,
+	}
+}
+
+// effects are whom a decision about a request may ask.
+func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
+	effects := decide.Effects{
+		Body: func(most int64) ([]byte, *answer.Refusal) { return peekBody(r, most, x.session.usage) },
+		Name: func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
+	}
+	if x.held = placeholderIn(r.Header["Authorization"]); x.held != "" && x.now.Rules.Exchange {
+		// Where no placeholders are given any more, none is good: it would leave with a
+		// token for more than it was narrowed to.
+		x.placeholder = g.findPlaceholder(r.Context(), x.held, x.session.host.Instance, x.session.clientName())
+		if x.placeholder != nil {
+			effects.Account = func(route *rules.Route) *answer.Refusal { return g.nameAccount(r.Context(), x, route) }
+		}
+	}
+	return effects
+}

@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+
+	"ghapp-proxy/event"
+	"ghapp-proxy/github"
+	"ghapp-proxy/policy"
+)
+
+// New returns a Proxy. It does no I/O and starts no goroutine before Serve.
+func New(opts Options) *Proxy {
+	opts.Patience = cmp.Or(opts.Patience, queueFor)
+	p := &Proxy{
+		opts: opts, hosts: make(map[string]github.Host), inside: newHandover(),
+		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), events: &event.Sink{Log: opts.Log, Audit: event.NewAudit(opts.Audit, opts.AuditRequired, opts.Log), Also: opts.Events},
+	}
+	if p.opts.stalls == (stalls{}) {
+		p.opts.stalls = maxStalls
+	}
+	p.Replace(opts.Policy)
+	for _, host := range opts.Hosts {
+		p.hosts[host.Name] = host
+	}
+	p.elsewhere = newForwarder(ownPools{opts.Upstream.elsewhere})
+	p.gateway = &gateway{opts: opts, events: p.events, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
+	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
+	p.connect = p.newConnect()
+	errorLog := log.New(serverLog{opts.Log}, "", 0)
+	p.outer = http.Server{
+		Handler: p.counted(attend(p.serveOuter, &p.opts)), ErrorLog: errorLog,
+		BaseContext: withListener, ConnContext: withPeer, ConnState: p.onState,
+		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
+		DisableGeneralOptionsHandler: true,
+	}
+	p.inner = http.Server{
+		Handler: p.counted(attend(p.gateway.ServeHTTP, &p.opts)), ConnContext: withSession, ConnState: p.noteInside, ErrorLog: errorLog, TLSConfig: p.tlsConfig(),
+		ReadHeaderTimeout: headTimeout, MaxHeaderBytes: maxHead, // idleLimit is in place of IdleTimeout
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests, MaxReadFrameSize: maxFrame},
+		DisableGeneralOptionsHandler: true,
+	}
+	return p
+}
+
+// Serve accepts clients on ln, and on others, until Shutdown is called, then
+// returns http.ErrServerClosed. It may be called once.
+func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
+	failed := make(chan error, 2+len(others))
+	p.opts.Upstream.Forbid(ln.Addr())
+	go func() { failed <- p.inner.Serve(p.inside) }()
+	go func() { failed <- p.outer.Serve(p.door(ln)) }()
+	for _, l := range others {
+		p.opts.Upstream.Forbid(l.Addr())
+		go func() { failed <- p.outer.Serve(p.door(l)) }()
+	}
+	err := <-failed
+	if !errors.Is(err, http.ErrServerClosed) { // one listener failed: end the others as well
+		p.outer.Close()
+		p.inside.Close()
+	}
+	for range cap(failed) - 1 {
+		if other := <-failed; !errors.Is(other, http.ErrServerClosed) && !errors.Is(other, net.ErrClosed) {
+			err = errors.Join(err, other)
+		}
+	}
+	return err
+}
+
+func (p *Proxy) door(ln net.Listener) net.Listener {
+	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS}
+}
+
+// closeIdle closes what nobody needs just now, and reports whether there was
+// something.
+func (p *Proxy) closeIdle() bool {
+	p.opts.Upstream.Close()
+	return p.arrivals.closeFirst()
+}
+
+// withListener is the outer server's BaseContext.
+func withListener(ln net.Listener) context.Context {
+	if other, ok := ln.(*door).Listener.(*Listener); ok {
+		return context.WithValue(context.Background(), listenerKey{}, other)
+	}
+	return context.Background()
+}
