@@ -59,7 +59,7 @@ func parsePort(s string) (uint16, error) {
 }
 
 // parseHost reads a name, or an address that may be in brackets, of which
-// rules.SplitHost has put the name into lower case.
+// github.SplitHost has put the name into lower case.
 func parseHost(s string) (string, netip.Addr, error) {
 	bare, bracketed := strings.CutPrefix(s, "[")
 	if bracketed {
