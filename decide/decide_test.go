@@ -71,7 +71,6 @@ var (
 	nobody     = &decide.Snapshot{}
 	acme       = limited(policy.Client{Owners: []rules.Glob{"acme"}})
 	reader     = limited(policy.Client{ReadOnly: true})
-	widgets    = limited(policy.Client{Repositories: []rules.Glob{"acme/widgets"}})
 	pusher     = limited(policy.Client{Push: []policy.RefPattern{{}}})
 	exchanging = &decide.Snapshot{Rules: rules.Set{Exchange: true}}
 	handing    = rules.Set{Rules: []rules.Rule{{Operations: []string{"apps/create-installation-access-token"}, Auth: rules.JWT}}}
