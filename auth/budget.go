@@ -20,6 +20,15 @@ const (
 // asked, and whose client makes it be asked too much already.
 var ErrBusy = errors.New("requests to GitHub's API are under way already")
 
+// busyError is for a client with so many under way.
+type busyError struct{ underWay int }
+
+// Error implements error.
+func (e busyError) Error() string { return fmt.Sprintf("%d %v for this client", e.underWay, ErrBusy) }
+
+// Unwrap returns ErrBusy.
+func (e busyError) Unwrap() error { return ErrBusy }
+
 // Budget bounds what one client makes a Source ask at once: what one client can
 // cause keeps nobody else waiting. nil does not bound. It is safe for concurrent
 // use.
@@ -65,7 +74,7 @@ func (b *Budget) wait(ctx context.Context, patience <-chan time.Time) error {
 		<-b.slots
 		return nil
 	case <-patience:
-		return fmt.Errorf("%d %w for this client", cap(b.slots), ErrBusy)
+		return busyError{cap(b.slots)}
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -129,4 +129,5 @@
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
 //		source.go seal.go issuer.go revoke.go whose.go uncovered.go resolve.go
 //		failover.go choose.go replace.go outgoing.go client.go plan.go
+//		refusals.go
 package auth

@@ -34,7 +34,8 @@ func newExplain(s *settings) *cobra.Command {
 where it was found, the installation, and the rule that decided. Nobody is asked,
 so an installation that is not in the configuration is "would be discovered", and
 of a host that is tunnelled the name decides, but not yet its addresses. With
---client, it says whether that client may make the request, and if not, why.
+--client, it says whether that client may make the request, and if not, why;
+without it, what somebody gets who is no client.
 
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
 tab and a body may follow. It answers each with one line.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
@@ -19,10 +18,6 @@ import (
 // grant it a permission); the person who runs the proxy what is answered with
 // 500; 502 to 504 may mend themselves.
 var (
-	notInstalled = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "%v", About: "no installation on … covers …",
-	})
 	notCovered = answer.Define(answer.Kind{
 		Status: http.StatusForbidden, Code: answer.RequestDenied,
 		Title:  "%s does not exist or is private, and no installation covers it",
@@ -31,30 +26,6 @@ var (
 	tokenRefused = answer.Define(answer.Kind{
 		Status: http.StatusForbidden, Code: answer.RequestDenied,
 		Title: "GitHub refused the token of installation %d (App %s) for %s",
-	})
-	noClientSecret = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "%v", About: "there is no client secret for the operation",
-	})
-	outOfScope = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "%v", About: "the client's limits leave nothing of the token",
-	})
-	unknownIssuer = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title: "%v", About: "the program's JWT is of an App that is not configured",
-	})
-	wrongMapping = answer.Define(answer.Kind{
-		Status: http.StatusNotFound, Code: answer.ConfigurationError,
-		Title: "%v", About: "the configuration maps the owner to an installation of another account",
-	})
-	busy = answer.Define(answer.Kind{
-		Status: http.StatusServiceUnavailable, Code: answer.LimitReached,
-		Title: "%v", Remedy: "try again in a moment", About: "too many calls to GitHub are under way",
-	})
-	notSigned = answer.Define(answer.Kind{
-		Status: http.StatusInternalServerError, Code: answer.InternalError,
-		Title: "%v", About: "the App's JWT could not be signed",
 	})
 	notMinted = answer.Define(answer.Kind{
 		Status: http.StatusInternalServerError, Code: answer.Unavailable,
@@ -78,35 +49,14 @@ var (
 
 // credentialRefusal maps why there is no credential to an answer.
 func credentialRefusal(err error) *answer.Refusal {
-	var (
-		missing *auth.NotInstalledError
-		client  *auth.ClientSecretError
-		issuer  *auth.UnknownIssuerError
-		signing *auth.SigningError
-		scope   *auth.ScopeError
-		refused *auth.Error
-		own     *answer.Refusal
-	)
 	if fault, ok := errors.AsType[*panics.Fault](err); ok {
 		return faultRefusal(fault)
 	}
+	if refused := answer.Of(err); refused != nil {
+		return refused
+	}
+	var refused *auth.Error
 	switch {
-	case errors.As(err, &own):
-		return own
-	case errors.As(err, &missing):
-		return notInstalled.Refuse(err).WithRemedy(missing.Remedy())
-	case errors.As(err, &client):
-		return noClientSecret.Refuse(err).WithRemedy(client.Remedy())
-	case errors.As(err, &scope):
-		return outOfScope.Refuse(err).WithRemedy(scope.Hint)
-	case errors.As(err, &issuer):
-		return unknownIssuer.Refuse(err).WithRemedy(issuer.Remedy())
-	case errors.Is(err, auth.ErrBusy):
-		f := busy.Refuse(err)
-		f.RetryAt = time.Now().Add(time.Second)
-		return f
-	case errors.As(err, &signing):
-		return notSigned.Refuse(err).WithRemedy(signing.Remedy())
 	case errors.As(err, &refused) && refused.Status == 0 && refused.Err != nil:
 		f := upstreamRefusal(refused.Err, "GitHub's API")
 		if f.Inside = refused.Error(); !errors.As(refused.Err, new(*nextProxyError)) {

@@ -159,7 +159,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &lost):
 		refused = credentialRefusal(lost.Err)
 	case errors.As(err, &wrong):
-		refused = wrongMapping.Refuse(wrong).WithRemedy(wrong.Remedy())
+		refused = wrong.Refusal()
 	case errors.As(err, &broken) && !errors.Is(err, errLeak):
 		refused = broken.refusal(r.URL.Host)
 	case errors.Is(err, errLeak), errors.Is(err, errEncoded):
