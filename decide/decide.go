@@ -91,8 +91,8 @@ type Verdict struct {
 
 // decision is a Verdict that is being made.
 type decision struct {
-	*Snapshot
-	in      *Intake
+	Snapshot
+	in      Intake
 	effects Effects
 	req     rules.Request
 	others  []github.Account // of the route, before ids were named
@@ -101,7 +101,7 @@ type decision struct {
 
 // Decide decides about a request.
 func Decide(by *Snapshot, in *Intake, effects Effects) Verdict {
-	d := &decision{Snapshot: by, in: in, effects: effects, req: in.request(by.Client)}
+	d := &decision{Snapshot: *by, in: *in, effects: effects, req: in.request(by.Client)}
 	d.Route.Form = FormFor(in.Host)
 	d.Refused = d.decide()
 	return d.Verdict

@@ -18,6 +18,7 @@ type exchange struct {
 	start  time.Time
 	events *event.Sink
 	began  *event.Beginning // nil before it leaves
+	became event.Event      // when it has ended
 	out    *recorder        // what the client is answered by
 
 	received answerBody // by it, where a host has answered

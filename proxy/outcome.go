@@ -13,8 +13,8 @@ import (
 )
 
 // event is what is known by now of a request.
-func (x *exchange) event(r *http.Request, w *recorder) *event.Event {
-	e := &event.Event{
+func (x *exchange) event(r *http.Request, w *recorder) event.Event {
+	e := event.Event{
 		Kind: event.Request, ID: x.id, Time: x.start, Duration: time.Since(x.start),
 		Client: x.session.clientName(), Address: r.RemoteAddr, Method: r.Method, Host: x.session.host.Name, Path: x.path,
 		Decision: event.Forwarded, Rule: x.Route.Rule, Err: x.err,
@@ -97,7 +97,8 @@ func (x *exchange) leave(r *http.Request) {
 	}
 	x.left = true
 	if x.events.Audit != nil && !x.recorded {
-		x.began = x.events.BeginAfter(longRequest, x.event(r, &recorder{}))
+		e := x.event(r, &recorder{})
+		x.began = x.events.BeginAfter(longRequest, &e)
 	}
 }
 
@@ -112,7 +113,7 @@ func (x *exchange) recordFirst(r *http.Request) *answer.Refusal {
 	if x.authorization != nil {
 		e.Fingerprint = x.credential.Fingerprint()
 	}
-	refused := begin(x.events, e)
+	refused := begin(x.events, &e)
 	x.recorded = refused == nil
 	return refused
 }
@@ -182,7 +183,8 @@ func (x *exchange) end(r *http.Request, w *recorder) func() {
 		if aborted != nil && x.err == nil {
 			x.err = x.cutOff()
 		}
-		e := x.event(r, w)
+		x.became = x.event(r, w)
+		e := &x.became
 		e.Level = levelOf(x.err)
 		if outside, ok := errors.AsType[*panics.Fault](x.err); ok {
 			fault = outside // of this goroutine, perhaps
