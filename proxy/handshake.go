@@ -57,6 +57,10 @@ var noTLS = answer.Define(answer.Kind{
 	Remedy: "use https://, or send http:// requests without CONNECT",
 })
 
+// leavesSoon is for how long a connection without a request may have been
+// one that the client gave up; others are kept for later, as browsers do.
+const leavesSoon = 5 * time.Second
+
 // looksLikeHTTP reports whether what should be a TLS record begins as a request.
 func looksLikeHTTP(header [5]byte) bool {
 	switch string(header[:]) {

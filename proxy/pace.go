@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/netip"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
@@ -44,6 +43,11 @@ func (a *perAddress) allow(remote string) bool {
 	return limiter.Allow()
 }
 
+const (
+	maxHandshakeNotes = 3    // of one client and host, in a minute
+	maxNoted          = 1000 // clients and hosts
+)
+
 // perName allows so much a minute to each name.
 type perName struct {
 	by *lru.Cache[string, *rate.Limiter]
@@ -65,11 +69,3 @@ func (n *perName) allow(name string) bool {
 	}
 	return limiter.Allow()
 }
-
-const (
-	maxHandshakeNotes = 3    // of one client and host, in a minute
-	maxNoted          = 1000 // clients and hosts
-	// leavesSoon is for how long a connection without a request may have been
-	// one that the client gave up; others are kept for later, as browsers do.
-	leavesSoon = 5 * time.Second
-)
