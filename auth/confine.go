@@ -75,7 +75,7 @@ func (c *confiner) refresh(made confined) {
 	if time.Since(f.made) >= factsFresh && f.renewing.CompareAndSwap(false, true) {
 		f.of.spawn(func(ctx context.Context) {
 			defer f.renewing.Store(false) // f is in use still only if that failed
-			c.newFacts(ctx, f.of)         // an error is remembered, and logged where it matters: when minting
+			c.newFacts(ctx, f.of, f)      // an error is remembered, and logged where it matters: when minting
 		})
 	}
 	if list != nil && time.Since(list.made) >= list.goodFor() && list.renewing.CompareAndSwap(false, true) {

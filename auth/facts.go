@@ -15,16 +15,20 @@ func (c *catalogue) factsOf(ctx context.Context, inst *installation) (*facts, er
 	if f, ok := c.facts.get(inst.key); ok {
 		return f, nil
 	}
-	return c.newFacts(ctx, inst)
+	return c.newFacts(ctx, inst, nil)
 }
 
-// newFacts asks GitHub about an installation, whatever is remembered.
-func (c *catalogue) newFacts(ctx context.Context, inst *installation) (*facts, error) {
+// newFacts asks GitHub about an installation, unless somebody else has done so since
+// old was what was remembered.
+func (c *catalogue) newFacts(ctx context.Context, inst *installation, old *facts) (*facts, error) {
 	flight := "facts|" + inst.key
 	if err := inst.refusal(flight); err != nil {
 		return nil, err
 	}
 	return onceLimited(ctx, inst.flights, flight, func(ctx context.Context) (*facts, error) {
+		if f, ok := c.facts.get(inst.key); ok && f != old {
+			return f, nil
+		}
 		f, err := inst.askFacts(ctx)
 		if err != nil {
 			inst.rememberRefusal(flight, err)

@@ -37,7 +37,7 @@ func (s *Source) regrant(ctx context.Context, refused Credential, want Want, acc
 	f, ok := inst.of.facts.get(inst.key)
 	if !ok || time.Since(f.made) >= askAgainAfter {
 		var err error
-		if f, err = inst.of.newFacts(ctx, inst); err != nil {
+		if f, err = inst.of.newFacts(ctx, inst, f); err != nil {
 			return refused, nil // GitHub's 403 says more about the request
 		}
 	}
