@@ -101,13 +101,16 @@ type Refuser interface {
 	Refusal() *Refusal
 }
 
-// Of returns the refusal that an error is or stands for; nil if it is none.
+// Of returns the refusal that an error is or stands for; nil if it is none. Where a
+// Refuser is wrapped, the cause is all that the error says.
 func Of(err error) *Refusal {
 	if refused, ok := errors.AsType[*Refusal](err); ok {
 		return refused
 	}
 	if refuser, ok := errors.AsType[Refuser](err); ok {
-		return refuser.Refusal()
+		refused := refuser.Refusal()
+		refused.Title = err.Error()
+		return refused
 	}
 	return nil
 }
