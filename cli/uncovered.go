@@ -52,7 +52,7 @@ func (u *uncovered) add(e *event.Event) {
 			u.known = make(map[string]bool)
 		}
 		u.known[key] = true
-		u.list = append(u.list, suffered{why, e.Status})
+		u.list = append(u.list, suffered{why, e.GitHubStatus})
 	}
 }
 

@@ -91,7 +91,8 @@ type Event struct {
 	Tries        int    // how often it was sent
 
 	Destination     string // the address that a tunnel was refused for
-	Status          int
+	Status          int    // what the client was answered, 0 for nothing
+	GitHubStatus    int    // what GitHub answered, 0 for nothing
 	GitHubRequestID string
 	Sent            int64 // bytes to the host, by a tunnel
 	Received        int64 // bytes by the client

@@ -110,7 +110,7 @@ func modifyResponse(resp *http.Response) error {
 	if x.via != nil && resp.StatusCode == http.StatusProxyAuthRequired {
 		return &nextProxyError{name: x.via.Name, to: resp.Request.URL.Host, status: resp.StatusCode} // it is not ours to answer
 	}
-	x.githubRequestID = githubRequestID(resp.Header)
+	x.githubRequestID, x.githubStatus = githubRequestID(resp.Header), resp.StatusCode
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		x.upgrade()
 	}
