@@ -37,6 +37,7 @@ var healKey = sync.OnceValue(func() *rsa.PrivateKey {
 // refuser is a GitHub within the process: it mints, and answers everything
 // else as the test says.
 type refuser struct {
+	mu     sync.Mutex // of what is counted: the Source also asks in the background
 	mints  int
 	gone   bool // the installation: nothing is minted, nothing found
 	answer func(token, body string) (status int, text string)
@@ -62,10 +63,12 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, text := http.StatusCreated, ""
 	own := r.Method == "GET" && r.URL.Path != "/x"
 	if own {
+		g.mu.Lock()
 		if g.own == nil {
 			g.own = map[string]int{}
 		}
 		g.own["GET "+r.URL.Path]++
+		g.mu.Unlock()
 		status = http.StatusOK
 	}
 	if strings.HasSuffix(r.URL.Path, "/installation") && g.covering != 0 {
@@ -83,7 +86,9 @@ func (g *refuser) RoundTrip(r *http.Request) (*http.Response, error) {
 		text = fmt.Sprintf(`{"token":"ghs_%d","expires_at":%q,"permissions":%s}`, g.mints, time.Now().Add(time.Hour).UTC().Format(time.RFC3339), cmp.Or(g.minting, g.granted, "null"))
 	} else {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		g.mu.Lock()
 		g.asked = append(g.asked, token+": "+body)
+		g.mu.Unlock()
 		status, text = g.answer(token, body)
 	}
 	date := http.Header{"Date": {time.Now().Add(g.skew).UTC().Format(http.TimeFormat)}}
@@ -144,6 +149,7 @@ func healExchange(t *testing.T, g http.RoundTripper, x *exchange, body io.Reader
 	if _, err := io.ReadAll(resp.Body); err != nil {
 		t.Error(err)
 	}
+	synctest.Wait() // for what the Source asks in the background
 	return resp.StatusCode, time.Since(start)
 }
 
