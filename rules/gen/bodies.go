@@ -116,35 +116,19 @@ func (op *operation) describeBody(doc object, body any) {
 	content, _ := resolve(doc, request)["content"].(object)
 	for _, media := range content {
 		if media, ok := media.(object); ok {
-			collectFields(doc, media["schema"], map[string]bool{}, found)
+			collectFields(doc, media["schema"], found)
 		}
 	}
 	op.body = slices.Sorted(maps.Keys(found))
 }
 
-func collectFields(doc object, v any, seen, found map[string]bool) {
-	switch v := v.(type) {
-	case []any:
-		for _, x := range v {
-			collectFields(doc, x, seen, found)
-		}
-	case object:
-		if ref, ok := v["$ref"].(string); ok {
-			if !seen[ref] {
-				seen[ref] = true
-				collectFields(doc, resolve(doc, v), seen, found)
-			}
-			return
-		}
-		properties, _ := v["properties"].(object)
+func collectFields(doc object, v any, found map[string]bool) {
+	for body := range schemas(doc, v) {
+		properties, _ := body["properties"].(object)
 		for name, schema := range properties {
 			if schema, _ := schema.(object); resolve(doc, schema)["type"] != "boolean" || strings.HasPrefix(name, "start_") {
 				found[name] = true
 			}
-			collectFields(doc, schema, seen, found)
-		}
-		for _, key := range []string{"items", "allOf", "oneOf", "anyOf", "additionalProperties"} {
-			collectFields(doc, v[key], seen, found)
 		}
 	}
 }

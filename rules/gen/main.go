@@ -273,18 +273,6 @@ func operations(doc object) []operation {
 	return ops
 }
 
-// resolve follows a reference.
-func resolve(doc, v object) object {
-	ref, ok := v["$ref"].(string)
-	if !ok {
-		return v
-	}
-	for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
-		doc = doc[part].(object)
-	}
-	return doc
-}
-
 // marked returns the path of an operation with {name...} for parameters that
 // may contain slashes.
 func marked(op operation) string {
@@ -309,7 +297,7 @@ func flags(doc object, op operation) string {
 	if op.id == "apps/revoke-installation-access-token" {
 		flags = append(flags, "revoke")
 	}
-	if carriesRepositories(doc, op.responses, map[string]bool{}) {
+	if carriesRepositories(doc, op.responses) {
 		flags = append(flags, "clone")
 	}
 	return strings.Join(flags, " ")
@@ -377,55 +365,6 @@ var handsOut = map[string]bool{
 	"secret-scanning/list-alerts-for-enterprise": true,
 	"secret-scanning/get-alert":                  true,
 	"secret-scanning/update-alert":               true,
-}
-
-// carriesRepositories reports whether the schemas that v contains or refers to
-// have an object that could be a repository's. GitHub renders those by the same
-// code wherever they stand, and some schemas leave out what it adds.
-func carriesRepositories(doc object, v any, seen map[string]bool) bool {
-	switch v := v.(type) {
-	case []any:
-		return slices.ContainsFunc(v, func(x any) bool { return carriesRepositories(doc, x, seen) })
-	case object:
-		if ref, ok := v["$ref"].(string); ok {
-			if seen[ref] {
-				return false
-			}
-			seen[ref] = true
-			return carriesRepositories(doc, resolve(doc, v), seen)
-		}
-		if isRepository(v) || saysNothing(v) {
-			return true
-		}
-		for key, x := range v {
-			if key != "example" && key != "examples" && carriesRepositories(doc, x, seen) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isRepository reports whether a schema is that of a repository, in one of the
-// twenty forms that it has.
-func isRepository(schema object) bool {
-	properties, _ := schema["properties"].(object)
-	return properties["temp_clone_token"] != nil || properties["full_name"] != nil && properties["private"] != nil
-}
-
-// saysNothing reports whether a schema is that of an object with any members.
-func saysNothing(schema object) bool {
-	if schema["type"] != "object" {
-		return false
-	}
-	for _, key := range []string{"properties", "allOf", "oneOf", "anyOf"} {
-		if schema[key] != nil {
-			return false
-		}
-	}
-	more, given := schema["additionalProperties"]
-	members, _ := more.(object)
-	return !given || more == true || given && members != nil && len(members) == 0
 }
 
 // writeDescriptions writes what the tests read: for each edition the paths,

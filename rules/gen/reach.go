@@ -109,7 +109,7 @@ func (op *operation) describeAnswer(doc object) {
 		case code == "302":
 			op.redirects = true
 		case code[0] == '2':
-			mentions(doc, response, map[string]bool{}, found)
+			mentions(doc, response, found)
 		}
 	}
 	op.mentions = slices.Sorted(maps.Keys(found))
@@ -117,33 +117,16 @@ func (op *operation) describeAnswer(doc object) {
 
 // mentions collects the names of properties that tell of repositories, and "*"
 // for an object that may have any.
-func mentions(doc object, v any, seen, found map[string]bool) {
-	switch v := v.(type) {
-	case []any:
-		for _, x := range v {
-			mentions(doc, x, seen, found)
-		}
-	case object:
-		if ref, ok := v["$ref"].(string); ok {
-			if !seen[ref] {
-				seen[ref] = true
-				mentions(doc, resolve(doc, v), seen, found)
-			}
-			return
-		}
-		if saysNothing(v) {
+func mentions(doc object, v any, found map[string]bool) {
+	for part := range schemas(doc, v) {
+		if saysNothing(part) {
 			found["*"] = true
 		}
-		properties, _ := v["properties"].(object)
+		properties, _ := part["properties"].(object)
 		for name, schema := range properties {
 			schema, _ := schema.(object)
 			if isMention(name, resolve(doc, schema)["type"]) {
 				found[name] = true
-			}
-		}
-		for key, x := range v {
-			if key != "example" && key != "examples" && key != "default" && key != "enum" {
-				mentions(doc, x, seen, found)
 			}
 		}
 	}
