@@ -81,7 +81,7 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 			return write(out, a)
 		},
 	}
-	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, for GraphQL")
+	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, in JSON")
 	cmd.Flags().StringVar(&client, "client", "", "the `name` of the client that makes the request")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer with one JSON object a line")
 	cmd.Flags().BoolVar(&refusals, "refusals", false, "print every refusal there is, as Markdown")
