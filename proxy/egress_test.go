@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 )
 
@@ -292,6 +293,21 @@ func TestTunnelServerName(t *testing.T) {
 	for _, want := range []string{`the ClientHello is for \"api.github.com\"`, "the ClientHello has no server name"} {
 		waitFor(t, func() bool { return strings.Contains(w.log.String(), want) }, want)
 	}
+	refusals := 0
+	for _, test := range tests {
+		if !test.ok {
+			refusals++
+		}
+	}
+	w.eventually(t, "a record of each refusal", func() bool {
+		n := 0
+		for _, record := range w.records(t) {
+			if record.Kind == event.Tunnel && record.Phase == event.End && record.Decision == event.Refused && strings.Contains(record.Reason, "ClientHello") {
+				n++
+			}
+		}
+		return n == refusals && strings.Count(w.log.String(), "level=WARN msg=refused") == n
+	})
 	// Requests pass in both directions, keep-alive and all.
 	transport := w.transport(t, false)
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
