@@ -64,7 +64,7 @@ func NewUpstream(opts UpstreamOptions) *Upstream { return newUpstream(opts, sile
 // silent.
 func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 	u := &Upstream{opts: opts, pulse: pulse{patience: silence}}
-	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control, KeepAliveConfig: keepAlive(silence)}
+	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control(nil), KeepAliveConfig: keepAlive(silence)}
 	pool := &http.Transport{
 		DialContext:            u.dialServed,
 		ForceAttemptHTTP2:      opts.HTTP2,
@@ -117,19 +117,21 @@ func (u *Upstream) Forbid(addr net.Addr) {
 	}
 }
 
-type destinationKey struct{}
-
 // control looks at the address of a socket that is about to be connected. No
-// name is resolved after that, so there is no time to point it elsewhere.
-func (u *Upstream) control(ctx context.Context, _, address string, conn syscall.RawConn) error {
-	if err := u.mayConnect(ctx, address); err != nil {
-		return err
+// name is resolved after that, so there is no time to point it elsewhere. The
+// egress policy decides about the address if d, for which that is, is not nil.
+func (u *Upstream) control(d *policy.Destination) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, _, address string, conn syscall.RawConn) error {
+		if err := u.mayConnect(d, address); err != nil {
+			return err
+		}
+		u.pulse.add(conn)
+		return nil
 	}
-	u.pulse.add(conn)
-	return nil
 }
 
-func (u *Upstream) mayConnect(ctx context.Context, address string) error {
+// mayConnect says why there must be no connection to an address.
+func (u *Upstream) mayConnect(d *policy.Destination, address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
@@ -137,12 +139,12 @@ func (u *Upstream) mayConnect(ctx context.Context, address string) error {
 	if u.isOwn(unmap(to)) {
 		return errSelf
 	}
-	if d, ok := ctx.Value(destinationKey{}).(policy.Destination); ok {
+	if d != nil {
 		decide := u.opts.Egress.DecideAddr
 		if u.opts.Egress != nil && isThisMachine(to.Addr().Unmap().WithZone("")) {
 			decide = u.opts.Egress.DecideOwnAddr
 		}
-		if denial := decide(d, to.Addr()); denial != nil {
+		if denial := decide(*d, to.Addr()); denial != nil {
 			return denial
 		}
 	}
@@ -213,7 +215,9 @@ func (u *Upstream) dialElsewhere(ctx context.Context, network, addr string) (con
 
 // dialChecked connects to d if the egress policy lets the address pass.
 func (u *Upstream) dialChecked(ctx context.Context, d policy.Destination) (net.Conn, error) {
-	return u.dialer.DialContext(context.WithValue(ctx, destinationKey{}, d), "tcp", d.String())
+	dialer := u.dialer
+	dialer.ControlContext = u.control(&d)
+	return dialer.DialContext(ctx, "tcp", d.String())
 }
 
 // next returns the proxy through which a URL is reached, nil for none.
