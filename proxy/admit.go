@@ -1,13 +1,13 @@
 package proxy
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -33,26 +33,29 @@ type Admission struct {
 	As      *policy.Client
 }
 
-// peer is what is known about the process at the other end of a connection.
-// It is looked up once, when the connection makes its first request.
+// evidence is by what a client is told.
+type evidence struct {
+	peer     *peer        // at the other end of its connection
+	listener net.Listener // by which that came in
+	// proxyAuthorization is the field that the client has sent, "" for none.
+	proxyAuthorization string
+}
+
+// peer is the other end of a connection. Its user is looked up once, when
+// that is first asked for.
 type peer struct {
-	conn    net.Conn
-	arrival *arrival // the same
-	once    sync.Once
-	uid     uint32
-	err     error
+	conn net.Conn
+	once sync.Once
+	uid  uint32
+	err  error
 }
 
-type peerKey struct{}
-
-// withPeer is the outer server's ConnContext.
-func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(withClientConn(ctx, conn), peerKey{}, &peer{conn: conn, arrival: arrivalOf(conn)})
-}
+// address is that of the peer, the zero value for a Unix socket.
+func (p *peer) address() netip.Addr { return addressOf(p.conn.RemoteAddr().String()) }
 
 // owner returns the uid of the process at the other end.
 func (p *peer) owner() (uint32, error) {
-	p.once.Do(func() { p.uid, p.err = peerUID(bare(p.arrival.Conn)) })
+	p.once.Do(func() { p.uid, p.err = peerUID(bare(p.conn)) })
 	return p.uid, p.err
 }
 
@@ -69,15 +72,14 @@ var noPassword = answer.Define(answer.Kind{
 	Remedy: "put it into the proxy URL: http://USER:PASSWORD@HOST:PORT",
 })
 
-// admit reports whether the request's client may use the proxy; if not, what
-// to answer.
-func (a *Admission) admit(r *http.Request) *answer.Refusal {
+// admit reports whether a client may use the proxy; if not, what to answer.
+func (a *Admission) admit(by evidence) *answer.Refusal {
 	if a.SameUser {
-		if why := sameUser(r.Context()); why != "" {
+		if why := by.peer.sameUser(); why != "" {
 			return anotherUser.Refuse(why)
 		}
 	}
-	if sent := r.Header.Get("Proxy-Authorization"); a.Password != "" && !a.passwordMatches(sent) {
+	if sent := by.proxyAuthorization; a.Password != "" && !a.passwordMatches(sent) {
 		refused := noPassword.Refuse()
 		refused.Challenge = sent == ""
 		return refused
@@ -87,11 +89,11 @@ func (a *Admission) admit(r *http.Request) *answer.Refusal {
 
 // sameUser says why the peer is not known to be the user that runs the proxy,
 // "" if it is. What cannot be found out is refused, where it can be at all.
-func sameUser(ctx context.Context) string {
-	if tellsPeers && !tellsPeer(ctx) {
+func (p *peer) sameUser() string {
+	if tellsPeers && !p.tellable() {
 		return "the connection is from another machine, and the proxy serves its own user"
 	}
-	return checkPeer(ctx, func(uid uint32) string {
+	return p.check(func(uid uint32) string {
 		if int(uid) != os.Getuid() {
 			return fmt.Sprintf("uid %d may not use the proxy of uid %d", uid, os.Getuid())
 		}
@@ -99,16 +101,16 @@ func sameUser(ctx context.Context) string {
 	})
 }
 
-// admitsPeer says why the peer is not a user that a client's own listener is
+// mayUseListener says why the peer is not a user that a client's own listener is
 // for, "" if it is: one of its UIDs, the user that runs the proxy if there are
 // none. On another machine, where that cannot be told, its address has to be in
 // the Networks.
-func admitsPeer(r *http.Request, c *policy.Client) string {
-	addr := addressOf(r.RemoteAddr)
-	if addr.IsValid() && !addr.IsLoopback() && !c.ConnectsFrom(addr) && !tellsPeer(r.Context()) {
+func (p *peer) mayUseListener(c *policy.Client) string {
+	addr := p.address()
+	if addr.IsValid() && !addr.IsLoopback() && !c.ConnectsFrom(addr) && !p.tellable() {
 		return "the listener of client " + c.Name + " is not for " + addr.String()
 	}
-	return checkPeer(r.Context(), func(uid uint32) string {
+	return p.check(func(uid uint32) string {
 		if slices.Contains(c.UIDs, uid) || len(c.UIDs) == 0 && int(uid) == os.Getuid() {
 			return ""
 		}
@@ -116,20 +118,13 @@ func admitsPeer(r *http.Request, c *policy.Client) string {
 	})
 }
 
-// tellsPeer reports whether the user at the other end can be found out.
-func tellsPeer(ctx context.Context) bool {
-	p, ok := ctx.Value(peerKey{}).(*peer)
-	return ok && canTellPeer(p.conn.LocalAddr(), p.conn.RemoteAddr())
-}
+// tellable reports whether the user at the other end can be found out.
+func (p *peer) tellable() bool { return canTellPeer(p.conn.LocalAddr(), p.conn.RemoteAddr()) }
 
-// checkPeer lets judge say why a process of that user is refused. Peers on other
+// check lets judge say why a process of that user is refused. Peers on other
 // machines pass.
-func checkPeer(ctx context.Context, judge func(uid uint32) string) string {
-	p, ok := ctx.Value(peerKey{}).(*peer)
-	if !ok {
-		return "the connection's peer is not known"
-	}
-	if !canTellPeer(p.conn.LocalAddr(), p.conn.RemoteAddr()) {
+func (p *peer) check(judge func(uid uint32) string) string {
+	if !p.tellable() {
 		return ""
 	}
 	uid, err := p.owner()

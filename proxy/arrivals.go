@@ -46,8 +46,9 @@ type network struct {
 // it is, what it sends is weighed.
 type arrival struct {
 	net.Conn
-	among *arrivals
-	from  network
+	among    *arrivals
+	from     network
+	listener net.Listener // by which it came in
 
 	unknown atomic.Bool // it is in the arrivals
 

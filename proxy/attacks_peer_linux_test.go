@@ -66,7 +66,7 @@ func TestAttackRoutedLoopback(t *testing.T) {
 	defer far.Close()
 	conn := new(arrivals).add(farConn{near})
 	defer conn.Close() // or its timer does, when the test has long ended
-	if why := sameUser(withPeer(t.Context(), conn)); why == "" {
+	if why := (&peer{conn: conn}).sameUser(); why == "" {
 		t.Error("a neighbour of the machine passes for the user who runs the proxy")
 	}
 }

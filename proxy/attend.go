@@ -35,7 +35,7 @@ func attend(next http.HandlerFunc, o *Options) http.Handler {
 				panic(aborted) // net/http closes the connection
 			}
 			if unread {
-				leaveUnread(r.Context())
+				inboundOf(r.Context()).leaveUnread()
 			}
 		}()
 		next(out, r)

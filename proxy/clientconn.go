@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"context"
 	"net"
 	"sync/atomic"
 	"time"
@@ -117,23 +116,6 @@ func closeNow(conn net.Conn) {
 		c.unread.Store(false)
 	}
 	conn.Close() // whoever uses it reports that
-}
-
-type clientConnKey struct{}
-
-// withClientConn makes requests' contexts tell leaveUnread where they came in.
-func withClientConn(ctx context.Context, conn net.Conn) context.Context {
-	if c := clientConnOf(conn); c != nil {
-		return context.WithValue(ctx, clientConnKey{}, c)
-	}
-	return ctx
-}
-
-// leaveUnread is that of the connection that a request came in by.
-func leaveUnread(ctx context.Context) {
-	if c, ok := ctx.Value(clientConnKey{}).(*clientConn); ok {
-		c.leaveUnread()
-	}
 }
 
 // writeOwn writes p to conn, with our name in it if it is a server's error: then

@@ -44,8 +44,8 @@ var noDestination = answer.Define(answer.Kind{
 // hosts are tunnelled. It never returns nil, which goproxy takes for "tunnel".
 func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	if refused, ok := ctx.Req.Context().Value(refusedKey{}).(*answer.Refusal); ok {
-		leaveUnread(ctx.Req.Context())       // a ClientHello may follow the CONNECT at once
-		ctx.Resp = refused.Response(ctx.Req) // and it has been logged
+		inboundOf(ctx.Req.Context()).leaveUnread() // a ClientHello may follow the CONNECT at once
+		ctx.Resp = refused.Response(ctx.Req)       // and it has been logged
 		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
 	}
 	c := ctx.Req.Context().Value(callerKey{}).(caller)
@@ -79,7 +79,7 @@ func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.
 }
 
 func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *answer.Refusal) *goproxy.ConnectAction {
-	leaveUnread(ctx.Req.Context())
+	inboundOf(ctx.Req.Context()).leaveUnread()
 	ctx.Resp = p.noteRefused(ctx.Req, c, refused).Response(ctx.Req)
 	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
 }

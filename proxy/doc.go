@@ -109,6 +109,7 @@
 //		hijack.go
 //	identity: who a client is, and what it may use at once
 //		peer_linux.go peer_other.go admit.go usage.go body.go policy.go session.go
+//		inbound.go
 //	request: one request on its way, and why there is no answer to it
 //		egress.go nextproxy.go fault.go placeholder.go recorder.go exchange.go
 //	upstream: connections to GitHub and elsewhere

@@ -34,7 +34,9 @@ func (d *door) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			d.wary = d.files.isReserved(conn)
-			return d.arrivals.add(&clientConn{Conn: conn, notTLS: d.notTLS}), nil
+			c := d.arrivals.add(&clientConn{Conn: conn, notTLS: d.notTLS})
+			c.listener = d.Listener
+			return c, nil
 		case isExhausted(err):
 			d.files.relieve(err)
 			time.Sleep(doorPause)

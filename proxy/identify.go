@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"time"
 
@@ -8,26 +9,25 @@ import (
 	"ghapp-proxy/policy"
 )
 
-// identify finds out who sends a request to the proxy: the client whose
-// listener it came in by, whose secret it has, or whose network it is from, in
-// this order.
-func (p *Proxy) identify(r *http.Request) (caller, *answer.Refusal) {
+// identify finds out who a client is: the one whose listener it came in by,
+// whose secret it has, or whose network it is from, in this order.
+func (p *Proxy) identify(by evidence) (caller, *answer.Refusal) {
 	now := p.current.Load()
-	client, refused := p.clientOf(now, r)
+	client, refused := p.clientOf(now, by)
 	if refused == errWrongSecret {
-		refused = p.guessed(r.RemoteAddr)
+		refused = p.guessed(by.peer.conn.RemoteAddr().String())
 	}
 	if refused != nil {
 		return caller{}, refused
 	}
 	who, refused := now.caller(client)
-	who.anonymous = client == nil && now.Anonymous && !p.admissionOf(r).Private
+	who.anonymous = client == nil && now.Anonymous && !p.admissionOf(by.listener).Private
 	return who, refused
 }
 
-// admissionOf is that of the listener by which a request came.
-func (p *Proxy) admissionOf(r *http.Request) *Admission {
-	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok {
+// admissionOf is that of the listener by which a connection came in.
+func (p *Proxy) admissionOf(ln net.Listener) *Admission {
+	if other, ok := ln.(*Listener); ok {
 		return &other.Admission
 	}
 	return &p.opts.Admission
@@ -63,21 +63,21 @@ var (
 // errWrongSecret stands for what guessed says: that counts whom it tells.
 var errWrongSecret = &answer.Refusal{}
 
-// clientOf is the client that sends a request; nil is somebody without limits,
-// where that is allowed.
-func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *answer.Refusal) {
-	admission := p.admissionOf(r)
-	if other, ok := r.Context().Value(listenerKey{}).(*Listener); ok && other.Client != "" {
-		return now.byListener(r, other.Client)
+// clientOf is who a client is by a policy; nil is somebody without limits, where
+// that is allowed.
+func (p *Proxy) clientOf(now *state, by evidence) (*policy.Client, *answer.Refusal) {
+	admission := p.admissionOf(by.listener)
+	if other, ok := by.listener.(*Listener); ok && other.Client != "" {
+		return now.byListener(by.peer, other.Client)
 	}
 	if admission.Private {
-		return admission.As, admission.admit(r)
+		return admission.As, admission.admit(by)
 	}
 	if len(now.Clients.All()) > 0 {
-		if header := r.Header.Get("Proxy-Authorization"); header != "" {
-			return now.byPassword(header)
+		if by.proxyAuthorization != "" {
+			return now.byPassword(by.proxyAuthorization)
 		}
-		if c, ok := now.Clients.ByAddress(addressOf(r.RemoteAddr)); ok {
+		if c, ok := now.Clients.ByAddress(by.peer.address()); ok {
 			return c, nil
 		}
 		if !now.servesAnybody() {
@@ -86,10 +86,8 @@ func (p *Proxy) clientOf(now *state, r *http.Request) (*policy.Client, *answer.R
 	}
 	anybody := *admission
 	anybody.SameUser = anybody.SameUser && !now.Anonymous
-	return nil, anybody.admit(r)
+	return nil, anybody.admit(by)
 }
-
-type listenerKey struct{}
 
 // challenge asks for a name and a secret. Clients that know theirs may wait for
 // that (RFC 9110, section 15.5.8), and git does.
@@ -109,14 +107,14 @@ func (now *state) byPassword(header string) (*policy.Client, *answer.Refusal) {
 	return nil, errWrongSecret
 }
 
-// byListener is the client whose own listener a request came in by. Whoever
+// byListener is the client whose own listener a connection came in by. Whoever
 // reaches it is that client, in so far as the peer can be told.
-func (now *state) byListener(r *http.Request, name string) (*policy.Client, *answer.Refusal) {
+func (now *state) byListener(from *peer, name string) (*policy.Client, *answer.Refusal) {
 	c, ok := now.Clients.ByName(name)
 	if !ok || c.Listen == "" {
 		return nil, listenerGone.Refuse()
 	}
-	if why := admitsPeer(r, c); why != "" {
+	if why := from.mayUseListener(c); why != "" {
 		return nil, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + name + ".uids or .networks")
 	}
 	return c, nil

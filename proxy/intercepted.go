@@ -34,8 +34,8 @@ func withSession(ctx context.Context, conn net.Conn) context.Context {
 	if intercepted == nil {
 		return ctx
 	}
-	s := intercepted.session
-	return context.WithValue(withClientConn(s.usage.limitQuestions(ctx), intercepted.Conn), sessionKey{}, s)
+	s := &intercepted.session
+	return context.WithValue(s.usage.limitQuestions(ctx), inboundKey{}, &inbound{client: clientConnOf(intercepted.Conn), session: s})
 }
 
 // insideConn is the TLS of an intercepted connection on which HTTP/1.1 is spoken.

@@ -50,24 +50,24 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		p.serveOwn(w, r)
 		return
 	}
-	c, refused := p.identify(r)
+	in := inboundOf(r.Context())
+	c, refused := p.identify(in.evidence(r.Header))
 	if refused != nil {
 		refused.Quiet = !p.strangers.allow(r.RemoteAddr) || refused.Quiet
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
-	here := r.Context().Value(peerKey{}).(*peer).arrival
-	here.known()
+	in.arrival.known()
 	if r.Method != http.MethodConnect {
-		if refused = p.countPlain(r, &c); refused != nil {
-			p.arrivals.note(here) // it counts for nobody
+		if refused = p.countPlain(r, in, &c); refused != nil {
+			p.arrivals.note(in.arrival) // it counts for nobody
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
 		p.serveAbsolute(w, r, c)
 		return
 	}
-	if refused = p.count(r, &c); refused != nil {
+	if refused = p.count(r.Context(), in.evidence(r.Header), &c); refused != nil {
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
@@ -77,13 +77,13 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 
 // countPlain counts the connection of a request in absolute form, until it
 // closes or another client uses it, as behind one more proxy.
-func (p *Proxy) countPlain(r *http.Request, c *caller) *answer.Refusal {
-	conn := r.Context().Value(peerKey{}).(*peer).conn
+func (p *Proxy) countPlain(r *http.Request, in *inbound, c *caller) *answer.Refusal {
+	conn, by := in.peer.conn, in.evidence(r.Header)
 	if held, ok := p.plain.Load(conn); ok {
 		held := held.(*slot)
 		if held.usage == c.usage {
-			if held.told.Load().differs(c, r) {
-				held.told.Store(c.identity(r))
+			if held.told.Load().differs(c, by) {
+				held.told.Store(c.identity(by))
 				held.dropPool()
 			}
 			c.slot = held
@@ -92,7 +92,7 @@ func (p *Proxy) countPlain(r *http.Request, c *caller) *answer.Refusal {
 		p.plain.Delete(conn)
 		held.release()
 	}
-	if refused := p.count(r, c); refused != nil {
+	if refused := p.count(r.Context(), by, c); refused != nil {
 		return refused
 	}
 	c.slot.attach(conn)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -39,9 +40,9 @@ func (p *Proxy) Replace(next Policy) (ended int) {
 	return ended
 }
 
-// count counts the connection of a request for the caller, until its release.
-func (p *Proxy) count(r *http.Request, c *caller) *answer.Refusal {
-	s, refused := c.usage.open(r.Context(), c.identity(r), p.opts.Patience)
+// count counts a connection for the caller, until its release.
+func (p *Proxy) count(ctx context.Context, by evidence, c *caller) *answer.Refusal {
+	s, refused := c.usage.open(ctx, c.identity(by), p.opts.Patience)
 	if refused != nil {
 		return refused
 	}
@@ -57,14 +58,14 @@ func (p *Proxy) count(r *http.Request, c *caller) *answer.Refusal {
 // that it was of.
 func (p *Proxy) isStill(s *slot, now *state) bool {
 	told := s.told.Load()
-	if told.by == now {
+	if told.policy == now {
 		return true
 	}
-	client, refused := p.clientOf(now, told.r)
+	client, refused := p.clientOf(now, told.evidence)
 	if refused != nil || now.callers[nameOf(client)].usage != s.usage {
 		return false
 	}
-	s.told.CompareAndSwap(told, &identity{now, told.r})
+	s.told.CompareAndSwap(told, &identity{now, told.evidence})
 	return true
 }
 

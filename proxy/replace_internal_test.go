@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -11,16 +10,11 @@ import (
 	"ghapp-proxy/policy"
 )
 
-// another returns a request that another user's process sends over conn.
-func another(t *testing.T, conn net.Conn) *http.Request {
-	t.Helper()
+// another is how a process of another user is told that is behind conn.
+func another(conn net.Conn) evidence {
 	from := &peer{conn: conn, uid: uint32(os.Getuid()) + 1}
 	from.once.Do(func() {}) // it has been looked up
-	r, err := http.NewRequestWithContext(context.WithValue(context.Background(), peerKey{}, from), "GET", "http://api.github.com/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return evidence{peer: from}
 }
 
 // Who else is served follows the policy in force, and not the first one.
@@ -55,10 +49,10 @@ func TestReplaceAnonymous(t *testing.T) {
 	} {
 		before := p.current.Load().callers[""]
 		held := &slot{usage: before.usage}
-		held.told.Store(before.identity(another(t, conn)))
+		held.told.Store(before.identity(another(conn)))
 		p.Replace(step.policy)
 		status := 0
-		if _, refused := p.identify(another(t, conn)); refused != nil {
+		if _, refused := p.identify(another(conn)); refused != nil {
 			status = refused.Status
 		}
 		if status != step.want {

@@ -14,12 +14,12 @@ import (
 
 // ServeHTTP takes a request from inside an intercepted connection.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s, ok := r.Context().Value(sessionKey{}).(session)
-	if !ok {
+	in := inboundOf(r.Context())
+	if in == nil || in.session == nil {
 		http.Error(w, "ghapp-proxy: a request without a session", http.StatusInternalServerError)
 		return
 	}
-	g.serve(w, r, s)
+	g.serve(w, r, *in.session)
 }
 
 // serve handles one request, and writes its line to the log.

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"log"
 	"net"
@@ -34,7 +33,7 @@ func New(opts Options) *Proxy {
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
 		Handler: p.counted(attend(p.serveOuter, &p.opts)), ErrorLog: errorLog,
-		BaseContext: withListener, ConnContext: withPeer, ConnState: p.onState,
+		ConnContext: withInbound, ConnState: p.onState,
 		ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 		DisableGeneralOptionsHandler: true,
 	}
@@ -80,12 +79,4 @@ func (p *Proxy) door(ln net.Listener) net.Listener {
 func (p *Proxy) closeIdle() bool {
 	p.opts.Upstream.Close()
 	return p.arrivals.closeFirst()
-}
-
-// withListener is the outer server's BaseContext.
-func withListener(ln net.Listener) context.Context {
-	if other, ok := ln.(*door).Listener.(*Listener); ok {
-		return context.WithValue(context.Background(), listenerKey{}, other)
-	}
-	return context.Background()
 }

@@ -17,8 +17,6 @@ type session struct {
 	caller
 }
 
-type sessionKey struct{}
-
 // limit bounds a request by what the client may use. The request that it
 // returns is to be used instead.
 func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, *answer.Refusal) {
@@ -40,19 +38,11 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	return r, nil
 }
 
-const tellsWho = "Proxy-Authorization"
-
-// identity is by what the client of a request is told. Nothing else is kept.
-func (c *caller) identity(r *http.Request) *identity {
-	bare := (&http.Request{RemoteAddr: r.RemoteAddr, Header: http.Header{}}).WithContext(r.Context())
-	if sent := r.Header.Get(tellsWho); sent != "" {
-		bare.Header.Set(tellsWho, sent)
-	}
-	return &identity{c.now, bare}
-}
+// identity is by what the caller was told.
+func (c *caller) identity(by evidence) *identity { return &identity{c.now, by} }
 
 // differs reports whether a later request of the connection tells its client by
 // something else.
-func (id *identity) differs(c *caller, r *http.Request) bool {
-	return id.by != c.now || id.r.Header.Get(tellsWho) != r.Header.Get(tellsWho)
+func (id *identity) differs(c *caller, by evidence) bool {
+	return id.policy != c.now || id.evidence.proxyAuthorization != by.proxyAuthorization
 }

@@ -359,9 +359,9 @@ func (s *slot) dropPool() {
 	}
 }
 
-// identity is by what the client of a connection was told, and when. It is not
-// changed once it is in use.
+// identity is by what the client of a connection was told, and by which policy.
+// It is not changed once it is in use.
 type identity struct {
-	by any // which *state: it is compared only
-	r  *http.Request
+	policy   any // a *state: it is compared only
+	evidence evidence
 }
