@@ -29,6 +29,7 @@ type reloader struct {
 	proxy *proxy.Proxy
 	audit io.Writer
 	log   *slog.Logger
+	state reloadState
 
 	mu  sync.Mutex
 	cfg *config.Config // in force
@@ -72,17 +73,20 @@ func (l *reloader) reload(ctx context.Context) {
 		err = checkExposure(cfg, l.addr.String(), isLoopback(l.addr))
 	}
 	if err != nil {
+		l.state.failed(err)
 		l.log.Error("the configuration has faults: the one before stays in force", "error", err)
 		return
 	}
 	for _, warning := range cfg.Warnings {
 		l.log.Warn(warning)
 	}
-	if keys := needRestart(l.cfg, cfg); len(keys) > 0 {
+	keys := needRestart(l.cfg, cfg)
+	if len(keys) > 0 {
 		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
 	}
 	ended := l.proxy.Replace(policyOf(cfg))
 	l.cfg.Clients, l.cfg.ShutdownGrace = cfg.Clients, cfg.ShutdownGrace
+	l.state.succeeded(keys)
 	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules), "connections_ended", ended)
 }
 

@@ -25,4 +25,8 @@ func TestReloadDoesNotOpenUp(t *testing.T) {
 	if !strings.Contains(log.String(), "is not a loopback address") {
 		t.Errorf("the log is %s", &log)
 	}
+	l.state.succeeded(nil)
+	if now := l.state.get(); now.Generation != 1 || now.Failures != 1 || now.Err != nil {
+		t.Errorf("the state is %+v, want one failure before the first success", now)
+	}
 }

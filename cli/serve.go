@@ -113,12 +113,14 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	// Keys are not replaced: there is no need to ask for them again.
 	again := func(ctx context.Context) (*config.Config, error) { return load(ctx, config.Source{NoSecrets: true}) }
 	reloader := &reloader{load: again, cfg: cfg, addr: ln.Addr(), proxy: srv.Proxy, audit: audit, log: log}
+	reloader.state.succeeded(nil)
 	go reloader.run(reloads, hup)
 	go cas.watchExpiry(reloads, log)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
+	reloader.state.drain()
 	stopReloads() // one under way has no effect any more
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
