@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/leak"
 )
 
 // Credential is what to send, and whose it is. The zero value is no credential.
@@ -94,8 +95,8 @@ func (c Credential) Fingerprint() string { return c.written().fingerprint }
 // Marks are what gives the credential away where it is read, or what can make
 // others: the token, the base64 of it that git is sent, and lines of the private
 // keys that the App's Signers had when it was made, as GitHub hands them out and
-// in PKCS#8. The caller must not change them.
-func (c Credential) Marks() []Mark { return c.written().marks }
+// in PKCS#8.
+func (c Credential) Marks() *leak.Marks { return c.written().marks }
 
 // Grant returns what the token is good for, nil for what is no installation's.
 // The caller must not change it.

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+
+	"ghapp-proxy/leak"
 )
 
 // Scheme is how an Authorization field is written.
@@ -86,7 +88,7 @@ type header struct {
 	kind        *Kind
 	values      [schemes][]string // of Authorization; nil where the kind has no such scheme
 	fingerprint string            // of an installation token
-	marks       []Mark
+	marks       *leak.Marks
 }
 
 var noHeader header

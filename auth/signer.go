@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 
+	"ghapp-proxy/leak"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -28,12 +30,12 @@ type Signer interface {
 type Key struct {
 	private     *rsa.PrivateKey
 	fingerprint string
-	marks       []Mark
+	marks       *leak.Marks
 }
 
 // NewKey returns the Signer that has the key, which must not be changed afterwards.
 func NewKey(private *rsa.PrivateKey) *Key {
-	return &Key{private: private, fingerprint: fingerprint(&private.PublicKey), marks: keyMarks(private)}
+	return &Key{private: private, fingerprint: fingerprint(&private.PublicKey), marks: leak.Of(keyLines(private)...)}
 }
 
 // fingerprint is what GitHub shows for a key on the App's page: docs.github.com
@@ -58,21 +60,18 @@ func (k *Key) String() string { return k.fingerprint }
 // Format implements fmt.Formatter with the fingerprint, whatever the verb.
 func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.fingerprint) }
 
-// Marks are some lines of the key's PEM: see Credential.Marks. The caller must not
-// change them.
-func (k *Key) Marks() []Mark { return k.marks }
+// Marks are some lines of the key's PEM: see Credential.Marks.
+func (k *Key) Marks() *leak.Marks { return k.marks }
 
 // Equal reports whether both are the same key.
 func (k *Key) Equal(other *Key) bool { return k.private.Equal(other.private) }
 
 // marksOf are the marks of secrets and of the keys that Signers have.
-func marksOf(signers []Signer, secrets ...string) (marks []Mark) {
-	for _, secret := range secrets {
-		marks = append(marks, newMark(secret))
-	}
+func marksOf(signers []Signer, secrets ...string) *leak.Marks {
+	marks := leak.Of(secrets...)
 	for _, signer := range signers {
-		if key, ok := signer.(interface{ Marks() []Mark }); ok { // else the key is not here
-			marks = append(marks, key.Marks()...)
+		if key, ok := signer.(interface{ Marks() *leak.Marks }); ok { // else the key is not here
+			marks = marks.And(key.Marks())
 		}
 	}
 	return marks

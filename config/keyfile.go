@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/leak"
 )
 
 // keyFile is a private key in a file. The file is read again for each JWT,
@@ -72,7 +73,7 @@ func (f *keyFile) current() *auth.Key {
 }
 
 // Marks are those of the key that was in the file when it was read last.
-func (f *keyFile) Marks() []auth.Mark {
+func (f *keyFile) Marks() *leak.Marks {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.key.Marks()

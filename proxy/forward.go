@@ -143,7 +143,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		x.err = context.Canceled
 		panic(http.ErrAbortHandler)
 	}
-	if mentionsAny(err, x.credential.Marks()) {
+	if x.credential.Marks().In(err.Error()) {
 		err = errLeak // net/http quotes what it cannot read
 	}
 	refused := upstreamRefusal(err, r.URL.Host)

@@ -1,14 +1,12 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
-	"ghapp-proxy/auth"
+	"ghapp-proxy/leak"
 )
 
 const (
@@ -16,7 +14,7 @@ const (
 	guardedBytes = 64 << 10
 	// withheld is from which length on the beginning of a secret at the end of
 	// a read waits for what follows.
-	withheld = 8
+	withheld = leak.MinBeginning
 )
 
 // errLeak ends an answer that must not reach the client.
@@ -40,7 +38,7 @@ var errInterimLeak = errors.New("an interim answer of GitHub's contained the cre
 // none where none did.
 func guardAnswer(x *exchange, resp *http.Response) error {
 	secrets := x.credential.Marks()
-	if len(secrets) == 0 || resp.StatusCode == http.StatusSwitchingProtocols {
+	if secrets.None() || resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}
 	if holdsAny(resp.Header, secrets) {
@@ -63,31 +61,20 @@ func guardInterim(x *exchange, fields http.Header) bool {
 	return false
 }
 
-// holdsAny reports whether a field contains one of the secrets.
-func holdsAny(fields http.Header, secrets []auth.Mark) bool {
+// holdsAny reports whether a field contains one of the secrets: in its name in
+// letters of whatever case, which net/http and HTTP/2 change.
+func holdsAny(fields http.Header, secrets *leak.Marks) bool {
 	for name, values := range fields {
-		for _, secret := range secrets {
-			if inName(name, secret) || slices.ContainsFunc(values, secret.In) {
+		if secrets.InFolded(name) {
+			return true
+		}
+		for _, value := range values {
+			if secrets.In(value) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// inName reports whether a field's name contains a secret, in letters of
-// whatever case: net/http and HTTP/2 change it.
-func inName(name string, secret auth.Mark) bool {
-	if len(name) < len(secret.Bytes()) {
-		return false
-	}
-	return strings.Contains(strings.ToLower(name), strings.ToLower(string(secret.Bytes())))
-}
-
-// mentionsAny reports whether the text of an error contains one of the secrets.
-func mentionsAny(err error, secrets []auth.Mark) bool {
-	text := err.Error()
-	return slices.ContainsFunc(secrets, func(secret auth.Mark) bool { return secret.In(text) })
 }
 
 // guardedBody is a body that ends with errLeak before a secret in it is read to
@@ -96,7 +83,7 @@ type guardedBody struct {
 	io.ReadCloser
 	x       *exchange
 	resp    *http.Response // for its trailers
-	secrets []auth.Mark
+	secrets *leak.Marks
 
 	left    int    // octets still to be looked at
 	held    []byte // read, but not passed on: it may be the beginning of a secret
@@ -146,25 +133,18 @@ func (g *guardedBody) read(p []byte) (int, error) {
 // may be the beginning of one.
 func (g *guardedBody) look(text []byte) (begun int, found bool) {
 	seen := text
-	if len(g.context) > 0 {
+	if len(g.context) > 0 && len(text) > 0 {
 		// What ends in text may have begun before.
-		longest := 0
-		for _, secret := range g.secrets {
-			longest = max(longest, len(secret.Bytes()))
-		}
+		longest := g.secrets.Longest()
 		seen = slices.Concat(g.context, text[:min(len(text), longest)])
-		if g.holds(seen) {
+		if g.secrets.Find(seen) {
 			return 0, true
 		}
 		if len(text) > longest {
 			seen = text
 		}
 	}
-	return min(beginning(seen, g.secrets), len(text)), g.holds(text)
-}
-
-func (g *guardedBody) holds(text []byte) bool {
-	return slices.ContainsFunc(g.secrets, func(secret auth.Mark) bool { return bytes.Contains(text, secret.Bytes()) })
+	return min(g.secrets.Beginning(seen), len(text)), g.secrets.Find(text)
 }
 
 // end looks at the trailers when the body has ended with err.
@@ -174,28 +154,4 @@ func (g *guardedBody) end(err error) error {
 		return errLeak
 	}
 	return err
-}
-
-// beginning returns how much at the end of text may be a secret's beginning.
-func beginning(text []byte, secrets []auth.Mark) int {
-	longest := 0
-	for _, mark := range secrets {
-		secret := mark.Bytes()
-		if len(secret) <= withheld {
-			continue
-		}
-		tail := text[max(0, len(text)-len(secret)+1):]
-		for len(tail) > longest {
-			i := bytes.Index(tail, secret[:withheld])
-			if i < 0 {
-				break
-			}
-			if tail = tail[i:]; bytes.HasPrefix(secret, tail) {
-				longest = max(longest, len(tail))
-				break
-			}
-			tail = tail[1:]
-		}
-	}
-	return longest
 }

@@ -30,7 +30,7 @@ var errCutOff = errors.New("the answer was cut off")
 
 // cutOff is why the answer was cut off: the host broke off, or the client.
 func (x *exchange) cutOff() error {
-	if why := x.received.err; why != nil && !mentionsAny(why, x.credential.Marks()) {
+	if why := x.received.err; why != nil && !x.credential.Marks().In(why.Error()) {
 		return fmt.Errorf("%w: %w", errCutOff, why)
 	}
 	return errCutOff
