@@ -51,15 +51,7 @@ const surveyPages = 10
 // walkInstallations lists where an App is installed, and remembers that by the id
 // of each account and by its name. It reports whether that was all.
 func (d *directory) walkInstallations(ctx context.Context, pages int) (complete bool, err error) {
-	for page := 1; page <= pages; page++ {
-		var list installationsAnswer
-		call := apiCall{
-			method: "GET", path: fmt.Sprintf("/app/installations?per_page=%d&page=%d", maxPage, page),
-			action: "list its installations",
-		}
-		if err := d.do(ctx, call, &list); err != nil {
-			return false, err
-		}
+	return d.listInstallations(ctx, pages, func(list []installationAnswer) {
 		for _, answer := range list {
 			named := github.Account{Login: answer.Account.login()}
 			if answer.ID <= 0 {
@@ -74,7 +66,22 @@ func (d *directory) walkInstallations(ctx context.Context, pages int) (complete 
 				d.learn(github.Account{AccountID: answer.Account.ID}.Key(), f)
 			}
 		}
-		if len(list) < maxPage {
+	})
+}
+
+// listInstallations gives each page of an App's installations to take, and reports
+// whether that was all.
+func (d *directory) listInstallations(ctx context.Context, pages int, take func([]installationAnswer)) (complete bool, err error) {
+	for page := 1; page <= pages; page++ {
+		var list installationsAnswer
+		call := apiCall{
+			method: "GET", path: fmt.Sprintf("/app/installations?per_page=%d&page=%d", maxPage, page),
+			action: "list its installations",
+		}
+		if err := d.do(ctx, call, &list); err != nil {
+			return false, err
+		}
+		if take(list); len(list) < maxPage {
 			return true, nil
 		}
 	}

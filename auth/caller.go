@@ -32,6 +32,13 @@ type apiCall struct {
 	unknown      func() string // the remedy where GitHub answers 404, nil for none
 }
 
+// fillKeyring gives the caller the App's keys.
+func (c *caller) fillKeyring() {
+	k := &c.keyring
+	k.name, k.issuer, k.signers, k.remedy = c.Name, c.issuer(), c.Signers, c.keyRemedy()
+	k.clock, k.log = c.clock, c.log
+}
+
 // signedJWT returns the App's JWT, which is signed once for everybody who is
 // waiting. The error is a *SigningError or about ctx.
 func (c *caller) signedJWT(ctx context.Context) (*header, error) {

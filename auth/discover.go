@@ -16,12 +16,27 @@ type installationAnswer struct {
 	ID                  github.InstallationID `json:"id"`
 	Account             accountAnswer         `json:"account"`
 	RepositorySelection string                `json:"repository_selection"`
+	Permissions         map[string]string     `json:"permissions"`
+	SuspendedAt         string                `json:"suspended_at"`
 }
 
 // accountAnswer is whom an installation is on.
 type accountAnswer struct {
 	ID    int64  `json:"id"`
 	Login string `json:"login"`
+	Slug  string `json:"slug"` // of an enterprise, which has no login
+}
+
+// name is the account's, the zero value if GitHub gave none that can be one.
+func (a *accountAnswer) name() github.Account {
+	named := github.Account{Login: a.Login}
+	if named.Login == "" {
+		named = github.Account{Login: a.Slug, Enterprise: true}
+	}
+	if !named.Plausible() {
+		return github.Account{}
+	}
+	return named
 }
 
 // login is the Login if it can be one: it is kept.

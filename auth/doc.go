@@ -123,11 +123,11 @@
 //	tokens: minted, renewed, replaced, and filed in a Store
 //		mintanswer.go token.go store.go mint.go
 //	directory: where an App is installed, and on what
-//		identity.go directory.go identify.go facts.go discover.go byid.go mapping.go
+//		identity.go directory.go identify.go discover.go facts.go byid.go mapping.go
 //		coverage.go
 //	choice: which App, which installation, and how much of it
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
 //		source.go seal.go issuer.go revoke.go whose.go uncovered.go resolve.go
 //		failover.go choose.go replace.go outgoing.go client.go plan.go
-//		refusals.go
+//		refusals.go inspect.go
 package auth

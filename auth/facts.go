@@ -41,13 +41,7 @@ func (c *catalogue) newFacts(ctx context.Context, inst *installation, old *facts
 
 // askFacts is docs.github.com "Get an installation for the authenticated app".
 func (i *installation) askFacts(ctx context.Context) (*facts, error) {
-	var answer struct {
-		Account struct {
-			Login string `json:"login"`
-			Slug  string `json:"slug"` // of an enterprise, which has no login
-		} `json:"account"`
-		Permissions map[string]string `json:"permissions"`
-	}
+	var answer installationAnswer
 	call := apiCall{
 		method: "GET", path: fmt.Sprintf("/app/installations/%d", i.id),
 		action: fmt.Sprintf("look at installation %d", i.id), unknown: i.unknown,
@@ -55,11 +49,8 @@ func (i *installation) askFacts(ctx context.Context) (*facts, error) {
 	if err := i.do(ctx, call, &answer); err != nil {
 		return nil, err
 	}
-	f := &facts{of: i, account: github.Account{Login: answer.Account.Login}, permissions: knownPermissions(answer.Permissions), made: time.Now()}
-	if f.account.Login == "" {
-		f.account = github.Account{Login: answer.Account.Slug, Enterprise: true}
-	}
-	if !f.account.Plausible() {
+	f := &facts{of: i, account: answer.Account.name(), permissions: knownPermissions(answer.Permissions), made: time.Now()}
+	if !f.account.Named() {
 		return nil, i.failed(call, errNoName)
 	}
 	return f, nil

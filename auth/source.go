@@ -82,8 +82,7 @@ func New(apps []*App, opts Options) *Source {
 func (s *Source) newAppState(app *App, all *catalogue, userAgent string) *appState {
 	prefix, clock := app.Host+"|"+app.Name+"|", s.clocks[app.Host]
 	c := &caller{App: app, prefix: prefix, transport: s.transport, userAgent: userAgent, log: s.log, flights: s.flights, clock: clock}
-	c.keyring.name, c.keyring.issuer, c.keyring.signers, c.keyring.remedy = app.Name, app.issuer(), app.Signers, app.keyRemedy()
-	c.keyring.clock, c.keyring.log = clock, s.log
+	c.fillKeyring()
 	a := &appState{directory: newDirectory(c, all)}
 	a.sealers.prefix, a.sealers.signers = prefix, app.Signers
 	if app.ClientID != "" && app.ClientSecret != "" {
