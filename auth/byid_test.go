@@ -236,9 +236,9 @@ func TestExplicitChoice(t *testing.T) {
 }
 
 func TestNarrowing(t *testing.T) {
-	narrow := func(repos []string, ids []int64, permissions map[string]string) *auth.Narrowing {
+	narrow := func(repos []string, ids []int64, permissions map[string]string) *github.Narrowing {
 		t.Helper()
-		n, err := auth.NewNarrowing(repos, ids, permissions)
+		n, err := github.NewNarrowing(repos, ids, permissions)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,7 @@ func TestNarrowing(t *testing.T) {
 	}
 	// The cache keys of @octokit/auth-app confuse each of these pairs with
 	// another, or with no narrowing at all.
-	distinct := []*auth.Narrowing{
+	distinct := []*github.Narrowing{
 		nil,
 		narrow([]string{"contents"}, nil, nil),
 		narrow(nil, nil, map[string]string{"contents": "read"}),
@@ -274,7 +274,7 @@ func TestNarrowing(t *testing.T) {
 	}
 	before := fake.minted()
 	ids := []int64{10, 9, 2, 9}
-	for _, same := range []*auth.Narrowing{
+	for _, same := range []*github.Narrowing{
 		narrow([]string{"Contents", "contents"}, nil, nil),
 		narrow(nil, ids, nil),
 	} {
@@ -289,26 +289,6 @@ func TestNarrowing(t *testing.T) {
 		t.Errorf("the caller's ids became %v", ids)
 	}
 }
-
-func TestNarrowingErrors(t *testing.T) {
-	many := make([]string, 501)
-	for i := range many {
-		many[i] = fmt.Sprint("r", i)
-	}
-	for name, err := range map[string]error{
-		"nothing":        second(auth.NewNarrowing(nil, nil, nil)),
-		"no repository":  second(auth.NewNarrowing([]string{}, nil, nil)),
-		"no id":          second(auth.NewNarrowing(nil, []int64{}, map[string]string{"contents": "read"})),
-		"no permission":  second(auth.NewNarrowing([]string{"a"}, nil, map[string]string{})),
-		"501 repository": second(auth.NewNarrowing(many, nil, nil)),
-	} {
-		if err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
-func second[A, B any](_ A, b B) B { return b }
 
 func TestPlan(t *testing.T) {
 	first, second := firstAndSecond()

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // caller makes the calls to the API of an App's instance.
@@ -89,7 +91,7 @@ func (c *caller) refusedBy(call apiCall, resp *http.Response, text []byte) *Erro
 		Message string `json:"message"`
 	}
 	_ = json.Unmarshal(text, &answer) // HTML from a load balancer has no message
-	e := &Error{App: c.Name, Action: call.action, Status: resp.StatusCode, Message: clean(answer.Message)}
+	e := &Error{App: c.Name, Action: call.action, Status: resp.StatusCode, Message: github.Redact(answer.Message)}
 	e.Remedy = c.remedy(call, e.Status, e.Message)
 	if e.wait = e.rateLimited(resp.Header, c.clock.now()); e.wait > 0 {
 		e.RetryAt = time.Now().Add(e.wait)

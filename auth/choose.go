@@ -113,7 +113,7 @@ type ClientSecretError struct {
 
 // Error implements error.
 func (e *ClientSecretError) Error() string {
-	return fmt.Sprintf("no App on %s has client id %q and a client secret", e.Host, clean(e.ClientID))
+	return fmt.Sprintf("no App on %s has client id %q and a client secret", e.Host, github.Redact(e.ClientID))
 }
 
 // Remedy says what the person who runs the proxy can do.

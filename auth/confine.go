@@ -12,7 +12,7 @@ import (
 
 // confine returns the narrowing of a token of inst for a want. The error is a
 // *ScopeError, or that of a look-up.
-func (c *confiner) confine(ctx context.Context, inst *installation, want *Want) (*Narrowing, error) {
+func (c *confiner) confine(ctx context.Context, inst *installation, want *Want) (*github.Narrowing, error) {
 	scope := want.Within
 	if scope == nil {
 		return want.Narrow, nil
@@ -47,7 +47,7 @@ func (c *confiner) confine(ctx context.Context, inst *installation, want *Want) 
 	case permissions == nil && chosen.names == nil && chosen.ids == nil:
 		return nil, nil
 	}
-	narrow, err := NewNarrowing(chosen.names, chosen.ids, permissions)
+	narrow, err := github.NewNarrowing(chosen.names, chosen.ids, permissions)
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +105,11 @@ func blockOf(ids, named []int64) []int64 {
 	slices.Sort(ids)
 	first, _ := slices.BinarySearch(ids, slices.Min(named))
 	last, _ := slices.BinarySearch(ids, slices.Max(named))
-	if first/maxRepositories != last/maxRepositories {
+	if first/github.MaxNarrowed != last/github.MaxNarrowed {
 		return nil
 	}
-	begin := first - first%maxRepositories
-	return ids[begin:min(begin+maxRepositories, len(ids))]
+	begin := first - first%github.MaxNarrowed
+	return ids[begin:min(begin+github.MaxNarrowed, len(ids))]
 }
 
 // repositories are what the scope, the installation and a rule's narrowing have
@@ -117,8 +117,7 @@ func blockOf(ids, named []int64) []int64 {
 func (c *confiner) repositories(ctx context.Context, f *facts, want *Want) (selection, error) {
 	scope, narrow := want.Within, want.Narrow
 	if scope.Repository == nil {
-		names, ids := narrow.repositoriesOrNil()
-		return selection{names: names, ids: ids}, nil
+		return selection{names: narrow.Repositories(), ids: narrow.RepositoryIDs()}, nil
 	}
 	fault := &ScopeError{Installation: f.of.id, Account: f.account.String()}
 	const noneAllowed = "none of its repositories is allowed"
@@ -136,12 +135,12 @@ func (c *confiner) repositories(ctx context.Context, f *facts, want *Want) (sele
 	}
 	var ids []int64
 	for _, r := range list.all {
-		if scope.Repository(r.login, r.name) && narrow.covers(r) {
+		if scope.Repository(r.login, r.name) && narrow.Covers(r.name, r.id) {
 			ids = append(ids, r.id)
 		}
 	}
 	switch {
-	case len(ids) > maxRepositories || !list.complete:
+	case len(ids) > github.MaxNarrowed || !list.complete:
 		named := namedIn(list, want)
 		if block := blockOf(ids, named); block != nil {
 			return selection{ids: block, requested: true}, nil
@@ -152,7 +151,7 @@ func (c *confiner) repositories(ctx context.Context, f *facts, want *Want) (sele
 		if names := namedBy(f, want); len(names) > 0 {
 			return selection{names: names, requested: true, namesAll: true}, nil
 		}
-		fault.Reason = fmt.Sprintf("it has more repositories than a token can be limited to (%d), and the request names none of them", maxRepositories)
+		fault.Reason = fmt.Sprintf("it has more repositories than a token can be limited to (%d), and the request names none of them", github.MaxNarrowed)
 		fault.Hint = "name a repository in the request, or list fewer in the client's repositories"
 		return selection{}, fault
 	case len(ids) == 0:
@@ -166,7 +165,7 @@ func (c *confiner) repositories(ctx context.Context, f *facts, want *Want) (sele
 func namedIn(list *listing, want *Want) (ids []int64) {
 	for _, r := range list.all {
 		one := listing{all: []repository{r}}
-		if want.Within.Repository(r.login, r.name) && want.Narrow.covers(r) && slices.ContainsFunc(want.owners(), one.has) {
+		if want.Within.Repository(r.login, r.name) && want.Narrow.Covers(r.name, r.id) && slices.ContainsFunc(want.owners(), one.has) {
 			ids = append(ids, r.id)
 		}
 	}
@@ -178,7 +177,7 @@ func namedIn(list *listing, want *Want) (ids []int64) {
 func namedBy(f *facts, want *Want) (names []string) {
 	for _, owner := range want.owners() {
 		mine := owner.Repo != "" && strings.EqualFold(owner.Login, f.account.Login)
-		if mine && want.Within.Repository(owner.Login, owner.Repo) && want.Narrow.covers(repository{name: owner.Repo}) {
+		if mine && want.Within.Repository(owner.Login, owner.Repo) && want.Narrow.Covers(owner.Repo, 0) {
 			names = append(names, owner.Repo)
 		}
 	}

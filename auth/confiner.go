@@ -1,6 +1,10 @@
 package auth
 
-import "time"
+import (
+	"time"
+
+	"ghapp-proxy/github"
+)
 
 // maxConfined bounds the narrowings that are remembered.
 const maxConfined = 10000
@@ -21,7 +25,7 @@ func newConfiner(all *catalogue) *confiner {
 // confined is what a Scope came to, as long as the facts that it was made of
 // are remembered.
 type confined struct {
-	narrow *Narrowing
+	narrow *github.Narrowing
 	facts  *facts
 	list   *listing // nil if it was not looked at
 }

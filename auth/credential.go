@@ -16,11 +16,11 @@ type Credential struct {
 	// Fallback reports the default installation, for want of the owner's own.
 	Fallback bool
 
-	header  *header       // nil for none
-	token   *Token        // nil for a JWT or a client secret, as the rest
-	inst    *installation // whose the token is
-	narrow  *Narrowing    // nil if the token is not narrowed
-	standIn bool          // of another App than the one that serves first
+	header  *header           // nil for none
+	token   *Token            // nil for a JWT or a client secret, as the rest
+	inst    *installation     // whose the token is
+	narrow  *github.Narrowing // nil if the token is not narrowed
+	standIn bool              // of another App than the one that serves first
 }
 
 // with returns the credential with an installation's token.

@@ -244,3 +244,9 @@ func (l *listing) pages() time.Duration { return time.Duration(1 + len(l.all)/ma
 
 // goodFor is after how long the list is asked for anew.
 func (l *listing) goodFor() time.Duration { return factsFresh + (l.pages()-1)*freshPerPage }
+
+// repository is one of an installation's.
+type repository struct {
+	id          int64
+	login, name string
+}

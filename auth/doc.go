@@ -116,7 +116,7 @@
 //		secret.go mark.go signer.go key_text.go key.go clock.go kind.go claims.go
 //		keyring.go sealer.go
 //	names: whose something is, and what a token is good for
-//		answer.go grant.go narrow.go
+//		answer.go grant.go
 //	calls: GitHub's API is asked, each question once, and counted
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
 //		app.go send.go caller.go authority.go api.go

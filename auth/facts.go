@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,16 @@ func (i *installation) askFacts(ctx context.Context) (*facts, error) {
 		return nil, i.failed(call, errNoName)
 	}
 	return f, nil
+}
+
+// knownPermissions are the permissions whose name and level are such as GitHub's
+// documentation has: others could not be asked for.
+func knownPermissions(permissions map[string]string) map[string]string {
+	permissions = maps.Clone(permissions)
+	maps.DeleteFunc(permissions, func(name, level string) bool {
+		return !github.IsPermissionName(name) || github.LevelRank(level) < 0
+	})
+	return permissions
 }
 
 // forgetFacts drops what is known about an installation for which GitHub does not

@@ -116,7 +116,7 @@ func TestQuotaOfEachResource(t *testing.T) {
 
 // TestQuotaLeavesTheAppThatWasNamed: who asks for one App gets its answer.
 func TestQuotaLeavesTheAppThatWasNamed(t *testing.T) {
-	narrow, err := auth.NewNarrowing(nil, nil, map[string]string{"contents": "read"})
+	narrow, err := github.NewNarrowing(nil, nil, map[string]string{"contents": "read"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,13 +11,6 @@ import (
 // maxWord bounds what is kept of a permission's name, its level, a selection, in bytes.
 const maxWord = 100
 
-// maxRepositories is how many repositories a token may be narrowed to:
-// docs.github.com "Create an installation access token for an app".
-const maxRepositories = 500
-
-// maxPermissions bounds those of a token; GitHub has about a hundred.
-const maxPermissions = 500
-
 // Grant is what an installation token is good for, as GitHub said when it was
 // minted. What GitHub did not say, or not so that it is understood, is zero.
 type Grant struct {
@@ -68,7 +61,7 @@ func (a *grantAnswer) grant() *Grant {
 	}
 	var permissions map[string]any
 	_ = json.Unmarshal(a.permissions, &permissions) // none are understood then
-	if len(permissions) > maxPermissions {
+	if len(permissions) > github.MaxPermissions {
 		return g
 	}
 	for name, level := range permissions {
@@ -93,7 +86,7 @@ func (a *grantAnswer) readRepositories(in *items) error {
 			return err
 		}
 		r, understood := readGranted(item)
-		if !understood || len(a.repositories) == maxRepositories {
+		if !understood || len(a.repositories) == github.MaxNarrowed {
 			a.repositories = nil
 			return in.rest()
 		}
@@ -119,9 +112,6 @@ func readGranted(text json.RawMessage) (GrantedRepository, bool) {
 	return GrantedRepository{ID: r.ID, NodeID: r.NodeID, Owner: r.Owner.Login, Name: r.Name, Private: r.Private}, true
 }
 
-// levels are those of a permission, lowest first.
-var levels = []string{"read", "write", "admin"}
-
 // explains reports whether the grant is the reason for GitHub's refusal: it has
 // none of the alternatives that GitHub accepts. accepted is the answer's
 // X-Accepted-GitHub-Permissions: docs.github.com "Troubleshooting the REST API",
@@ -138,9 +128,9 @@ func allows(permissions map[string]string, accepted string) bool {
 		all := true
 		for need := range strings.SplitSeq(alternative, ",") {
 			name, level, _ := strings.Cut(strings.TrimSpace(need), "=")
-			needed := slices.Index(levels, level)
+			needed := github.LevelRank(level)
 			metadata := name == "metadata" && level == "read" // every token has it
-			all = all && (metadata || needed < 0 || slices.Index(levels, permissions[name]) >= needed)
+			all = all && (metadata || needed < 0 || github.LevelRank(permissions[name]) >= needed)
 		}
 		if all {
 			return true
@@ -161,4 +151,10 @@ func (g *Grant) covers(repository github.Account) bool {
 		}
 	}
 	return false
+}
+
+// exceeds reports whether the grant is for a repository that was not asked for, as
+// far as GitHub says. A name could lead to what has another name now.
+func (g *Grant) exceeds(asked *github.Narrowing) bool {
+	return slices.ContainsFunc(g.Repositories, func(r GrantedRepository) bool { return !asked.Covers(r.Name, r.ID) })
 }

@@ -42,7 +42,7 @@ func (s *Source) TryKey(ctx context.Context, app *App, signer int) (AppFacts, er
 		if err := c.do(ctx, call, &answer); err != nil {
 			return facts, err
 		}
-		return AppFacts{answer.ID, clean(answer.ClientID), clean(answer.Slug), knownPermissions(answer.Permissions)}, nil
+		return AppFacts{answer.ID, github.Redact(answer.ClientID), github.Redact(answer.Slug), knownPermissions(answer.Permissions)}, nil
 	})
 }
 

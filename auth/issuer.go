@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"ghapp-proxy/github"
 )
 
 // AppOf returns the name of the App of a host that an iss claim means: its id
@@ -34,7 +36,7 @@ type UnknownIssuerError struct {
 
 // Error implements error.
 func (e *UnknownIssuerError) Error() string {
-	return fmt.Sprintf("the JWT's iss is %q, which is no App that is configured for %s", clean(e.Issuer), e.Host)
+	return fmt.Sprintf("the JWT's iss is %q, which is no App that is configured for %s", github.Redact(e.Issuer), e.Host)
 }
 
 // maxNamed bounds how many Apps a remedy names.

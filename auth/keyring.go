@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/github"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -141,7 +143,7 @@ func (k *keyring) sign(ctx context.Context) (*header, error) {
 		switch {
 		case err != nil:
 			failed = errors.Join(failed, err)
-			k.log.Warn("could not sign with a key of the App", "app", k.name, "key", signer.String(), "error", clean(err.Error()))
+			k.log.Warn("could not sign with a key of the App", "app", k.name, "key", signer.String(), "error", github.Redact(err.Error()))
 		case !k.isRefused(c, signature):
 			return k.use(c, i, signature), nil
 		default:
@@ -240,7 +242,7 @@ var errNoKey = errors.New("the App has no private key")
 type SigningError struct{ Err error }
 
 // Error implements error.
-func (e *SigningError) Error() string { return "sign a JWT: " + clean(e.Err.Error()) }
+func (e *SigningError) Error() string { return "sign a JWT: " + github.Redact(e.Err.Error()) }
 
 // Unwrap returns what the Signers said.
 func (e *SigningError) Unwrap() error { return e.Err }

@@ -342,7 +342,7 @@ func TestRotation(t *testing.T) {
 				if n == clients*each/2 {
 					server.RemoveOldKeys(fake)
 				}
-				narrow, err := auth.NewNarrowing(nil, []int64{n}, nil)
+				narrow, err := github.NewNarrowing(nil, []int64{n}, nil)
 				if err != nil {
 					t.Error(err)
 				}

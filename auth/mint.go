@@ -70,11 +70,11 @@ func newMinter(c *caller, id github.InstallationID) minter {
 }
 
 // tokenKey is what a token of the installation is filed under.
-func (m *minter) tokenKey(narrow *Narrowing) string {
+func (m *minter) tokenKey(narrow *github.Narrowing) string {
 	if narrow == nil {
 		return m.key
 	}
-	return m.key + "|" + narrow.key
+	return m.key + "|" + narrow.Key()
 }
 
 // valid returns the token filed under key if it can be used, else nil.
@@ -87,7 +87,7 @@ func (t *tokens) valid(ctx context.Context, key string, now time.Time) *Token {
 
 // cached returns the installation's token if there is one, which is renewed in the
 // background towards its end; else nil.
-func (t *tokens) cached(ctx context.Context, m *minter, narrow *Narrowing) *Token {
+func (t *tokens) cached(ctx context.Context, m *minter, narrow *github.Narrowing) *Token {
 	key, now := m.tokenKey(narrow), m.clock.now()
 	token := t.valid(ctx, key, now)
 	if token != nil && token.due(now) {
@@ -99,7 +99,7 @@ func (t *tokens) cached(ctx context.Context, m *minter, narrow *Narrowing) *Toke
 // get returns the installation's token: the one that is cached, or one that is
 // minted once for everybody who is waiting. A waiter that leaves does not stop the
 // mint.
-func (t *tokens) get(ctx context.Context, m *minter, narrow *Narrowing) (*Token, error) {
+func (t *tokens) get(ctx context.Context, m *minter, narrow *github.Narrowing) (*Token, error) {
 	if token := t.cached(ctx, m, narrow); token != nil {
 		return token, nil
 	}
@@ -114,7 +114,7 @@ func (t *tokens) get(ctx context.Context, m *minter, narrow *Narrowing) (*Token,
 
 // renew replaces a token that is still good, while it is used on. A failure
 // changes nothing until the token's end; a request after some time tries again.
-func (t *tokens) renew(key string, token *Token, m *minter, narrow *Narrowing) {
+func (t *tokens) renew(key string, token *Token, m *minter, narrow *github.Narrowing) {
 	t.spawn(func(ctx context.Context) {
 		err := t.mintInsteadOf(ctx, key, token, m, narrow)
 		if err == nil || ctx.Err() != nil {
@@ -127,7 +127,7 @@ func (t *tokens) renew(key string, token *Token, m *minter, narrow *Narrowing) {
 }
 
 // mintInsteadOf mints another token in place of one that stays good.
-func (t *tokens) mintInsteadOf(ctx context.Context, key string, token *Token, m *minter, narrow *Narrowing) error {
+func (t *tokens) mintInsteadOf(ctx context.Context, key string, token *Token, m *minter, narrow *github.Narrowing) error {
 	_, err := once(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
 		return t.mint(ctx, key, m, narrow, token.Generation)
 	})
@@ -137,7 +137,7 @@ func (t *tokens) mintInsteadOf(ctx context.Context, key string, token *Token, m 
 // mint returns a token of another generation than one: that which somebody has
 // minted meanwhile, or one that is minted and filed, unless it cannot be used
 // twice. What GitHub refused a moment ago it is not asked again.
-func (t *tokens) mint(ctx context.Context, key string, m *minter, narrow *Narrowing, besides uint64) (*Token, error) {
+func (t *tokens) mint(ctx context.Context, key string, m *minter, narrow *github.Narrowing, besides uint64) (*Token, error) {
 	unlock, err := t.store.Lock(ctx, key)
 	if err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (t *tokens) file(ctx context.Context, key string, token *Token, m *minter, 
 
 // reissue mints another token in place of one that stays good, unless that was
 // done a moment ago.
-func (t *tokens) reissue(ctx context.Context, m *minter, narrow *Narrowing, old *Token) error {
+func (t *tokens) reissue(ctx context.Context, m *minter, narrow *github.Narrowing, old *Token) error {
 	key := m.tokenKey(narrow)
 	if current := t.valid(ctx, key, m.clock.now()); current == nil || current.Generation != old.Generation {
 		return nil // somebody else has
@@ -190,7 +190,7 @@ func (t *tokens) reissue(ctx context.Context, m *minter, narrow *Narrowing, old 
 
 // discard sees to it that a refused token is not handed out again. It reports
 // false where that happened less than a minute ago to the one before.
-func (t *tokens) discard(ctx context.Context, m *minter, narrow *Narrowing, refused *Token) bool {
+func (t *tokens) discard(ctx context.Context, m *minter, narrow *github.Narrowing, refused *Token) bool {
 	key := m.tokenKey(narrow)
 	t.discarding.Lock() // all that were refused at once get the same answer
 	defer t.discarding.Unlock()
@@ -210,15 +210,15 @@ func (t *tokens) discard(ctx context.Context, m *minter, narrow *Narrowing, refu
 
 // mint creates an installation token: docs.github.com "Generating an
 // installation access token for a GitHub App".
-func (m *minter) mint(ctx context.Context, narrow *Narrowing) (*Token, error) {
+func (m *minter) mint(ctx context.Context, narrow *github.Narrowing) (*Token, error) {
 	var answer mintAnswer
 	call := apiCall{
 		method: http.MethodPost, path: fmt.Sprintf("/app/installations/%d/access_tokens", m.id),
 		action: fmt.Sprintf("mint a token for installation %d", m.id), unknown: m.unknown,
 	}
 	if narrow != nil {
-		call.body = narrow.body
-		call.action += " narrowed to " + clean(narrow.String())
+		call.body = []byte(narrow.String())
+		call.action += " narrowed to " + github.Redact(narrow.String())
 	}
 	if err := m.do(ctx, call, &answer); err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ func (m *minter) mint(ctx context.Context, narrow *Narrowing) (*Token, error) {
 	}
 	m.log.Info("minted a token", "app", m.Name, "installation", int64(m.id), "expires", answer.expires)
 	grant := answer.grant()
-	if !narrow.allows(grant) {
+	if grant.exceeds(narrow) {
 		e := m.failed(call, errOtherRepository)
 		e.lasting = true
 		return nil, e
@@ -243,7 +243,7 @@ func (m *minter) mint(ctx context.Context, narrow *Narrowing) (*Token, error) {
 type tokenAuthority struct {
 	tokens   *tokens
 	minter   *minter
-	narrow   *Narrowing
+	narrow   *github.Narrowing
 	token    *Token
 	waits    waits
 	replaced bool
@@ -294,9 +294,18 @@ type proofAuthority struct{ tokenAuthority }
 
 func (a *proofAuthority) complaint(*http.Response) complaints { return 0 }
 
+// metadataOnly is what a token needs to list its repositories, or to name one.
+var metadataOnly = func() *github.Narrowing {
+	n, err := github.NewNarrowing(nil, nil, map[string]string{"metadata": "read"})
+	if err != nil {
+		panic(err)
+	}
+	return n
+}()
+
 // doAs is caller.do with an installation's token. One that was revoked is replaced:
 // it may be one that nobody else uses.
-func (t *tokens) doAs(ctx context.Context, call apiCall, m *minter, narrow *Narrowing, out any) error {
+func (t *tokens) doAs(ctx context.Context, call apiCall, m *minter, narrow *github.Narrowing, out any) error {
 	token, err := t.get(ctx, m, narrow)
 	if err != nil {
 		return err

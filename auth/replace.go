@@ -44,7 +44,7 @@ func (s *Source) regrant(ctx context.Context, refused Credential, want Want, acc
 	if !allows(f.permissions, accepted) {
 		return refused, nil
 	}
-	if refused.narrow.permissionsOrNil() == nil { // else its Scope asks for more now, or a rule for less
+	if refused.narrow.Permissions() == nil { // else its Scope asks for more now, or a rule for less
 		if err := s.tokens.reissue(ctx, &inst.minter, refused.narrow, refused.token); err != nil {
 			return refused, err
 		}

@@ -147,7 +147,7 @@ func TestRefusalIsOfItsNarrowing(t *testing.T) {
 		return minted(fmt.Sprintf("ghs_%d", n), time.Hour)
 	}}
 	s := acmeSource(t, fake)
-	narrow, err := auth.NewNarrowing([]string{"nothing"}, nil, nil)
+	narrow, err := github.NewNarrowing([]string{"nothing"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

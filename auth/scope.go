@@ -47,13 +47,13 @@ type ScopeError struct {
 func (e *ScopeError) Error() string {
 	whose := fmt.Sprintf("installation %d", e.Installation)
 	if e.Account != "" {
-		whose += " on " + clean(e.Account)
+		whose += " on " + github.Redact(e.Account)
 	}
 	return whose + " cannot be used within this client's limits: " + e.Reason
 }
 
 // key is what the narrowing that the scope comes to is filed under.
-func (scope *Scope) key(inst *installation, narrow *Narrowing) string {
+func (scope *Scope) key(inst *installation, narrow *github.Narrowing) string {
 	return scope.Key + "|" + inst.tokenKey(narrow)
 }
 
@@ -64,15 +64,15 @@ var onlyWritten = map[string]bool{"workflows": true, "profile": true}
 
 // permissions are what the scope, the installation and a rule's narrowing have
 // in common; nil if neither scope nor rule limit them.
-func (scope *Scope) permissions(f *facts, narrow *Narrowing) (map[string]string, error) {
-	limits := []map[string]string{scope.Permissions, narrow.permissionsOrNil()}
+func (scope *Scope) permissions(f *facts, narrow *github.Narrowing) (map[string]string, error) {
+	limits := []map[string]string{scope.Permissions, narrow.Permissions()}
 	if limits[0] == nil && limits[1] == nil && !scope.ReadOnly {
 		return nil, nil
 	}
 	common := knownPermissions(f.permissions)
 	for _, limit := range limits {
 		if limit != nil {
-			common = commonPermissions(common, knownPermissions(limit))
+			common = github.CommonPermissions(common, knownPermissions(limit))
 		}
 	}
 	if scope.ReadOnly {

@@ -17,17 +17,16 @@ const maxSifted = 50
 // named are the repositories of a Scope that knows all of them by name: nobody has
 // to list what the installation has. ok is false where that is not possible.
 func (c *confiner) named(f *facts, want *Want) (chosen selection, ok bool) {
-	_, ids := want.Narrow.repositoriesOrNil()
-	if want.Within.Names == nil || ids != nil { // what an id is called is not known
+	if want.Within.Names == nil || want.Narrow.RepositoryIDs() != nil { // what an id is called is not known
 		return selection{}, false
 	}
 	for _, owner := range want.Within.Names {
-		mine := strings.EqualFold(owner.Login, f.account.Login) && want.Narrow.covers(repository{name: owner.Repo})
+		mine := strings.EqualFold(owner.Login, f.account.Login) && want.Narrow.Covers(owner.Repo, 0)
 		if mine && !c.isAbsent(f.of, owner) {
 			chosen.names = append(chosen.names, owner.Repo)
 		}
 	}
-	return chosen, len(chosen.names) <= maxRepositories
+	return chosen, len(chosen.names) <= github.MaxNarrowed
 }
 
 // absentKey is what a repository is filed under that an installation does not have.
@@ -59,7 +58,7 @@ func (c *confiner) forgetAbsent(inst *installation, want *Want) {
 // out what cannot be found out. One that was renamed only a list tells.
 func (c *confiner) findAbsent(ctx context.Context, cred Credential, want *Want, refused error) {
 	inst := cred.inst
-	names, _ := cred.narrow.repositoriesOrNil()
+	names := cred.narrow.Repositories()
 	if want.Within.Names == nil || len(names) == 0 {
 		return
 	}

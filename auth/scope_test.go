@@ -85,9 +85,9 @@ func only(repositories ...string) *auth.Scope {
 	}
 }
 
-func mustNarrow(t *testing.T, repositories []string, ids []int64, permissions map[string]string) *auth.Narrowing {
+func mustNarrow(t *testing.T, repositories []string, ids []int64, permissions map[string]string) *github.Narrowing {
 	t.Helper()
-	n, err := auth.NewNarrowing(repositories, ids, permissions)
+	n, err := github.NewNarrowing(repositories, ids, permissions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestScope(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		scope  *auth.Scope
-		narrow *auth.Narrowing
+		narrow *github.Narrowing
 		want   string // what the mint asks for, or the error
 	}{
 		{"no limits", &auth.Scope{Key: "x"}, nil, ""},

@@ -135,18 +135,3 @@ func TestSealNewest(t *testing.T) {
 		}
 	})
 }
-
-// TestParseNarrowing reverts String.
-func TestParseNarrowing(t *testing.T) {
-	for _, n := range []*auth.Narrowing{nil, mustNarrow(t, []string{"b", "a"}, []int64{7}, map[string]string{"contents": "read"})} {
-		got, err := auth.ParseNarrowing(n.String())
-		if err != nil || got.String() != n.String() {
-			t.Errorf("ParseNarrowing(%q) = %q, %v", n.String(), got, err)
-		}
-	}
-	for _, text := range []string{"-", "{}", `{"repositories":[]}`, `{"repositories":["../x"]}`} {
-		if got, err := auth.ParseNarrowing(text); err == nil {
-			t.Errorf("ParseNarrowing(%q) = %q, want an error", text, got)
-		}
-	}
-}

@@ -39,9 +39,9 @@ func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 		}
 	}
 	if e.Partly {
-		return fmt.Sprintf("no App is installed on %s, though one is on other repositories of %s; add it: %s", clean(e.Owner.String()), clean(e.Owner.Login), page)
+		return fmt.Sprintf("no App is installed on %s, though one is on other repositories of %s; add it: %s", github.Redact(e.Owner.String()), github.Redact(e.Owner.Login), page)
 	}
-	return fmt.Sprintf("no App is installed on %s; install it: %s", clean(e.Owner.WithoutRepo().String()), page)
+	return fmt.Sprintf("no App is installed on %s; install it: %s", github.Redact(e.Owner.WithoutRepo().String()), page)
 }
 
 // NotInstalledError says that no App of the host has an installation for a
@@ -66,11 +66,11 @@ func (e *NotInstalledError) Error() string {
 	case len(e.Apps) == 0:
 		return "no App is configured for " + e.Host
 	case e.Several:
-		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", clean(e.Owner.String()), e.Host)
+		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", github.Redact(e.Owner.String()), e.Host)
 	case e.Owner == github.Account{}:
 		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Host)
 	}
-	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, clean(e.Owner.String()), strings.Join(e.Apps, ", "))
+	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, github.Redact(e.Owner.String()), strings.Join(e.Apps, ", "))
 }
 
 // Remedy says what the person who runs the proxy can do.
@@ -93,5 +93,5 @@ func (e *NotInstalledError) Remedy() string {
 		at = " at " + e.page
 	}
 	return fmt.Sprintf("install the App on %s%s, which is noticed within a minute, or map the owner under [app.NAME.%s]",
-		clean(e.Owner.String()), at, table)
+		github.Redact(e.Owner.String()), at, table)
 }

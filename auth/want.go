@@ -17,7 +17,7 @@ type Want struct {
 
 	App          string                // the name of the App to use, "" for any
 	Installation github.InstallationID // the installation to use, 0 for the owner's
-	Narrow       *Narrowing            // nil for all that the installation may do
+	Narrow       *github.Narrowing     // nil for all that the installation may do
 	Within       *Scope                // confines all of it, nil for no limits
 
 	namesAll bool // its token is narrowed to just what it names: there are very many of the kind

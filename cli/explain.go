@@ -251,10 +251,7 @@ func (e *explainer) describeCredential(a *explanation, host string, route *rules
 	client := e.snapshot.Client
 	switch route.Credential {
 	case rules.Installation:
-		want, err := decide.WantOf(route)
-		if err != nil {
-			return &answer.Refusal{Title: err.Error()}
-		}
+		want := decide.WantOf(route)
 		want.Within = decide.ScopeOf(client)
 		plan := e.source.Plan(host, want)
 		a.App, a.Installation, a.How = plan.App, int64(plan.Installation), a.How+plan.How
@@ -284,7 +281,7 @@ func (e *explainer) describeCredential(a *explanation, host string, route *rules
 }
 
 // narrowing says to what a token is narrowed by a rule and by a client's limits.
-func narrowing(byRule *auth.Narrowing, client *policy.Client) string {
+func narrowing(byRule *github.Narrowing, client *policy.Client) string {
 	parts := []string{byRule.String(), client.Narrowing()}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", within ")
 }

@@ -270,36 +270,34 @@ func (r *ruleReader) app(t *table, rule *rules.Rule) *auth.App {
 	return nil
 }
 
-// maxNarrowed is how many repositories a token can be limited to:
-// docs.github.com "Generating an installation access token for a GitHub App".
-const maxNarrowed = 500
-
-var permissionName = regexp.MustCompile(`^[a-z][a-z_]*$`)
-
 // readNarrowing reads token. An empty one is a fault, and so is any empty part:
 // GitHub takes that for no limit at all.
-func readNarrowing(rule *table) rules.Narrowing {
+func readNarrowing(rule *table) *github.Narrowing {
 	t := rule.table("token", `token = { repositories = ["widgets"], permissions = { contents = "read" } }`)
-	narrow := rules.Narrowing{
-		Repositories:  readRepositoryNames(t),
-		RepositoryIDs: readRepositoryIDs(t),
-		Permissions:   readPermissions(t),
-	}
+	before := len(t.doc.faults)
+	names, ids, permissions := readRepositoryNames(t), readRepositoryIDs(t), readPermissions(t)
 	switch {
 	case t.has("repositories") && t.has("repository_ids"):
 		t.fault("repository_ids", withHint("keep one of them", "repositories is given as well"))
-	case len(narrow.Repositories) > maxNarrowed:
-		t.fault("repositories", tooMany(len(narrow.Repositories)))
-	case len(narrow.RepositoryIDs) > maxNarrowed:
-		t.fault("repository_ids", tooMany(len(narrow.RepositoryIDs)))
+	case len(names) > github.MaxNarrowed:
+		t.fault("repositories", tooMany(len(names)))
+	case len(ids) > github.MaxNarrowed:
+		t.fault("repository_ids", tooMany(len(ids)))
 	case t.values != nil && len(t.values) == 0:
 		t.fault("", withHint("give repositories, repository_ids or permissions, or leave token out", "is empty: the token would not be limited"))
+	}
+	if len(names)+len(ids)+len(permissions) == 0 || len(t.doc.faults) > before {
+		return nil
+	}
+	narrow, err := github.NewNarrowing(names, ids, permissions)
+	if err != nil {
+		t.fault("", err)
 	}
 	return narrow
 }
 
 func tooMany(n int) error {
-	return withHint("have an App that is installed on these only", "GitHub limits a token to %d repositories at most, not %d", maxNarrowed, n)
+	return withHint("have an App that is installed on these only", "GitHub limits a token to %d repositories at most, not %d", github.MaxNarrowed, n)
 }
 
 func readRepositoryNames(t *table) []string {
@@ -340,7 +338,7 @@ func readPermissions(token *table) map[string]string {
 	for _, name := range t.freeNames() {
 		level, ok := t.text(name)
 		checkPermission(t, name, level)
-		if ok && level != "read" && level != "write" && level != "admin" {
+		if ok && github.LevelRank(level) < 0 {
 			t.fault(name, withHint("a permission that is not listed is not given", `must be "read", "write" or "admin"`))
 		}
 		if permissions == nil {
@@ -355,9 +353,9 @@ func readPermissions(token *table) map[string]string {
 // then, so a name that is like no other may be one of these.
 func checkPermission(t *table, name, level string) {
 	levels := policy.PermissionLevels(name)
-	known := slices.Contains([]string{"read", "write", "admin"}, level)
+	known := github.LevelRank(level) >= 0
 	switch near := closest(name, policy.PermissionNames()); {
-	case !permissionName.MatchString(name):
+	case !github.IsPermissionName(name):
 		t.fault(name, withHint("as in GitHub's REST reference, for example pull_requests", "not the name of a permission"))
 	case levels == nil && near != nil:
 		t.fault(name, withHint("did you mean "+orList(near)+"?", "GitHub Apps have no such permission"))

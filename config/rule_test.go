@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -53,14 +54,15 @@ auth = "keep"
 		{Name: "no merges", Hosts: []string{"api.github.com", "ghe.example.com"}, Methods: []string{"PUT"}, Paths: []rules.Pattern{merge},
 			Operations: []string{"pulls/merge"}, Owners: []rules.Glob{"acme", "enterprises/*"}, Deny: "a person merges"},
 		{Hosts: dotcom, Repositories: []rules.Glob{"acme/*"}, Auth: rules.Installation, App: "bot", InstallationID: 111,
-			Narrow: rules.Narrowing{Repositories: []string{"docs"}, Permissions: map[string]string{"contents": "read", "issues": "write"}}},
+			Narrow: narrowed(t, []string{"docs"}, nil, map[string]string{"contents": "read", "issues": "write"})},
 		{Hosts: []string{"ghe.example.com"}, Auth: rules.JWT, App: "ghes-bot"},
 		{Hosts: []string{"ghe.example.com"}, Auth: rules.Installation, App: "ghes-bot", InstallationID: 7,
-			Narrow: rules.Narrowing{RepositoryIDs: []int64{1, 2}}},
+			Narrow: narrowed(t, nil, []int64{1, 2}, nil)},
 		{Auth: rules.Keep},
 	}
 	samePattern := cmp.Comparer(func(a, b rules.Pattern) bool { return a.String() == b.String() })
-	if diff := cmp.Diff(want, cfg.Rules, samePattern); diff != "" {
+	sameNarrowing := cmp.Comparer(func(a, b *github.Narrowing) bool { return a.String() == b.String() })
+	if diff := cmp.Diff(want, cfg.Rules, samePattern, sameNarrowing); diff != "" {
 		t.Errorf("Rules (-want +got):\n%s", diff)
 	}
 	if cfg.DefaultOwner != "Acme" {
@@ -71,6 +73,15 @@ auth = "keep"
 	hint: rules are tried in the order of the file`) {
 		t.Errorf("Warnings = %q", cfg.Warnings)
 	}
+}
+
+func narrowed(t *testing.T, names []string, ids []int64, permissions map[string]string) *github.Narrowing {
+	t.Helper()
+	n, err := github.NewNarrowing(names, ids, permissions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestInlineRules(t *testing.T) {

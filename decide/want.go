@@ -19,27 +19,13 @@ func ApplyDefaultOwner(route *rules.Route, login string) {
 }
 
 // WantOf is what package auth is asked for a route that takes an installation
-// token. The error is a narrowing that GitHub would not take.
-func WantOf(route *rules.Route) (auth.Want, error) {
-	want := auth.Want{
+// token.
+func WantOf(route *rules.Route) auth.Want {
+	return auth.Want{
 		Owner: route.Subject, Others: slices.Clone(route.Others), Read: route.Read,
 		App: route.App, Installation: github.InstallationID(route.ForcedInstallation),
-		Resource: resourceOf(route),
+		Narrow: route.Narrow, Resource: resourceOf(route),
 	}
-	var err error
-	if want.Narrow, err = narrowingOf(route); err != nil {
-		return auth.Want{}, err
-	}
-	return want, nil
-}
-
-// narrowingOf is what a rule narrows the route's token to, nil for nothing.
-func narrowingOf(route *rules.Route) (*auth.Narrowing, error) {
-	n := route.Narrow
-	if n.IsZero() {
-		return nil, nil
-	}
-	return auth.NewNarrowing(n.Repositories, n.RepositoryIDs, n.Permissions)
 }
 
 // resourceOf is the limit that GitHub counts a route against: docs.github.com

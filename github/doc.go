@@ -1,6 +1,6 @@
 // Package github knows what GitHub is, and nothing of what a user wants: its
 // instances and the hosts that they serve, accounts and repositories by name and
-// by id, and how its paths are read.
+// by id, what a token can be narrowed to, and how its paths are read.
 //
 //	instance, err := github.ParseInstance("api.github.com") // "github.com"
 //	for _, host := range instance.Hosts() {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
 )
 
@@ -71,14 +72,9 @@ func withdrawsPermissions(before, now map[string]string) bool {
 		return false
 	}
 	for name, level := range before {
-		if rankOf(now[name]) < rankOf(level) {
+		if github.LevelRank(now[name]) < github.LevelRank(level) {
 			return true
 		}
 	}
 	return before == nil
-}
-
-// rankOf orders the levels of a permission; what is no level is none.
-func rankOf(level string) int {
-	return slices.Index([]string{"read", "write", "admin"}, level)
 }

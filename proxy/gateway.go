@@ -75,10 +75,11 @@ func (g *gateway) wantOf(x *exchange) (auth.Want, error) {
 	if x.placeholder == nil {
 		decide.ApplyDefaultOwner(&x.Route, x.session.client.OwnerOr(x.now.DefaultOwner))
 	}
-	want, err := decide.WantOf(&x.Route)
-	if x.placeholder != nil && err == nil {
-		err = x.placeholder.choose(&want, &x.Route)
-	}
+	want := decide.WantOf(&x.Route)
 	want.Within = x.session.scope
+	if x.placeholder == nil {
+		return want, nil
+	}
+	err := x.placeholder.choose(&want, &x.Route)
 	return want, err
 }

@@ -101,12 +101,10 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 		instance: x.session.host.Instance, client: x.session.clientName(), installation: github.InstallationID(x.Route.InstallationID), narrow: narrow,
 		app: decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client),
 	}
-	want, err := decide.WantOf(&x.Route)
+	want := decide.WantOf(&x.Route)
+	want.Within = x.session.scope
+	err := p.choose(&want, &x.Route)
 	if err == nil {
-		err = p.choose(&want, &x.Route)
-	}
-	if err == nil {
-		want.Within = x.session.scope
 		x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
 	}
 	if err != nil {
@@ -135,7 +133,7 @@ func (g *gateway) end(x *exchange) *answer.Refusal {
 // readTokenRequest reads the body of a request for a token: docs.github.com
 // "Create an installation access token for an app". What is not understood is
 // refused: it may have been meant to narrow the token.
-func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *answer.Refusal) {
+func readTokenRequest(body io.Reader, u *usage) (*github.Narrowing, *answer.Refusal) {
 	text, err := io.ReadAll(io.LimitReader(body, maxTokenRequest+1))
 	var unread *bodyError
 	switch {
@@ -176,7 +174,7 @@ func readTokenRequest(body io.Reader, u *usage) (*auth.Narrowing, *answer.Refusa
 	if asked.Repositories == nil && asked.RepositoryIDs == nil && asked.Permissions == nil {
 		return nil, nil // also for null, which ghinstallation sends
 	}
-	narrow, err := auth.NewNarrowing(asked.Repositories, asked.RepositoryIDs, asked.Permissions)
+	narrow, err := github.NewNarrowing(asked.Repositories, asked.RepositoryIDs, asked.Permissions)
 	if err != nil {
 		return nil, badTokenRequest(http.StatusUnprocessableEntity, err.Error())
 	}

@@ -343,8 +343,8 @@ func TestPlaceholderAndRules(t *testing.T) {
 			{Repositories: []rules.Glob{rockets}, Deny: "rockets are off limits"},
 			{Operations: []string{"meta/get-zen"}, Auth: rules.None},
 			{Operations: []string{"rate-limit/get"}, Auth: rules.Installation, App: "release-bot", InstallationID: 222},
-			{Operations: []string{"repos/get"}, Auth: rules.Installation, Narrow: rules.Narrowing{Permissions: map[string]string{"contents": "read"}}},
-			{Hosts: []string{"github.com"}, Auth: rules.Installation, Narrow: rules.Narrowing{Repositories: []string{"rockets"}}},
+			{Operations: []string{"repos/get"}, Auth: rules.Installation, Narrow: narrowed(t, nil, map[string]string{"contents": "read"})},
+			{Hosts: []string{"github.com"}, Auth: rules.Installation, Narrow: narrowed(t, []string{"rockets"}, nil)},
 		}
 	})
 	client := w.client(t, false)
@@ -375,7 +375,7 @@ func TestPlaceholderAndOwnerRules(t *testing.T) {
 	w := exchanging(t, func(s *setup) {
 		s.options.Rules.Rules = []rules.Rule{
 			{Owners: glob("initech"), Deny: "initech is off limits"},
-			{Owners: glob("acme"), Auth: rules.Installation, Narrow: rules.Narrowing{Repositories: []string{"rockets"}}},
+			{Owners: glob("acme"), Auth: rules.Installation, Narrow: narrowed(t, []string{"rockets"}, nil)},
 		}
 	})
 	client := w.client(t, false)
@@ -484,4 +484,14 @@ func TestTokenRequestIsNotQuotedAtLength(t *testing.T) {
 	if len(w.log.String()) > 10<<10 {
 		t.Errorf("the log has %d bytes, want few", len(w.log.String()))
 	}
+}
+
+// narrowed is what a rule narrows a token to.
+func narrowed(t *testing.T, repositories []string, permissions map[string]string) *github.Narrowing {
+	t.Helper()
+	n, err := github.NewNarrowing(repositories, nil, permissions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -275,7 +275,7 @@ func TestOwnRules(t *testing.T) {
 			{Operations: []string{"meta/get-zen"}, Auth: rules.None},
 			{Operations: []string{"rate-limit/get"}, Auth: rules.Installation, App: "release-bot", InstallationID: 222},
 			{Paths: []rules.Pattern{issues}, Auth: rules.Installation,
-				Narrow: rules.Narrowing{Repositories: []string{"widgets"}, Permissions: map[string]string{"issues": "read"}}},
+				Narrow: narrowed(t, []string{"widgets"}, map[string]string{"issues": "read"})},
 		}
 	})
 	client := w.client(t, false)
@@ -329,7 +329,7 @@ func TestRulesSeeThroughIDs(t *testing.T) {
 			{Owners: glob(rules.ParseOwnerGlob, "globex"), Deny: "not globex"},
 			{Operations: []string{"graphql/createIssue"}, Deny: "no issues"},
 			{Repositories: glob(rules.ParseRepositoryGlob, "acme/widgets"), Auth: rules.Installation,
-				Narrow: rules.Narrowing{Permissions: map[string]string{"issues": "read", "metadata": "read"}}},
+				Narrow: narrowed(t, nil, map[string]string{"issues": "read", "metadata": "read"})},
 		}
 	})
 	client := w.client(t, false)

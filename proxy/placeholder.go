@@ -38,7 +38,7 @@ type placeholder struct {
 	client       string          // who may use it
 	app          string
 	installation github.InstallationID
-	narrow       *auth.Narrowing // nil for all that the installation may do
+	narrow       *github.Narrowing // nil for all that the installation may do
 	expires      time.Time
 }
 

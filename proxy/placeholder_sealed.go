@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
 )
 
@@ -51,7 +50,7 @@ func (g *gateway) unseal(ctx context.Context, token string, instance github.Inst
 	if n <= 0 || m <= 0 {
 		return nil
 	}
-	narrow, err := auth.ParseNarrowing(inflate(text[n+m:]))
+	narrow, err := github.ParseNarrowing(inflate(text[n+m:]))
 	if err != nil {
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
 )
 
@@ -20,7 +19,7 @@ var sealedForm = regexp.MustCompile(`^ghs_[0-9A-Za-z_-]+$`)
 // TestSealedPlaceholder: a placeholder is good for who got it, until its end or its
 // revocation, also in another proxy with the same key.
 func TestSealedPlaceholder(t *testing.T) {
-	narrow, err := auth.NewNarrowing([]string{"widgets"}, []int64{7}, map[string]string{"contents": "read"})
+	narrow, err := github.NewNarrowing([]string{"widgets"}, []int64{7}, map[string]string{"contents": "read"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +34,7 @@ func TestSealedPlaceholder(t *testing.T) {
 		find := func(g *gateway, token string) *placeholder {
 			return g.findPlaceholder(t.Context(), token, github.GitHubCom, "agent")
 		}
-		for _, narrow := range []*auth.Narrowing{nil, narrow} {
+		for _, narrow := range []*github.Narrowing{nil, narrow} {
 			p := &placeholder{instance: github.GitHubCom, client: "agent", app: "a", installation: 111, narrow: narrow}
 			here.give(t.Context(), p)
 			if !sealedForm.MatchString(p.token) || !isPlaceholder(p.token) || placeholderIn([]string{"Bearer " + p.token}) != p.token {
@@ -103,7 +102,7 @@ func TestLargePlaceholder(t *testing.T) {
 		for i := range test.names {
 			names = append(names, fmt.Sprintf("%x", revokedKey(fmt.Sprint(i))))
 		}
-		narrow, err := auth.NewNarrowing(names, nil, nil)
+		narrow, err := github.NewNarrowing(names, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

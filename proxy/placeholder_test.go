@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/github"
 	"ghapp-proxy/rules"
@@ -132,7 +131,7 @@ func TestPlaceholdersAreBounded(t *testing.T) {
 	for i := range names {
 		names[i] = fmt.Sprintf("%0100d", i)
 	}
-	narrow, err := auth.NewNarrowing(names, nil, nil)
+	narrow, err := github.NewNarrowing(names, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,11 +157,19 @@ func TestPlaceholdersAreBounded(t *testing.T) {
 
 // A rule's choice holds, whatever the placeholder's.
 func TestPlaceholderWant(t *testing.T) {
-	narrow, err := auth.NewNarrowing([]string{"widgets"}, nil, map[string]string{"contents": "write"})
+	narrow, err := github.NewNarrowing([]string{"widgets"}, nil, map[string]string{"contents": "write"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &placeholder{app: "ci-bot", installation: 111, narrow: narrow}
+	less, err := github.NewNarrowing(nil, nil, map[string]string{"contents": "read"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := github.NewNarrowing([]string{"rockets"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		route rules.Route
 		want  string // "" for a refusal
@@ -171,13 +178,11 @@ func TestPlaceholderWant(t *testing.T) {
 		{rules.Route{App: "ci-bot", ForcedInstallation: 111}, `{"permissions":{"contents":"write"},"repositories":["widgets"]}`},
 		{rules.Route{App: "release-bot"}, ""},
 		{rules.Route{ForcedInstallation: 222}, ""},
-		{rules.Route{Narrow: &rules.Narrowing{Permissions: map[string]string{"contents": "read"}}}, `{"permissions":{"contents":"read"},"repositories":["widgets"]}`},
-		{rules.Route{Narrow: &rules.Narrowing{Repositories: []string{"rockets"}}}, ""},
+		{rules.Route{Narrow: less}, `{"permissions":{"contents":"read"},"repositories":["widgets"]}`},
+		{rules.Route{Narrow: others}, ""},
 	} {
-		got, err := decide.WantOf(&test.route)
-		if err == nil {
-			err = p.choose(&got, &test.route)
-		}
+		got := decide.WantOf(&test.route)
+		err := p.choose(&got, &test.route)
 		if test.want == "" {
 			if err == nil || credentialRefusal(err).Status != http.StatusForbidden {
 				t.Errorf("choose(%+v) = %+v, %v, want a refusal", test.route, got, err)

@@ -100,11 +100,11 @@ type Route struct {
 	Refused Refusal
 
 	// What a rule of the user's decided.
-	Rule               int        // its number, from 1; 0 if it is all built in
-	ForClient          bool       // the rule names the client
-	App                string     // the App to take, "" for any
-	ForcedInstallation int64      // the installation to take, 0 for the owner's
-	Narrow             *Narrowing // limits the installation token, nil: not; never to be changed
+	Rule               int               // its number, from 1; 0 if it is all built in
+	ForClient          bool              // the rule names the client
+	App                string            // the App to take, "" for any
+	ForcedInstallation int64             // the installation to take, 0 for the owner's
+	Narrow             *github.Narrowing // limits the installation token, nil: not
 }
 
 // Refusal is a reason not to forward a request.
@@ -137,20 +137,6 @@ func (route *Route) SetDocument(document *Document) {
 	}
 	route.setSubjects(document.Subjects, document.Source)
 	route.Fields, route.Unclear, route.Reach = document.Fields, document.Unclear, document.Reach
-}
-
-// Narrowing limits what an installation token is good for, as the body of
-// "Create an installation access token for an app" does. The zero value does
-// not limit it. Repositories and RepositoryIDs exclude each other.
-type Narrowing struct {
-	Repositories  []string          // bare names, of the installation's owner
-	RepositoryIDs []int64           // ids, for names that may change
-	Permissions   map[string]string // GitHub's name → "read", "write" or "admin"
-}
-
-// IsZero reports whether n does not limit the token.
-func (n *Narrowing) IsZero() bool {
-	return n == nil || len(n.Repositories) == 0 && len(n.RepositoryIDs) == 0 && len(n.Permissions) == 0
 }
 
 // repositorySubject is the repository that two segments of a path name.

@@ -50,8 +50,8 @@ type Rule struct {
 	App string
 	// InstallationID is the installation to take, 0 for that of the owner.
 	InstallationID int64
-	// Narrow limits the installation token.
-	Narrow Narrowing
+	// Narrow limits the installation token, nil: not.
+	Narrow *github.Narrowing
 }
 
 // ParseCredential reads a rule's auth.
@@ -170,14 +170,13 @@ func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 		anybody := route.Reach == ReachAny || !route.Subject.Named()
 		return r.looksAtSubjects() && anybody || len(r.Repositories) > 0 && r.isReached(route)
 	case r.Deny == "" && matches:
-		confined := len(r.Narrow.Repositories) > 0 || len(r.Narrow.RepositoryIDs) > 0
-		return len(r.Repositories) > 0 && !confined && slices.ContainsFunc(later, isLimiting)
+		return len(r.Repositories) > 0 && !r.Narrow.ByRepository() && slices.ContainsFunc(later, isLimiting)
 	}
 	return false
 }
 
 // isLimiting reports whether a rule gives less than the built-in choice might.
-func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || !r.Narrow.IsZero() }
+func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || r.Narrow != nil }
 
 // isReached reports whether the rule is about repositories of an owner whom the
 // request names.
@@ -323,10 +322,7 @@ func (r *Rule) apply(route *Route) {
 		// A client asks for its password only when GitHub's 401 tells it to.
 		route.GitAuth = false
 	}
-	route.App, route.ForcedInstallation = r.App, r.InstallationID
-	if !r.Narrow.IsZero() {
-		route.Narrow = &r.Narrow
-	}
+	route.App, route.ForcedInstallation, route.Narrow = r.App, r.InstallationID, r.Narrow
 }
 
 // schemeFor is the scheme for a credential that the route was not made for.

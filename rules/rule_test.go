@@ -58,7 +58,9 @@ func rule(t testing.TB, s string) rules.Rule {
 			must(err)
 			r.InstallationID = id
 		case kind == "contents":
-			r.Narrow.Permissions = map[string]string{"contents": value}
+			var err error
+			r.Narrow, err = github.NewNarrowing(nil, nil, map[string]string{"contents": value})
+			must(err)
 		default:
 			r.Methods = append(r.Methods, word)
 		}
@@ -105,7 +107,7 @@ func decision(route rules.Route) string {
 		s += fmt.Sprintf(" installation:%d", route.ForcedInstallation)
 	}
 	if route.Narrow != nil {
-		s += " contents:" + route.Narrow.Permissions["contents"]
+		s += " contents:" + route.Narrow.Permissions()["contents"]
 	}
 	return s
 }
