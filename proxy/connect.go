@@ -3,10 +3,8 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -14,81 +12,47 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/github"
-
-	"github.com/elazarl/goproxy"
 )
-
-// newConnect sets goproxy up to take CONNECTs, and nothing else of what it can
-// do: it fails open by default, its CA's key is public, its transport does not
-// verify certificates, and its own interception leaks credentials to whatever
-// host an inner request names (1.9.4; TestInnerHost fails with it).
-func (p *Proxy) newConnect() *goproxy.ProxyHttpServer {
-	g := goproxy.NewProxyHttpServer()
-	g.Logger = log.New(io.Discard, "", 0)
-	g.Tr = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("proxy: goproxy must not dial")
-	}}
-	g.ConnectDial = nil
-	g.ConnectDialWithReq = nil
-	g.CertStore = nil
-	g.OnRequest().HandleConnect(goproxy.FuncHttpsHandler(p.decideConnect))
-	return g
-}
 
 var noDestination = answer.Define(answer.Kind{
 	Status: http.StatusBadRequest, Code: answer.RequestError,
 	Title: "CONNECT needs HOST:PORT",
 })
 
-// decideConnect decides about one CONNECT: served hosts are intercepted, other
-// hosts are tunnelled. It never returns nil, which goproxy takes for "tunnel".
-func (p *Proxy) decideConnect(hostport string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-	if refused, ok := ctx.Req.Context().Value(refusedKey{}).(*answer.Refusal); ok {
-		inboundOf(ctx.Req.Context()).leaveUnread() // a ClientHello may follow the CONNECT at once
-		ctx.Resp = refused.Response(ctx.Req)       // and it has been logged
-		return &goproxy.ConnectAction{Action: goproxy.ConnectReject}, hostport
-	}
-	c := ctx.Req.Context().Value(callerKey{}).(caller)
+// decideHost decides about a connection to a host: served hosts are intercepted,
+// others are tunnelled.
+func (p *Proxy) decideHost(hostport string, c caller, how entrance) opening {
 	name, port := github.SplitHost(hostport)
 	host, served := p.hosts[name]
 	switch {
 	case name == "" || port == "":
-		return p.reject(ctx, c, noDestination.Refuse()), hostport
+		return opening{refused: noDestination.Refuse()}
 	case !isASCII(hostport): // not the name, whose lower case may be ASCII
-		return p.reject(ctx, c, notASCII.Refuse(name)), hostport
+		return opening{refused: notASCII.Refuse(name)}
 	case served && port != "443":
-		return p.reject(ctx, c, otherPort.Refuse(port, name)), hostport
+		return opening{refused: otherPort.Refuse(port, name)}
 	case served:
 		if denial := c.client.DecideHost(name); denial != nil {
-			return p.reject(ctx, c, decide.Denied(denial)), hostport
+			return opening{refused: decide.Denied(denial)}
 		}
-		return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(_ *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
-			p.intercept(conn, session{host: host, caller: c})
-		}}, hostport
+		return opening{serve: func(_ context.Context, conn net.Conn) { p.intercept(conn, session{host: host, caller: c}, how) }}
 	}
 	to, refused := p.mayTunnel(hostport)
 	if refused == nil {
 		refused = c.usage.keepPace(c.usage.bounds())
 	}
 	if refused != nil {
-		return p.reject(ctx, c, refused), hostport
+		return opening{refused: refused}
 	}
-	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: func(r *http.Request, conn net.Conn, _ *goproxy.ProxyCtx) {
-		p.openTunnel(r, conn, to, c)
-	}}, hostport
+	return opening{serve: func(ctx context.Context, conn net.Conn) { p.openTunnel(ctx, conn, to, c, how) }}
 }
 
-func (p *Proxy) reject(ctx *goproxy.ProxyCtx, c caller, refused *answer.Refusal) *goproxy.ConnectAction {
-	inboundOf(ctx.Req.Context()).leaveUnread()
-	ctx.Resp = p.noteRefused(ctx.Req, c, refused).Response(ctx.Req)
-	return &goproxy.ConnectAction{Action: goproxy.ConnectReject}
-}
-
-// intercept answers the CONNECT and lets the connection go on by itself.
-func (p *Proxy) intercept(conn net.Conn, s session) {
+// intercept tells the client that its host is there, and lets the connection go
+// on by itself.
+func (p *Proxy) intercept(conn net.Conn, s session, how entrance) {
 	s.slot.attach(conn)
 	c := &interceptedConn{Conn: conn, session: s}
-	if _, err := io.WriteString(c, established); err != nil {
+	if _, err := io.WriteString(c, how.accepted); err != nil {
 		c.Close()
 		return
 	}

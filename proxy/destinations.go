@@ -7,6 +7,20 @@ import (
 	"ghapp-proxy/policy"
 )
 
+// Which hosts are not reached, whoever asks.
+var (
+	notASCII = answer.Define(answer.Kind{
+		Status: http.StatusBadRequest, Code: answer.RequestError,
+		Title:  "the host name %q is not ASCII",
+		Remedy: "write it in its xn-- form",
+	})
+	otherPort = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "port %s of %s is not served",
+		Remedy: "use 443",
+	})
+)
+
 // mayTunnel decides about a CONNECT to a host that is not served, by its name.
 // The address is decided about when it is connected to.
 func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *answer.Refusal) {

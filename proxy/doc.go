@@ -120,6 +120,6 @@
 //		gateway.go placeholder_sealed.go issue.go peek.go push.go request.go
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
-//		identify.go refuse.go replace.go ownpools.go outer.go hello.go tunnel.go
-//		connect.go shutdown.go serve.go
+//		identify.go goproxy.go refuse.go replace.go ownpools.go hello.go tunnel.go
+//		connect.go outer.go shutdown.go serve.go
 package proxy

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+
+	"ghapp-proxy/answer"
 )
 
 // inbound is a connection by which requests come in, and what is known of it.
@@ -12,6 +14,15 @@ type inbound struct {
 	arrival *arrival    // of the outer server's, else nil
 	peer    *peer       // of the outer server's, else nil
 	session *session    // of the inner server's, else nil
+	connect opening     // of the CONNECT that takes it, the zero value before
+}
+
+// opening is what was decided about a connection to a host. That of a CONNECT
+// travels with its connection, which has only one, through goproxy.
+type opening struct {
+	refused *answer.Refusal // nil if it is served
+	// serve owns the connection from then on.
+	serve func(ctx context.Context, conn net.Conn)
 }
 
 type inboundKey struct{}

@@ -32,16 +32,6 @@ var (
 		Title:  "a %s URL in absolute form",
 		Remedy: "use CONNECT",
 	})
-	notASCII = answer.Define(answer.Kind{
-		Status: http.StatusBadRequest, Code: answer.RequestError,
-		Title:  "the host name %q is not ASCII",
-		Remedy: "write it in its xn-- form",
-	})
-	otherPort = answer.Define(answer.Kind{
-		Status: http.StatusForbidden, Code: answer.RequestDenied,
-		Title:  "port %s of %s is not served",
-		Remedy: "use 443",
-	})
 )
 
 // serveOuter takes what a client sends to the proxy's own address.
@@ -72,7 +62,12 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.slot.releaseUnused() // if goproxy did not hijack the connection
-	p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	decided := p.decideHost(r.URL.Host, c, byConnect)
+	if decided.refused != nil {
+		p.refuseOuter(w, r, c, decided.refused)
+		return
+	}
+	p.takeConnect(w, r, decided)
 }
 
 // countPlain counts the connection of a request in absolute form, until it

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"context"
 	"net/http"
 
 	"ghapp-proxy/answer"
@@ -11,15 +10,13 @@ import (
 	"ghapp-proxy/github"
 )
 
-type callerKey struct{}
-
 // refuseOuter answers a client that may not use the proxy. A CONNECT that is
 // refused for good is told why in the reason phrase; after a 407 the client
 // may try again on the same connection.
 func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, refused *answer.Refusal) {
 	refused = p.noteRefused(r, c, refused)
 	if r.Method == http.MethodConnect && refused.Status != http.StatusProxyAuthRequired {
-		p.connect.ServeHTTP(safeHijacker{w}, r.WithContext(context.WithValue(r.Context(), refusedKey{}, refused)))
+		p.takeConnect(w, r, opening{refused: refused})
 		return
 	}
 	host, _ := github.SplitHost(r.URL.Host)
@@ -36,5 +33,3 @@ func (p *Proxy) noteRefused(r *http.Request, c caller, refused *answer.Refusal) 
 	p.events.End(refusedEarly(r, c, refused))
 	return refused
 }
-
-type refusedKey struct{}

@@ -29,7 +29,7 @@ func New(opts Options) *Proxy {
 	p.elsewhere = newForwarder(ownPools{opts.Upstream.elsewhere})
 	p.gateway = &gateway{opts: opts, events: p.events, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
-	p.connect = p.newConnect()
+	p.connect = newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
 		Handler: p.counted(attend(p.serveOuter, &p.opts)), ErrorLog: errorLog,

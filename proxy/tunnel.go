@@ -18,25 +18,25 @@ import (
 	"ghapp-proxy/policy"
 )
 
-// openTunnel connects to the host of the CONNECT, answers, and copies until
-// both ends have finished. It owns client.
-func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destination, c caller) {
+// openTunnel connects a client to a host, tells it so, and copies until both ends
+// have finished. It owns client.
+func (p *Proxy) openTunnel(ctx context.Context, client net.Conn, to policy.Destination, c caller, how entrance) {
 	client = bare(client)
 	defer client.Close()
 	c.slot.attach(client)
 	defer c.slot.release()
 	e := &event.Event{
-		Kind: event.Tunnel, ID: event.NewID(), Time: time.Now(), Client: c.clientName(), Address: r.RemoteAddr,
-		Method: r.Method, Host: to.String(), Decision: event.Forwarded, Status: http.StatusOK,
+		Kind: event.Tunnel, ID: event.NewID(), Time: time.Now(), Client: c.clientName(), Address: client.RemoteAddr().String(),
+		Method: how.method, Host: to.String(), Decision: event.Forwarded, Status: http.StatusOK,
 	}
 	defer func() {
 		e.Duration = time.Since(e.Time)
 		p.events.End(e)
 	}()
 
-	t, err := p.dialTunnel(r.Context(), client, to)
+	t, err := p.dialTunnel(ctx, client, to)
 	if err != nil {
-		p.refuseTunnel(r, client, e, tunnelRefusal(err, to))
+		p.refuseTunnel(client, e, tunnelRefusal(err, to), how)
 		if denial, ok := errors.AsType[*policy.EgressDenial](err); ok && denial.Addr.IsValid() {
 			e.Destination, e.DecidedBy = denial.Addr.String(), denial.Key
 		}
@@ -49,11 +49,11 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	}
 	e.Duration = time.Since(e.Time)
 	if refused := begin(p.events, e); refused != nil {
-		p.refuseTunnel(r, client, e, refused)
+		p.refuseTunnel(client, e, refused, how)
 		return
 	}
 	e.Phase = event.End
-	e.Sent, e.Received, e.Err = t.carry(to, p.opts.Upstream.opts.Egress.Limited())
+	e.Sent, e.Received, e.Err = t.carry(how.accepted, to, p.opts.Upstream.opts.Egress.Limited())
 	switch fault, ok := errors.AsType[*panics.Fault](e.Err); {
 	case errors.As(e.Err, new(*helloError)):
 		e.Decision, e.Level = event.Refused, slog.LevelWarn
@@ -62,12 +62,12 @@ func (p *Proxy) openTunnel(r *http.Request, client net.Conn, to policy.Destinati
 	}
 }
 
-// refuseTunnel answers a CONNECT that came to nothing.
-func (p *Proxy) refuseTunnel(r *http.Request, client net.Conn, e *event.Event, refused *answer.Refusal) {
+// refuseTunnel tells a client that it gets no tunnel.
+func (p *Proxy) refuseTunnel(client net.Conn, e *event.Event, refused *answer.Refusal, how entrance) {
 	e.Kind, e.Phase, e.Level = event.Connect, "", slog.LevelWarn
 	e.Decision, e.DecidedBy = decisionOf(refused), refused.DecidedBy
 	e.Status, e.Err = refused.Status, refused
-	refused.WithID(e.ID).Response(r).Write(client)
+	how.refuse(client, refused.WithID(e.ID))
 }
 
 // errClosing is for a tunnel that ends with the proxy, or comes too late.
@@ -106,10 +106,11 @@ func tunnelRefusal(err error, to policy.Destination) *answer.Refusal {
 	return upstreamRefusal(err, to.String())
 }
 
-// carry answers the CONNECT and copies until the tunnel ends. Where it is
-// limited, the tunnel has to begin as one to that destination.
-func (t *tunnel) carry(to policy.Destination, limited bool) (sent, received int64, err error) {
-	if _, err := io.WriteString(t.client, established); err != nil {
+// carry tells the client that its host has been reached, and copies until the
+// tunnel ends. Where it is limited, the tunnel has to begin as one to that
+// destination.
+func (t *tunnel) carry(accepted string, to policy.Destination, limited bool) (sent, received int64, err error) {
+	if _, err := io.WriteString(t.client, accepted); err != nil {
 		return 0, 0, err
 	}
 	client := t.client

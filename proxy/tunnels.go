@@ -3,9 +3,12 @@ package proxy
 import (
 	"context"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/answer"
 )
 
 const (
@@ -120,4 +123,14 @@ func (t *tunnel) setDeadline(conn net.Conn) {
 	conn.SetReadDeadline(time.Now().Add(min(tunnelTick, time.Duration(t.patience.Load()))))
 }
 
-const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+// entrance is the way by which a client asks for a host, and how it is answered.
+type entrance struct {
+	method   string // in the log, "" for none
+	accepted string // tells it that the host has been reached, "" for nothing
+	refuse   func(client net.Conn, refused *answer.Refusal)
+}
+
+var byConnect = entrance{
+	method: http.MethodConnect, accepted: "HTTP/1.1 200 Connection established\r\n\r\n",
+	refuse: func(client net.Conn, refused *answer.Refusal) { refused.Response(nil).Write(client) },
+}
