@@ -19,11 +19,11 @@ import (
 // App is one GitHub App on one GitHub instance. Fill it in, then hand it to
 // New; it must not be changed afterwards. It prints as its name alone.
 type App struct {
-	Name     string   // how the configuration and errors call it; unique
-	Host     string   // the instance, "github.com" or an enterprise host
-	API      *url.URL // base URL of the instance's REST API, without a trailing slash
-	ID       int64    // the App id; 0 if only the client id is known
-	ClientID string   // the client id; "" if only the App id is known
+	Name     string          // how the configuration and errors call it; unique
+	Instance github.Instance // where it is registered, as github.ParseInstance returns it
+	API      *url.URL        // base URL of the instance's REST API, without a trailing slash
+	ID       int64           // the App id; 0 if only the client id is known
+	ClientID string          // the client id; "" if only the App id is known
 
 	// Signers have its private keys, the newest first: the first whose key
 	// GitHub accepts is used.
@@ -60,7 +60,7 @@ func (a App) LogValue() slog.Value { return slog.StringValue(a.Name) }
 // oldServer says what else it can be that an instance does not know the App: GHES
 // takes client ids since 3.14.
 func (a *App) oldServer() string {
-	if a.ID != 0 || a.Host == "github.com" {
+	if a.ID != 0 || a.Instance == github.GitHubCom {
 		return ""
 	}
 	return "; GitHub Enterprise Server before 3.14 does not take a client id: set id, the App's number, for App " + a.Name

@@ -32,7 +32,7 @@ var githubAPI = &url.URL{Scheme: "https", Host: "api.github.com"}
 
 // newApp returns an App of github.com without installations.
 func newApp(name string, id int64) *auth.App {
-	return &auth.App{Name: name, Host: "github.com", API: githubAPI, ID: id, Signers: []auth.Signer{auth.NewKey(testKey())}}
+	return &auth.App{Name: name, Instance: "github.com", API: githubAPI, ID: id, Signers: []auth.Signer{auth.NewKey(testKey())}}
 }
 
 // reply is an answer of api; the zero value is a 404.

@@ -112,7 +112,7 @@ func (c *caller) remedy(call apiCall, status int, message string) string {
 	clock := strings.Contains(message, "('exp')") || strings.Contains(message, "('iat')")
 	switch {
 	case status == 404 && isUnknownApp(message):
-		return "check id or client_id, and host: " + c.Host + " has no such App" + c.oldServer()
+		return "check id or client_id, and host: " + string(c.Instance) + " has no such App" + c.oldServer()
 	case status == 401 && clock:
 		return "set the clock of the machine that runs the proxy: it differs from GitHub's"
 	case status == 401:
@@ -125,10 +125,10 @@ func (c *caller) remedy(call apiCall, status int, message string) string {
 		return "grant the App the repository or the permission, and accept it in the installation"
 	case isRateLimit(status, message):
 		return "wait for GitHub's rate limit to reset"
-	case status >= 500 && c.Host == "github.com":
+	case status >= 500 && c.Instance == github.GitHubCom:
 		return "try again later; see https://www.githubstatus.com"
 	case status >= 500:
-		return "try again later; ask those who run " + c.Host
+		return "try again later; ask those who run " + string(c.Instance)
 	}
 	return ""
 }

@@ -106,7 +106,7 @@ func TestClientOfServer(t *testing.T) {
 	got := map[string]bool{} // path → whether the token arrived
 	fake := &api{before: func(r *http.Request) { got[r.URL.Path] = r.Header.Get("Authorization") == "Bearer ghs_1" }}
 	app := newApp("ci-bot", 1)
-	app.Host, app.API = "ghe.example.com", &url.URL{Scheme: "https", Host: "ghe.example.com", Path: "/api/v3"}
+	app.Instance, app.API = "ghe.example.com", &url.URL{Scheme: "https", Host: "ghe.example.com", Path: "/api/v3"}
 	app.Installations = map[string]github.InstallationID{"acme": 1}
 	client := newSource(t, fake, 0, app).Client("ghe.example.com", owner("acme"))
 	for path, want := range map[string]bool{"/api/v3/user": true, "/api/graphql": true, "/pages/acme/docs": false, "/apiary/x": false} {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 const (
@@ -23,8 +25,8 @@ const (
 
 // clock tells the time of one GitHub instance. It is safe for concurrent use.
 type clock struct {
-	host string
-	log  *slog.Logger
+	instance github.Instance
+	log      *slog.Logger
 
 	offset atomic.Int64 // of the instance's clock to ours, in nanoseconds
 	warned atomic.Int64 // the offset that was logged last
@@ -78,8 +80,8 @@ func (c *clock) tell(offset time.Duration) {
 		return
 	}
 	if offset == 0 {
-		c.log.Info("the clock agrees with GitHub's again", "host", c.host)
+		c.log.Info("the clock agrees with GitHub's again", "host", string(c.instance))
 		return
 	}
-	c.log.Warn("the clock differs from GitHub's, which is made up for: set it", "host", c.host, "GitHub is ahead by", offset)
+	c.log.Warn("the clock differs from GitHub's, which is made up for: set it", "host", string(c.instance), "GitHub is ahead by", offset)
 }

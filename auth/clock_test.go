@@ -122,25 +122,25 @@ func TestNoDate(t *testing.T) {
 }
 
 func TestObserveDate(t *testing.T) {
-	const host = "github.com"
 	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
 	tests := []struct {
-		host, date, age string
-		want            time.Duration
+		instance  github.Instance
+		date, age string
+		want      time.Duration
 	}{
-		{host, date(0), "", 0},
-		{host, date(time.Hour), "", time.Hour},
-		{host, date(-time.Hour), "", -time.Hour},
-		{host, date(time.Hour), "3", 0},
-		{host, date(25 * time.Hour), "", 0},
-		{host, "", "", 0},
-		{host, "yesterday", "", 0},
+		{github.GitHubCom, date(0), "", 0},
+		{github.GitHubCom, date(time.Hour), "", time.Hour},
+		{github.GitHubCom, date(-time.Hour), "", -time.Hour},
+		{github.GitHubCom, date(time.Hour), "3", 0},
+		{github.GitHubCom, date(25 * time.Hour), "", 0},
+		{github.GitHubCom, "", "", 0},
+		{github.GitHubCom, "yesterday", "", 0},
 		{"ghe.example.com", date(time.Hour), "", 0},
 	}
 	for _, test := range tests {
 		s := newSource(t, nil, 0, newApp("ci-bot", 1))
 		before := jwtOf(t, s)
-		s.ObserveDate(test.host, test.date, test.age)
+		s.ObserveDate(test.instance, test.date, test.age)
 		after := jwtOf(t, s)
 		if test.want == 0 {
 			if before != after {
@@ -194,10 +194,10 @@ func TestClockOfEveryCall(t *testing.T) {
 // TestClockOfEachInstance: a clock that is wrong is wrong about its own instance.
 func TestClockOfEachInstance(t *testing.T) {
 	ghe := newApp("ghe-bot", 1)
-	ghe.Host = "ghe.example.com"
+	ghe.Instance = "ghe.example.com"
 	s := newSource(t, nil, 0, newApp("ci-bot", 1), ghe)
-	of := func(host string) string {
-		cred, err := s.ForApp(t.Context(), host, "", 0, github.Account{})
+	of := func(instance github.Instance) string {
+		cred, err := s.ForApp(t.Context(), instance, "", 0, github.Account{})
 		if err != nil {
 			t.Fatal(err)
 		}

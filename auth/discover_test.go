@@ -432,13 +432,13 @@ func TestOneLookUp(t *testing.T) {
 	})
 }
 
-// TestSeveralInstances: the same App id and owner on another host are others.
+// TestSeveralInstances: the same App id and owner on another instance are others.
 func TestSeveralInstances(t *testing.T) {
 	fake := &api{}
 	var apps []*auth.App
-	for i, host := range []string{"github.com", "ghe.example.com"} {
+	for i, instance := range []github.Instance{"github.com", "ghe.example.com"} {
 		app := newApp("bot", 1)
-		app.Host, app.API = host, &url.URL{Scheme: "https", Host: host, Path: "/api/v3"}
+		app.Instance, app.API = instance, &url.URL{Scheme: "https", Host: string(instance), Path: "/api/v3"}
 		app.Installations = map[string]github.InstallationID{"acme": 1}
 		app.DefaultInstallation = github.InstallationID(i)
 		apps = append(apps, app)
@@ -446,9 +446,9 @@ func TestSeveralInstances(t *testing.T) {
 	s := newSource(t, fake, 0, apps...)
 	var tokens []string
 	for _, app := range apps {
-		cred, err := s.ForOwner(t.Context(), app.Host, owner("acme"), true)
+		cred, err := s.ForOwner(t.Context(), app.Instance, owner("acme"), true)
 		if err != nil || cred.App != app {
-			t.Fatalf("ForOwner(%s) = %v, %v", app.Host, cred, err)
+			t.Fatalf("ForOwner(%s) = %v, %v", app.Instance, cred, err)
 		}
 		tokens = append(tokens, fmt.Sprint(cred.Bearer()))
 	}

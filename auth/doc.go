@@ -3,7 +3,7 @@
 // owner. Both are cached; whoever needs one that is being made waits for that
 // one.
 //
-//	app := &auth.App{Name: "ci-bot", Host: "github.com", API: apiURL, ID: 12345, Signers: []auth.Signer{auth.NewKey(key)}}
+//	app := &auth.App{Name: "ci-bot", Instance: "github.com", API: apiURL, ID: 12345, Signers: []auth.Signer{auth.NewKey(key)}}
 //	source := auth.New([]*auth.App{app}, auth.Options{})
 //	defer source.Close()
 //
@@ -12,7 +12,7 @@
 //	if err != nil {
 //		return err // an *auth.Error or *auth.NotInstalledError: cause and remedy
 //	}
-//	resp, err := source.Send(transport, req, &auth.Outgoing{Host: "github.com", Want: want, Credential: &cred, Scheme: auth.SchemeBearer})
+//	resp, err := source.Send(transport, req, &auth.Outgoing{Instance: "github.com", Want: want, Credential: &cred, Scheme: auth.SchemeBearer})
 //
 // # Whose installation
 //

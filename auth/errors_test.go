@@ -193,7 +193,7 @@ func TestErrorsOfAnswers(t *testing.T) {
 func TestStatusPageIsGitHubsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp("ci-bot", 1)
-		app.Host, app.DefaultInstallation = "ghe.example.com", 1
+		app.Instance, app.DefaultInstallation = "ghe.example.com", 1
 		s := newSource(t, &api{mint: func(int, string) reply { return reply{status: 503} }}, 0, app)
 		_, err := s.ForOwner(t.Context(), "ghe.example.com", github.Account{}, true)
 		wantError(t, err, "App ci-bot could not mint a token for installation 1: GitHub answered 503", "try again later; ask those who run ghe.example.com")

@@ -24,7 +24,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	app := &auth.App{
-		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
+		Name: "ci-bot", Instance: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
 		ID: githubtest.CIBotID, Signers: []auth.Signer{auth.NewKey(key)},
 	}
 	source := auth.New([]*auth.App{app}, auth.Options{Transport: fake.Transport(), Fallback: auth.FallbackAnonymous})
@@ -60,7 +60,7 @@ func ExampleSource_Client() {
 	}
 
 	app := &auth.App{
-		Name: "ci-bot", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
+		Name: "ci-bot", Instance: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"},
 		ID: githubtest.CIBotID, Signers: []auth.Signer{auth.NewKey(key)},
 	}
 	source := auth.New([]*auth.App{app}, auth.Options{Transport: fake.Transport()})

@@ -10,8 +10,8 @@ import (
 // The steps of Send, for tests that look at one of them.
 
 // ObserveDate takes the Date of an answer in.
-func (s *Source) ObserveDate(host, date, age string) {
-	if c := s.clocks[host]; c != nil {
+func (s *Source) ObserveDate(instance github.Instance, date, age string) {
+	if c := s.clocks[instance]; c != nil {
 		c.observeOften(date, age)
 	}
 }
@@ -28,7 +28,7 @@ func (s *Source) Replace(ctx context.Context, refused Credential, want Want) (Cr
 	if !refused.JWT() {
 		return s.replace(ctx, refused, want)
 	}
-	a := jwtAuthority{caller: s.candidates(refused.App.Host, refused.App.Name)[0].caller, jwt: refused.header}
+	a := jwtAuthority{caller: s.candidates(refused.App.Instance, refused.App.Name)[0].caller, jwt: refused.header}
 	_, err := a.heal(ctx, nil, aboutKey)
 	refused.header = a.jwt
 	return refused, err
@@ -52,8 +52,7 @@ func (l linked) NamedBy(http.Header) github.Account { return l.id }
 
 // answered takes in an answer to a request that was about an owner.
 func (s *Source) answered(cred Credential, about github.Account, status int, links Links) {
-	host := "github.com"
-	s.learn(&Outgoing{Host: host, Credential: &cred, Subject: about, Links: links}, &http.Response{StatusCode: status})
+	s.learn(&Outgoing{Instance: github.GitHubCom, Credential: &cred, Subject: about, Links: links}, &http.Response{StatusCode: status})
 }
 
 // Learn takes in an answer that calls an owner by an id.

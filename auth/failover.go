@@ -14,8 +14,8 @@ import (
 // The first App that covers the owner serves it, until that App is exhausted: then
 // the next one that covers it does. Where all are exhausted the first stays, so that
 // the client reads what GitHub says about it.
-func (s *Source) credentialFor(ctx context.Context, host string, want *Want) (Credential, error) {
-	apps := s.candidatesFor(host, want)
+func (s *Source) credentialFor(ctx context.Context, instance github.Instance, want *Want) (Credential, error) {
+	apps := s.candidatesFor(instance, want)
 	first, err := s.credentialOf(ctx, apps, want)
 	if first.inst == nil || !want.takesAny(apps) {
 		return first, err

@@ -52,8 +52,8 @@ var appPath = regexp.MustCompile(`^/(apps|github-apps|enterprises/[A-Za-z0-9_-]{
 // installationPage is where the App is installed, "" if GitHub has not said.
 func (d *directory) installationPage() string {
 	u, err := url.Parse(d.identity().Page)
-	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, d.Host) || u.RawQuery != "" || !appPath.MatchString(u.Path) {
+	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, string(d.Instance)) || u.RawQuery != "" || !appPath.MatchString(u.Path) {
 		return "" // it is printed, to be clicked on
 	}
-	return "https://" + d.Host + u.Path + "/installations/new"
+	return "https://" + string(d.Instance) + u.Path + "/installations/new"
 }

@@ -31,7 +31,7 @@ const MaxInstallations = maxPages * maxPage
 // TryKey asks GitHub about one of the Source's Apps with a JWT that is signed by
 // the Signer of that number alone. The error is an *Error, or about ctx.
 func (s *Source) TryKey(ctx context.Context, app *App, signer int) (AppFacts, error) {
-	c := s.candidates(app.Host, app.Name)[0].withSigner(signer)
+	c := s.candidates(app.Instance, app.Name)[0].withSigner(signer)
 	return once(ctx, s.flights, "try|"+c.prefix, func(ctx context.Context) (facts AppFacts, err error) {
 		var answer struct {
 			identity
@@ -66,7 +66,7 @@ func (s *Source) Installations(ctx context.Context, app *App, progress func(n in
 		all      []InstallationFacts
 		complete bool
 	}
-	d := s.candidates(app.Host, app.Name)[0].directory
+	d := s.candidates(app.Instance, app.Name)[0].directory
 	got, err := once(ctx, s.flights, "installations|"+d.prefix, func(ctx context.Context) (l listed, err error) {
 		ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 		defer cancel()
@@ -100,7 +100,7 @@ type RepositoryFacts struct {
 // 2,000, and reports whether that was all. It takes a token, which is good for
 // nothing else. The error is an *Error, or about ctx.
 func (s *Source) Repositories(ctx context.Context, app *App, id github.InstallationID) (list []RepositoryFacts, complete bool, err error) {
-	d := s.candidates(app.Host, app.Name)[0].directory
+	d := s.candidates(app.Instance, app.Name)[0].directory
 	inst := d.ids[id]
 	if inst == nil {
 		inst = d.newDiscovered(id)

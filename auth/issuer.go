@@ -8,35 +8,35 @@ import (
 	"ghapp-proxy/github"
 )
 
-// AppOf returns the name of the App of a host that an iss claim means: its id
+// AppOf returns the name of the App of an instance that an iss claim means: its id
 // or its client id. Where only one of them is configured, GitHub is asked for the
 // other, once. The error is an *UnknownIssuerError.
-func (s *Source) AppOf(ctx context.Context, host, issuer string) (string, error) {
-	for _, app := range s.apps[host] {
+func (s *Source) AppOf(ctx context.Context, instance github.Instance, issuer string) (string, error) {
+	for _, app := range s.apps[instance] {
 		if app.identity().isMeantBy(issuer) {
 			return app.Name, nil
 		}
 	}
-	for _, app := range s.apps[host] {
+	for _, app := range s.apps[instance] {
 		if app.identity().couldBeMeantBy(issuer) && app.identify(ctx).isMeantBy(issuer) {
 			return app.Name, nil
 		}
 	}
-	return "", &UnknownIssuerError{Host: host, Issuer: issuer, apps: s.apps[host]}
+	return "", &UnknownIssuerError{Instance: instance, Issuer: issuer, apps: s.apps[instance]}
 }
 
 // UnknownIssuerError says that a client's JWT is that of an App that is not
 // configured.
 type UnknownIssuerError struct {
-	Host   string
-	Issuer string // as in the JWT
+	Instance github.Instance
+	Issuer   string // as in the JWT
 
 	apps []*appState
 }
 
 // Error implements error.
 func (e *UnknownIssuerError) Error() string {
-	return fmt.Sprintf("the JWT's iss is %q, which is no App that is configured for %s", github.Redact(e.Issuer), e.Host)
+	return fmt.Sprintf("the JWT's iss is %q, which is no App that is configured for %s", github.Redact(e.Issuer), e.Instance)
 }
 
 // maxNamed bounds how many Apps a remedy names.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 func TestIssuer(t *testing.T) {
@@ -108,14 +109,14 @@ func TestOldServerWantsID(t *testing.T) {
 		{status: 401, body: `{"message":"A JSON web token could not be decoded"}`},
 		{status: 404, body: `{"message":"Integration not found"}`},
 	} {
-		for host, want := range map[string]bool{"ghe.example.com": true, "github.com": false} {
+		for instance, want := range map[github.Instance]bool{"ghe.example.com": true, "github.com": false} {
 			app := newApp("a", 0)
-			app.Host, app.ClientID = host, "Iv23liAAA"
+			app.Instance, app.ClientID = instance, "Iv23liAAA"
 			s := newSource(t, &api{answers: map[string]reply{"GET /users/acme/installation": refusal}}, auth.FallbackRefuse, app)
-			_, err := s.ForOwner(t.Context(), host, owner("acme"), false)
+			_, err := s.ForOwner(t.Context(), instance, owner("acme"), false)
 			refused, ok := errors.AsType[*auth.Error](err)
 			if !ok || strings.Contains(refused.Remedy, remedy) != want {
-				t.Errorf("%s, %s: %v, want that remedy: %v", host, refusal.body, err, want)
+				t.Errorf("%s, %s: %v, want that remedy: %v", instance, refusal.body, err, want)
 			}
 		}
 	}

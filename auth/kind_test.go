@@ -37,7 +37,7 @@ func TestUnknownKindIsRefused(t *testing.T) {
 		var next recorder
 		req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/x", nil)
 		req.Header.Set("Authorization", "Bearer the-clients")
-		resp, err := s.Send(&next, req, &Outgoing{Host: "github.com", Credential: &test.cred, Scheme: test.scheme})
+		resp, err := s.Send(&next, req, &Outgoing{Instance: "github.com", Credential: &test.cred, Scheme: test.scheme})
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -59,7 +59,7 @@ func TestLimitsAreKept(t *testing.T) {
 		for _, want := range []Want{{}, {Within: &Scope{}}, {Narrow: metadataOnly}} {
 			var next recorder
 			req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/x", nil)
-			resp, err := s.Send(&next, req, &Outgoing{Host: "github.com", Want: want, Credential: &of, Scheme: kind.schemes[0]})
+			resp, err := s.Send(&next, req, &Outgoing{Instance: "github.com", Want: want, Credential: &of, Scheme: kind.schemes[0]})
 			if err == nil {
 				resp.Body.Close()
 			}

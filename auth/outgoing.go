@@ -14,10 +14,10 @@ import (
 // Outgoing is a request that leaves with a credential: what it wants, and what its
 // answers can be about. It serves one request.
 type Outgoing struct {
-	Host       string      // the instance
-	Want       Want        // what the credential was asked for, if it is an installation's
-	Credential *Credential // what is sent; Send puts another in its place where GitHub refuses it
-	Scheme     Scheme      // how it is written
+	Instance   github.Instance // which GitHub it goes to
+	Want       Want            // what the credential was asked for, if it is an installation's
+	Credential *Credential     // what is sent; Send puts another in its place where GitHub refuses it
+	Scheme     Scheme          // how it is written
 
 	Subject    github.Account // whom the request is about, as it was decided
 	Repository github.Account // the repository that it names, nobody's if there is none
@@ -128,7 +128,7 @@ func (s *Source) authorityOf(out *Outgoing) authority {
 		out.installed = installedAuthority{source: s, out: out}
 		return &out.installed
 	case cred.JWT():
-		for _, app := range s.candidates(cred.App.Host, cred.App.Name) {
+		for _, app := range s.candidates(cred.App.Instance, cred.App.Name) {
 			out.app = appAuthority{jwtAuthority{caller: app.caller, jwt: cred.header}, out}
 			return &out.app
 		}
@@ -175,7 +175,7 @@ func (a *appAuthority) heal(ctx context.Context, resp *http.Response, about comp
 // are by which GitHub calls repositories and accounts, and that a repository has
 // moved. Nothing is learned from bodies: what stands in a repository may be hostile.
 func (s *Source) learn(out *Outgoing, resp *http.Response) {
-	if clock := s.clocks[out.Host]; out.API && clock != nil {
+	if clock := s.clocks[out.Instance]; out.API && clock != nil {
 		clock.observeOften(resp.Header.Get("Date"), resp.Header.Get("Age"))
 	}
 	inst := out.Credential.inst
@@ -184,9 +184,9 @@ func (s *Source) learn(out *Outgoing, resp *http.Response) {
 	}
 	switch status := resp.StatusCode; {
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
-		s.forget(out.Host, out.Subject)
+		s.forget(out.Instance, out.Subject)
 		if out.Links != nil {
-			s.forget(out.Host, out.Links.MovedTo(resp.Header)) // it may have a new owner
+			s.forget(out.Instance, out.Links.MovedTo(resp.Header)) // it may have a new owner
 		}
 	case inst == nil:
 	case status == http.StatusForbidden:
@@ -208,8 +208,8 @@ func (c Credential) teaches() bool {
 }
 
 // forget drops what GitHub said about an owner: it has moved.
-func (s *Source) forget(host string, owner github.Account) {
-	for _, app := range s.apps[host] {
+func (s *Source) forget(instance github.Instance, owner github.Account) {
+	for _, app := range s.apps[instance] {
 		app.known.delete(owner.Key())
 	}
 }
@@ -376,7 +376,7 @@ func (a *installedAuthority) follow(ctx context.Context) (again bool, err error)
 		return false, nil
 	}
 	a.moved = true
-	fresh, err := a.source.Token(ctx, a.out.Credential.App.Host, a.out.Want)
+	fresh, err := a.source.Token(ctx, a.out.Credential.App.Instance, a.out.Want)
 	if err != nil {
 		return false, nil // GitHub's own answer is as true
 	}

@@ -21,12 +21,12 @@ const (
 )
 
 // Plan explains what Token would do. It asks nobody.
-func (s *Source) Plan(host string, want Want) Plan {
+func (s *Source) Plan(instance github.Instance, want Want) Plan {
 	want = want.ofScope()
-	apps := s.candidatesFor(host, &want)
+	apps := s.candidatesFor(instance, &want)
 	switch {
-	case len(s.candidates(host, want.App)) == 0:
-		return Plan{How: "no App is configured for " + host}
+	case len(s.candidates(instance, want.App)) == 0:
+		return Plan{How: "no App is configured for " + string(instance)}
 	case len(apps) == 0: // none that may be taken
 		return Plan{How: s.fallbackPlan(apps, want.Read)}
 	}

@@ -22,7 +22,7 @@ func limits(resource string, limit, remaining int, d time.Duration) http.Header 
 }
 
 func quotaSource() (*Source, Credential) {
-	s := New([]*App{{Name: "a", Host: "github.com", Installations: map[string]github.InstallationID{"acme": 1}}}, Options{})
+	s := New([]*App{{Name: "a", Instance: "github.com", Installations: map[string]github.InstallationID{"acme": 1}}}, Options{})
 	inst := s.apps["github.com"][0].ids[1]
 	return s, Credential{App: inst.App, Installation: 1, inst: inst, header: newTokenHeader(nil, "ghs_x")}
 }

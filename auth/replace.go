@@ -18,7 +18,7 @@ func (s *Source) replace(ctx context.Context, refused Credential, want Want) (Cr
 	if refused.token == nil || !s.tokens.discard(ctx, &refused.inst.minter, refused.narrow, refused.token) {
 		return refused, nil
 	}
-	return s.Token(ctx, refused.App.Host, want)
+	return s.Token(ctx, refused.App.Instance, want)
 }
 
 // refuse sees to it that a token is not handed out again: what replace does before it
@@ -49,7 +49,7 @@ func (s *Source) regrant(ctx context.Context, refused Credential, want Want, acc
 			return refused, err
 		}
 	}
-	fresh, err := s.Token(ctx, refused.App.Host, want)
+	fresh, err := s.Token(ctx, refused.App.Instance, want)
 	if err != nil || fresh.isSame(refused) {
 		return refused, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 )
 
 var otherKey = sync.OnceValue(func() *rsa.PrivateKey {
@@ -40,9 +41,9 @@ func (r *remote) Sign(ctx context.Context, input []byte) ([]byte, error) {
 }
 
 // sealing is a Source of one App with these Signers.
-func sealing(t *testing.T, name, host string, signers ...auth.Signer) *auth.Source {
+func sealing(t *testing.T, name string, instance github.Instance, signers ...auth.Signer) *auth.Source {
 	app := newApp(name, 1)
-	app.Host, app.Signers = host, signers
+	app.Instance, app.Signers = instance, signers
 	return newSource(t, &api{}, auth.FallbackRefuse, app)
 }
 
@@ -50,8 +51,8 @@ func sealing(t *testing.T, name, host string, signers ...auth.Signer) *auth.Sour
 func TestSeal(t *testing.T) {
 	mine, other := auth.NewKey(testKey()), auth.NewKey(otherKey())
 	text := []byte("installation 111")
-	const host = "github.com"
-	sealed, err := sealing(t, "a", host, mine, other).Seal(t.Context(), host, "a", text, "agent")
+	const instance = github.GitHubCom
+	sealed, err := sealing(t, "a", instance, mine, other).Seal(t.Context(), instance, "a", text, "agent")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,41 +60,41 @@ func TestSeal(t *testing.T) {
 		t.Error("what is sealed can be read")
 	}
 	for _, test := range []struct {
-		name   string
-		source *auth.Source
-		host   string
-		about  string
-		want   bool
+		name     string
+		source   *auth.Source
+		instance github.Instance
+		about    string
+		want     bool
 	}{
-		{"the same key", sealing(t, "a", host, mine), host, "agent", true},
-		{"the same key, as an older one", sealing(t, "a", host, other, mine), host, "agent", true},
-		{"the same key behind a command", sealing(t, "a", host, &remote{Key: mine}), host, "agent", true},
-		{"another key", sealing(t, "a", host, other), host, "agent", false},
-		{"no key", sealing(t, "a", host), host, "agent", false},
-		{"another App", sealing(t, "b", host, mine), host, "agent", false},
+		{"the same key", sealing(t, "a", instance, mine), instance, "agent", true},
+		{"the same key, as an older one", sealing(t, "a", instance, other, mine), instance, "agent", true},
+		{"the same key behind a command", sealing(t, "a", instance, &remote{Key: mine}), instance, "agent", true},
+		{"another key", sealing(t, "a", instance, other), instance, "agent", false},
+		{"no key", sealing(t, "a", instance), instance, "agent", false},
+		{"another App", sealing(t, "b", instance, mine), instance, "agent", false},
 		{"another host", sealing(t, "a", "ghe.example.com", mine), "ghe.example.com", "agent", false},
-		{"about somebody else", sealing(t, "a", host, mine), host, "agent2", false},
+		{"about somebody else", sealing(t, "a", instance, mine), instance, "agent2", false},
 	} {
 		for range 2 {
-			app, got, ok := test.source.Open(t.Context(), test.host, sealed, test.about)
+			app, got, ok := test.source.Open(t.Context(), test.instance, sealed, test.about)
 			if ok != test.want || ok && (app != "a" || !bytes.Equal(got, text)) {
 				t.Errorf("%s: Open = %q, %q, %v, want %v", test.name, app, got, ok, test.want)
 			}
 		}
 	}
 
-	s := sealing(t, "a", host, mine)
+	s := sealing(t, "a", instance, mine)
 	for i := range sealed { // each octet counts
 		changed := slices.Clone(sealed)
 		changed[i] ^= 1
-		if _, _, ok := s.Open(t.Context(), host, changed, "agent"); ok {
+		if _, _, ok := s.Open(t.Context(), instance, changed, "agent"); ok {
 			t.Errorf("it opens with octet %d changed", i)
 		}
-		if _, _, ok := s.Open(t.Context(), host, sealed[:i], "agent"); ok {
+		if _, _, ok := s.Open(t.Context(), instance, sealed[:i], "agent"); ok {
 			t.Errorf("%d octets of it open", i)
 		}
 	}
-	again, err := s.Seal(t.Context(), host, "a", text, "agent")
+	again, err := s.Seal(t.Context(), instance, "a", text, "agent")
 	if err != nil || bytes.Equal(again, sealed) {
 		t.Errorf("sealed again: %v, the same: %v, want another", err, bytes.Equal(again, sealed))
 	}

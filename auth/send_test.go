@@ -48,7 +48,7 @@ func TestRefusedForEver(t *testing.T) {
 				t.Fatal(err)
 			}
 			req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/app", nil)
-			out := &auth.Outgoing{Host: "github.com", Credential: &cred, Scheme: auth.SchemeBearer, API: true}
+			out := &auth.Outgoing{Instance: "github.com", Credential: &cred, Scheme: auth.SchemeBearer, API: true}
 			resp, err := s.Send(fake, req, out)
 			if err != nil {
 				t.Fatal(err)

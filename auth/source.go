@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+
+	"ghapp-proxy/github"
 )
 
 // Options are what a Source needs besides its Apps. The zero value works.
@@ -26,8 +28,8 @@ type Options struct {
 // Source gives credentials for the Apps of any number of GitHub instances. It
 // is safe for concurrent use.
 type Source struct {
-	apps      map[string][]*appState // host → its Apps, in the order given
-	clocks    map[string]*clock      // host → its clock
+	apps      map[github.Instance][]*appState // in the order given
+	clocks    map[github.Instance]*clock      // GitHub's
 	transport http.RoundTripper
 	fallback  Fallback
 	log       *slog.Logger
@@ -49,8 +51,8 @@ type appState struct {
 // not be changed afterwards. It does no I/O.
 func New(apps []*App, opts Options) *Source {
 	s := &Source{
-		apps:      make(map[string][]*appState),
-		clocks:    make(map[string]*clock),
+		apps:      make(map[github.Instance][]*appState),
+		clocks:    make(map[github.Instance]*clock),
 		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log,
 	}
 	if s.transport == nil {
@@ -71,16 +73,16 @@ func New(apps []*App, opts Options) *Source {
 	all := newCatalogue(s.tokens, s.sweeper)
 	s.scopes = newConfiner(all)
 	for _, app := range apps {
-		if s.clocks[app.Host] == nil {
-			s.clocks[app.Host] = &clock{host: app.Host, log: s.log}
+		if s.clocks[app.Instance] == nil {
+			s.clocks[app.Instance] = &clock{instance: app.Instance, log: s.log}
 		}
-		s.apps[app.Host] = append(s.apps[app.Host], s.newAppState(app, all, opts.UserAgent))
+		s.apps[app.Instance] = append(s.apps[app.Instance], s.newAppState(app, all, opts.UserAgent))
 	}
 	return s
 }
 
 func (s *Source) newAppState(app *App, all *catalogue, userAgent string) *appState {
-	prefix, clock := app.Host+"|"+app.Name+"|", s.clocks[app.Host]
+	prefix, clock := string(app.Instance)+"|"+app.Name+"|", s.clocks[app.Instance]
 	c := &caller{App: app, prefix: prefix, transport: s.transport, userAgent: userAgent, log: s.log, flights: s.flights, clock: clock}
 	c.fillKeyring()
 	a := &appState{directory: newDirectory(c, all)}
@@ -114,18 +116,18 @@ func (s *Source) Survey() {
 	}
 }
 
-// candidatesFor are the Apps of a host that a want may take.
-func (s *Source) candidatesFor(host string, want *Want) []*appState {
-	apps := s.candidates(host, want.App)
+// candidatesFor are the Apps of an instance that a want may take.
+func (s *Source) candidatesFor(instance github.Instance, want *Want) []*appState {
+	apps := s.candidates(instance, want.App)
 	if want.Within == nil || want.Within.App == nil {
 		return apps
 	}
 	return slices.DeleteFunc(slices.Clone(apps), func(a *appState) bool { return !want.Within.App(a.Name) })
 }
 
-// candidates are the Apps of a host, or the one of that name.
-func (s *Source) candidates(host, name string) []*appState {
-	apps := s.apps[host]
+// candidates are the Apps of an instance, or the one of that name.
+func (s *Source) candidates(instance github.Instance, name string) []*appState {
+	apps := s.apps[instance]
 	if name == "" {
 		return apps
 	}

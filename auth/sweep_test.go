@@ -49,7 +49,7 @@ func TestSweep(t *testing.T) {
 // TestSweepWhatIsKnown: where an App is installed, or is not, does not stay either.
 func TestSweepWhatIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New([]*App{{Name: "a", Host: "github.com"}}, Options{})
+		s := New([]*App{{Name: "a", Instance: "github.com"}}, Options{})
 		defer s.Close()
 		app := s.apps["github.com"][0]
 		for i := range 100 {

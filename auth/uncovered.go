@@ -10,10 +10,10 @@ import (
 
 // Uncovered says why no installation was found for a request, which got what the
 // Fallback has for it. GitHub is not asked.
-func (s *Source) Uncovered(host string, want Want) *NotInstalledError {
+func (s *Source) Uncovered(instance github.Instance, want Want) *NotInstalledError {
 	want = want.ofScope()
-	apps := s.candidatesFor(host, &want)
-	e := &NotInstalledError{Host: host, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(apps)}
+	apps := s.candidatesFor(instance, &want)
+	e := &NotInstalledError{Instance: instance, Owner: want.Owner, Several: len(want.Others) > 0, Apps: names(apps)}
 	for _, app := range apps {
 		f, known := app.remembered(want.Owner.WithoutRepo().Key())
 		e.Partly = e.Partly || known && f.inst != nil
@@ -32,7 +32,7 @@ func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 		return e.Error() + "; " + e.Remedy()
 	}
 	page := "on the App's page, under Install App"
-	if apps := s.candidates(e.Host, e.Apps[0]); len(e.Apps) == 1 && len(apps) == 1 {
+	if apps := s.candidates(e.Instance, e.Apps[0]); len(e.Apps) == 1 && len(apps) == 1 {
 		apps[0].identify(ctx)
 		if found := apps[0].installationPage(); found != "" {
 			page = found
@@ -44,12 +44,12 @@ func (s *Source) Short(ctx context.Context, e *NotInstalledError) string {
 	return fmt.Sprintf("no App is installed on %s; install it: %s", github.Redact(e.Owner.WithoutRepo().String()), page)
 }
 
-// NotInstalledError says that no App of the host has an installation for a
+// NotInstalledError says that no App of the instance has an installation for a
 // request, and that the fallback does not allow it either.
 type NotInstalledError struct {
-	Host  string
-	Owner github.Account // zero if the request names none
-	Apps  []string       // names of the Apps that were tried
+	Instance github.Instance
+	Owner    github.Account // zero if the request names none
+	Apps     []string       // names of the Apps that were tried
 	// Several reports that the request names further owners, whose
 	// installations differ.
 	Several bool
@@ -64,13 +64,13 @@ type NotInstalledError struct {
 func (e *NotInstalledError) Error() string {
 	switch {
 	case len(e.Apps) == 0:
-		return "no App is configured for " + e.Host
+		return "no App is configured for " + string(e.Instance)
 	case e.Several:
-		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", github.Redact(e.Owner.String()), e.Host)
+		return fmt.Sprintf("the request is about %s and others, and no installation on %s covers them all", github.Redact(e.Owner.String()), e.Instance)
 	case e.Owner == github.Account{}:
-		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Host)
+		return fmt.Sprintf("the request names no owner, and no default installation is configured for %s", e.Instance)
 	}
-	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Host, github.Redact(e.Owner.String()), strings.Join(e.Apps, ", "))
+	return fmt.Sprintf("no installation on %s covers %s (tried: %s)", e.Instance, github.Redact(e.Owner.String()), strings.Join(e.Apps, ", "))
 }
 
 // Remedy says what the person who runs the proxy can do.

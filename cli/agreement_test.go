@@ -68,7 +68,7 @@ func toldByExplain(a *explanation) told {
 	t := told{
 		refused: a.Credential == "refused", reason: a.Reason, remedy: a.Remedy, key: a.Key,
 		operation: a.Operation, others: a.Others, rule: a.Rule,
-		credential: a.Credential, app: a.App, installation: a.Installation,
+		credential: a.Credential, app: a.App, installation: int64(a.Installation),
 	}
 	subject := github.Account{
 		Login: a.Owner, Repo: a.Repository, Enterprise: a.Enterprise,

@@ -149,7 +149,7 @@ signer_command is run. Whatever would keep "ghapp-proxy serve" from starting is 
 			}
 			fmt.Fprintf(out, "%s is in order\n", where)
 			for _, app := range cfg.Apps {
-				fmt.Fprintf(out, "App %s on %s: %d owners and %d enterprises mapped\n", app.Name, app.Host, len(app.Installations), len(app.Enterprises))
+				fmt.Fprintf(out, "App %s on %s: %d owners and %d enterprises mapped\n", app.Name, app.Instance, len(app.Installations), len(app.Enterprises))
 				for _, signer := range app.Signers {
 					fmt.Fprintf(out, "\tkey: %s\n", signer)
 				}

@@ -90,29 +90,29 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 
 // explanation is what explain says about a request. The JSON names are an interface.
 type explanation struct {
-	Client       string `json:"client,omitempty"`
-	Method       string `json:"method"`
-	URL          string `json:"url"`
-	Operation    string `json:"operation"`
-	Credential   string `json:"credential"` // jwt, installation, basic, none, keep, refused
-	Reason       string `json:"reason,omitempty"`
-	Key          string `json:"key,omitempty"` // of the client's, that refuses
-	Remedy       string `json:"remedy,omitempty"`
-	Owner        string `json:"owner"`
-	Enterprise   bool   `json:"enterprise,omitempty"`
-	Repository   string `json:"repository"`
-	RepositoryID int64  `json:"repository_id"`
-	AccountID    int64  `json:"account_id,omitempty"`
-	TeamID       int64  `json:"team_id,omitempty"`
-	Others       int    `json:"other_owners,omitempty"`
-	Source       string `json:"source"`
-	App          string `json:"app,omitempty"`
-	Installation int64  `json:"installation,omitempty"`
-	How          string `json:"how,omitempty"`
-	Rule         int    `json:"rule,omitempty"` // [[rule]], from 1; 0 for the built-in table
-	Narrowing    string `json:"narrowing,omitempty"`
-	UserOnly     bool   `json:"user_only,omitempty"`
-	Error        string `json:"error,omitempty"` // a line that is no request
+	Client       string                `json:"client,omitempty"`
+	Method       string                `json:"method"`
+	URL          string                `json:"url"`
+	Operation    string                `json:"operation"`
+	Credential   string                `json:"credential"` // jwt, installation, basic, none, keep, refused
+	Reason       string                `json:"reason,omitempty"`
+	Key          string                `json:"key,omitempty"` // of the client's, that refuses
+	Remedy       string                `json:"remedy,omitempty"`
+	Owner        string                `json:"owner"`
+	Enterprise   bool                  `json:"enterprise,omitempty"`
+	Repository   string                `json:"repository"`
+	RepositoryID int64                 `json:"repository_id"`
+	AccountID    int64                 `json:"account_id,omitempty"`
+	TeamID       int64                 `json:"team_id,omitempty"`
+	Others       int                   `json:"other_owners,omitempty"`
+	Source       string                `json:"source"`
+	App          string                `json:"app,omitempty"`
+	Installation github.InstallationID `json:"installation,omitempty"`
+	How          string                `json:"how,omitempty"`
+	Rule         int                   `json:"rule,omitempty"` // [[rule]], from 1; 0 for the built-in table
+	Narrowing    string                `json:"narrowing,omitempty"`
+	UserOnly     bool                  `json:"user_only,omitempty"`
+	Error        string                `json:"error,omitempty"` // a line that is no request
 }
 
 // explainer explains requests to the hosts of a configuration.
@@ -233,7 +233,7 @@ func (e *explainer) describe(a *explanation, host github.Host, verdict *decide.V
 		verdict.Refused = decide.Revoked.Refuse()
 	}
 	if verdict.Refused == nil {
-		verdict.Refused = e.describeCredential(a, string(host.Instance), route)
+		verdict.Refused = e.describeCredential(a, host.Instance, route)
 	}
 	if verdict.Refused != nil {
 		a.refuse(verdict.Refused)
@@ -247,28 +247,28 @@ func (e *explainer) describe(a *explanation, host github.Host, verdict *decide.V
 }
 
 // describeCredential fills in which credential a route gets. It returns why there is none.
-func (e *explainer) describeCredential(a *explanation, host string, route *rules.Route) *answer.Refusal {
+func (e *explainer) describeCredential(a *explanation, instance github.Instance, route *rules.Route) *answer.Refusal {
 	client := e.snapshot.Client
 	switch route.Credential {
 	case rules.Installation:
 		want := decide.WantOf(route)
 		want.Within = decide.ScopeOf(client)
-		plan := e.source.Plan(host, want)
-		a.App, a.Installation, a.How = plan.App, int64(plan.Installation), a.How+plan.How
+		plan := e.source.Plan(instance, want)
+		a.App, a.Installation, a.How = plan.App, plan.Installation, a.How+plan.How
 		a.Narrowing = narrowing(want.Narrow, client)
 		switch plan.How {
 		case auth.PlanAnonymous:
 			a.Credential = "none"
 		case auth.PlanRefused:
-			uncovered := e.source.Uncovered(host, want)
+			uncovered := e.source.Uncovered(instance, want)
 			return &answer.Refusal{Title: uncovered.Error(), Remedy: uncovered.Remedy()}
 		}
 	case rules.ClientSecret:
-		if cred, err := e.source.ForClient(host, route.App, route.ClientID); err == nil {
+		if cred, err := e.source.ForClient(instance, route.App, route.ClientID); err == nil {
 			a.App = cred.App.Name
 		}
 	case rules.JWT:
-		a.App = decide.AppFor(e.source, route, host, client)
+		a.App = decide.AppFor(e.source, route, instance, client)
 		if route.Exchange {
 			a.Installation = route.InstallationID
 			a.Credential, a.How = "placeholder", "answered by the proxy; the App is that of the client's JWT, if it sends one"

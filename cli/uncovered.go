@@ -40,7 +40,7 @@ func (u *uncovered) add(e *event.Event) {
 	if !ok {
 		return
 	}
-	key := why.Host + " " + strings.ToLower(why.Owner.String())
+	key := string(why.Instance) + " " + strings.ToLower(why.Owner.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {

@@ -52,8 +52,8 @@ func specs(cfg *config.Config) []certs.Spec {
 func instances(cfg *config.Config) []github.Instance {
 	var list []github.Instance
 	for _, app := range cfg.Apps {
-		if instance := github.Instance(app.Host); !slices.Contains(list, instance) {
-			list = append(list, instance)
+		if !slices.Contains(list, app.Instance) {
+			list = append(list, app.Instance)
 		}
 	}
 	return list

@@ -7,17 +7,18 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/github"
 )
 
 // TestAuthoritiesPermit: what clients are asked to trust is good for all that
 // GitHub serves below the same names, and for nothing of anybody else's.
 func TestAuthoritiesPermit(t *testing.T) {
-	for instance, want := range map[string][]string{
+	for instance, want := range map[github.Instance][]string{
 		"github.com":      {"github.com", "githubusercontent.com"},
 		"octo.ghe.com":    {"octo.ghe.com"},
 		"git.example.com": {"git.example.com"},
 	} {
-		cfg := &config.Config{Apps: []*auth.App{{Host: instance}}, CA: config.CA{NameConstraints: true}}
+		cfg := &config.Config{Apps: []*auth.App{{Instance: instance}}, CA: config.CA{NameConstraints: true}}
 		cas, err := openAuthorities(cfg, inMemory(cfg))
 		if err != nil {
 			t.Fatal(err)

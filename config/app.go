@@ -46,7 +46,7 @@ func (l *loader) readApps(t *table) []*auth.App {
 
 // readApp reads one [app.NAME].
 func (l *loader) readApp(t *table, name string) *auth.App {
-	app := &auth.App{Name: name, Host: string(github.GitHubCom)}
+	app := &auth.App{Name: name, Instance: github.GitHubCom}
 	app.ID = readAppID(t)
 	app.ClientID = readClientID(t)
 	if !t.has("id") && !t.has("client_id") {
@@ -58,12 +58,11 @@ func (l *loader) readApp(t *table, name string) *auth.App {
 		if err != nil {
 			t.fault("host", err)
 		}
-		app.Host = string(instance)
+		app.Instance = instance
 	}
-	app.API = github.Instance(app.Host).APIURL()
+	app.API = app.Instance.APIURL()
 	l.readClientSecret(t, app)
-	id, _ := t.positive("default_installation")
-	app.DefaultInstallation = github.InstallationID(id)
+	app.DefaultInstallation = t.installation("default_installation")
 	app.NoDiscovery = !t.boolean("discover", true)
 	app.Installations = readInstallations(t, "installations")
 	app.Enterprises = readInstallations(t, "enterprises")
@@ -173,14 +172,14 @@ func misplaced(t *table, name string) bool {
 type appIDs map[appID]string // → name
 
 type appID struct {
-	host string
-	id   any // int64 or the client id
+	instance github.Instance
+	id       any // int64 or the client id
 }
 
 // check reports an App that is there already.
 func (a appIDs) check(t *table, app *auth.App) {
 	add := func(key string, id any) {
-		at := appID{app.Host, id}
+		at := appID{app.Instance, id}
 		if other, ok := a[at]; ok {
 			t.fault(key, withHint("an App needs one table only, with all its owners", "[%s] has the same", join("app", other)))
 			return

@@ -55,7 +55,7 @@ func readNames(t *table, key string) []policy.HostPattern {
 func warnServed(t *table, deny []policy.HostPattern, apps []*auth.App) {
 	for _, p := range deny {
 		for _, app := range apps {
-			for _, host := range instanceOf(app).Hosts() {
+			for _, host := range app.Instance.Hosts() {
 				if p.MatchHost(policy.Destination{Host: host.Name, Port: 443}) {
 					t.warn("deny", withHint("deny it with a [[rule]]", "%q does not keep anybody from %s: that is served, not tunnelled", p, host.Name))
 					return

@@ -110,7 +110,7 @@ func (l *loader) envHost(app *auth.App) {
 		instance, err = github.ParseInstance(s)
 		l.envFault(hostEnv, err)
 	}
-	app.Host = string(instance)
+	app.Instance = instance
 	app.API = instance.APIURL()
 }
 

@@ -27,7 +27,7 @@ func TestEnvironment(t *testing.T) {
 				t.Fatal(errText)
 			}
 			app := cfg.Apps[0]
-			if app.ClientID != "Iv23li" || app.Host != "ghe.example.com" || app.API.String() != "https://ghe.example.com/api/v3" ||
+			if app.ClientID != "Iv23li" || app.Instance != "ghe.example.com" || app.API.String() != "https://ghe.example.com/api/v3" ||
 				app.DefaultInstallation != 7 || app.ClientSecret != canary || !hasKey(app) {
 				t.Errorf("App = %+v", *app)
 			}

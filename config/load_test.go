@@ -88,7 +88,7 @@ func TestDefaults(t *testing.T) {
 		Listen:    "127.0.0.1:8080",
 		StateDir:  "/home/me/.local/state/ghapp-proxy",
 		PlainHTTP: true,
-		Apps: []*auth.App{{Name: "bot", Host: "github.com", ID: 1,
+		Apps: []*auth.App{{Name: "bot", Instance: "github.com", ID: 1,
 			API: &url.URL{Scheme: "https", Host: "api.github.com"}, Signers: []auth.Signer{&keyFile{path: filepath.Join(dir, "app.pem"), key: auth.NewKey(testKey())}},
 			Installations: map[string]github.InstallationID{}, Enterprises: map[string]github.InstallationID{}}},
 		CA: CA{NameConstraints: true},
@@ -157,7 +157,7 @@ http2 = true
 		t.Fatalf("Apps = %v, want b and a", cfg.Apps)
 	}
 	b := cfg.Apps[0]
-	if b.Host != "octo.ghe.com" || b.ClientSecret != canary || !b.NoDiscovery || b.DefaultInstallation != 5 ||
+	if b.Instance != "octo.ghe.com" || b.ClientSecret != canary || !b.NoDiscovery || b.DefaultInstallation != 5 ||
 		b.Installations["acme"] != 111 || b.Enterprises["acme-corp"] != 333 || !hasKey(b) {
 		t.Errorf("app b has wrong settings: %+v", *b)
 	}

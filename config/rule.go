@@ -27,7 +27,7 @@ type ruleReader struct {
 func newRuleReader(apps []*auth.App) *ruleReader {
 	r := &ruleReader{apps: apps, hosts: map[string]github.Instance{}}
 	for _, app := range apps {
-		for _, host := range instanceOf(app).Hosts() {
+		for _, host := range app.Instance.Hosts() {
 			r.hosts[host.Name] = host.Instance
 		}
 	}
@@ -51,8 +51,6 @@ func (r *ruleReader) readRules(root *table) []rules.Rule {
 	}
 	return set.Rules
 }
-
-func instanceOf(app *auth.App) github.Instance { return github.Instance(app.Host) }
 
 // operationHint guesses what an unknown operation was meant to be.
 func operationHint(op string) string {
@@ -78,7 +76,7 @@ func (r *ruleReader) read(t *table) rules.Rule {
 	rule.Clients = r.readClients(t)
 	rule.Deny = readLine(t, "deny")
 	rule.App, _ = t.text("app")
-	rule.InstallationID, _ = t.positive("installation")
+	rule.InstallationID = t.installation("installation")
 	rule.Narrow = readNarrowing(t)
 	rule.Auth = readAuth(t)
 	checkAction(t, rule.Auth)
@@ -230,12 +228,12 @@ func (r *ruleReader) bindApp(t *table, rule *rules.Rule) {
 		t.fault("app", withHint("give the App its client_id and client_secret_file", "[%s] has no client secret", join("app", app.Name)))
 	}
 	for _, host := range rule.Hosts {
-		if r.hosts[host] != instanceOf(app) {
-			t.fault("app", withHint("leave "+host+" out, or take another App", "[%s] is on %s, which %s is no part of", join("app", app.Name), app.Host, host))
+		if r.hosts[host] != app.Instance {
+			t.fault("app", withHint("leave "+host+" out, or take another App", "[%s] is on %s, which %s is no part of", join("app", app.Name), app.Instance, host))
 		}
 	}
 	if !t.has("hosts") {
-		for _, host := range instanceOf(app).Hosts() {
+		for _, host := range app.Instance.Hosts() {
 			rule.Hosts = append(rule.Hosts, host.Name)
 		}
 	}
@@ -250,7 +248,7 @@ func (r *ruleReader) app(t *table, rule *rules.Rule) *auth.App {
 			return app
 		}
 		names = append(names, app.Name)
-		onHost := func(host string) bool { return r.hosts[host] == instanceOf(app) }
+		onHost := func(host string) bool { return r.hosts[host] == app.Instance }
 		if len(rule.Hosts) == 0 || slices.ContainsFunc(rule.Hosts, onHost) {
 			candidates = append(candidates, app)
 		}

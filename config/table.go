@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"ghapp-proxy/github"
 )
 
 // table is one table of a document. Its methods each read one key: an absent
@@ -159,6 +161,12 @@ func (t *table) oneOf(keys ...string) string {
 		t.fault(given[1], withHint("keep one of them", "%s is given as well: the secret comes from one place", given[0]))
 		return ""
 	}
+}
+
+// installation reads the number of an installation, 0 if it is absent.
+func (t *table) installation(key string) github.InstallationID {
+	id, _ := t.positive(key)
+	return github.InstallationID(id)
 }
 
 // positive reads an integer above zero.

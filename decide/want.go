@@ -23,7 +23,7 @@ func ApplyDefaultOwner(route *rules.Route, login string) {
 func WantOf(route *rules.Route) auth.Want {
 	return auth.Want{
 		Owner: route.Subject, Others: slices.Clone(route.Others), Read: route.Read,
-		App: route.App, Installation: github.InstallationID(route.ForcedInstallation),
+		App: route.App, Installation: route.ForcedInstallation,
 		Narrow: route.Narrow, Resource: resourceOf(route),
 	}
 }
@@ -62,16 +62,15 @@ func ScopeOf(c *policy.Client) *auth.Scope {
 	return scope
 }
 
-// AppFor is the App at a host whose JWT a route gets: the one that is meant if the
+// AppFor is the App of an instance whose JWT a route gets: the one that is meant if the
 // client may use it, else the first of those that it may.
-func AppFor(source *auth.Source, route *rules.Route, host string, client *policy.Client) string {
-	installation := github.InstallationID(route.InstallationID)
-	meant := source.AppFor(host, route.App, installation, route.Subject)
+func AppFor(source *auth.Source, route *rules.Route, instance github.Instance, client *policy.Client) string {
+	meant := source.AppFor(instance, route.App, route.InstallationID, route.Subject)
 	if route.App != "" || client == nil || client.DecideApp(meant) == nil {
 		return meant
 	}
 	for _, name := range client.Apps {
-		if app := source.AppFor(host, name, installation, route.Subject); app != "" {
+		if app := source.AppFor(instance, name, route.InstallationID, route.Subject); app != "" {
 			return app
 		}
 	}

@@ -20,7 +20,7 @@ func TestEnterpriseInstances(t *testing.T) {
 			instance := github.Instance(name)
 			s.options.Hosts = append(s.options.Hosts, instance.Hosts()...)
 			app := *s.apps[0]
-			app.Name, app.Host, app.API = "ci-bot of "+name, name, instance.APIURL()
+			app.Name, app.Instance, app.API = "ci-bot of "+name, instance, instance.APIURL()
 			s.apps = append(s.apps, &app)
 		}
 		s.apps = slices.Delete(s.apps, 1, 2) // release-bot stays away
@@ -94,7 +94,7 @@ func TestEnterpriseStoredObjects(t *testing.T) {
 	w := start(t, func(s *setup) {
 		s.options.Hosts = append(s.options.Hosts, github.Instance(name).Hosts()...)
 		app := *s.apps[0]
-		app.Name, app.Host, app.API = "ci-bot of "+name, name, github.Instance(name).APIURL()
+		app.Name, app.Instance, app.API = "ci-bot of "+name, name, github.Instance(name).APIURL()
 		app.Installations = map[string]github.InstallationID{"acme": 111}
 		s.apps = append(s.apps, &app)
 	})

@@ -28,7 +28,7 @@ type gateway struct {
 // nameSubject asks GitHub for the name of what is known by id only. What cannot be
 // named stays as it is, unless GitHub may not be asked.
 func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *github.Account) *answer.Refusal {
-	named, err := g.opts.Credentials.NameOf(ctx, string(x.session.host.Instance), *s)
+	named, err := g.opts.Credentials.NameOf(ctx, x.session.host.Instance, *s)
 	if limited, ok := errors.AsType[*answer.Refusal](err); ok {
 		return limited
 	}
@@ -40,7 +40,7 @@ func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *github.Accoun
 
 // authorize finds the credential that the route needs.
 func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
-	route, host := &x.Route, string(x.session.host.Instance)
+	route, instance := &x.Route, x.session.host.Instance
 	switch route.Credential {
 	case rules.None:
 		return nil
@@ -48,12 +48,12 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(r.Context(), host, decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client), github.InstallationID(route.InstallationID), route.Subject)
+		x.credential, err = g.opts.Credentials.ForApp(r.Context(), instance, decide.AppFor(g.opts.Credentials, &x.Route, instance, x.session.client), route.InstallationID, route.Subject)
 	case rules.ClientSecret:
-		x.credential, err = g.opts.Credentials.ForClient(host, route.App, route.ClientID)
+		x.credential, err = g.opts.Credentials.ForClient(instance, route.App, route.ClientID)
 	case rules.Installation:
 		if x.want, err = g.wantOf(x); err == nil {
-			x.credential, err = g.opts.Credentials.Token(r.Context(), host, x.want)
+			x.credential, err = g.opts.Credentials.Token(r.Context(), instance, x.want)
 		}
 	default:
 		err = fmt.Errorf("route %s needs a credential of an unknown kind", route.Operation)

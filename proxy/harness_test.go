@@ -77,7 +77,7 @@ func apps(t testing.TB, fake *githubtest.Server) []*auth.App {
 			t.Fatal(err)
 		}
 		list = append(list, &auth.App{
-			Name: slug, Host: "github.com", API: github.GitHubCom.APIURL(), ID: fake.ID, Signers: []auth.Signer{auth.NewKey(key)},
+			Name: slug, Instance: "github.com", API: github.GitHubCom.APIURL(), ID: fake.ID, Signers: []auth.Signer{auth.NewKey(key)},
 		})
 	}
 	list[0].Installations = map[string]github.InstallationID{"acme": 111}

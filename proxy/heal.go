@@ -30,7 +30,7 @@ func (x *exchange) tell() {
 	route, service := &x.Route, x.session.host.Service
 	out := &x.outgoing
 	*out = auth.Outgoing{
-		Host: string(x.session.host.Instance), Want: x.want, Credential: &x.credential, Scheme: schemes[route.Scheme],
+		Instance: x.session.host.Instance, Want: x.want, Credential: &x.credential, Scheme: schemes[route.Scheme],
 		Subject: route.Subject, Repository: x.repository(),
 		ByID: x.Asked.RepositoryID != 0, ByName: route.Subject != x.Asked,
 		API: service == github.API || service == github.GHES, Git: route.GitAuth,

@@ -106,7 +106,7 @@ func newSource(g *refuser, keys ...string) *auth.Source {
 		}
 	}
 	return auth.New([]*auth.App{{
-		Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: signers,
+		Name: "a", Instance: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: signers,
 		Installations: map[string]github.InstallationID{"acme": 1},
 	}}, auth.Options{Transport: g})
 }
@@ -251,7 +251,7 @@ func replaceToken(t *testing.T, source *auth.Source, cred *auth.Credential) {
 		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(badCredentials)), Request: r}, nil
 	})
 	req := httptest.NewRequestWithContext(t.Context(), "GET", "https://github.com/x", nil)
-	resp, err := source.Send(refuse, req, &auth.Outgoing{Host: "github.com", Want: acme, Credential: cred, Scheme: auth.SchemeBearer})
+	resp, err := source.Send(refuse, req, &auth.Outgoing{Instance: "github.com", Want: acme, Credential: cred, Scheme: auth.SchemeBearer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func TestHealAnonymously(t *testing.T) {
 			return 200, "public"
 		}}
 		source := auth.New([]*auth.App{{
-			Name: "a", Host: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: []auth.Signer{auth.NewKey(healKey())},
+			Name: "a", Instance: "github.com", API: &url.URL{Scheme: "https", Host: "api.github.com"}, ID: 1, Signers: []auth.Signer{auth.NewKey(healKey())},
 		}}, auth.Options{Transport: installedOnce{g}})
 		defer source.Close()
 		cred, err := source.Token(t.Context(), "github.com", acme)

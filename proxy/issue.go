@@ -23,7 +23,7 @@ import (
 func (g *gateway) nameAccount(ctx context.Context, x *exchange, route *rules.Route) *answer.Refusal {
 	p := x.placeholder
 	want := auth.Want{App: p.app, Installation: p.installation, Narrow: p.narrow, Within: x.session.scope}
-	cred, err := g.opts.Credentials.Token(ctx, string(p.instance), want)
+	cred, err := g.opts.Credentials.Token(ctx, p.instance, want)
 	if err != nil {
 		return credentialRefusal(err)
 	}
@@ -46,7 +46,7 @@ func (g *gateway) chooseApp(r *http.Request, x *exchange) *answer.Refusal {
 	if issuer == "" {
 		return nil
 	}
-	app, err := g.opts.Credentials.AppOf(r.Context(), string(x.session.host.Instance), issuer)
+	app, err := g.opts.Credentials.AppOf(r.Context(), x.session.host.Instance, issuer)
 	if err != nil {
 		return credentialRefusal(err)
 	}
@@ -96,16 +96,16 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 	if refused != nil {
 		return refused
 	}
-	host := string(x.session.host.Instance)
+	instance := x.session.host.Instance
 	p := &placeholder{
-		instance: x.session.host.Instance, client: x.session.clientName(), installation: github.InstallationID(x.Route.InstallationID), narrow: narrow,
-		app: decide.AppFor(g.opts.Credentials, &x.Route, host, x.session.client),
+		instance: instance, client: x.session.clientName(), installation: x.Route.InstallationID, narrow: narrow,
+		app: decide.AppFor(g.opts.Credentials, &x.Route, instance, x.session.client),
 	}
 	want := decide.WantOf(&x.Route)
 	want.Within = x.session.scope
 	err := p.choose(&want, &x.Route)
 	if err == nil {
-		x.credential, err = g.opts.Credentials.Token(r.Context(), host, want)
+		x.credential, err = g.opts.Credentials.Token(r.Context(), instance, want)
 	}
 	if err != nil {
 		return issueRefusal(err, p)

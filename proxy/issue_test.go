@@ -312,7 +312,7 @@ func TestPlaceholderOfAnotherInstance(t *testing.T) {
 			instance := github.Instance(name)
 			s.options.Hosts = append(s.options.Hosts, instance.Hosts()...)
 			app := *s.apps[0]
-			app.Name, app.Host, app.API = "ci-bot of "+name, name, instance.APIURL()
+			app.Name, app.Instance, app.API = "ci-bot of "+name, instance, instance.APIURL()
 			s.apps = append(s.apps, &app)
 		}
 	})

@@ -128,7 +128,7 @@ func teach(t *testing.T, source *auth.Source, cred auth.Credential, id, named gi
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 	})
 	req := httptest.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/x", nil)
-	_, err := source.Send(answer, req, &auth.Outgoing{Host: "github.com", Credential: &cred, Scheme: auth.SchemeBearer, Subject: named, Links: paged{id}})
+	_, err := source.Send(answer, req, &auth.Outgoing{Instance: "github.com", Credential: &cred, Scheme: auth.SchemeBearer, Subject: named, Links: paged{id}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (g *gateway) seal(ctx context.Context, p *placeholder) string {
 	text := binary.AppendUvarint(nil, uint64(p.installation))
 	text = binary.AppendUvarint(text, uint64(p.expires.Unix()))
 	text = append(text, deflate(p.narrow.String())...)
-	sealed, err := g.opts.Credentials.Seal(ctx, string(p.instance), p.app, text, p.client)
+	sealed, err := g.opts.Credentials.Seal(ctx, p.instance, p.app, text, p.client)
 	if err != nil {
 		return ""
 	}
@@ -41,7 +41,7 @@ func (g *gateway) unseal(ctx context.Context, token string, instance github.Inst
 	if err != nil || base64.RawURLEncoding.EncodeToString(sealed) != encoded {
 		return nil // another spelling would be another token to who revokes it
 	}
-	app, text, ok := g.opts.Credentials.Open(ctx, string(instance), sealed, client)
+	app, text, ok := g.opts.Credentials.Open(ctx, instance, sealed, client)
 	if !ok {
 		return nil
 	}

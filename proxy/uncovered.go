@@ -18,7 +18,7 @@ func (x *exchange) noticeUncovered(resp *http.Response) {
 	if !x.suffers(resp) {
 		return
 	}
-	x.uncovered = x.source.Uncovered(string(x.session.host.Instance), x.want)
+	x.uncovered = x.source.Uncovered(x.session.host.Instance, x.want)
 }
 
 // suffers reports whether an answer is one that a stranger gets.

@@ -73,7 +73,7 @@ func (route *Route) byStructure(path *github.Path) {
 	case path.Is(0, "app"):
 		route.Credential, route.Operation = JWT, "app"
 		if path.Is(1, "installations") {
-			route.InstallationID = number(path, 2)
+			route.InstallationID = github.InstallationID(number(path, 2))
 		}
 	case path.Is(0, "graphql"), strings.EqualFold(undisguised(path.Text), "/graphql"):
 		route.Operation = "graphql"

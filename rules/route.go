@@ -75,8 +75,8 @@ type Route struct {
 	// limits that one holds for the request, too.
 	Also string
 
-	InstallationID int64  // of /app/installations/{id}; 0 if there is none
-	ClientID       string // of /applications/{client_id}
+	InstallationID github.InstallationID // of /app/installations/{id}; 0 if there is none
+	ClientID       string                // of /applications/{client_id}
 
 	// UserOnly reports an operation that GitHub opens to users only: an
 	// installation token is refused there.
@@ -100,11 +100,11 @@ type Route struct {
 	Refused Refusal
 
 	// What a rule of the user's decided.
-	Rule               int               // its number, from 1; 0 if it is all built in
-	ForClient          bool              // the rule names the client
-	App                string            // the App to take, "" for any
-	ForcedInstallation int64             // the installation to take, 0 for the owner's
-	Narrow             *github.Narrowing // limits the installation token, nil: not
+	Rule               int                   // its number, from 1; 0 if it is all built in
+	ForClient          bool                  // the rule names the client
+	App                string                // the App to take, "" for any
+	ForcedInstallation github.InstallationID // the installation to take, 0 for the owner's
+	Narrow             *github.Narrowing     // limits the installation token, nil: not
 }
 
 // Refusal is a reason not to forward a request.

@@ -49,7 +49,7 @@ type Rule struct {
 	// App is the name of the App whose credential it is, "" for any.
 	App string
 	// InstallationID is the installation to take, 0 for that of the owner.
-	InstallationID int64
+	InstallationID github.InstallationID
 	// Narrow limits the installation token, nil: not.
 	Narrow *github.Narrowing
 }

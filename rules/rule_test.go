@@ -56,7 +56,7 @@ func rule(t testing.TB, s string) rules.Rule {
 		case kind == "installation":
 			id, err := strconv.ParseInt(value, 10, 64)
 			must(err)
-			r.InstallationID = id
+			r.InstallationID = github.InstallationID(id)
 		case kind == "contents":
 			var err error
 			r.Narrow, err = github.NewNarrowing(nil, nil, map[string]string{"contents": value})
