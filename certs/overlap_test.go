@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,6 +127,39 @@ func TestSecondRenewal(t *testing.T) {
 			t.Errorf("renewal after one at once: %v", err)
 		}
 	})
+}
+
+// TestConcurrentRenewals: one of them replaces the CA, and its overlap is with the
+// CA that was there.
+func TestConcurrentRenewals(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := lock(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	before := open(t, dir, served)
+	var renewals atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := renew(dir, served); err != nil {
+				wantFault(t, err, "github.com.key: ", "ghapp-proxy ca")
+				return
+			}
+			renewals.Add(1)
+		})
+	}
+	wg.Wait()
+	if n := renewals.Load(); n != 1 {
+		t.Errorf("%d renewals at the same time replace the CA, want 1", n)
+	}
+	after := open(t, dir, served)
+	if !bytes.Contains(after.PEM(), before.PEM()) || bytes.HasPrefix(after.PEM(), before.PEM()) || after.OverlapEnd().IsZero() {
+		t.Errorf("the CA after the renewals has an overlap to %v, and these roots:\n%s", after.OverlapEnd(), after.PEM())
+	}
 }
 
 // TestNoOverlap: what should not be used any more is not.

@@ -117,7 +117,8 @@ func Unfit(dir string, spec Spec) ([]string, error) {
 //
 // The CA before, if it is fit for it, goes on for [Overlap] or to its last day,
 // in <name>.key.old: [CA.PEM] has both roots, and leaves are good for those who
-// trust either. A second renewal in this time is refused.
+// trust either. A second renewal in this time is refused. Of processes that renew
+// a CA at the same time, one does, and the others get an [*Error].
 func Renew(dir string, spec Spec, name string) (*CA, error) {
 	return replace(dir, spec, name, beforeRenewal)
 }
@@ -138,6 +139,11 @@ func replace(dir string, spec Spec, name string, keep func(file string, spec Spe
 	}
 	spec = spec.named(name)
 	file := privateFile(dir, spec)
+	unlock, err := lockUnchanged(dir, file)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	before, err := keep(file, spec)
 	if err != nil {
 		return nil, err
@@ -157,6 +163,24 @@ func replace(dir string, spec Spec, name string, keep func(file string, spec Spe
 		return nil, err
 	}
 	return ca, ca.publish(dir)
+}
+
+// lockUnchanged waits for the lock of dir, and returns an error if file was
+// replaced meanwhile. Where directories cannot be locked it does neither.
+func lockUnchanged(dir, file string) (unlock func(), err error) {
+	before, _ := readPrivate(file) // nil if nobody can use it
+	unlock, err = lock(dir)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return func() {}, nil
+	case err != nil:
+		return nil, fmt.Errorf("renew a CA: %w", err)
+	}
+	if now, _ := readPrivate(file); !bytes.Equal(now, before) {
+		unlock()
+		return nil, origin{file, "`ghapp-proxy ca` prints what clients must trust now; to replace it once more, run the command again"}.faultf("another process has just replaced this CA")
+	}
+	return unlock, nil
 }
 
 func privateFile(dir string, spec Spec) string {
