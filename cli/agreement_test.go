@@ -221,9 +221,7 @@ func (g *agreement) start(cfg *config.Config) {
 		for _, c := range g.conns {
 			c.Close()
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := g.srv.stop(ctx, func() {}); err != nil {
+		if err := g.srv.stop(context.Background(), 10*time.Second, func() {}); err != nil {
 			g.t.Errorf("stop: %v", err)
 		}
 		if err := <-served; err != http.ErrServerClosed {

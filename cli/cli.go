@@ -100,11 +100,13 @@ type settings struct {
 	config    string
 	logLevel  string
 	logFormat string
-	inherited []string // the environment at the start
+	inherited []string // the environment at the start, without what is for the service alone
+	manager   *manager // that has started the process
 }
 
 func newRoot() *cobra.Command {
-	s := settings{inherited: os.Environ()}
+	s := settings{manager: findManager()}
+	s.inherited = os.Environ()
 	root := &cobra.Command{
 		Use:   "ghapp-proxy",
 		Short: "Gives unmodified tools GitHub App authentication",

@@ -85,16 +85,16 @@ func (l *reloader) reload(ctx context.Context) {
 		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
 	}
 	ended := l.proxy.Replace(policyOf(cfg))
-	l.cfg.Clients, l.cfg.ShutdownGrace = cfg.Clients, cfg.ShutdownGrace
+	l.cfg.Clients, l.cfg.ShutdownDelay, l.cfg.ShutdownGrace = cfg.Clients, cfg.ShutdownDelay, cfg.ShutdownGrace
 	l.state.succeeded(keys)
 	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules), "connections_ended", ended)
 }
 
-// grace is the shutdown_grace in force.
-func (l *reloader) grace() time.Duration {
+// times are shutdown_delay and shutdown_grace, as in force.
+func (l *reloader) times() (delay, grace time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cfg.ShutdownGrace
+	return l.cfg.ShutdownDelay, l.cfg.ShutdownGrace
 }
 
 // needRestart names the keys that have changed but are not replaced.

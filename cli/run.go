@@ -235,9 +235,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 	}
 	private.through, private.source = srv.through, srv.source
 	private.stop = func(last func()) {
-		end, cancel := context.WithTimeout(ctx, runGrace)
-		defer cancel()
-		if err := srv.stop(end, last); err != nil {
+		if err := srv.stop(ctx, runGrace, last); err != nil {
 			log.Info("the end was not clean", "error", err)
 		}
 	}

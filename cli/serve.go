@@ -14,7 +14,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"ghapp-proxy/config"
 	"ghapp-proxy/policy"
@@ -23,16 +22,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// revokeTime is how long tokens may take to be revoked at the end.
-const revokeTime = 5 * time.Second
-
 func newServe(s *settings) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the proxy",
 		Long: `Run the proxy until it is interrupted. What is under way may finish for as long as
-shutdown_grace says; if something had to be cut off, the exit status is 1.
+shutdown_grace says; if something had to be cut off, the exit status is 1. A second
+signal cuts it off at once.
+
+Under systemd, Type=notify-reload and WatchdogSec= work. Sockets of a socket unit are
+taken in place of what the configuration says: one with FileDescriptorName=client.NAME
+for a client with a listener of its own, and the first other one for the proxy.
 
 Clients set HTTPS_PROXY to its address and trust the certificate that
 "ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.
@@ -57,7 +58,7 @@ restart.`,
 				cfg.Egress = servedEgress(cfg)
 				return cfg, nil
 			}
-			return serve(cmd.Context(), load, log)
+			return serve(cmd.Context(), load, s.manager, log)
 		},
 	}
 	cmd.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on instead of the configured one (default "+config.DefaultListen+")")
@@ -71,10 +72,12 @@ restart.`,
 func servedEgress(cfg *config.Config) *policy.Egress { return cmp.Or(cfg.Egress, &policy.Egress{}) }
 
 // serve runs the proxy until ctx ends.
-func serve(ctx context.Context, load func(context.Context, config.Source) (*config.Config, error), log *slog.Logger) error {
+func serve(ctx context.Context, load func(context.Context, config.Source) (*config.Config, error), by *manager, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1) // from now on it does not end the process
 	signal.Notify(hup, reloadSignals...)
 	defer signal.Stop(hup)
+	hurry, done := secondSignal()
+	defer done()
 	cfg, err := load(ctx, config.Source{})
 	if err != nil {
 		return err
@@ -96,10 +99,16 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if audit != nil {
 		defer audit.Close()
 	}
-	ln, own, err := listenAll(ctx, cfg)
+	sockets, err := by.sockets()
 	if err != nil {
+		return &statusError{exitConfig, err}
+	}
+	ln, own, err := listenAll(ctx, cfg, sockets)
+	if err != nil {
+		sockets.close()
 		return err
 	}
+	sockets.warnOfRest(log)
 	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, nil, log, addresses(ln, own)...)
 	if err != nil {
 		closeAll(ln, own)
@@ -116,55 +125,53 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	reloader.state.succeeded(nil)
 	go reloader.run(reloads, hup)
 	go cas.watchExpiry(reloads, log)
+	by.ready(statusOf(cfg))
+	go by.answerWatchdog(reloads, ln.Addr(), log)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	reloader.state.drain()
 	stopReloads() // one under way has no effect any more
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
-	return errors.Join(err, end(srv, reloader.grace(), log))
+	return errors.Join(err, (&ending{srv: srv, state: &reloader.state, by: by, hurry: hurry, log: log}).run(reloader.times()))
 }
 
-// end stops the server. Its error says what was cut off.
-func end(srv *server, grace time.Duration, log *slog.Logger) error {
-	log.Info("stopping", "grace", grace)
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	err := srv.stop(ctx, func() {})
-	cut, ok := errors.AsType[*proxy.CutOffError](err)
-	if !ok {
-		if err != nil {
-			log.Warn("the end was not clean", "error", err)
-		}
-		return nil
-	}
-	log.Warn("cut off", "requests", cut.Requests, "tunnels", cut.Tunnels, "unrecorded", cut.Unrecorded, "grace", grace, "error", err)
-	return fmt.Errorf("%d requests and %d tunnels were cut off after shutdown_grace = %q", cut.Requests, cut.Tunnels, grace)
+// statusOf is what the service manager shows.
+func statusOf(cfg *config.Config) string {
+	return fmt.Sprintf("Serving %d Apps and %d clients", len(cfg.Apps), len(cfg.Clients.All()))
 }
 
 // listenAll opens the configured address, if it is safe to, and those of the
-// clients.
-func listenAll(ctx context.Context, cfg *config.Config) (ln net.Listener, own []*proxy.Listener, err error) {
-	if ln, err = listen(ctx, "tcp", cfg.Listen); err != nil {
-		return nil, nil, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
-	}
-	if err := checkExposure(cfg, ln.Addr().String(), isLoopback(ln.Addr())); err != nil {
-		ln.Close()
-		return nil, nil, &statusError{exitConfig, err}
-	}
+// clients, unless the service manager has.
+func listenAll(ctx context.Context, cfg *config.Config, open *sockets) (ln net.Listener, own []*proxy.Listener, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(ln, own)
+		}
+	}()
 	for _, c := range cfg.Clients.All() {
 		if c.Listen == "" {
 			continue
 		}
-		theirs, err := listenFor(ctx, c)
+		theirs := open.take(clientSocket+c.Name, c.Listen)
+		if theirs == nil {
+			theirs, err = listenFor(ctx, c)
+		}
 		if err != nil {
-			closeAll(ln, own)
-			return nil, nil, fmt.Errorf("%w: choose another address for client.%s.listen", err, c.Name)
+			return nil, own, fmt.Errorf("%w: choose another address for client.%s.listen", err, c.Name)
 		}
 		own = append(own, &proxy.Listener{Listener: theirs, Client: c.Name})
+	}
+	if ln = open.takeMain(cfg.Listen); ln == nil {
+		ln, err = listen(ctx, "tcp", cfg.Listen)
+	}
+	if err != nil {
+		return nil, own, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
+	}
+	if err := checkExposure(cfg, ln.Addr().String(), isLoopback(ln.Addr())); err != nil {
+		return ln, own, &statusError{exitConfig, err}
 	}
 	return ln, own, nil
 }
@@ -233,7 +240,9 @@ func addresses(ln net.Listener, own []*proxy.Listener) []net.Addr {
 }
 
 func closeAll(ln net.Listener, own []*proxy.Listener) {
-	ln.Close()
+	if ln != nil {
+		ln.Close()
+	}
 	for _, l := range own {
 		l.Close()
 	}

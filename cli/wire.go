@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
@@ -193,16 +194,19 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
 }
 
-// stop ends the server: what is under way may finish until ctx ends. Then last is
-// called, while GitHub can be asked. Revoking has a time of its own.
-func (s *server) stop(ctx context.Context, last func()) error {
-	err := s.Shutdown(ctx)
+// stop ends the server: what is under way may finish for a time. Then last is
+// called, while GitHub can be asked. Revoking has a time of its own. Nothing takes
+// longer than until ctx ends.
+func (s *server) stop(ctx context.Context, grace time.Duration, last func()) error {
+	within, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	err := s.Shutdown(within)
 	last()
 	s.source.Close()
 	if s.revoke {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+		within, cancel := context.WithTimeout(ctx, revokeTime)
 		defer cancel()
-		err = errors.Join(err, s.source.Revoke(ctx))
+		err = errors.Join(err, s.source.Revoke(within))
 	}
 	s.upstream.Close()
 	return err

@@ -88,6 +88,9 @@ type Config struct {
 	Clients *policy.Set
 	// AuditLog is the file of the audit log; "" for none, "-" for standard error.
 	AuditLog string
+	// ShutdownDelay is how long serve goes on as ever when it is told to end, but for
+	// saying so: to load balancers, and to clients with each answer.
+	ShutdownDelay time.Duration
 	// ShutdownGrace is how long what is under way may take at the end of serve.
 	ShutdownGrace time.Duration
 	// AuditRequired refuses what cannot be recorded there.

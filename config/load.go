@@ -184,6 +184,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 		cfg.StateDir = l.defaultStateDir(t.doc.file)
 	}
 	cfg.AuditLog = readAuditLog(t)
+	cfg.ShutdownDelay = t.duration("shutdown_delay")
 	cfg.ShutdownGrace = cmp.Or(t.duration("shutdown_grace"), DefaultShutdownGrace)
 	if cfg.AuditRequired = t.boolean("audit_required", false); cfg.AuditRequired && !t.has("audit_log") {
 		t.fault("audit_required", withHint("add audit_log", "there is no audit log"))

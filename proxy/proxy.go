@@ -28,6 +28,7 @@ type Proxy struct {
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
 	handshakes         *perName    // warnings of those that fail
 	closing            atomic.Bool // Shutdown was called
+	draining           atomic.Bool // or Drain
 	arrivals           arrivals
 	files              files
 	events             *event.Sink

@@ -13,6 +13,8 @@ const (
 	recordTime = 2 * time.Second
 	// recordTick is how often that is looked at.
 	recordTick = 5 * time.Millisecond
+	// firstTime is how long a new connection is waited for that asks nothing.
+	firstTime = time.Second
 )
 
 // CutOffError is Shutdown's for what had not finished.
@@ -38,9 +40,17 @@ func (p *Proxy) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.underway.Add(1)
 		defer p.underway.Add(-1)
+		if p.draining.Load() {
+			w.Header().Set("Connection", "close") // after this request, also in HTTP/2
+		}
 		h.ServeHTTP(w, r)
 	})
 }
+
+// Drain makes each connection end with its next answer, while new ones are accepted
+// as ever. Shutdown closes those on which nothing is asked: what a client sends at
+// that moment is lost, which it need not be to who was told before.
+func (p *Proxy) Drain() { p.draining.Store(true) }
 
 // Shutdown stops accepting, waits for requests under way and for tunnels that
 // are not idle, and when ctx ends cuts off what is left: then its error is a
@@ -48,7 +58,10 @@ func (p *Proxy) counted(h http.Handler) http.Handler {
 // the error says.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.closing.Store(true)
-	err := errors.Join(p.outer.Shutdown(ctx), p.inner.Shutdown(ctx))
+	p.Drain()
+	err := p.outer.Shutdown(ctx)
+	p.awaitFirst(ctx) // net/http does not count a handshake, nor an HTTP/2 connection before its first request
+	err = errors.Join(err, p.inner.Shutdown(ctx))
 	p.inside.Close()
 	p.tunnels.drain(ctx)
 	if ctx.Err() == nil {
@@ -63,6 +76,30 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	return cut
+}
+
+// awaitFirst waits for the first request of connections that are quite new.
+func (p *Proxy) awaitFirst(ctx context.Context) {
+	tick := time.NewTicker(recordTick)
+	defer tick.Stop()
+	for p.anyNew() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// anyNew reports whether there is a connection that a client has just opened, and
+// has asked nothing of yet.
+func (p *Proxy) anyNew() bool {
+	for _, c := range p.current.Load().callers {
+		if c.usage.anyNew(time.Now().Add(-firstTime)) {
+			return true
+		}
+	}
+	return false
 }
 
 // awaitRecords waits until nothing is under way, but not for long, and returns

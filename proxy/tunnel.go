@@ -24,6 +24,7 @@ func (p *Proxy) openTunnel(ctx context.Context, client net.Conn, to policy.Desti
 	client = bare(client)
 	defer client.Close()
 	c.slot.attach(client)
+	c.slot.asked.Store(true)
 	defer c.slot.release()
 	e := &event.Event{
 		Kind: event.Tunnel, ID: event.NewID(), Time: time.Now(), Client: c.clientName(), Address: client.RemoteAddr().String(),

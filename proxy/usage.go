@@ -167,6 +167,19 @@ func (u *usage) end(which func(*slot) bool) (ended int) {
 	return ended
 }
 
+// anyNew reports whether a connection was opened since a time, and nothing asked of
+// it.
+func (u *usage) anyNew(since time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for s := range u.slots {
+		if s.opened.After(since) && !s.asked.Load() {
+			return true
+		}
+	}
+	return false
+}
+
 // slot is a connection that counts for a client.
 type slot struct {
 	usage  *usage
@@ -175,6 +188,7 @@ type slot struct {
 
 	elsewhere atomic.Pointer[http.Transport] // to hosts that are not served, see ownPools
 
+	asked     atomic.Bool  // for something: it is not new
 	upgraded  atomic.Bool  // it outlives its server
 	idleSince atomic.Int64 // in Unix nanoseconds, 0 while a request is under way
 
@@ -236,6 +250,7 @@ func (s *slot) releaseUnused() {
 // refused. If there are too many, it waits for its turn as long as patience says.
 func (u *usage) begin(ctx context.Context, conn *slot, patience time.Duration) *answer.Refusal {
 	by := u.bounds()
+	conn.asked.Store(true)
 	if refused := u.keepPace(by); refused != nil {
 		return refused
 	}
