@@ -180,7 +180,7 @@ func (l *loader) envSigner(name string) (auth.Signer, error) {
 		l.warnings = append(l.warnings, newFault("environment", 0, name, w))
 	}, l.log)
 	if err != nil {
-		return nil, pathError(path, err)
+		return nil, pathError(path, appKey, err)
 	}
 	return file, nil
 }

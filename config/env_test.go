@@ -67,7 +67,8 @@ func TestEnvironmentFaults(t *testing.T) {
 		{"client id is a number", map[string]string{"GITHUB_APP_CLIENT_ID": "1", "PRIVATE_KEY_PATH": "DIR/no"}, []string{
 			"environment: GITHUB_APP_CLIENT_ID: not a client id",
 			"	hint: the App id, a number, goes into GITHUB_APP_ID",
-			"environment: PRIVATE_KEY_PATH: DIR/no: no such file or directory"}},
+			"environment: PRIVATE_KEY_PATH: DIR/no: no such file or directory",
+			"	hint: save the private key that the App's settings page let you download there, or give the path of the file that has it"}},
 		{"text in a path", map[string]string{"GITHUB_APP_ID": "1", "PRIVATE_KEY_PATH": "-----BEGIN " + canary}, []string{
 			"environment: PRIVATE_KEY_PATH: holds the key itself instead of the path of a file",
 			"	hint: the text itself goes into PRIVATE_KEY"}},

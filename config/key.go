@@ -42,7 +42,7 @@ func (l *loader) keyFiles(t *table, key string) (signers []auth.Signer) {
 	for _, path := range paths {
 		file, err := openKeyFile(path, func(w error) { t.warn(key, w) }, l.log)
 		if err != nil {
-			t.fault(key, pathError(path, err))
+			t.fault(key, pathError(path, appKey, err))
 			continue
 		}
 		signers = append(signers, file)

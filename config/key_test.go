@@ -147,7 +147,8 @@ func TestKeyFaults(t *testing.T) {
 	const hint = `	hint: private_key_file = ["…", "…"]`
 	testFaults(t, []faultTest{
 		{name: "one file of two is missing", text: app(`private_key_file = ["app.pem", "no.pem"]`), want: []string{
-			"config.toml:3: app.bot.private_key_file: DIR/no.pem: no such file or directory"}},
+			"config.toml:3: app.bot.private_key_file: DIR/no.pem: no such file or directory",
+			"	hint: save the private key that the App's settings page let you download there, or give the path of the file that has it"}},
 		{name: "both are wrong", text: app(`private_key_file = [".", "config.toml"]`), want: []string{
 			"config.toml:3: app.bot.private_key_file: DIR: is a directory",
 			"config.toml:3: app.bot.private_key_file: config.toml: not a PEM key: it must start with -----BEGIN RSA PRIVATE KEY----- or -----BEGIN PRIVATE KEY-----"}},

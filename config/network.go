@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -128,7 +129,7 @@ func ParseProxy(s string) (*url.URL, error) {
 func readRoots(path string) ([]byte, error) {
 	rest, err := readFile(path, nil)
 	if err != nil {
-		return nil, pathError(path, err)
+		return nil, pathError(path, "the certificates", err)
 	}
 	var roots []byte
 	for {
@@ -140,7 +141,7 @@ func readRoots(path string) ([]byte, error) {
 			return nil, withHint("it takes certificates in PEM and nothing else", "%s holds PEM of type %q", path, block.Type)
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return nil, pathError(path, errors.New("a certificate in it is damaged"))
+			return nil, fmt.Errorf("%s: a certificate in it is damaged", path)
 		}
 		roots = append(roots, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
 	}

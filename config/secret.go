@@ -65,14 +65,28 @@ func bare(err error) error {
 	return err
 }
 
-// pathError names the file in an error of readFile or readKey. The path is
+// pathError names the file in an error of readFile or readKey, and says what can be
+// done about it: what is the thing that is looked for in the file. The path is
 // absolute, so that it shows where a relative one led.
-func pathError(path string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "$") {
-		return withHint("variables are not expanded here: ~/ stands for your home directory", "%s: %w", path, err)
-	}
-	return fmt.Errorf("%s: %w", path, err)
+func pathError(path, what string, err error) error {
+	return fmt.Errorf("%s: %w", path, unreadable(path, what, err))
 }
+
+// unreadable adds the remedy to an error of readFile or readKey.
+func unreadable(path, what string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(path, "$"):
+		return withHint("variables are not expanded here: ~/ stands for your home directory", "%w", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return withHint("save "+what+" there, or give the path of the file that has it", "%w", err)
+	case errors.Is(err, fs.ErrPermission):
+		return withHint("whoever runs ghapp-proxy must be able to read the file, and to enter the directories that it is in", "%w", err)
+	}
+	return err
+}
+
+// appKey is what is looked for in the file of a private key.
+const appKey = "the private key that the App's settings page let you download"
 
 // shellQuote quotes a path for a POSIX shell where it has to be.
 func shellQuote(path string) string {
@@ -124,7 +138,7 @@ func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, e
 			return nil, "", nil
 		}
 		text, err = readFile(path, func(w error) { t.warn(key, w) })
-		return text, path, err
+		return text, path, unreadable(path, "the secret", err)
 	case strings.HasSuffix(key, "_env"):
 		return l.secretFromEnv(t, key)
 	default:

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,11 +55,13 @@ func TestSecretFaults(t *testing.T) {
 			"	hint: keep one of them",
 		}},
 		{name: "no file", text: app(`private_key_file = "no.pem"`), want: []string{
-			"config.toml:3: app.bot.private_key_file: DIR/no.pem: no such file or directory"}},
+			"config.toml:3: app.bot.private_key_file: DIR/no.pem: no such file or directory",
+			"	hint: save the private key that the App's settings page let you download there, or give the path of the file that has it"}},
 		{name: "directory", text: app(`private_key_file = "."`), want: []string{
 			"config.toml:3: app.bot.private_key_file: DIR: is a directory"}},
 		{name: "home", text: app(`private_key_file = "~/no.pem"`), want: []string{
-			"config.toml:3: app.bot.private_key_file: /home/me/no.pem: no such file or directory"}},
+			"config.toml:3: app.bot.private_key_file: /home/me/no.pem: no such file or directory",
+			"	hint: save the private key that the App's settings page let you download there, or give the path of the file that has it"}},
 		{name: "pasted PEM", text: app(`private_key_file = """-----BEGIN RSA PRIVATE KEY-----`, canary, `-----END RSA PRIVATE KEY-----"""`), want: isHolding},
 		{name: "pasted base64", text: app(`private_key_file = "LS0tLS1CRUdJTi` + canary + `"`), want: isHolding},
 		{name: "pasted token", text: app(`private_key_file = "ghp_0123456789abcdef` + canary + `"`), want: isHolding},
@@ -91,10 +94,23 @@ func TestSecretFaults(t *testing.T) {
 			"	hint: relative commands with a slash start at the directory of the configuration file, others are looked for in $PATH"}},
 		{name: "client secret is a key", text: app(`client_id = "Iv1"`, `private_key_file = "app.pem"`, `client_secret_file = "app.pem"`), want: []string{
 			"config.toml:5: app.bot.client_secret_file: DIR/app.pem: PEM, where the App's client secret is needed"}},
+		{name: "no client secret", text: app(`client_id = "Iv1"`, `private_key_file = "app.pem"`, `client_secret_file = "no"`), want: []string{
+			"config.toml:5: app.bot.client_secret_file: DIR/no: no such file or directory",
+			"	hint: save the secret there, or give the path of the file that has it"}},
 		{name: "client secret itself", text: app(`client_id = "Iv1"`, `private_key_file = "app.pem"`, `client_secret = "`+canary+`"`), want: []string{
 			"config.toml:5: app.bot.client_secret: unknown key",
 			`	hint: did you mean "client_secret_command", "client_secret_env" or "client_secret_file"?`}},
 	})
+}
+
+// TestForbiddenFile says what to do about a file that is somebody else's. Nothing is
+// forbidden to root, who may run the tests.
+func TestForbiddenFile(t *testing.T) {
+	const want = `environment: PRIVATE_KEY_PATH: /keys/app.pem: permission denied
+	hint: whoever runs ghapp-proxy must be able to read the file, and to enter the directories that it is in`
+	if got := newFault("environment", 0, "PRIVATE_KEY_PATH", pathError("/keys/app.pem", appKey, syscall.EACCES)).String(); got != want {
+		t.Errorf("the fault is %q, want %q", got, want)
+	}
 }
 
 // TestWrongKinds checks that what auth.ParseKey says arrives, not what it says.
