@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
 )
 
@@ -50,22 +51,31 @@ func examineAudit(path string) error {
 	return auditError(err)
 }
 
-// examineAuthorities reads the CAs that there are; missing ones will be made.
+// examineAuthorities says which of the CAs that there are cannot be used.
 func examineAuthorities(cfg *config.Config) error {
+	_, err := existingAuthorities(cfg)
+	return err
+}
+
+// existingAuthorities reads the CAs that there are; missing ones will be made.
+func existingAuthorities(cfg *config.Config) (list []*certs.CA, failed error) {
 	if cfg.CA.CertFile == "" {
 		if _, err := os.Stat(caDir(cfg)); errors.Is(err, os.ErrNotExist) {
-			return nil
+			return nil, nil
 		}
 	}
-	var failed error
 	for _, spec := range specs(cfg) {
 		if _, err := os.Stat(filepath.Join(caDir(cfg), spec.Instance+".key")); cfg.CA.CertFile == "" && errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		_, err := onDisk(cfg)(spec)
-		failed = errors.Join(failed, err)
+		cas, err := onDisk(cfg)(spec)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		list = append(list, cas...)
 	}
-	return failed
+	return list, failed
 }
 
 // examineSigners has the keys of all Apps sign at the same time: a command may be

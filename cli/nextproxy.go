@@ -115,6 +115,20 @@ func firstSet(env lookup, names ...string) (name, value string) {
 	return "", ""
 }
 
+// describeWay says by which way a host is reached.
+func describeWay(cfg *config.Config, next func(*url.URL) *proxy.NextProxy, host string) string {
+	at := net.JoinHostPort(host, "443")
+	if to, ok := cfg.Upstream.ConnectTo[at]; ok {
+		return "at " + to + " (upstream.connect_to)"
+	}
+	if next != nil {
+		if through := next(&url.URL{Scheme: "https", Host: at}); through != nil {
+			return "through the proxy " + through.URL.Host + " (" + through.Name + ")"
+		}
+	}
+	return "directly"
+}
+
 // describeNext says which proxy is on the way to GitHub's API.
 func describeNext(cfg *config.Config, next func(*url.URL) *proxy.NextProxy) string {
 	const none = "none"

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,6 +153,9 @@ func (a *authorities) certificate(host string) (*tls.Certificate, error) {
 	return ca.Certificate(host)
 }
 
+// userAgent is what GitHub is told.
+const userAgent = "ghapp-proxy"
+
 // server is a proxy and what it is made of.
 type server struct {
 	*proxy.Proxy
@@ -166,20 +170,12 @@ type server struct {
 // does not say; events are the proxy's Options.Events; own are the addresses that
 // it will listen on.
 func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, events []func(*event.Event), log *slog.Logger, own ...net.Addr) (*server, error) {
-	roots, err := rootCAs(cfg.Upstream.RootsPEM)
+	upstream, next, err := connect(cfg, own...)
 	if err != nil {
 		return nil, err
 	}
-	next, err := nextProxy(cfg, os.LookupEnv, own)
-	if err != nil {
-		return nil, &statusError{exitConfig, err}
-	}
-	upstream := proxy.NewUpstream(proxy.UpstreamOptions{
-		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: next, HTTP2: cfg.Upstream.HTTP2,
-		Egress: cfg.Egress,
-	})
 	source := auth.New(cfg.Apps, auth.Options{
-		Transport: upstream.Transport(), Fallback: cfg.Fallback, Log: log, UserAgent: "ghapp-proxy",
+		Transport: upstream.Transport(), Fallback: cfg.Fallback, Log: log, UserAgent: userAgent,
 	})
 	revoke := revokeByDefault
 	if cfg.RevokeOnExit != nil {
@@ -192,6 +188,22 @@ func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, 
 	})
 	source.Survey() // while nobody waits for it
 	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
+}
+
+// connect makes the way to GitHub; next says which proxy is on it. own are the
+// addresses that this program listens on.
+func connect(cfg *config.Config, own ...net.Addr) (upstream *proxy.Upstream, next func(*url.URL) *proxy.NextProxy, err error) {
+	roots, err := rootCAs(cfg.Upstream.RootsPEM)
+	if err != nil {
+		return nil, nil, err
+	}
+	if next, err = nextProxy(cfg, os.LookupEnv, own); err != nil {
+		return nil, nil, &statusError{exitConfig, err}
+	}
+	return proxy.NewUpstream(proxy.UpstreamOptions{
+		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: next, HTTP2: cfg.Upstream.HTTP2,
+		Egress: cfg.Egress,
+	}), next, nil
 }
 
 // stop ends the server: what is under way may finish for a time. Then last is

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -203,6 +204,13 @@ func upstreamRefusal(err error, host string) *answer.Refusal {
 		f.Parameters = "; alert-message=" + answer.Quote(strings.TrimPrefix(op.Err.Error(), textTLS))
 	}
 	return f
+}
+
+// Blame says why a host did not answer a request that was given to the Transport, and
+// what can be done about it, "" if nothing is known.
+func Blame(err error, host string) (reason, remedy string) {
+	f := upstreamRefusal(err, host)
+	return cmp.Or(f.Inside, f.Title), f.Remedy
 }
 
 // causedBy is a refusal because a connection failed.
