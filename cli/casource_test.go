@@ -95,7 +95,7 @@ func TestProxyAddress(t *testing.T) {
 		{"0.0.0.0:8080", "http://proxy.example:3128/", "http://proxy.example:3128"},
 		{"", "http://u:p-w_1~.@[2001:db8::1]:1", "http://u:p-w_1~.@[2001:db8::1]:1"},
 	} {
-		if got, err := proxyAddress(&config.Config{Listen: tt.listen}, tt.flag); err != nil || got.String() != tt.want {
+		if got, err := proxyAddress(&config.Config{Fixed: config.Fixed{Listen: tt.listen}}, tt.flag); err != nil || got.String() != tt.want {
 			t.Errorf("proxyAddress(%q, %q) = %v, %v, want %s", tt.listen, tt.flag, got, err, tt.want)
 		}
 	}
@@ -104,7 +104,7 @@ func TestProxyAddress(t *testing.T) {
 		{"", "https://x:1", "not a URL"}, {"", "x:1", "not a URL"}, {"", "http://x/path", "not a URL"}, {"", "http://x?secret", "not a URL"}, {"", "http://%zzsecret", "not a URL"},
 		{"", "http://u@x", "both a user"}, {"", "http://u:@x", "both a user"}, {"", "http://:secret@x", "both a user"}, {"", "http://u:secret%40@x", "both a user"}, {"", "http://u:secret!@x", "both a user"},
 	} {
-		if got, err := proxyAddress(&config.Config{Listen: tt.listen}, tt.flag); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
+		if got, err := proxyAddress(&config.Config{Fixed: config.Fixed{Listen: tt.listen}}, tt.flag); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("proxyAddress(%q, %q) = %v, %v, want an error with %q", tt.listen, tt.flag, got, err, tt.want)
 		}
 	}

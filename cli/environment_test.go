@@ -271,7 +271,7 @@ func TestMadeUpKey(t *testing.T) {
 	}
 	own, ownText := newKey()
 	_, madeUp := newKey()
-	cfg := &config.Config{Apps: []*auth.App{{Name: "ci-bot", Signers: []auth.Signer{auth.NewKey(own)}}}}
+	cfg := &config.Config{Live: config.Live{Apps: []*auth.App{{Name: "ci-bot", Signers: []auth.Signer{auth.NewKey(own)}}}}}
 	inherited := []string{"PRIVATE_KEY=" + madeUp, "APP_KEY=" + strings.ReplaceAll(ownText, "\n", `\n`), "KEY=" + base64.StdEncoding.EncodeToString([]byte(madeUp+ownText))}
 	secretEnv := []string{"PRIVATE_KEY"}
 

@@ -35,7 +35,7 @@ func (b *lockedBuffer) String() string {
 
 func TestWatchExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cfg := &config.Config{Apps: []*auth.App{{Instance: "github.com"}}, StateDir: t.TempDir(), CA: config.CA{NameConstraints: true}}
+		cfg := &config.Config{Live: config.Live{Apps: []*auth.App{{Instance: "github.com"}}, StateDir: t.TempDir(), CA: config.CA{NameConstraints: true}}}
 		cas, err := openAuthorities(cfg, onDisk(cfg))
 		if err != nil {
 			t.Fatal(err)

@@ -164,7 +164,7 @@ func TestSockets(t *testing.T) {
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	cfg := &config.Config{Listen: "127.0.0.1:1", Clients: clients} // which it does not listen on
+	cfg := &config.Config{Fixed: config.Fixed{Listen: "127.0.0.1:1"}, Live: config.Live{Clients: clients}} // which it does not listen on
 	ln, own, err := listenAll(t.Context(), cfg, open)
 	if err != nil {
 		t.Fatal(err)

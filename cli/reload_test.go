@@ -16,8 +16,10 @@ import (
 func TestReloadDoesNotOpenUp(t *testing.T) {
 	var log bytes.Buffer
 	l := &reloader{
-		load: func(context.Context) (*config.Config, error) { return &config.Config{Listen: "0.0.0.0:8080"}, nil },
-		cfg:  &config.Config{Listen: "0.0.0.0:8080"},
+		load: func(context.Context) (*config.Config, error) {
+			return &config.Config{Fixed: config.Fixed{Listen: "0.0.0.0:8080"}}, nil
+		},
+		cfg:  &config.Config{Fixed: config.Fixed{Listen: "0.0.0.0:8080"}},
 		addr: &net.TCPAddr{IP: net.IPv4zero, Port: 8080},
 		log:  slog.New(slog.NewTextHandler(&log, nil)),
 	}

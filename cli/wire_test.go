@@ -18,7 +18,7 @@ func TestAuthoritiesPermit(t *testing.T) {
 		"octo.ghe.com":    {"octo.ghe.com"},
 		"git.example.com": {"git.example.com"},
 	} {
-		cfg := &config.Config{Apps: []*auth.App{{Instance: instance}}, CA: config.CA{NameConstraints: true}}
+		cfg := &config.Config{Live: config.Live{Apps: []*auth.App{{Instance: instance}}, CA: config.CA{NameConstraints: true}}}
 		cas, err := openAuthorities(cfg, inMemory(cfg))
 		if err != nil {
 			t.Fatal(err)

@@ -39,7 +39,7 @@
 //
 // # Limitations
 //
-// The configuration is read when the caller asks; nothing is watched. Files with private keys
+// The configuration is read when the caller asks; nothing is watched here. Files with private keys
 // are read again as long as the Apps are used, and a signer_command is run. It
 // gets the environment of the process without the variables that hold other
 // secrets, and its children end with it. Commands that print a secret inherit
@@ -63,8 +63,24 @@ import (
 type Config struct {
 	// File is the configuration file, "" if the environment was enough.
 	File string
+	Fixed
+	Live
 
-	Listen         string // address of the proxy
+	// SecretEnv names every environment variable that a secret was read from
+	// or could have been: `run` withholds them from its child. Sorted.
+	SecretEnv []string
+	// Warnings are faults that do not stop the program, in the form of errors.
+	Warnings []string
+}
+
+// Fixed is what only a restart of `serve` changes: what it listens on. The tag of a
+// field is its key. Client.Listen of the Clients is fixed as well.
+type Fixed struct {
+	Listen string `key:"listen"` // address of the proxy
+}
+
+// Live is all else: a reload puts it in force.
+type Live struct {
 	StateDir       string // where the CA is kept
 	AllowAnonymous bool   // serve peers that are not known to be the same user
 	PlainHTTP      bool   // serve http:// absolute-form requests for served hosts
@@ -88,24 +104,21 @@ type Config struct {
 	Clients *policy.Set
 	// AuditLog is the file of the audit log; "" for none, "-" for standard error.
 	AuditLog string
+	// AuditRequired refuses what cannot be recorded there.
+	AuditRequired bool
+	// Watch says whether serve reads the configuration again by itself when one of
+	// its files has changed.
+	Watch bool
 	// ShutdownDelay is how long serve goes on as ever when it is told to end, but for
 	// saying so: to load balancers, and to clients with each answer.
 	ShutdownDelay time.Duration
 	// ShutdownGrace is how long what is under way may take at the end of serve.
 	ShutdownGrace time.Duration
-	// AuditRequired refuses what cannot be recorded there.
-	AuditRequired bool
 
 	CA       CA
 	Upstream Upstream
 	// Egress limits where tunnels may go; nil if the file has no [egress].
 	Egress *policy.Egress
-
-	// SecretEnv names every environment variable that a secret was read from
-	// or could have been: `run` withholds them from its child. Sorted.
-	SecretEnv []string
-	// Warnings are faults that do not stop the program, in the form of errors.
-	Warnings []string
 }
 
 // SecretTextEnv are those of SecretEnv that hold a secret, rather than the path

@@ -20,6 +20,8 @@ type document struct {
 	places places
 	root   *table
 
+	reading *Reading // notes the files that are named, nil does not
+
 	tables []*table        // every table that was asked for
 	known  map[string]bool // every key that was asked for, with * for a free name: app.*.id
 }

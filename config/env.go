@@ -37,7 +37,7 @@ func (l *loader) loadEnv(cfg *Config) {
 		l.envFault("", l.noApp())
 		return
 	}
-	cfg.Listen, cfg.ShutdownGrace = DefaultListen, DefaultShutdownGrace
+	cfg.Listen, cfg.ShutdownGrace, cfg.Watch = DefaultListen, DefaultShutdownGrace, true
 	l.overrideListen(cfg)
 	cfg.PlainHTTP = IsLoopback(cfg.Listen)
 	cfg.StateDir = l.defaultStateDir("environment")
@@ -176,7 +176,7 @@ func (l *loader) envSigner(name string) (auth.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := openKeyFile(path, func(w error) {
+	file, err := openKeyFile(l.src.Reading, path, func(w error) {
 		l.warnings = append(l.warnings, newFault("environment", 0, name, w))
 	}, l.log)
 	if err != nil {

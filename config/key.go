@@ -40,7 +40,7 @@ func (l *loader) keyFiles(t *table, key string) (signers []auth.Signer) {
 		return nil
 	}
 	for _, path := range paths {
-		file, err := openKeyFile(path, func(w error) { t.warn(key, w) }, l.log)
+		file, err := openKeyFile(l.src.Reading, path, func(w error) { t.warn(key, w) }, l.log)
 		if err != nil {
 			t.fault(key, pathError(path, appKey, err))
 			continue

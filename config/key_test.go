@@ -49,7 +49,7 @@ func TestKeyFileIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app.pem")
 	write(t, path, testPEM())
-	f, err := openKeyFile(path, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	f, err := openKeyFile(nil, path, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,16 +25,16 @@ type keyFile struct {
 }
 
 // openKeyFile reads a key; warn is told if others may read it too.
-func openKeyFile(path string, warn func(error), log *slog.Logger) (*keyFile, error) {
-	key, err := readKey(path, warn)
+func openKeyFile(reading *Reading, path string, warn func(error), log *slog.Logger) (*keyFile, error) {
+	key, err := readKey(reading, path, warn)
 	if err != nil {
 		return nil, err
 	}
 	return &keyFile{path: path, log: log, key: key}, nil
 }
 
-func readKey(path string, warn func(error)) (*auth.Key, error) {
-	text, err := readFile(path, warn)
+func readKey(reading *Reading, path string, warn func(error)) (*auth.Key, error) {
+	text, err := reading.readFile(path, warn)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (f *keyFile) current() *auth.Key {
 		return f.key // a pipe is read but once, and might block
 	}
 	var warnings []error
-	key, err := readKey(f.path, func(w error) { warnings = append(warnings, w) })
+	key, err := readKey(nil, f.path, func(w error) { warnings = append(warnings, w) })
 	switch {
 	case err != nil:
 		f.log.Warn("a key file cannot be read again: its last key is used on", "file", f.path, "key", f.key.String(), "error", err)
@@ -70,6 +70,12 @@ func (f *keyFile) current() *auth.Key {
 		f.key = key
 	}
 	return f.key
+}
+
+// Equal reports whether a Signer is the same file with the same key.
+func (f *keyFile) Equal(other auth.Signer) bool {
+	o, ok := other.(*keyFile)
+	return ok && (o == f || o.String() == f.String())
 }
 
 // Marks are those of the key that was in the file when it was read last.

@@ -35,6 +35,9 @@ type Source struct {
 	NoSecrets bool
 	// Log is told what becomes of keys that are read again later; nil discards it.
 	Log *slog.Logger
+	// Reading is the same for each Load of a configuration that is read again; nil
+	// where it is read once.
+	Reading *Reading
 	// NoApp accepts that there is no App at all.
 	NoApp bool
 }
@@ -51,6 +54,7 @@ const (
 // with ctx. What is wrong with the configuration is reported as one *Error.
 func Load(ctx context.Context, src Source) (*Config, error) {
 	l := &loader{ctx: ctx, src: src, log: cmp.Or(src.Log, slog.New(slog.DiscardHandler)), secretEnv: slices.Concat(keyTextEnv, keyPathEnv, []string{clientSecretEnv})}
+	src.Reading.begin()
 	cfg := &Config{}
 	if path, named := l.findFile(); path != "" {
 		l.loadFile(cfg, path, named)
@@ -132,7 +136,7 @@ func (l *loader) xdgDir(variable, underHome string) string {
 // loadFile reads the configuration file; cfg.File stays empty if it is not there.
 func (l *loader) loadFile(cfg *Config, path string, named bool) {
 	abs, err := filepath.Abs(path)
-	text, readErr := readFile(abs, nil) // what is checked, whatever links a ".." is behind
+	text, readErr := l.src.Reading.readFile(abs, nil) // what is checked, whatever links a ".." is behind
 	if errors.Is(readErr, fs.ErrNotExist) && !named {
 		return
 	}
@@ -143,6 +147,7 @@ func (l *loader) loadFile(cfg *Config, path string, named bool) {
 	cfg.File = abs
 	doc := parseDocument(&l.report, path, abs, l.src.HomeDir, string(text))
 	if doc != nil {
+		doc.reading = l.src.Reading
 		doc.root.warnPlace("", abs)
 		l.readDocument(cfg, doc)
 	}
@@ -184,6 +189,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 		cfg.StateDir = l.defaultStateDir(t.doc.file)
 	}
 	cfg.AuditLog = readAuditLog(t)
+	cfg.Watch = t.boolean("watch", true)
 	cfg.ShutdownDelay = t.duration("shutdown_delay")
 	cfg.ShutdownGrace = cmp.Or(t.duration("shutdown_grace"), DefaultShutdownGrace)
 	if cfg.AuditRequired = t.boolean("audit_required", false); cfg.AuditRequired && !t.has("audit_log") {
@@ -266,6 +272,8 @@ func readCA(t *table) CA {
 	ca.CertFile, _ = t.file("cert_file")
 	t.warnPlace("cert_file", ca.CertFile) // whom clients trust
 	ca.KeyFile, _ = t.file("key_file")
+	t.doc.reading.name(ca.CertFile)
+	t.doc.reading.name(ca.KeyFile)
 	if info, err := os.Stat(ca.KeyFile); err == nil {
 		checkFile(ca.KeyFile, info, func(w error) { t.warn("key_file", w) })
 	}

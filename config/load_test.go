@@ -84,17 +84,20 @@ func TestDefaults(t *testing.T) {
 	}
 	dir := filepath.Dir(cfg.File)
 	want := &Config{
-		File:      filepath.Join(dir, "config.toml"),
-		Listen:    "127.0.0.1:8080",
-		StateDir:  "/home/me/.local/state/ghapp-proxy",
-		PlainHTTP: true,
-		Apps: []*auth.App{{Name: "bot", Instance: "github.com", ID: 1,
-			API: &url.URL{Scheme: "https", Host: "api.github.com"}, Signers: []auth.Signer{&keyFile{path: filepath.Join(dir, "app.pem"), key: auth.NewKey(testKey())}},
-			Installations: map[string]github.InstallationID{}, Enterprises: map[string]github.InstallationID{}}},
-		CA: CA{NameConstraints: true},
+		File:  filepath.Join(dir, "config.toml"),
+		Fixed: Fixed{Listen: "127.0.0.1:8080"},
+		Live: Live{
+			StateDir:  "/home/me/.local/state/ghapp-proxy",
+			PlainHTTP: true,
+			Apps: []*auth.App{{Name: "bot", Instance: "github.com", ID: 1,
+				API: &url.URL{Scheme: "https", Host: "api.github.com"}, Signers: []auth.Signer{&keyFile{path: filepath.Join(dir, "app.pem"), key: auth.NewKey(testKey())}},
+				Installations: map[string]github.InstallationID{}, Enterprises: map[string]github.InstallationID{}}},
+			CA: CA{NameConstraints: true},
 
-		ShutdownGrace: DefaultShutdownGrace,
-		Upstream:      Upstream{ConnectTo: map[string]string{}},
+			Watch:         true,
+			ShutdownGrace: DefaultShutdownGrace,
+			Upstream:      Upstream{ConnectTo: map[string]string{}},
+		},
 		SecretEnv: []string{"GITHUB_APP_CLIENT_SECRET", "GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_PATH",
 			"GITHUB_PRIVATE_KEY", "GITHUB_PRIVATE_KEY_PATH", "PRIVATE_KEY", "PRIVATE_KEY_PATH"},
 	}

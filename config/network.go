@@ -47,7 +47,7 @@ func readUpstream(t *table) Upstream {
 		HTTP2:     t.boolean("http2", false),
 	}
 	if path, ok := t.file("ca_file"); ok {
-		roots, err := readRoots(path)
+		roots, err := readRoots(t.doc.reading, path)
 		if err != nil {
 			t.fault("ca_file", err)
 		}
@@ -126,8 +126,8 @@ func ParseProxy(s string) (*url.URL, error) {
 
 // readRoots reads certificates in PEM and returns them without what may be
 // between them.
-func readRoots(path string) ([]byte, error) {
-	rest, err := readFile(path, nil)
+func readRoots(reading *Reading, path string) ([]byte, error) {
+	rest, err := reading.readFile(path, nil)
 	if err != nil {
 		return nil, pathError(path, "the certificates", err)
 	}

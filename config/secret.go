@@ -12,7 +12,6 @@ import (
 	"unicode"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/files"
 	"ghapp-proxy/safepath"
 )
 
@@ -20,16 +19,6 @@ import (
 const maxFile = 1 << 20
 
 var errTooLong = errors.New("longer than 1 MiB")
-
-// readFile reads a file of bounded size. With a warning function it also
-// reports if others may read the file. Its errors do not name the file.
-func readFile(path string, warn func(error)) ([]byte, error) {
-	text, info, err := files.Read(path, maxFile)
-	if err == nil && warn != nil {
-		checkFile(path, info, warn)
-	}
-	return text, err
-}
 
 // checkFile warns if anybody but the owner may do anything with a file, or may
 // put another in its place. Windows has no such modes: os reports 0666 there for
@@ -137,7 +126,7 @@ func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, e
 		if !ok || l.src.NoSecrets {
 			return nil, "", nil
 		}
-		text, err = readFile(path, func(w error) { t.warn(key, w) })
+		text, err = l.src.Reading.readFile(path, func(w error) { t.warn(key, w) })
 		return text, path, unreadable(path, "the secret", err)
 	case strings.HasSuffix(key, "_env"):
 		return l.secretFromEnv(t, key)

@@ -213,12 +213,12 @@ func TestCAFile(t *testing.T) {
 	cert := testCertificate(t)
 	path := filepath.Join(t.TempDir(), "roots.pem")
 	write(t, path, "# a comment\n"+cert+"\n# another\n"+cert)
-	roots, err := readRoots(path)
+	roots, err := readRoots(nil, path)
 	if err != nil || string(roots) != cert+cert {
 		t.Errorf("readRoots = %q, %v", roots, err)
 	}
 	write(t, path, strings.Replace(cert, "MII", "MAA", 1))
-	if _, err := readRoots(path); err == nil || err.Error() != path+": a certificate in it is damaged" {
+	if _, err := readRoots(nil, path); err == nil || err.Error() != path+": a certificate in it is damaged" {
 		t.Errorf("readRoots of a damaged certificate: %v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/auth"
 )
 
 // commandSigner is a command that has the private key, or knows who does. It
@@ -43,6 +45,12 @@ func (c *commandSigner) Sign(ctx context.Context, signingInput []byte) ([]byte, 
 		return nil, err
 	}
 	return nil, hinted{err, signerHint}
+}
+
+// Equal reports whether a Signer is the same command.
+func (c *commandSigner) Equal(other auth.Signer) bool {
+	o, ok := other.(*commandSigner)
+	return ok && o.dir == c.dir && slices.Equal(o.argv, c.argv) && slices.Equal(o.withheld, c.withheld)
 }
 
 // String names the command.
