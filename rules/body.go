@@ -2,13 +2,12 @@ package rules
 
 import (
 	_ "embed"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/strictjson"
 )
 
 // MaxBodyNames is the largest body, in bytes, in which SetBody looks for names: more
@@ -90,29 +89,28 @@ func (route *Route) setBodyValue(fields []bodyField, value any) {
 		for _, v := range value {
 			route.setBodyValue(fields, v)
 		}
-	case jsonObject:
+	case strictjson.Object:
 		for _, member := range value {
 			for _, field := range fields {
 				switch {
-				case member.key == field.name:
-					route.setBodyField(field.kind, member.value)
-				case strings.EqualFold(member.key, field.name):
+				case member.Key == field.name:
+					route.setBodyField(field.kind, member.Value)
+				case strings.EqualFold(member.Key, field.name):
 					route.setUnread([]bodyField{field}) // servers may differ
 				}
 			}
-			route.setBodyValue(fields, member.value)
+			route.setBodyValue(fields, member.Value)
 		}
 	}
 }
 
 // bodyObject reads a body of one JSON object.
-func bodyObject(body []byte) (jsonObject, bool) {
-	if len(body) > MaxBodyNames || !utf8.Valid(body) || !json.Valid(body) {
+func bodyObject(body []byte) (strictjson.Object, bool) {
+	if len(body) > MaxBodyNames {
 		return nil, false
 	}
-	r := jsonReader{text: string(body), left: maxJSONValues}
-	value, err := r.value(0)
-	object, ok := value.(jsonObject)
+	value, err := strictjson.Read(body)
+	object, ok := value.(strictjson.Object)
 	return object, ok && err == nil
 }
 
@@ -136,7 +134,7 @@ func (route *Route) setBodyField(kind bodyKind, value any) {
 	}
 	text, isText := value.(string)
 	switch {
-	case value == nil, kind == bodyMakesAFork && value == jsonScalar("false"):
+	case value == nil, kind == bodyMakesAFork && value == strictjson.Scalar("false"):
 	case kind == bodyMakesAFork:
 		route.Also = createFork
 	case kind == bodyID, kind == bodyAccount:
@@ -167,12 +165,12 @@ func (route *Route) ofOwner(name string) github.Account {
 // addNumbered adds a repository, or an account, by its number. An object is taken for
 // a condition of a ruleset, which has the numbers in a field of its own.
 func (route *Route) addNumbered(kind bodyKind, value any) {
-	number, _ := value.(jsonScalar)
+	number, _ := value.(strictjson.Scalar)
 	if text, ok := value.(string); ok { // servers convert
-		number = jsonScalar(text)
+		number = strictjson.Scalar(text)
 	}
 	n := github.ParseID(string(number))
-	if object, ok := value.(jsonObject); ok && slices.ContainsFunc(object, func(m jsonMember) bool { return m.key == "repository_ids" || m.key == "organization_ids" }) {
+	if object, ok := value.(strictjson.Object); ok && slices.ContainsFunc(object, func(m strictjson.Member) bool { return m.Key == "repository_ids" || m.Key == "organization_ids" }) {
 		return
 	}
 	switch {

@@ -75,7 +75,7 @@
 //	routes: what a request is, whom it names, and what it needs
 //		reach.go document.go route.go subjects.go search.go search_reach.go
 //	graphql: whom a document names, and where it leads
-//		graphql_json.go graphql_walker.go graphql_values.go graphql_reach.go
+//		graphql_request.go graphql_walker.go graphql_values.go graphql_reach.go
 //		graphql_walk.go graphql.go
 //	table: GitHub's operations, found by method and path
 //		operation.go table_match.go table.go guarded.go

@@ -15,9 +15,8 @@ const (
 	MaxGraphQL = 1 << 20
 
 	maxTokens     = 20_000  // of the document, comments included
-	maxNesting    = 100     // selection sets, fragments, lists and objects; also of the JSON
+	maxNesting    = 100     // selection sets, fragments, lists and objects
 	maxSteps      = 100_000 // fields, spreads and values visited, each time they are reached
-	maxJSONValues = 50_000  // of the body
 	maxRootFields = 100     // different fields of the operation itself
 )
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/strictjson"
 )
 
 func FuzzGraphQL(f *testing.F) {
@@ -81,7 +82,7 @@ func BenchmarkGraphQL(b *testing.B) {
 // BenchmarkGraphQLWorst shows what the limits amount to.
 func BenchmarkGraphQLWorst(b *testing.B) {
 	variables := []byte(`{"v":["x"`)
-	for range maxJSONValues - 10 {
+	for range strictjson.MaxValues - 10 {
 		variables = append(variables, `,"x"`...)
 	}
 	query := `query($v:[ID]){`

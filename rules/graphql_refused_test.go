@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/strictjson"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 )
@@ -68,7 +70,7 @@ func TestGraphQLBodyRefused(t *testing.T) {
 		{query + `,"extensions":""}`, "extensions has the wrong type"},
 		{query + `,"variables":{"a":` + strings.Repeat("[", 150) + strings.Repeat("]", 150) + `}}`, "body is nested"},
 		{query + `,"variables":{"a":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + `}}`, "JSON"},
-		{query + `,"variables":{"a":[0` + strings.Repeat(",0", maxJSONValues) + `]}}`, "more than 50000 values"},
+		{query + `,"variables":{"a":[0` + strings.Repeat(",0", strictjson.MaxValues) + `]}}`, "more than 50000 values"},
 		{query + strings.Repeat(" ", MaxGraphQL) + `}`, "larger than 1048576 bytes"},
 	} {
 		refused(t, []byte(tt.body), tt.want)
@@ -182,7 +184,7 @@ func TestGraphQLBombs(t *testing.T) {
 		t.Errorf("fragments: %q, %v", brief(doc.Subjects...), err)
 	}
 	// Many references to a large variable.
-	list := `{"v":["x"` + strings.Repeat(`,"x"`, maxJSONValues-10) + `]}`
+	list := `{"v":["x"` + strings.Repeat(`,"x"`, strictjson.MaxValues-10) + `]}`
 	refused(t, body(`query($v:[ID]){`+strings.Repeat("a(b:$v)", 1000)+`}`, list), "expands to more than 100000")
 	// Each scope of a fragment is visited, but there are not many.
 	fields := strings.Repeat("a ", 5000)
@@ -198,7 +200,7 @@ func TestGraphQLBombs(t *testing.T) {
 		}
 	}
 	// Ids, all of the same repository.
-	ids := `{"v":["R_kgDNIyk"` + strings.Repeat(`,"R_kgDNIyk"`, maxJSONValues-10) + `]}`
+	ids := `{"v":["R_kgDNIyk"` + strings.Repeat(`,"R_kgDNIyk"`, strictjson.MaxValues-10) + `]}`
 	if doc, err := GraphQL(body(`query($v:[ID!]!){nodes(ids:$v){id}}`, ids)); err != nil || brief(doc.Subjects...) != "repository:9001" {
 		t.Errorf("ids: %q, %v", brief(doc.Subjects...), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/strictjson"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -98,7 +99,7 @@ func (w *walker) json(key string, value any, depth int) error {
 	switch v := value.(type) {
 	case string:
 		return w.leaf(key, v)
-	case jsonScalar:
+	case strictjson.Scalar:
 		w.odd(key)
 	case []any:
 		for _, element := range v {
@@ -106,9 +107,9 @@ func (w *walker) json(key string, value any, depth int) error {
 				return err
 			}
 		}
-	case jsonObject:
+	case strictjson.Object:
 		for _, m := range v {
-			if err := w.json(m.key, m.value, depth+1); err != nil {
+			if err := w.json(m.Key, m.Value, depth+1); err != nil {
 				return err
 			}
 		}

@@ -19,7 +19,7 @@ type walker struct {
 
 // variable is the value of a variable: given by the request, else the default.
 type variable struct {
-	given        any // as jsonReader returns it
+	given        any // as strictjson returns it
 	isGiven      bool
 	defaultValue *ast.Value // nil if there is none
 }
@@ -76,4 +76,31 @@ func (w *walker) full(list []github.Account) error {
 
 func tooMany() error {
 	return graphqlErrorf("the document names more than %d owners, repositories and ids", maxSubjects)
+}
+
+// nameSet finds names that occur twice. Few names take no memory.
+type nameSet struct {
+	few  [8]string
+	n    int
+	many map[string]bool
+}
+
+// has adds a name and reports whether it was there before.
+func (s *nameSet) has(name string) bool {
+	for _, other := range s.few[:min(s.n, len(s.few))] {
+		if other == name {
+			return true
+		}
+	}
+	if s.n < len(s.few) {
+		s.few[s.n] = name
+		s.n++
+		return false
+	}
+	if s.many == nil {
+		s.many = make(map[string]bool)
+	}
+	was := s.many[name]
+	s.many[name] = true
+	return was
 }
