@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -104,6 +103,9 @@ type settings struct {
 	manager   *manager // that has started the process
 }
 
+// Command is the whole command line, for those who describe it: man pages, say.
+func Command() *cobra.Command { return newRoot() }
+
 func newRoot() *cobra.Command {
 	s := settings{manager: findManager()}
 	s.inherited = os.Environ()
@@ -130,6 +132,7 @@ The smallest configuration is two environment variables:
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
 	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s), newClient(&s), newVersion())
+	s.complete(root)
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return &statusError{exitConfig, unknownCommand(cmd, args[0])}
@@ -159,27 +162,6 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return &statusError{exitConfig, fmt.Errorf("%s takes no %q (see %[1]s --help)", cmd.CommandPath(), args[0])}
 	}
 	return nil
-}
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, as --version does",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "ghapp-proxy version", version())
-			return err
-		},
-	}
-}
-
-// version is what the build recorded.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " (" + info.GoVersion + ")"
 }
 
 // load reads the configuration from where the flags and the environment say;
