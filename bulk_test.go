@@ -41,7 +41,7 @@ func serveProcess(t *testing.T) *served {
 	if !hasRoots() {
 		environ = append(environ, "SSL_CERT_FILE="+filepath.Join(s.dir, "keys", "github-ca.pem"))
 	}
-	proxy := exec.Command(program, "serve", "--config", config)
+	proxy := exec.Command(program, "serve", "--log-format", "text", "--config", config)
 	proxy.Env = environ
 	address := startProxy(t, proxy)
 	s.pid = proxy.Process.Pid

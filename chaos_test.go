@@ -188,7 +188,7 @@ func (s *storm) startProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.proxy = exec.Command(self, "serve", "--config", filepath.Join(s.dir, "config.toml"))
+	s.proxy = exec.Command(self, "serve", "--log-format", "text", "--config", filepath.Join(s.dir, "config.toml"))
 	s.proxy.Args[0] = watchedCommand
 	s.proxy.Env = append(os.Environ(), "HOME="+s.dir, "XDG_STATE_HOME="+filepath.Join(s.dir, "state"), watchEnv+"="+filepath.Join(s.dir, "watch.sock"))
 	if s.log, err = os.Create(filepath.Join(s.dir, "proxy.log")); err != nil {

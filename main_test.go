@@ -123,6 +123,7 @@ func setUpStory(env *testscript.Env) error {
 		"TMPDIR="+filepath.Join(env.WorkDir, "tmp"),
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
 		"GH_NO_UPDATE_NOTIFIER=1", "NO_COLOR=1",
+		"GHAPP_PROXY_LOG_FORMAT=text", // what the stories look for in logs
 	)
 	if !hasRoots() {
 		env.Setenv("SSL_CERT_FILE", filepath.Join(keys, "github-ca.pem"))

@@ -12,14 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"ghapp-proxy/config"
-	"ghapp-proxy/spool"
 
 	"github.com/spf13/cobra"
 )
@@ -129,8 +127,8 @@ The smallest configuration is two environment variables:
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
-	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default info, for run error)")
-	flags.StringVar(&s.logFormat, "log-format", "text", "how to log: text or json")
+	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default $GHAPP_PROXY_LOG_LEVEL, then info, for run error)")
+	flags.StringVar(&s.logFormat, "log-format", "", "how to log: console (for people), text (key=value), json, or auto: console on a terminal, else json (default $GHAPP_PROXY_LOG_FORMAT, then auto)")
 	root.AddCommand(newServe(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s), newClient(&s), newVersion())
 	s.complete(root)
 	root.RunE = func(cmd *cobra.Command, args []string) error {
@@ -184,34 +182,4 @@ func (s *settings) load(ctx context.Context, src config.Source) (*config.Config,
 		}
 	}
 	return cfg, nil
-}
-
-// millisecondsInJSON writes a duration as the audit log does: slog has whole
-// nanoseconds, under a name that does not say so.
-func millisecondsInJSON(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		return slog.Float64(a.Key+"_ms", float64(a.Value.Duration().Microseconds())/1000)
-	}
-	return a
-}
-
-// logger returns the logger that the flags ask for.
-func (s *settings) logger(w io.Writer, byDefault slog.Level) (*slog.Logger, error) {
-	level := byDefault
-	if s.logLevel != "" {
-		if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-			return nil, fmt.Errorf("--log-level %q: use debug, info, warn or error", s.logLevel)
-		}
-	}
-	w = spool.NewWriter(w) // nobody waits for who does not read it
-	opts := &slog.HandlerOptions{Level: level}
-	switch s.logFormat {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, opts)), nil
-	case "json":
-		opts.ReplaceAttr = millisecondsInJSON
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
-	default:
-		return nil, fmt.Errorf("--log-format %q: use text or json", s.logFormat)
-	}
 }

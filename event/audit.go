@@ -146,7 +146,7 @@ func (a *Audit) write(e *Event) {
 func (a *Audit) put(record *Record) error {
 	line, err := json.Marshal(record)
 	if err == nil {
-		_, err = a.to.Write(append(line, '\n'))
+		_, err = a.to.Write(append(PlainJSON(line), '\n'))
 	}
 	switch {
 	case err != nil:
