@@ -69,3 +69,19 @@ func (a Account) String() string {
 func (a Account) Plausible() bool {
 	return IsLogin(a.Login) && (a.Repo == "" || IsRepositoryName(a.Repo))
 }
+
+// MaxSubjects is how many different subjects a request may name. GitHub looks
+// up no more than 100 ids at once (docs.github.com "Rate limits and query
+// limits for the GraphQL API", node limit).
+const MaxSubjects = 100
+
+// AppendSubject appends s to list unless it is there: names are compared
+// without regard to case, as GitHub does.
+func AppendSubject(list []Account, s Account) []Account {
+	for _, other := range list {
+		if s.Same(other) {
+			return list
+		}
+	}
+	return append(list, s)
+}

@@ -201,9 +201,9 @@ func (route *Route) addOther(s github.Account) {
 	if s.Same(route.Subject) {
 		return
 	}
-	if len(route.Others) >= maxSubjects {
+	if len(route.Others) >= github.MaxSubjects {
 		route.Unclear = true
 		return
 	}
-	route.Others = appendSubject(slices.Clip(route.Others), s)
+	route.Others = github.AppendSubject(slices.Clip(route.Others), s)
 }

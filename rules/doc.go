@@ -73,7 +73,7 @@
 // stands before it in this list: TestRooms checks it.
 //
 //	routes: what a request is, whom it names, and what it needs
-//		reach.go document.go route.go subjects.go search.go search_reach.go
+//		document.go route.go subjects.go search.go
 //	graphql: whom a document names, and where it leads
 //		graphql_request.go graphql_walker.go graphql_values.go graphql_reach.go
 //		graphql_walk.go graphql.go

@@ -26,7 +26,7 @@ const (
 // that may be skipped is taken to run.
 type Document struct {
 	// Subjects are whom the request names, each once, in order of appearance.
-	// At most maxSubjects; a request that names more is an error.
+	// At most github.MaxSubjects; a request that names more is an error.
 	//
 	// A subject with an Owner is named by the request and certain. One with a
 	// RepositoryID or an AccountID is a hint taken from a node id: look it up
@@ -63,7 +63,7 @@ type Document struct {
 	// Reach is how far the document may lead from whom it names: what it selects
 	// below a field that leads to others, or that is not known, and that is more
 	// than who they are.
-	Reach Reach
+	Reach github.Reach
 
 	// Credential is the name of a field that is selected and whose value is a
 	// credential, such as Repository.tempCloneToken; "" if there is none.

@@ -31,7 +31,7 @@ func FuzzGraphQL(f *testing.F) {
 			}
 			return
 		}
-		if len(doc.Subjects) > maxSubjects || len(doc.Fields) == 0 || (doc.Source != "") != (len(doc.Subjects) > 0) {
+		if len(doc.Subjects) > github.MaxSubjects || len(doc.Fields) == 0 || (doc.Source != "") != (len(doc.Subjects) > 0) {
 			t.Errorf("%+v", doc)
 		}
 		for i, s := range doc.Subjects {

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 
+	"ghapp-proxy/github"
+	"ghapp-proxy/github/search"
+
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -20,7 +23,7 @@ var graphqlText string
 // lead is a field that leads to another object.
 type lead struct {
 	to    string // the type, "" where nothing below is anybody's
-	reach Reach
+	reach github.Reach
 }
 
 // leads are the fields of GitHub's schema that lead to other objects, by type
@@ -35,7 +38,7 @@ var leads = sync.OnceValue(func() map[string]map[string]lead {
 		fields := make(map[string]lead, len(words)-1)
 		for _, word := range words[1:] {
 			i := strings.IndexAny(word, "=+!-")
-			fields[word[:i]] = lead{word[i+1:], map[byte]Reach{'=': ReachNamed, '+': ReachOwners, '!': ReachAny, '-': ReachNamed}[word[i]]}
+			fields[word[:i]] = lead{word[i+1:], map[byte]github.Reach{'=': github.ReachNamed, '+': github.ReachOwners, '!': github.ReachAny, '-': github.ReachNamed}[word[i]]}
 		}
 		all[words[0]] = fields
 	}
@@ -54,25 +57,25 @@ func (w *walker) lead(f *ast.Field, in scope, below *scope, named bool) {
 	}
 	next, known := leads()[in.typ][f.Name]
 	if !known && len(f.SelectionSet) > 0 {
-		next.reach = ReachAny // what GitHub added, or an Enterprise Server has of old
+		next.reach = github.ReachAny // what GitHub added, or an Enterprise Server has of old
 	}
 	switch {
 	case in.typ == "Query" && f.Name == "search":
-		if next.reach = ReachAny; w.isContentSearch(f) {
-			next.reach = searchReach(w.argument(f, "query"))
+		if next.reach = github.ReachAny; w.isContentSearch(f) {
+			next.reach = search.Reach(w.argument(f, "query"))
 		}
-	case f.Name == "repositories" && next.reach == ReachAny && isOwnOnly(f):
-		next.reach = ReachOwners
+	case f.Name == "repositories" && next.reach == github.ReachAny && isOwnOnly(f):
+		next.reach = github.ReachOwners
 	}
 	below.typ, below.free = next.to, known && next.to == ""
 	below.reach, below.parent = max(in.reach, next.reach), in.typ == "Repository" && f.Name == "parent"
-	below.listed = in.listed && isPart(in.typ, f.Name) || next.reach != ReachNamed && w.lists(f, in.typ, next.to)
+	below.listed = in.listed && isPart(in.typ, f.Name) || next.reach != github.ReachNamed && w.lists(f, in.typ, next.to)
 	switch {
-	case in.reach == ReachNamed && named:
-		below.reach = ReachNamed
-	case in.reach != ReachNamed && in.listed && !isConnection(in.typ):
+	case in.reach == github.ReachNamed && named:
+		below.reach = github.ReachNamed
+	case in.reach != github.ReachNamed && in.listed && !isConnection(in.typ):
 		w.doc.Reach = max(w.doc.Reach, below.reach)
-	case in.reach != ReachNamed && !isReference(in.typ, f.Name) && !(in.parent && f.Name == "description"):
+	case in.reach != github.ReachNamed && !isReference(in.typ, f.Name) && !(in.parent && f.Name == "description"):
 		w.doc.Reach = max(w.doc.Reach, below.reach)
 	}
 }

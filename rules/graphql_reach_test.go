@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ghapp-proxy/github"
 )
 
 // TestReachOfClients: what tools ask of a repository stays with it.
@@ -14,7 +16,7 @@ func TestReachOfClients(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
-	want := map[string]Reach{"gh-repo-list": ReachOwners, "gh-status": ReachAny}
+	want := map[string]github.Reach{"gh-repo-list": github.ReachOwners, "gh-status": github.ReachAny}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -29,8 +31,8 @@ func TestReachOfClients(t *testing.T) {
 
 func TestReach(t *testing.T) {
 	in := func(selection string) string { return `{repository(owner:"acme",name:"widgets"){` + selection + `}}` }
-	for reach, queries := range map[Reach][]string{
-		ReachNamed: {
+	for reach, queries := range map[github.Reach][]string{
+		github.ReachNamed: {
 			in(`id issues(first:1){nodes{title body comments(first:1){nodes{body author{login avatarUrl(size:1) ...on User{bio}}}}}}`),
 			in(`owner{login id} parent{name owner{login} isPrivate defaultBranchRef{name target{oid}}}`),
 			in(`pullRequest(number:1){title headRepository{id name nameWithOwner} headRepositoryOwner{login ...on User{name}} closingIssuesReferences(first:9){nodes{number url repository{name owner{login}}}}}`),
@@ -50,7 +52,7 @@ func TestReach(t *testing.T) {
 			`{user(login:"octocat"){followers(first:9){nodes{login}} organizations(first:9){nodes{login name}}}}`,
 			in(`assignableUsers(first:9){nodes{login name} totalCount} issue(number:1){participants(first:9){nodes{login}}}`),
 		},
-		ReachOwners: {
+		github.ReachOwners: {
 			in(`owner{repository(name:"rockets"){description}}`),
 			in(`owner{...on Organization{repositories(first:9){nodes{description}}}}`),
 			in(`owner{...F}`) + ` fragment F on Organization{repository(name:"rockets"){object(expression:"main:x"){...on Blob{text}}}}`,
@@ -67,7 +69,7 @@ func TestReach(t *testing.T) {
 			`{organization(login:"acme"){teams(first:1){nodes{repositories(first:9){nodes{name}}}}}}`,
 			in(`owner{repository(name:"rockets"){name isPrivate}}`),
 		},
-		ReachAny: {
+		github.ReachAny: {
 			`{search(query:"x",type:USER,first:9){nodes{...on Organization{repository(name:"rockets"){description}}}}}`,
 			`{search(query:"repo:acme/widgets OR x",type:ISSUE,first:9){nodes{...on Issue{body}}}}`,
 			`{search(query:"repo:acme/* x",type:ISSUE,first:9){nodes{...on Issue{body}}}}`,
@@ -127,7 +129,7 @@ func TestLeads(t *testing.T) {
 			default:
 				continue
 			}
-			if name := typ + "." + field; next.reach == ReachNamed && field != "repository" && !slices.Contains(same, name) && !strings.HasSuffix(typ, "Payload") && !strings.HasSuffix(typ, "Edge") && !strings.HasSuffix(typ, "Connection") {
+			if name := typ + "." + field; next.reach == github.ReachNamed && field != "repository" && !slices.Contains(same, name) && !strings.HasSuffix(typ, "Payload") && !strings.HasSuffix(typ, "Edge") && !strings.HasSuffix(typ, "Connection") {
 				t.Errorf("%s leads to %s, and is taken to stay", name, next.to)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/github/search"
 	"ghapp-proxy/strictjson"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -190,7 +191,7 @@ func TestGraphQLBombs(t *testing.T) {
 	fields := strings.Repeat("a ", 5000)
 	refused(t, body(many(99, `f%d:organization(login:"a%[1]d"){...F}`)+` fragment F on O{`+fields+`}`, ""), "expands to more than 100000")
 	// Texts that take long to read, each time.
-	for _, text := range []string{strings.Repeat("org:acme ", maxSearch/9), strings.Repeat("x ", MaxGraphQL/3)} {
+	for _, text := range []string{strings.Repeat("org:acme ", search.MaxLength/9), strings.Repeat("x ", MaxGraphQL/3)} {
 		start := time.Now()
 		for _, field := range []string{`s%d:search(query:$t){a}`, `r%d:resource(url:$t){a}`, `c%d:c(repositoryNameWithOwner:$t,id:$t)`} {
 			GraphQL(body("query($t:String)"+many(1600, field), `{"t":"`+text+`"}`))

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ghapp-proxy/github/search"
 )
 
 // body makes a request of a document and, optionally, the JSON of variables.
@@ -168,7 +170,7 @@ func TestGraphQLUnclear(t *testing.T) {
 		{`{enterprise(slug:"a b"){id}}`, "", ""},
 		{`{organization(login:"a b"){id}}`, "", ""},
 		{`{user(login:".."){id}}`, "", ""},
-		{`{search(query:"org:acme` + strings.Repeat(" ", maxSearch) + `",type:ISSUE){issueCount}}`, "", ""},
+		{`{search(query:"org:acme` + strings.Repeat(" ", search.MaxLength) + `",type:ISSUE){issueCount}}`, "", ""},
 		{`query($i:X){a(input:$i){b}}`, `{"i":{"repositoryNameWithOwner":"` + strings.Repeat("a", 400) + `/b"}}`, ""},
 		{`{node(id:"opaque"){id}}`, "", ""},
 		{`{node(id:5){id}}`, "", ""},

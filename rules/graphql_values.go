@@ -218,7 +218,7 @@ func (w *walker) resource(link string) error {
 	if !slices.Contains(w.doc.ResourceHosts, host) {
 		w.doc.ResourceHosts = append(w.doc.ResourceHosts, host)
 	}
-	if len(w.doc.ResourceHosts) > maxSubjects {
+	if len(w.doc.ResourceHosts) > github.MaxSubjects {
 		return tooMany()
 	}
 	first, rest, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")

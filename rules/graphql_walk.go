@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/search"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -170,7 +171,7 @@ func (w *walker) account(f *ast.Field) (below scope, err error) {
 		w.doc.Unclear = true
 		return below, nil
 	case f.Name == "user" && isProfile(f.SelectionSet):
-		w.doc.Profiles = appendSubject(w.doc.Profiles, github.Account{Login: login})
+		w.doc.Profiles = github.AppendSubject(w.doc.Profiles, github.Account{Login: login})
 		return below, w.full(w.doc.Profiles)
 	case len(f.SelectionSet) == 0:
 		return below, w.add(github.Account{Login: login})
@@ -191,12 +192,12 @@ func isProfile(set ast.SelectionSet) bool {
 // search adds whom the qualifiers of a search name. Long texts are more work
 // than one step: a variable may be used again and again.
 func (w *walker) search(text string) error {
-	if len(text) > maxSearch {
+	if len(text) > search.MaxLength {
 		w.doc.Unclear = true
 		return nil
 	}
 	w.steps -= len(text) / 4
-	for _, s := range qualifierSubjects(text) {
+	for _, s := range search.Subjects(text) {
 		if err := w.add(s); err != nil {
 			return err
 		}

@@ -29,11 +29,11 @@ type scope struct {
 	root  bool   // it is the operation's own
 	owner string // its fields are those of this account
 
-	typ    string // whose fields it has, "" if that is not known
-	reach  Reach  // how far it is from whom the document names
-	free   bool   // nothing in it is anybody's
-	parent bool   // it is the repository that another was forked from
-	listed bool   // it is one of those that an account has, and its very name tells something
+	typ    string       // whose fields it has, "" if that is not known
+	reach  github.Reach // how far it is from whom the document names
+	free   bool         // nothing in it is anybody's
+	parent bool         // it is the repository that another was forked from
+	listed bool         // it is one of those that an account has, and its very name tells something
 }
 
 // as is the scope of what is selected only of objects of a type.
@@ -63,19 +63,19 @@ func (w *walker) step(depth int) error {
 
 // add adds a subject.
 func (w *walker) add(s github.Account) error {
-	w.doc.Subjects = appendSubject(w.doc.Subjects, s)
+	w.doc.Subjects = github.AppendSubject(w.doc.Subjects, s)
 	return w.full(w.doc.Subjects)
 }
 
 func (w *walker) full(list []github.Account) error {
-	if len(list) > maxSubjects {
+	if len(list) > github.MaxSubjects {
 		return tooMany()
 	}
 	return nil
 }
 
 func tooMany() error {
-	return graphqlErrorf("the document names more than %d owners, repositories and ids", maxSubjects)
+	return graphqlErrorf("the document names more than %d owners, repositories and ids", github.MaxSubjects)
 }
 
 // nameSet finds names that occur twice. Few names take no memory.

@@ -25,10 +25,10 @@ type restOperation struct {
 	editions   editions
 	credential Credential
 	userOnly   bool
-	handsOut   bool  // the answer contains a credential
-	revoke     bool  // ends the token that it is called with
-	cloneToken bool  // the answer may contain temp_clone_token
-	reach      Reach // how far the answer may lead from whom the path names
+	handsOut   bool         // the answer contains a credential
+	revoke     bool         // ends the token that it is called with
+	cloneToken bool         // the answer may contain temp_clone_token
+	reach      github.Reach // how far the answer may lead from whom the path names
 	names      naming
 	at         int         // the segment where it names somebody
 	others     []pathOther // whom it names besides

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/search"
 )
 
 // setReach fills in how far the answer to a REST request may lead, as GitHub's
@@ -14,11 +15,11 @@ func (route *Route) setReach(req Request, path *github.Path, op *restOperation, 
 	case op == nil:
 		route.Reach = unknownReach(path)
 	case isOneOf(op.id, searches...) && !plain:
-		route.Reach = ReachAny
+		route.Reach = github.ReachAny
 	default:
 		route.Reach = op.reachOf(req.Query)
 	}
-	if op != nil && op.id == searchLabels && route.Reach == ReachNamed {
+	if op != nil && op.id == searchLabels && route.Reach == github.ReachNamed {
 		others := route.Others
 		if route.Subject.Named() {
 			others = append([]github.Account{route.Subject}, others...)
@@ -28,13 +29,13 @@ func (route *Route) setReach(req Request, path *github.Path, op *restOperation, 
 }
 
 // unknownReach is that of an operation that is known by its structure only.
-func unknownReach(path *github.Path) Reach {
+func unknownReach(path *github.Path) github.Reach {
 	for _, first := range []string{"repos", "repositories", "orgs", "organizations", "teams"} {
 		if path.Is(0, first) {
-			return ReachOwners
+			return github.ReachOwners
 		}
 	}
-	return ReachAny
+	return github.ReachAny
 }
 
 const (
@@ -48,14 +49,14 @@ const (
 var searches = []string{"search/code", "search/commits", "search/issues-and-pull-requests", "search/repos"}
 
 // reachOf is how far the operation leads with a query.
-func (op *restOperation) reachOf(rawQuery string) Reach {
+func (op *restOperation) reachOf(rawQuery string) github.Reach {
 	switch {
 	case isOneOf(op.id, searches...):
-		return searchReach(parameter(rawQuery, "q"))
+		return search.Reach(parameter(rawQuery, "q"))
 	case op.id == searchLabels && github.ParseID(parameter(rawQuery, ofRepository)) > 0:
-		return ReachNamed
+		return github.ReachNamed
 	case op.id == listForUser && !isAbsent(rawQuery, "type") && parameter(rawQuery, "type") != "owner":
-		return ReachAny // also those that the user works on
+		return github.ReachAny // also those that the user works on
 	}
 	return op.reach
 }

@@ -12,8 +12,8 @@ import (
 
 // TestRESTReach asks how far the answers of operations lead.
 func TestRESTReach(t *testing.T) {
-	for reach, requests := range map[rules.Reach][]string{
-		rules.ReachNamed: {
+	for reach, requests := range map[github.Reach][]string{
+		github.ReachNamed: {
 			"/repos/acme/widgets", "/repos/acme/widgets/pulls", "/repos/acme/widgets/issues/1", "/repos/acme/widgets/contents/x", "/repositories/9001/issues",
 			"/orgs/acme", "/orgs/acme/teams", "/orgs/acme/members", "/orgs/acme/members/octocat", "/users/octocat", "/user", "/user/orgs", "/rate_limit", "/meta", "/", "/zen",
 			"/app", "/app/installations", "/repos/acme/widgets/installation", "/advisories", "/orgs/acme/actions/secrets", "/search/users?q=x", "/search/topics?q=x",
@@ -21,7 +21,7 @@ func TestRESTReach(t *testing.T) {
 			"/search/code?q=%22two+words%22+repo:acme/widgets+-repo:acme/x", "/search/commits?q=repo:acme/widgets+repo:acme/tools", "/search/issues?q=repo:%22acme/widgets%22",
 			"/search/labels?q=bug&repository_id=9001", "/orgs/acme/teams/x/repos/acme/widgets",
 		},
-		rules.ReachOwners: {
+		github.ReachOwners: {
 			"/orgs/acme/issues", "/orgs/acme/repos", "/orgs/acme/events", "/orgs/acme/dependabot/alerts", "/orgs/acme/code-scanning/alerts", "/orgs/acme/audit-log",
 			"/orgs/acme/packages", "/orgs/acme/packages/npm/x/versions", "/orgs/acme/attestations/repositories", "/orgs/acme/migrations/1/archive", "/orgs/acme/hooks/1/deliveries/2",
 			"/orgs/acme/actions/permissions/repositories", "/orgs/acme/copilot/content_exclusion", "/organizations/5001/repos", "/organizations/acme/settings/billing/usage",
@@ -29,7 +29,7 @@ func TestRESTReach(t *testing.T) {
 			"/search/issues?q=org:acme", "/search/issues?q=user:acme+x", "/search/code?q=repo:acme/widgets+org:acme", "/search/repositories?q=user:acme",
 			"/orgs/acme/novelty", "/repos/acme/widgets/novelty", "/repositories/1/novelty", "/teams/1/novelty", "/orgs/acme//issues", "/orgs/acme/issues.json", "/orgs/acme/%2569ssues",
 		},
-		rules.ReachAny: {
+		github.ReachAny: {
 			"/issues", "/user/issues", "/user/repos", "/events", "/repositories", "/notifications", "/user/starred", "/user/migrations/1/archive",
 			"/users/octocat/events", "/users/octocat/starred", "/users/octocat/received_events", "/users/octocat/repos?type=all", "/users/octocat/repos?type=owner&type=all",
 			"/users/octocat/repos?type%5B%5D=member", "/users/octocat/repos?x;type=all", "/user/5001/repos?type=all", "/enterprises/mega/audit-log", "/app/hook/deliveries/1",
@@ -107,16 +107,16 @@ func TestReachOfDescriptions(t *testing.T) {
 		tells := slices.ContainsFunc(op.mentions, func(s string) bool { return slices.Contains(telling, s) })
 		switch inRepository := slices.ContainsFunc(op.pattern, func(s string) bool { return s == "{repo}" || s == "{template_repo}" }) && (op.pattern[0] == "repos" || op.pattern[1] == "repos" || op.pattern[0] == "networks"); {
 		case inRepository:
-			if want := map[bool]rules.Reach{true: rules.ReachAny}[leadOn[op.id]]; route.Reach != want {
+			if want := map[bool]github.Reach{true: github.ReachAny}[leadOn[op.id]]; route.Reach != want {
 				t.Errorf("%s of a repository reaches %d, want %d", op.id, route.Reach, want)
 			}
 		case strings.HasPrefix(op.id, "search/"): // by its query, TestRESTReach
-		case tells && route.Reach == rules.ReachNamed && !harmless[op.id]:
+		case tells && route.Reach == github.ReachNamed && !harmless[op.id]:
 			t.Errorf("%s tells of %v, and stays", op.id, op.mentions)
-		case op.redirects && op.method == "GET" && route.Reach == rules.ReachNamed && op.id != "orgs/check-membership-for-user":
+		case op.redirects && op.method == "GET" && route.Reach == github.ReachNamed && op.id != "orgs/check-membership-for-user":
 			t.Errorf("%s is answered by a link, and stays", op.id)
 		}
-		if route.Reach == rules.ReachNamed {
+		if route.Reach == github.ReachNamed {
 			near++
 		} else {
 			far++

@@ -69,7 +69,7 @@ type Route struct {
 	Fields []string
 	// Reach is how far the answer may lead from Subject and Others: what a GraphQL
 	// document selects, a listing has, or a search finds.
-	Reach Reach
+	Reach github.Reach
 
 	// Also is another operation that the body makes of this one, "" if none: what
 	// limits that one holds for the request, too.

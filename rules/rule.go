@@ -164,10 +164,10 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 // for whom later rules allow less, with a token that is not confined.
 func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 	switch {
-	case route.Reach == ReachNamed:
+	case route.Reach == github.ReachNamed:
 		return false
 	case r.Deny != "" && !matches:
-		anybody := route.Reach == ReachAny || !route.Subject.Named()
+		anybody := route.Reach == github.ReachAny || !route.Subject.Named()
 		return r.looksAtSubjects() && anybody || len(r.Repositories) > 0 && r.isReached(route)
 	case r.Deny == "" && matches:
 		return len(r.Repositories) > 0 && !r.Narrow.ByRepository() && slices.ContainsFunc(later, isLimiting)

@@ -29,22 +29,6 @@ func lenientName(name string) string {
 	return strings.TrimSpace(name)
 }
 
-// maxSubjects is how many different subjects a request may name. GitHub looks
-// up no more than 100 ids at once (docs.github.com "Rate limits and query
-// limits for the GraphQL API", node limit).
-const maxSubjects = 100
-
-// appendSubject appends s to list unless it is there: names are compared
-// without regard to case, as GitHub does.
-func appendSubject(list []github.Account, s github.Account) []github.Account {
-	for _, other := range list {
-		if s.Same(other) {
-			return list
-		}
-	}
-	return append(list, s)
-}
-
 func isOneOf(s string, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(s, word) })
 }

@@ -81,9 +81,9 @@ func (op *restOperation) flag(flag string) {
 	case "clone":
 		op.cloneToken = true
 	case "owners":
-		op.reach = ReachOwners
+		op.reach = github.ReachOwners
 	case "any":
-		op.reach = ReachAny
+		op.reach = github.ReachAny
 	default:
 		panic("rules: operations.txt has a flag " + flag)
 	}

@@ -1,4 +1,4 @@
-package rules
+package github
 
 // Reach is how far the answer to a request may lead from whom it names.
 type Reach uint8

@@ -1,4 +1,4 @@
-package rules
+package search
 
 import (
 	"slices"
@@ -8,29 +8,28 @@ import (
 	"ghapp-proxy/github"
 )
 
-// searchReach tells how far the results of a search may be from whom its
-// qualifiers name. Whatever a server might read in another way leads anywhere.
-func searchReach(text string) Reach {
-	if len(text) > maxSearch || strings.ContainsAny(text, `\()`) || strings.ContainsFunc(text, isOddSpace) || len(qualifierSubjects(text)) == 0 {
-		return ReachAny
+// Reach tells how far the results of a search may be from whom its qualifiers name. Whatever a server might read in another way leads anywhere.
+func Reach(text string) github.Reach {
+	if len(text) > MaxLength || strings.ContainsAny(text, `\()`) || strings.ContainsFunc(text, isOddSpace) || len(Subjects(text)) == 0 {
+		return github.ReachAny
 	}
-	reach, found := ReachNamed, false
+	reach, found := github.ReachNamed, false
 	for text = strings.TrimLeft(text, " "); text != ""; text = strings.TrimLeft(text, " ") {
 		var term string
 		if term, text = cutTerm(text); term == "" {
-			return ReachAny
+			return github.ReachAny
 		}
 		switch s, scopes := scopeOf(term); {
 		case strings.EqualFold(term, "OR"), strings.EqualFold(term, "NOT"), scopes && !s.Named():
-			return ReachAny
+			return github.ReachAny
 		case scopes && s.Repo == "":
-			reach, found = ReachOwners, true
+			reach, found = github.ReachOwners, true
 		case scopes:
 			found = true
 		}
 	}
 	if !found {
-		return ReachAny
+		return github.ReachAny
 	}
 	return reach
 }
@@ -68,7 +67,7 @@ var scopes = []string{"repo", "org", "user", "owner", "enterprise"}
 func scopeOf(term string) (s github.Account, scoping bool) {
 	name, _, ok := strings.Cut(term, ":")
 	switch {
-	case !ok || !isOneOf(name, scopes...):
+	case !ok || !slices.ContainsFunc(scopes, func(s string) bool { return strings.EqualFold(s, name) }):
 		return github.Account{}, false
 	case name != strings.ToLower(name):
 		return github.Account{}, true // for servers that mind the case it is text
