@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -39,6 +41,29 @@ type App struct {
 	DefaultInstallation github.InstallationID
 	// NoDiscovery turns off asking GitHub where the App is installed.
 	NoDiscovery bool
+}
+
+// identifier is which App it is, whatever it is called here, with which keys.
+func (a *App) identifier() string { return fmt.Sprintf("%s|%d|%s", a.Instance, a.ID, a.ClientID) }
+
+// equal reports whether two are configured in the same way. Signers that cannot be
+// compared are different ones.
+func (a *App) equal(b *App) bool {
+	return a.Name == b.Name && a.identifier() == b.identifier() && a.API.String() == b.API.String() &&
+		slices.EqualFunc(a.Signers, b.Signers, sameSigner) && a.ClientSecret == b.ClientSecret &&
+		maps.Equal(a.Installations, b.Installations) && maps.Equal(a.Enterprises, b.Enterprises) &&
+		a.DefaultInstallation == b.DefaultInstallation && a.NoDiscovery == b.NoDiscovery
+}
+
+// sameSigner reports whether two Signers have the same key and come by it in the same
+// way, as far as they say.
+func sameSigner(a, b Signer) bool {
+	if key, ok := a.(*Key); ok {
+		other, ok := b.(*Key)
+		return ok && key.Equal(other)
+	}
+	told, ok := a.(interface{ Equal(Signer) bool })
+	return ok && told.Equal(b)
 }
 
 // issuer is the iss claim of the App's JWTs. GitHub recommends the client id;

@@ -75,14 +75,16 @@ func (c *cache[V]) dropExpired() int {
 // delete drops the entry for key.
 func (c *cache[V]) delete(key string) { c.entries.Delete(key) }
 
-// drain empties the cache and returns what had not expired.
-func (c *cache[V]) drain() []V {
+// take takes out the entries that which reports true of, and returns what of them had
+// not expired.
+func (c *cache[V]) take(which func(V) bool) (taken []V) {
 	c.setting.Lock()
 	defer c.setting.Unlock()
-	var all []V
-	for _, item := range c.entries.Items() {
-		all = append(all, item.Object.(V))
+	for key, item := range c.entries.Items() {
+		if v := item.Object.(V); which(v) {
+			taken = append(taken, v)
+			c.entries.Delete(key)
+		}
 	}
-	c.entries.Flush()
-	return all
+	return taken
 }

@@ -16,14 +16,14 @@ import (
 // caller makes the calls to the API of an App's instance.
 type caller struct {
 	*App
-	prefix    string // of keys that are the App's
+	prefix    string // of keys that are the App's, as long as it does not change
 	transport http.RoundTripper
 	userAgent string
 	log       *slog.Logger
 	*flights
 	clock   *clock // the instance's
 	keyring keyring
-	quotas  quotas // of the App's installations
+	quotas  *quotas // of the App's installations
 }
 
 // apiCall is a call to the API.

@@ -18,7 +18,7 @@ type confiner struct {
 
 func newConfiner(all *catalogue) *confiner {
 	c := &confiner{all, newCache[confined](maxConfined), newCache[time.Time](maxConfined)}
-	all.sweeper.others = append(all.sweeper.others, c.confined, c.absent)
+	all.sweeper.keep(nil, []expirer{c.confined, c.absent})
 	return c
 }
 

@@ -56,7 +56,7 @@ func newCatalogue(tokens *tokens, sweeper *sweeper) *catalogue {
 		tokens: tokens, sweeper: sweeper,
 		facts: newCache[*facts](maxFacts), listings: newCache[*listing](maxFacts), covering: newCache[github.InstallationID](maxRefusals),
 	}
-	sweeper.others = append(sweeper.others, c.facts, c.listings, c.covering)
+	sweeper.keep(nil, []expirer{c.facts, c.listings, c.covering})
 	return c
 }
 
@@ -69,8 +69,7 @@ func newDirectory(c *caller, all *catalogue) *directory {
 		vanished: newCache[struct{}](maxDiscovered),
 		missing:  newCache[struct{}](maxDiscovered),
 	}
-	all.sweeper.lasting = append(all.sweeper.lasting, d.known)
-	all.sweeper.others = append(all.sweeper.others, d.vanished, d.missing)
+	all.sweeper.keep([]expirer{d.known}, []expirer{d.vanished, d.missing})
 	for login, id := range c.Installations {
 		d.maps(github.Account{Login: login}, id, "installations."+bareKey(login))
 	}
@@ -85,6 +84,9 @@ func newDirectory(c *caller, all *catalogue) *directory {
 	}
 	return d
 }
+
+// close says that the directory is needed no more, save for what is under way.
+func (d *directory) close() { d.sweeper.leave([]expirer{d.known, d.vanished, d.missing}) }
 
 // maps files the installation that the configuration gives for an owner.
 func (d *directory) maps(owner github.Account, id github.InstallationID, key string) {

@@ -84,6 +84,13 @@
 // noticed when a request names it, after ten seconds for each hundred that there
 // are. Repositories that a Scope knows by name are not listed at all.
 //
+// # Another configuration
+//
+// Next gives a Source for other Apps that goes on with what this one knows of those
+// that have not changed: requests under way keep the Source that they began with.
+// What is an App's is filed under its id, so that another App that takes its name gets
+// nothing of it.
+//
 // # Limitations
 //
 // A token is used until a minute before the end that GitHub gave it, for a day
@@ -119,7 +126,7 @@
 //		answer.go grant.go
 //	calls: GitHub's API is asked, each question once, and counted
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
-//		app.go send.go caller.go authority.go api.go
+//		app.go send.go way.go caller.go authority.go api.go
 //	tokens: minted, renewed, replaced, and filed in a Store
 //		mintanswer.go token.go store.go mint.go
 //	directory: where an App is installed, and on what
@@ -127,7 +134,7 @@
 //		coverage.go
 //	choice: which App, which installation, and how much of it
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
-//		source.go seal.go issuer.go revoke.go whose.go uncovered.go resolve.go
+//		source.go seal.go issuer.go revoke.go next.go whose.go uncovered.go resolve.go
 //		failover.go choose.go replace.go outgoing.go client.go plan.go
 //		refusals.go inspect.go
 package auth

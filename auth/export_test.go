@@ -94,3 +94,9 @@ func (g *Grant) Explains(accepted string) bool { return g.explains(accepted) }
 
 // KeyLines are the marks of a key, which do not tell what they are.
 var KeyLines = keyLines
+
+// Swept is how many caches the sweeper knows.
+func (s *Source) Swept() int {
+	lasting, others := s.sweeper.all()
+	return len(lasting) + len(others)
+}

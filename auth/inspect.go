@@ -52,7 +52,7 @@ func (c *caller) withSigner(i int) *caller {
 	app.Signers = app.Signers[i : i+1]
 	alone := &caller{
 		App: &app, prefix: fmt.Sprintf("%skey %d|", c.prefix, i),
-		transport: c.transport, userAgent: c.userAgent, log: c.log, flights: c.flights, clock: c.clock,
+		transport: c.transport, userAgent: c.userAgent, log: c.log, flights: c.flights, clock: c.clock, quotas: c.quotas,
 	}
 	alone.fillKeyring()
 	return alone

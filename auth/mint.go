@@ -49,10 +49,9 @@ func newTokens(store Store, f *flights, sweeper *sweeper) *tokens {
 		log: f.log, sweeper: sweeper, flights: f,
 	}
 	if kept, ok := store.(expirer); ok {
-		sweeper.lasting = append(sweeper.lasting, kept)
+		sweeper.keep([]expirer{kept}, nil)
 	}
-	sweeper.lasting = append(sweeper.lasting, t.issued)
-	sweeper.others = append(sweeper.others, t.replaced)
+	sweeper.keep([]expirer{t.issued}, []expirer{t.replaced})
 	return t
 }
 
@@ -60,22 +59,30 @@ func newTokens(store Store, f *flights, sweeper *sweeper) *tokens {
 type minter struct {
 	*caller
 	id      github.InstallationID
-	key     string
+	key     string // within this Source
+	filed   string // under which its token lies in the Store: the same for all who have the App
 	quota   *quota
 	unknown func() string // the remedy where GitHub does not know the installation
 }
 
 func newMinter(c *caller, id github.InstallationID) minter {
-	return minter{caller: c, id: id, key: fmt.Sprintf("token|%s%d", c.prefix, id), quota: c.quotas.of(id)}
+	return minter{
+		caller: c, id: id, key: fmt.Sprintf("installation|%s%d", c.prefix, id),
+		filed: fmt.Sprintf("token|%s|%d", c.App.identifier(), id), quota: c.quotas.of(id),
+	}
 }
 
 // tokenKey is what a token of the installation is filed under.
 func (m *minter) tokenKey(narrow *github.Narrowing) string {
 	if narrow == nil {
-		return m.key
+		return m.filed
 	}
-	return m.key + "|" + narrow.Key()
+	return m.filed + "|" + narrow.Key()
 }
+
+// flight is the question for a token that is filed under key. The same App is asked
+// with the keys that it has now.
+func (m *minter) flight(key string) string { return m.prefix + key }
 
 // valid returns the token filed under key if it can be used, else nil.
 func (t *tokens) valid(ctx context.Context, key string, now time.Time) *Token {
@@ -104,10 +111,10 @@ func (t *tokens) get(ctx context.Context, m *minter, narrow *github.Narrowing) (
 		return token, nil
 	}
 	key := m.tokenKey(narrow)
-	if err := t.refusal(key); err != nil {
+	if err := t.refusal(m.flight(key)); err != nil {
 		return nil, err
 	}
-	return onceLimited(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
+	return onceLimited(ctx, t.flights, m.flight(key), func(ctx context.Context) (*Token, error) {
 		return t.mint(ctx, key, m, narrow, 0)
 	})
 }
@@ -128,7 +135,7 @@ func (t *tokens) renew(key string, token *Token, m *minter, narrow *github.Narro
 
 // mintInsteadOf mints another token in place of one that stays good.
 func (t *tokens) mintInsteadOf(ctx context.Context, key string, token *Token, m *minter, narrow *github.Narrowing) error {
-	_, err := once(ctx, t.flights, key, func(ctx context.Context) (*Token, error) {
+	_, err := once(ctx, t.flights, m.flight(key), func(ctx context.Context) (*Token, error) {
 		return t.mint(ctx, key, m, narrow, token.Generation)
 	})
 	return err
@@ -146,12 +153,12 @@ func (t *tokens) mint(ctx context.Context, key string, m *minter, narrow *github
 	if token := t.valid(ctx, key, m.clock.now()); token != nil && token.Generation != besides {
 		return token, nil
 	}
-	if err := t.refusal(key); err != nil {
+	if err := t.refusal(m.flight(key)); err != nil {
 		return nil, err
 	}
 	token, err := m.mint(ctx, narrow)
 	if err != nil {
-		t.rememberRefusal(key, err)
+		t.rememberRefusal(m.flight(key), err)
 		return nil, err
 	}
 	use := token.until.Sub(m.clock.now())
@@ -177,7 +184,7 @@ func (t *tokens) reissue(ctx context.Context, m *minter, narrow *github.Narrowin
 	if current := t.valid(ctx, key, m.clock.now()); current == nil || current.Generation != old.Generation {
 		return nil // somebody else has
 	}
-	_, err := once(ctx, t.flights, "regrant|"+key, func(ctx context.Context) (struct{}, error) {
+	_, err := once(ctx, t.flights, "regrant|"+m.flight(key), func(ctx context.Context) (struct{}, error) {
 		if _, ok := t.replaced.get(key + "|grant"); ok {
 			return struct{}{}, nil
 		}

@@ -23,13 +23,22 @@ const (
 // Requests under way may still use them, and a request that comes later mints
 // another: call it after Close, while the Transport is still there.
 func (s *Source) Revoke(ctx context.Context) error {
-	var tokens []issued
-	for _, t := range s.tokens.issued.drain() {
-		s.tokens.store.Delete(ctx, t.key, t.Generation)
-		if t.by.clock.now().Before(t.expires) {
-			tokens = append(tokens, t)
+	return s.revokeAll(ctx, s.tokens.take(ctx, func(issued) bool { return true }))
+}
+
+// take takes out the tokens that which reports true of, and returns those that have not
+// expired.
+func (t *tokens) take(ctx context.Context, which func(issued) bool) (taken []issued) {
+	for _, token := range t.issued.take(which) {
+		t.store.Delete(ctx, token.key, token.Generation)
+		if token.by.clock.now().Before(token.expires) {
+			taken = append(taken, token)
 		}
 	}
+	return taken
+}
+
+func (s *Source) revokeAll(ctx context.Context, tokens []issued) error {
 	errs := make([]error, len(tokens))
 	var group errgroup.Group
 	group.SetLimit(maxRevocations)

@@ -54,7 +54,11 @@ func (e *ScopeError) Error() string {
 
 // key is what the narrowing that the scope comes to is filed under.
 func (scope *Scope) key(inst *installation, narrow *github.Narrowing) string {
-	return scope.Key + "|" + inst.tokenKey(narrow)
+	key := scope.Key + "|" + inst.key
+	if narrow != nil {
+		key += "|" + narrow.Key()
+	}
+	return key
 }
 
 // onlyWritten are permissions without a level "read": docs.github.com,

@@ -47,7 +47,7 @@ func (a *appState) sealersNow(ctx context.Context) []*sealer {
 	if !a.sealers.due() {
 		return by
 	}
-	derived, err := once(ctx, a.flights, "sealers|"+a.prefix, func(ctx context.Context) ([]*sealer, error) {
+	derived, err := once(ctx, a.flights, a.sealers.flight, func(ctx context.Context) ([]*sealer, error) {
 		return a.sealers.derive(ctx, by), nil
 	})
 	if err != nil {

@@ -29,7 +29,8 @@ type sealer struct {
 
 // sealers are those of an App's Signers. It is safe for concurrent use.
 type sealers struct {
-	prefix  string // of keys that are the App's
+	prefix  string // of what is sealed: the same after a restart
+	flight  string // in which the keys are made
 	signers []Signer
 
 	mu     sync.Mutex

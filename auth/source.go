@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"ghapp-proxy/github"
 )
@@ -28,65 +30,119 @@ type Options struct {
 // Source gives credentials for the Apps of any number of GitHub instances. It
 // is safe for concurrent use.
 type Source struct {
-	apps      map[github.Instance][]*appState // in the order given
-	clocks    map[github.Instance]*clock      // GitHub's
-	transport http.RoundTripper
-	fallback  Fallback
+	*core
+	apps     map[github.Instance][]*appState // in the order given
+	clocks   map[github.Instance]*clock      // GitHub's
+	fallback Fallback
+}
+
+// core is what a Source has in common with those that come after it.
+type core struct {
+	transport *way
 	log       *slog.Logger
+	userAgent string
 
 	flights *flights
 	sweeper *sweeper
 	tokens  *tokens
+	known   *catalogue
 	scopes  *confiner
+	states  int // how many appStates were made
 }
 
 // appState is an App and what is known about it.
 type appState struct {
 	*directory
-	client  *header // client id and secret, nil if not both are configured
-	sealers sealers
+	client   *header // client id and secret, nil if not both are configured
+	sealers  sealers
+	surveyed atomic.Bool // or about to be
 }
 
 // New returns a Source for apps, which come in order of precedence and must
 // not be changed afterwards. It does no I/O.
 func New(apps []*App, opts Options) *Source {
-	s := &Source{
-		apps:      make(map[github.Instance][]*appState),
-		clocks:    make(map[github.Instance]*clock),
-		transport: opts.Transport, fallback: opts.Fallback, log: opts.Log,
-	}
-	if s.transport == nil {
-		s.transport = http.DefaultTransport
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if opts.UserAgent == "" {
-		opts.UserAgent = "ghapp-proxy"
-	}
 	if opts.Store == nil {
 		opts.Store = newMemory()
 	}
-	s.flights = newFlights(s.log)
-	s.sweeper = &sweeper{flights: s.flights, others: []expirer{s.flights.refusals}}
-	s.tokens = newTokens(opts.Store, s.flights, s.sweeper)
-	all := newCatalogue(s.tokens, s.sweeper)
-	s.scopes = newConfiner(all)
+	c := &core{transport: newWay(opts.Transport), log: opts.Log, userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.flights = newFlights(c.log)
+	c.sweeper = &sweeper{flights: c.flights, others: []expirer{c.flights.refusals}}
+	c.tokens = newTokens(opts.Store, c.flights, c.sweeper)
+	c.known = newCatalogue(c.tokens, c.sweeper)
+	c.scopes = newConfiner(c.known)
+	return c.source(apps, opts.Fallback, nil)
+}
+
+// source makes a Source after another, nil for the first.
+func (c *core) source(apps []*App, fallback Fallback, before *Source) *Source {
+	s := &Source{core: c, apps: make(map[github.Instance][]*appState), clocks: make(map[github.Instance]*clock), fallback: fallback}
+	kept := make(map[*appState]bool)
 	for _, app := range apps {
-		if s.clocks[app.Instance] == nil {
-			s.clocks[app.Instance] = &clock{instance: app.Instance, log: s.log}
+		s.addClock(app.Instance, before)
+		state := before.same(app)
+		if state == nil || !state.App.equal(app) {
+			q := new(quotas)
+			if state != nil {
+				q = state.quotas
+			}
+			state = s.newAppState(app, q)
 		}
-		s.apps[app.Instance] = append(s.apps[app.Instance], s.newAppState(app, all, opts.UserAgent))
+		kept[state] = true
+		s.apps[app.Instance] = append(s.apps[app.Instance], state)
+	}
+	for _, state := range before.all() {
+		if !kept[state] {
+			state.close()
+		}
 	}
 	return s
 }
 
-func (s *Source) newAppState(app *App, all *catalogue, userAgent string) *appState {
-	prefix, clock := string(app.Instance)+"|"+app.Name+"|", s.clocks[app.Instance]
-	c := &caller{App: app, prefix: prefix, transport: s.transport, userAgent: userAgent, log: s.log, flights: s.flights, clock: clock}
+// addClock gives the Source the clock of an instance.
+func (s *Source) addClock(instance github.Instance, before *Source) {
+	switch {
+	case s.clocks[instance] != nil:
+	case before != nil && before.clocks[instance] != nil:
+		s.clocks[instance] = before.clocks[instance]
+	default:
+		s.clocks[instance] = &clock{instance: instance, log: s.log}
+	}
+}
+
+// same is what is known about the same App, whatever has changed of it; nil if there
+// is none.
+func (s *Source) same(app *App) *appState {
+	for _, state := range s.all() {
+		if state.App.identifier() == app.identifier() {
+			return state
+		}
+	}
+	return nil
+}
+
+// all are the Apps of all instances.
+func (s *Source) all() (states []*appState) {
+	if s == nil {
+		return nil
+	}
+	for _, apps := range s.apps {
+		states = append(states, apps...)
+	}
+	return states
+}
+
+// newAppState makes what is known about an App, with the quotas of before.
+func (s *Source) newAppState(app *App, quotas *quotas) *appState {
+	s.states++
+	clock := s.clocks[app.Instance]
+	prefix := fmt.Sprintf("%s|%s|%d|", app.Instance, app.Name, s.states) // none before it had
+	c := &caller{App: app, prefix: prefix, transport: s.transport, userAgent: s.userAgent, log: s.log, flights: s.flights, clock: clock, quotas: quotas}
 	c.fillKeyring()
-	a := &appState{directory: newDirectory(c, all)}
-	a.sealers.prefix, a.sealers.signers = prefix, app.Signers
+	a := &appState{directory: newDirectory(c, s.known)}
+	a.sealers.flight, a.sealers.prefix, a.sealers.signers = "sealers|"+prefix, string(app.Instance)+"|"+app.Name+"|", app.Signers
 	if app.ClientID != "" && app.ClientSecret != "" {
 		a.client = newHeader(KindClient, app.ClientID, string(app.ClientSecret), app.Signers)
 	}
@@ -102,14 +158,14 @@ func (s *Source) Format(f fmt.State, _ rune) { io.WriteString(f, "auth.Source") 
 // Cached credentials stay usable.
 func (s *Source) Close() { s.flights.close() }
 
-// Survey asks in the background where the Apps are installed, so that the first
+// Survey asks in the background where the Apps are installed, each once, so that the first
 // request about an owner needs no look-up: an owner of which nothing is known costs
 // two round trips to GitHub, one for the look-up and one for the mint. What it
 // does not find is looked up as ever.
 func (s *Source) Survey() {
 	for _, apps := range s.apps {
 		for _, app := range apps {
-			if !app.NoDiscovery {
+			if !app.NoDiscovery && app.surveyed.CompareAndSwap(false, true) {
 				app.spawn(app.survey)
 			}
 		}

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,8 +18,32 @@ type expirer interface{ dropExpired() int }
 type sweeper struct {
 	*flights
 	sweeping atomic.Bool // a goroutine does so
-	lasting  []expirer   // while something is in these, the sweeper is at work
-	others   []expirer
+
+	mu      sync.Mutex
+	lasting []expirer // while something is in these, the sweeper is at work
+	others  []expirer
+}
+
+// keep adds caches: those that last, and others.
+func (s *sweeper) keep(lasting, others []expirer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lasting, s.others = append(s.lasting, lasting...), append(s.others, others...)
+}
+
+// leave takes caches out.
+func (s *sweeper) leave(caches []expirer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := func(e expirer) bool { return slices.Contains(caches, e) }
+	s.lasting, s.others = slices.DeleteFunc(slices.Clone(s.lasting), gone), slices.DeleteFunc(slices.Clone(s.others), gone)
+}
+
+// all are the caches. What is returned is not changed later.
+func (s *sweeper) all() (lasting, others []expirer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lasting), slices.Clone(s.others)
 }
 
 // start sees to it that somebody drops what expires.
@@ -50,10 +76,11 @@ func (s *sweeper) sweep(ctx context.Context) {
 
 // dropExpired drops it from all caches, and returns how much of what lasts is left.
 func (s *sweeper) dropExpired() (left int) {
-	for _, c := range s.others {
+	lasting, others := s.all()
+	for _, c := range others {
 		c.dropExpired()
 	}
-	for _, c := range s.lasting {
+	for _, c := range lasting {
 		left += c.dropExpired()
 	}
 	return left
