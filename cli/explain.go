@@ -18,6 +18,7 @@ import (
 	"ghapp-proxy/decide"
 	"ghapp-proxy/docs"
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 
@@ -161,7 +162,7 @@ func explainerOf(cfg *config.Config, client string) (*explainer, error) {
 // lines explains the requests that stand in r, one a line.
 func (e *explainer) lines(r io.Reader, write func(explanation) error) error {
 	in := bufio.NewScanner(r)
-	in.Buffer(nil, rules.MaxGraphQL+64<<10)
+	in.Buffer(nil, graphql.MaxBody+64<<10)
 	for in.Scan() {
 		request, body, _ := strings.Cut(in.Text(), "\t")
 		method, target, _ := strings.Cut(strings.TrimSpace(request), " ")
@@ -204,7 +205,7 @@ func (e *explainer) explain(method, target, body string) (explanation, error) {
 		Body: func(int64) ([]byte, *answer.Refusal) { return []byte(body), nil },
 	})
 	if verdict.Route.Operation == "graphql" && method == "POST" && verdict.Document == nil && body != "" {
-		if _, err := rules.GraphQL([]byte(body)); err != nil {
+		if _, err := graphql.Read([]byte(body)); err != nil {
 			a.How = "the document is not understood (" + err.Error() + "); "
 		}
 	}

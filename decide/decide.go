@@ -17,6 +17,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -80,9 +81,9 @@ type Verdict struct {
 	Revokes bool            // it is to be answered: its client gives its placeholder back
 
 	Route    rules.Route
-	Asked    github.Account  // whom the request names, before ids were named
-	Document *rules.Document // of GraphQL, nil if none was read
-	Reads    bool            // the request changes nothing, whatever its method
+	Asked    github.Account    // whom the request names, before ids were named
+	Document *graphql.Document // of GraphQL, nil if none was read
+	Reads    bool              // the request changes nothing, whatever its method
 
 	OtherSite        bool // it is for a web page of another site, and gets no credential
 	LooksIntoPush    bool // each ref of the push has to be decided about

@@ -5,11 +5,11 @@ import (
 	"net/http"
 
 	"ghapp-proxy/answer"
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github/graphql"
 )
 
 // readDocument reads a GraphQL document. There is none in a body that is larger
-// than rules.MaxGraphQL, compressed, or not understood.
+// than graphql.MaxBody, compressed, or not understood.
 func (d *decision) readDocument() *answer.Refusal {
 	if d.Route.Operation != "graphql" {
 		return nil
@@ -27,15 +27,15 @@ func (d *decision) readDocument() *answer.Refusal {
 	return nil
 }
 
-func (d *decision) parseDocument() (*rules.Document, *answer.Refusal) {
-	if len(d.in.Header["Content-Encoding"]) > 0 || d.in.Length > rules.MaxGraphQL {
+func (d *decision) parseDocument() (*graphql.Document, *answer.Refusal) {
+	if len(d.in.Header["Content-Encoding"]) > 0 || d.in.Length > graphql.MaxBody {
 		return nil, nil
 	}
-	text, refused := d.body(rules.MaxGraphQL)
+	text, refused := d.body(graphql.MaxBody)
 	if text == nil || refused != nil {
 		return nil, refused
 	}
-	document, err := rules.GraphQL(text)
+	document, err := graphql.Read(text)
 	if err != nil {
 		return nil, nil // it is for GitHub to say
 	}

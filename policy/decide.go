@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/rules"
 )
 
@@ -10,7 +11,7 @@ import (
 // one that rules.Set.Decide has decided about, with names filled in where they
 // could be found; the document is that of a POST to GraphQL, nil if it was not
 // read. Nothing that is given is changed or kept.
-func (c *Client) Decide(req rules.Request, route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) Decide(req rules.Request, route *rules.Route, document *graphql.Document) *Denial {
 	if !c.Limited() {
 		return nil
 	}
@@ -60,7 +61,7 @@ func (c *Client) DecideApp(name string) *Denial {
 }
 
 // decideOperation is about allow and deny.
-func (c *Client) decideOperation(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) decideOperation(req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {
 	if c.Allow == nil && c.Deny == nil {
 		return nil
 	}

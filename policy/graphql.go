@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/rules"
 )
 
@@ -68,7 +69,7 @@ func isPlainJSON(contentType []string) bool {
 }
 
 // decideGraphQL is about what a document does.
-func (c *Client) decideGraphQL(route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) decideGraphQL(route *rules.Route, document *graphql.Document) *Denial {
 	if route.Operation != "graphql" {
 		return nil
 	}
@@ -76,7 +77,7 @@ func (c *Client) decideGraphQL(route *rules.Route, document *rules.Document) *De
 	case c.GraphQL == GraphQLDeny:
 		return c.deny("graphql", "use the REST API", "may not use GraphQL")
 	case document == nil:
-		return c.deny("", fmt.Sprintf("send a document in plain JSON, smaller than %d bytes", rules.MaxGraphQL), "has limits, and may not make a GraphQL request that cannot be read")
+		return c.deny("", fmt.Sprintf("send a document in plain JSON, smaller than %d bytes", graphql.MaxBody), "has limits, and may not make a GraphQL request that cannot be read")
 	case document.Credential != "":
 		return c.deny("", "clone through the proxy, without a token", "has limits, and may not select %s, which is a credential", document.Credential)
 	case !document.Mutation:

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"ghapp-proxy/rules"
+	"ghapp-proxy/github/graphql"
 )
 
 // mutation is what is known of a root field of GraphQL mutations.
@@ -49,7 +49,7 @@ func mutationOf(name string) mutation {
 
 // firstMutation returns the first root field of a mutation that is such a one,
 // "" if there is none.
-func firstMutation(document *rules.Document, is func(mutation) bool) string {
+func firstMutation(document *graphql.Document, is func(mutation) bool) string {
 	if document == nil || !document.Mutation {
 		return ""
 	}

@@ -11,7 +11,7 @@ import (
 // TestMutationsAreClassified compares the table with GitHub's schema, and each
 // mutation with the operation of REST that does the same.
 func TestMutationsAreClassified(t *testing.T) {
-	text, err := os.ReadFile("../rules/testdata/mutations.txt")
+	text, err := os.ReadFile("../github/graphql/testdata/mutations.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/rules"
 )
 
@@ -82,7 +83,7 @@ func (op *Operation) allows(req *rules.Request, route *rules.Route, paths *rules
 }
 
 // denies reports whether op might stand for the request.
-func (op *Operation) denies(req *rules.Request, route *rules.Route, document *rules.Document, paths *rules.Paths) bool {
+func (op *Operation) denies(req *rules.Request, route *rules.Route, document *graphql.Document, paths *rules.Paths) bool {
 	switch {
 	case op.method != "":
 		// GitHub takes POST for PATCH.

@@ -19,7 +19,7 @@ func TestAllowAndDeny(t *testing.T) {
 		j.allow("GET /repos/acme/widgets/issues", "GET /repos/acme/widgets/pulls/1", "HEAD /repos/acme/widgets/pulls", "GET /repositories/7/pulls",
 			"GET https://ghe.example.com/api/v3/repos/acme/widgets/pulls", "POST https://github.com/acme/widgets/git-upload-pack")
 		j.deny("allow", "POST /repos/acme/widgets/issues", "POST /repos/acme/widgets/pulls", "GET /repositories/8/pulls", "POST https://github.com/acme/widgets/git-receive-pack", "GET /app2",
-			graphql(`{ viewer { login } }`))
+			graphQL(`{ viewer { login } }`))
 		j.deny("deny[1]", "GET /repos/acme/widgets/pulls/1/files")
 	})
 	t.Run("allowed in every reading", func(t *testing.T) {
@@ -38,17 +38,17 @@ func TestAllowAndDeny(t *testing.T) {
 	t.Run("admin", func(t *testing.T) {
 		j := of(t, policy.Client{Deny: ops(t, "admin")})
 		j.allow("GET /repos/acme/widgets", "POST /repos/acme/widgets/issues", "GET /repos/acme/widgets/license", "GET /orgs/acme/members",
-			"PUT /repos/acme/widgets/pulls/1/merge", "GET /repos/acme/widgets/environments", graphql(`mutation { addComment(input: {}) { clientMutationId } }`))
+			"PUT /repos/acme/widgets/pulls/1/merge", "GET /repos/acme/widgets/environments", graphQL(`mutation { addComment(input: {}) { clientMutationId } }`))
 		j.deny("deny[1]", "GET /repos/acme/widgets/hooks", "POST /repos/acme/widgets/keys", "PUT /repos/acme/widgets/actions/secrets/x", "PATCH /repos/acme/widgets", "POST /repos/acme/widgets",
 			"DELETE /repos/acme/widgets", "PUT /repos/acme/widgets/branches/main/protection", "POST /repos/acme/widgets/rulesets", "PATCH /repositories/7",
 			"PUT /repos/acme/widgets/collaborators/x", "DELETE /orgs/acme/members/x", "GET /repos/acme/widgets/never-heard-of",
-			graphql(`mutation { createBranchProtectionRule(input: {}) { clientMutationId } }`),
-			graphql(`mutation { addComment(input: {}) { clientMutationId } x: updateRepository(input: {}) { clientMutationId } }`))
+			graphQL(`mutation { createBranchProtectionRule(input: {}) { clientMutationId } }`),
+			graphQL(`mutation { addComment(input: {}) { clientMutationId } x: updateRepository(input: {}) { clientMutationId } }`))
 	})
 	t.Run("allow admin", func(t *testing.T) {
 		j := of(t, policy.Client{Allow: ops(t, "admin")})
 		j.allow("GET /repos/acme/widgets/hooks")
-		j.deny("allow", "GET /repos/acme/widgets", "GET /repos/acme/widgets/never-heard-of", graphql(`{ viewer { login } }`))
+		j.deny("allow", "GET /repos/acme/widgets", "GET /repos/acme/widgets/never-heard-of", graphQL(`{ viewer { login } }`))
 	})
 	t.Run("credentials", func(t *testing.T) {
 		const jit = "POST /repos/acme/widgets/actions/runners/registration-token"

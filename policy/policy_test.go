@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -34,9 +35,9 @@ func (j *judge) decide(request string) *policy.Denial {
 	if err != nil {
 		j.t.Fatalf("Classify(%q) = %v", request, err)
 	}
-	var document *rules.Document
+	var document *graphql.Document
 	if len(parts) == 3 {
-		if doc, err := rules.GraphQL([]byte(parts[2])); err == nil {
+		if doc, err := graphql.Read([]byte(parts[2])); err == nil {
 			document = &doc
 		}
 	}
@@ -119,8 +120,8 @@ func refs(t *testing.T, list ...string) (parsed []policy.RefPattern) {
 	return parsed
 }
 
-// graphql is a request to GraphQL.
-func graphql(document string) string {
+// graphQL is a request to GraphQL.
+func graphQL(document string) string {
 	return `POST /graphql {"query":"` + strings.NewReplacer(`"`, `\"`, "\n", " ").Replace(document) + `"}`
 }
 
@@ -128,7 +129,7 @@ func TestNoLimits(t *testing.T) {
 	var nobody *policy.Client
 	j := judge{t: t, client: &policy.Client{Name: "free", DefaultOwner: "acme"}}
 	for _, request := range []string{
-		"DELETE /repos/acme/widgets", "GET /app", graphql(`mutation { deleteRef(input: {refId: "x"}) { clientMutationId } }`),
+		"DELETE /repos/acme/widgets", "GET /app", graphQL(`mutation { deleteRef(input: {refId: "x"}) { clientMutationId } }`),
 		"POST /graphql nonsense", "POST https://github.com/acme/widgets/git-receive-pack", "GET https://github.com/login",
 	} {
 		j.allow(request)
@@ -165,21 +166,21 @@ func TestOwners(t *testing.T) {
 		"GET https://github.com/acme/widgets.git/info/refs?service=git-upload-pack",
 		"POST https://github.com/acme/widgets.wiki.git/git-receive-pack",
 		"POST https://uploads.github.com/repos/acme/widgets/releases/1/assets",
-		graphql(`{ repository(owner: "acme", name: "widgets") { id } organization(login: "octo-cat") { id } }`),
-		graphql(`{ repository(owner: "acme", name: "widgets") { id } user(login: "hubot") { id } }`), // a public profile beside
+		graphQL(`{ repository(owner: "acme", name: "widgets") { id } organization(login: "octo-cat") { id } }`),
+		graphQL(`{ repository(owner: "acme", name: "widgets") { id } user(login: "hubot") { id } }`), // a public profile beside
 	)
 	j.deny("owners",
 		"GET /repos/evil/x", "GET /orgs/evil", "GET /orgs/enterprises", "GET /enterprises/acme/audit-log",
 		"GET /repositories/8/issues", "GET /repositories/9/issues", "GET /organizations/9/repos", "GET /teams/9/members",
 		"GET /rate_limit", "GET /search/code?q=x", "GET /search/code?q=org:acme&q=x", "GET /search/code?q=org:acme+repo:evil/x",
 		"GET https://github.com/login", "GET https://github.com/evil/x/releases/download/v1/x.tgz", "GET https://github.com/evil/x.git/info/refs?service=git-upload-pack",
-		graphql(`{ viewer { login } }`), graphql(`{ user(login: "hubot") { id } }`),
-		graphql(`{ repository(owner: "acme", name: "widgets") { id } organization(login: "evil") { id } }`),
-		graphql(`mutation { addComment(input: {subjectId: "unknown", body: "x"}) { clientMutationId } }`),
+		graphQL(`{ viewer { login } }`), graphQL(`{ user(login: "hubot") { id } }`),
+		graphQL(`{ repository(owner: "acme", name: "widgets") { id } organization(login: "evil") { id } }`),
+		graphQL(`mutation { addComment(input: {subjectId: "unknown", body: "x"}) { clientMutationId } }`),
 		"POST /graphql nonsense",
 	)
 	j.client.DefaultOwner = "acme"
-	j.allow("GET /rate_limit", "GET /search/code?q=x", graphql(`{ viewer { login } }`), "GET /installation/repositories")
+	j.allow("GET /rate_limit", "GET /search/code?q=x", graphQL(`{ viewer { login } }`), "GET /installation/repositories")
 	j.deny("owners", "GET /search/code?q=org:acme&q=x", "GET https://github.com/login", "GET /repositories/9/issues", "GET /teams/9/members")
 }
 
@@ -189,8 +190,8 @@ func TestRepositories(t *testing.T) {
 		"GET /repos/acme/widgets/issues", "DELETE /repos/octo/doc-a", "GET /orgs/acme/repos", "GET /users/octo/repos", "GET /users/acme",
 		"GET /search/issues?q=org:acme", "GET /search/issues?q=repo:acme/widgets",
 		"POST https://github.com/acme/widgets.wiki.git/git-receive-pack",
-		graphql(`{ repositoryOwner(login: "acme") { repositories(first: 9) { nodes { name } } } }`),
-		graphql(`{ repository(owner: "acme", name: "widgets") { id } }`),
+		graphQL(`{ repositoryOwner(login: "acme") { repositories(first: 9) { nodes { name } } } }`),
+		graphQL(`{ repository(owner: "acme", name: "widgets") { id } }`),
 	)
 	j.deny("repositories",
 		"GET /repos/acme/secret", "GET /orgs/acme", "GET /orgs/acme/members", "GET /orgs/acme/actions/secrets", "POST /orgs/acme/repos",
@@ -199,13 +200,13 @@ func TestRepositories(t *testing.T) {
 		"POST /repos/acme/widgets/security-advisories/GHSA-1/forks",
 		"GET /orgs/acme/never-heard-of", "GET /installation/repositories", "GET https://github.com/acme/widgets",
 		"GET https://github.com/acme/secret.git/info/refs?service=git-upload-pack",
-		graphql(`mutation { createRepository(input: {ownerId: "x", name: "n"}) { clientMutationId } }`),
-		graphql(`mutation { addStar(input: {}) { clientMutationId } }`),
+		graphQL(`mutation { createRepository(input: {ownerId: "x", name: "n"}) { clientMutationId } }`),
+		graphQL(`mutation { addStar(input: {}) { clientMutationId } }`),
 	)
 	j.client.DefaultOwner = "acme"
-	j.allow("GET /installation/repositories", "GET /rate_limit", "POST /markdown", graphql(`{ viewer { login } }`))
+	j.allow("GET /installation/repositories", "GET /rate_limit", "POST /markdown", graphQL(`{ viewer { login } }`))
 	j.deny("repositories", "GET /user", "POST /gists", "GET /notifications", "GET /never/heard/of", "PUT /orgs/acme/repos",
-		graphql(`mutation { addStar(input: {}) { clientMutationId } }`))
+		graphQL(`mutation { addStar(input: {}) { clientMutationId } }`))
 	if !j.client.Grants("ACME") || j.client.Grants("evil") {
 		t.Errorf("Grants(ACME) = %v, Grants(evil) = %v", j.client.Grants("ACME"), j.client.Grants("evil"))
 	}
@@ -216,12 +217,12 @@ func TestReadOnly(t *testing.T) {
 	j.allow("GET /repos/acme/widgets", "HEAD /repos/acme/widgets", "POST /markdown", "POST /orgs/acme/attestations/bulk-list",
 		"GET https://github.com/acme/widgets/info/refs?service=git-upload-pack", "POST https://github.com/acme/widgets/git-upload-pack",
 		"POST https://github.com/acme/widgets.git/info/lfs/objects/batch", "GET https://github.com/acme/widgets.git/info/lfs/locks",
-		graphql(`{ viewer { login } }`))
+		graphQL(`{ viewer { login } }`))
 	j.deny("read_only", "POST /repos/acme/widgets/issues", "PATCH /repos/acme/widgets", "OPTIONS /repos/acme/widgets", "POST /never/heard/of",
 		"GET https://github.com/acme/widgets/info/refs?service=git-receive-pack", "POST https://github.com/acme/widgets/git-receive-pack",
 		"POST https://github.com/acme/widgets.git/info/lfs/locks", "POST https://github.com/acme/widgets.git/info/lfs/locks/verify",
-		graphql(`mutation { addStar(input: {}) { clientMutationId } }`))
-	j.deny("", "POST /graphql nonsense", "GET /graphql", graphql(`{ repository(owner: "a", name: "b") { tempCloneToken } }`))
+		graphQL(`mutation { addStar(input: {}) { clientMutationId } }`))
+	j.deny("", "POST /graphql nonsense", "GET /graphql", graphQL(`{ repository(owner: "a", name: "b") { tempCloneToken } }`))
 }
 
 func TestCredentials(t *testing.T) {
@@ -254,8 +255,8 @@ func TestAppsAndHosts(t *testing.T) {
 }
 
 func TestGraphQL(t *testing.T) {
-	read, comment := graphql(`{ viewer { login } }`), graphql(`mutation { addComment(input: {}) { clientMutationId } }`)
-	both := graphql(`mutation { __typename addComment(input: {}) { clientMutationId } mergePullRequest(input: {}) { clientMutationId } }`)
+	read, comment := graphQL(`{ viewer { login } }`), graphQL(`mutation { addComment(input: {}) { clientMutationId } }`)
+	both := graphQL(`mutation { __typename addComment(input: {}) { clientMutationId } mergePullRequest(input: {}) { clientMutationId } }`)
 	t.Run("deny", func(t *testing.T) {
 		of(t, policy.Client{GraphQL: policy.GraphQLDeny}).deny("graphql", read, comment, "POST /graphql nonsense", "GET /graphql", "POST https://ghe.example.com/api/graphql",
 			"POST /graphql.json", "POST /graphql;x=1", "POST /graphql%20", "POST /%2567raphQL", "POST https://ghe.example.com/api/v3/graphql.json")
@@ -269,7 +270,7 @@ func TestGraphQL(t *testing.T) {
 	t.Run("mutations", func(t *testing.T) {
 		j := of(t, policy.Client{Mutations: []string{"addComment"}})
 		j.allow(read, comment)
-		j.deny("mutations", both, graphql(`mutation { x: mergePullRequest(input: {}) { clientMutationId } }`))
+		j.deny("mutations", both, graphQL(`mutation { x: mergePullRequest(input: {}) { clientMutationId } }`))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/rules"
 )
 
@@ -100,7 +101,7 @@ var refMoves = map[string]refMove{
 
 // decideRefMove refuses what moves refs by other ways than a push, unless the
 // request says which ref in its path, and the client may.
-func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {
 	if !c.LimitsRefs() || route.Read {
 		return nil
 	}

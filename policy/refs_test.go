@@ -185,7 +185,7 @@ func TestRefMoves(t *testing.T) {
 	j := of(t, policy.Client{Push: refs(t, "refs/heads/agent/**"), DeleteRefs: refs(t, "refs/heads/agent/tmp-*")})
 	j.names = map[int64]github.Account{7: {Login: "acme", Repo: "widgets"}}
 	mutation := func(field string) string {
-		return graphql("mutation { x: " + field + "(input: {}) { clientMutationId } }")
+		return graphQL("mutation { x: " + field + "(input: {}) { clientMutationId } }")
 	}
 	j.allow("POST /repos/acme/widgets/issues", "POST /repos/acme/widgets/pulls", "GET /repos/acme/widgets/git/refs/heads/main", "POST /repos/acme/widgets/git/commits",
 		"POST https://github.com/acme/widgets/git-receive-pack", "POST https://github.com/acme/widgets.git/info/lfs/objects/batch",
@@ -205,7 +205,7 @@ func TestRefMoves(t *testing.T) {
 	} {
 		j.deny("push", mutation(field))
 	}
-	j.deny("push", graphql("mutation { addComment(input: {}) { clientMutationId } mergeBranch(input: {}) { clientMutationId } }"))
+	j.deny("push", graphQL("mutation { addComment(input: {}) { clientMutationId } mergeBranch(input: {}) { clientMutationId } }"))
 
 	j = of(t, policy.Client{DenyPush: refs(t, "refs/heads/main")})
 	j.allow("PATCH /repos/acme/widgets/git/refs/heads/x")

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/rules"
 )
 
@@ -54,7 +55,7 @@ var bodyNames = []string{"repos/create-fork", "repos/create-using-template", "re
 
 // decideSubjects is about owners and repositories: all whom the request is
 // about must be granted, and it must be certain who they are.
-func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {
 	if !c.limitsSubjects() {
 		return nil
 	}
@@ -70,7 +71,7 @@ func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document
 		subject = github.Account{Login: c.DefaultOwner}
 	}
 	if route.Unclear {
-		return c.deny(key, fmt.Sprintf("name owners and repositories in full, in a document that is plain JSON and smaller than %d bytes", rules.MaxGraphQL),
+		return c.deny(key, fmt.Sprintf("name owners and repositories in full, in a document that is plain JSON and smaller than %d bytes", graphql.MaxBody),
 			"may not make a request of which it cannot be told whom it is about")
 	}
 	if denial := c.decideSubject(&subject, req, route, document); denial != nil {
@@ -86,11 +87,11 @@ func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document
 
 // IsGranted reports whether the client is granted all whom a request is about,
 // for who has found their names: those of others are not to be told.
-func (c *Client) IsGranted(req rules.Request, route *rules.Route, document *rules.Document) bool {
+func (c *Client) IsGranted(req rules.Request, route *rules.Route, document *graphql.Document) bool {
 	return c.decideSubjects(&req, route, document) == nil
 }
 
-func (c *Client) decideSubject(s *github.Account, req *rules.Request, route *rules.Route, document *rules.Document) *Denial {
+func (c *Client) decideSubject(s *github.Account, req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {
 	key := c.subjectKey()
 	switch {
 	case s.Login == "":
@@ -114,7 +115,7 @@ func (c *Client) decideSubject(s *github.Account, req *rules.Request, route *rul
 
 // isOwnerRead reports whether a request about an account shows no more than what
 // is public or confined by the token's repositories.
-func isOwnerRead(req *rules.Request, route *rules.Route, document *rules.Document) bool {
+func isOwnerRead(req *rules.Request, route *rules.Route, document *graphql.Document) bool {
 	if route.Operation == "graphql" {
 		return document != nil && !document.Mutation
 	}

@@ -53,7 +53,7 @@
 // GitHub closes the kept ones. A path on which nothing is acknowledged for twenty
 // seconds is taken for dead, tunnels' too; a server that thinks is waited for.
 //
-// The body of a GraphQL request is read, up to rules.MaxGraphQL bytes, to find
+// The body of a GraphQL request is read, up to graphql.MaxBody bytes, to find
 // whom it names; it is sent on unchanged. So is the list of refs at the head of a
 // push, where pushes are limited; the rest of a push that is refused is read and
 // dropped, because git prints the reason only then. Of GitHub's answers the heads

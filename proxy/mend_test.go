@@ -25,7 +25,7 @@ var (
 	restRoute = rules.Route{Subject: widgets}
 	gitRoute  = rules.Route{Subject: widgets, GitAuth: true, Read: true, Operation: "info/refs", Form: answer.Text}
 	rawRoute  = rules.Route{Subject: widgets, Operation: "raw", Form: answer.Text}
-	graphql   = rules.Route{Subject: widgets, Operation: "graphql"}
+	graphQL   = rules.Route{Subject: widgets, Operation: "graphql"}
 )
 
 // TestMendSight: whether a repository that GitHub does not find is waited for.
@@ -56,9 +56,9 @@ func TestMendSight(t *testing.T) {
 		{"what is not in the repository", restRoute, 0, 1, shown, time.Hour, 404, notFound, 404, 0},
 		{"raw", rawRoute, 0, 1, nil, lag, 404, "404: Not Found", 200, 3 * time.Second},
 		{"raw, a file that is not there", rawRoute, 0, 1, shown, time.Hour, 404, "404: Not Found", 404, 0},
-		{"GraphQL", graphql, 0, 1, nil, lag, 200, nothing, 200, 3 * time.Second},
-		{"GraphQL, mistyped", graphql, 0, 0, nil, time.Hour, 200, nothing, 200, 0},
-		{"GraphQL, an answer", graphql, 0, 1, nil, time.Hour, 200, `{"data":{}}`, 200, 0},
+		{"GraphQL", graphQL, 0, 1, nil, lag, 200, nothing, 200, 3 * time.Second},
+		{"GraphQL, mistyped", graphQL, 0, 0, nil, time.Hour, 200, nothing, 200, 0},
+		{"GraphQL, an answer", graphQL, 0, 1, nil, time.Hour, 200, `{"data":{}}`, 200, 0},
 		{"by id", rules.Route{Subject: byID}, 0, 1, nil, lag, 404, notFound, 200, 3 * time.Second},
 		{"by id, with an old token", rules.Route{Subject: byID}, time.Minute, 1, nil, time.Hour, 404, notFound, 404, 0},
 	} {
@@ -99,7 +99,7 @@ func TestMendSightOfMutation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: graphql, Asked: widgets}}
+		x := &exchange{source: source, want: acme, credential: cred, authorization: cred.Bearer(), Verdict: decide.Verdict{Route: graphQL, Asked: widgets}}
 		req, err := http.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://api.github.com/x", strings.NewReader("mutation"))
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/event"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/rules"
 )
@@ -58,7 +59,7 @@ func (x *exchange) event(r *http.Request, w *recorder) event.Event {
 
 // graphQLKind is what a document does, "" if there is none. What may change
 // something is a mutation.
-func graphQLKind(d *rules.Document) string {
+func graphQLKind(d *graphql.Document) string {
 	switch {
 	case d == nil:
 		return ""

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/rules"
 )
@@ -94,7 +95,7 @@ func TestNodeIDOwner(t *testing.T) {
 // What is larger than is read gets the fallback, and arrives whole.
 func TestLargeGraphQL(t *testing.T) {
 	w := start(t, func(s *setup) { s.apps[1].DefaultInstallation = 222 })
-	body := `{"query":"{ repository(owner: \"acme\", name: \"widgets\") { name } } #` + strings.Repeat("x", rules.MaxGraphQL) + `"}`
+	body := `{"query":"{ repository(owner: \"acme\", name: \"widgets\") { name } } #` + strings.Repeat("x", graphql.MaxBody) + `"}`
 	post(t, w.client(t, false), "https://api.github.com/graphql", body)
 	if got := w.last(t, "/graphql"); got.Installation != 222 || got.BodySize != int64(len(body)) {
 		t.Errorf("%d of %d bytes arrived, with a token of installation %d, want 222", got.BodySize, len(body), got.Installation)
@@ -354,7 +355,7 @@ func TestRulesSeeThroughIDs(t *testing.T) {
 	const query = `{"query":"{ repository(owner: \"globex\", name: \"tools\") { name } }"}`
 	for name, body := range map[string]string{
 		"plain":    query,
-		"padded":   query + strings.Repeat(" ", rules.MaxGraphQL),
+		"padded":   query + strings.Repeat(" ", graphql.MaxBody),
 		"more":     strings.Replace(query, "{", `{"x":1,`, 1),
 		"no JSON":  "x",
 		"mutation": `{"query":"mutation { a: createIssue(input: {repositoryId: \"x\", title: \"t\"}) { clientMutationId } }"}`,

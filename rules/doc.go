@@ -63,9 +63,7 @@
 // of github.com only, from a list that GitHub publishes with some delay. Where a
 // path fits several patterns, GitHub's order is not documented: a word is taken
 // to mean the word, also where it could be the name of a branch. GraphQL
-// documents are not validated: see GraphQL. What a field leads to is known from
-// GitHub's schema (npm package @octokit/graphql-schema); of one that GitHub has
-// added since, the worst is assumed, where rules look at names.
+// documents are not validated: see package graphql.
 //
 // # Rooms
 //
@@ -73,10 +71,7 @@
 // stands before it in this list: TestRooms checks it.
 //
 //	routes: what a request is, whom it names, and what it needs
-//		document.go route.go subjects.go search.go
-//	graphql: whom a document names, and where it leads
-//		graphql_request.go graphql_walker.go graphql_values.go graphql_reach.go
-//		graphql_walk.go graphql.go
+//		route.go subjects.go search.go
 //	table: GitHub's operations, found by method and path
 //		operation.go table_match.go table.go guarded.go
 //	paths: what a path and a body say of the route

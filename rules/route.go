@@ -3,6 +3,7 @@ package rules
 import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 )
 
 // Credential is what a route needs in its Authorization header.
@@ -130,7 +131,7 @@ func (route *Route) setSubjects(subjects []github.Account, source string) {
 
 // SetDocument fills in whom a GraphQL document names, and what it does. nil is
 // a document that is not read. Call it between Classify and Decide.
-func (route *Route) SetDocument(document *Document) {
+func (route *Route) SetDocument(document *graphql.Document) {
 	if document == nil {
 		route.Unclear = true
 		return

@@ -7,6 +7,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 )
 
 // Rule is one rule of the user's own. It matches a request that meets all of
@@ -147,7 +148,7 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 		}
 		switch matches := rule.matchesSubjects(route); {
 		case unread || nameless || rule.looksAtSubjects() && route.isUnclear():
-			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", MaxGraphQL)
+			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", graphql.MaxBody)
 		case rule.isPassedBy(route, matches, set.Rules[i+1:]):
 			unclear = route.leadsAway()
 		case !matches:

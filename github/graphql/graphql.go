@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// GraphQL reads the body of a POST to the GraphQL endpoint. The error is a
-// *GraphQLError.
+// Read reads the body of a POST to the GraphQL endpoint. The error is a
+// *Error.
 //
 // The body must be one JSON object with the keys query, variables,
 // operationName and extensions and no others (docs.github.com "Forming calls
@@ -35,22 +35,22 @@ import (
 // (of a review), are not looked at. An enterprise's id names nobody.
 //
 // viewer, rateLimit, meta, __type, __schema and all other fields name nobody.
-func GraphQL(body []byte) (Document, error) {
+func Read(body []byte) (Document, error) {
 	var doc Document
-	request, err := readGraphQL(body)
+	asked, err := readRequest(body)
 	if err != nil {
 		return doc, err
 	}
-	parsed, err := parseGraphQL(request.query)
+	parsed, err := parse(asked.query)
 	if err != nil {
 		return doc, err
 	}
-	operation, err := selectOperation(parsed.Operations, request.operationName)
+	operation, err := selectOperation(parsed.Operations, asked.operationName)
 	if err != nil {
 		return doc, err
 	}
 	w := walker{doc: &doc, steps: maxSteps}
-	if err := w.prepare(parsed.Fragments, operation, request.variables); err != nil {
+	if err := w.prepare(parsed.Fragments, operation, asked.variables); err != nil {
 		return Document{}, err
 	}
 	root := scope{root: true, typ: "Query"}
@@ -65,9 +65,9 @@ func GraphQL(body []byte) (Document, error) {
 	return doc, nil
 }
 
-// parseGraphQL parses a document. It is not validated: that takes GitHub's
+// parse parses a document. It is not validated: that takes GitHub's
 // schema.
-func parseGraphQL(query string) (*ast.QueryDocument, error) {
+func parse(query string) (*ast.QueryDocument, error) {
 	if err := checkLexical(query); err != nil {
 		return nil, err
 	}
@@ -78,9 +78,9 @@ func parseGraphQL(query string) (*ast.QueryDocument, error) {
 	// The parser's message may contain the text of a token, of any length.
 	var at *gqlerror.Error
 	if errors.As(err, &at) && len(at.Locations) > 0 {
-		return nil, graphqlErrorf("a syntax error in the document: line %d, column %d", at.Locations[0].Line, at.Locations[0].Column)
+		return nil, errorf("a syntax error in the document: line %d, column %d", at.Locations[0].Line, at.Locations[0].Column)
 	}
-	return nil, graphqlErrorf("the document has more than %d tokens", maxTokens)
+	return nil, errorf("the document has more than %d tokens", maxTokens)
 }
 
 // checkLexical refuses documents that lexers cut into different tokens, so
@@ -96,12 +96,12 @@ func checkLexical(query string) error {
 		switch query[i] {
 		case '\r':
 			if !strings.HasPrefix(query[i+1:], "\n") {
-				return graphqlErrorf("the document has a carriage return without a line feed")
+				return errorf("the document has a carriage return without a line feed")
 			}
 		case '"':
 			run := len(query[i:]) - len(strings.TrimLeft(query[i:], `"`))
 			if run > 3 || run == 3 && i > 0 && query[i-1] == '\\' {
-				return graphqlErrorf("the document has more than three quotes in a row, or three after a backslash")
+				return errorf("the document has more than three quotes in a row, or three after a backslash")
 			}
 			i += run - 1
 		}
@@ -113,16 +113,16 @@ func checkLexical(query string) error {
 // October 2021, section 6.1, GetOperation). An empty name is no name.
 func selectOperation(operations ast.OperationList, name string) (*ast.OperationDefinition, error) {
 	if len(operations) == 0 {
-		return nil, graphqlErrorf("the document has no operation")
+		return nil, errorf("the document has no operation")
 	}
 	names := make(map[string]bool, len(operations))
 	var selected *ast.OperationDefinition
 	for _, operation := range operations {
 		switch {
 		case operation.Name == "" && len(operations) > 1: // section 5.2.2.1
-			return nil, graphqlErrorf("an operation without a name is not the only one")
+			return nil, errorf("an operation without a name is not the only one")
 		case names[operation.Name]: // section 5.2.1.1
-			return nil, graphqlErrorf("two operations have the name %s", excerpt(operation.Name))
+			return nil, errorf("two operations have the name %s", excerpt(operation.Name))
 		case operation.Name == name, name == "" && len(operations) == 1:
 			selected = operation
 		}
@@ -130,11 +130,11 @@ func selectOperation(operations ast.OperationList, name string) (*ast.OperationD
 	}
 	switch {
 	case selected == nil && name == "":
-		return nil, graphqlErrorf("the document has several operations, and operationName does not say which to run")
+		return nil, errorf("the document has several operations, and operationName does not say which to run")
 	case selected == nil:
-		return nil, graphqlErrorf("the document has no operation with the name %s", excerpt(name))
+		return nil, errorf("the document has no operation with the name %s", excerpt(name))
 	case selected.Operation != ast.Query && selected.Operation != ast.Mutation:
-		return nil, graphqlErrorf("the operation is a %s", selected.Operation)
+		return nil, errorf("the operation is a %s", selected.Operation)
 	}
 	return selected, nil
 }

@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"slices"
@@ -16,16 +16,16 @@ func (w *walker) prepare(fragments ast.FragmentDefinitionList, operation *ast.Op
 	for _, f := range fragments {
 		switch {
 		case w.fragments[f.Name] != nil: // section 5.5.1.1
-			return graphqlErrorf("two fragments have the name %s", excerpt(f.Name))
+			return errorf("two fragments have the name %s", excerpt(f.Name))
 		case len(f.VariableDefinition) > 0: // not part of the specification
-			return graphqlErrorf("the fragment %s has variables", excerpt(f.Name))
+			return errorf("the fragment %s has variables", excerpt(f.Name))
 		}
 		w.fragments[f.Name] = f
 	}
 	w.variables = make(map[string]variable, len(operation.VariableDefinitions))
 	for _, v := range operation.VariableDefinitions {
 		if _, ok := w.variables[v.Variable]; ok { // section 5.8.1
-			return graphqlErrorf("the variable %s is defined twice", excerpt(v.Variable))
+			return errorf("the variable %s is defined twice", excerpt(v.Variable))
 		}
 		// A null that is given counts as given (section 6.1.2).
 		value, ok := given[v.Variable]
@@ -61,9 +61,9 @@ func (w *walker) spread(name string, in scope, depth int) error {
 	key := spread{name, in}
 	switch {
 	case fragment == nil: // section 5.5.2.1
-		return graphqlErrorf("the fragment %s is not defined", excerpt(name))
+		return errorf("the fragment %s is not defined", excerpt(name))
 	case w.active[name]: // section 5.5.2.2
-		return graphqlErrorf("the fragment %s contains itself", excerpt(name))
+		return errorf("the fragment %s contains itself", excerpt(name))
 	case w.done[key]:
 		return nil
 	}
@@ -84,7 +84,7 @@ func (w *walker) field(f *ast.Field, in scope, depth int) error {
 			w.doc.Fields = append(w.doc.Fields, f.Name)
 		}
 		if len(w.doc.Fields) > maxRootFields {
-			return graphqlErrorf("the operation has more than %d different fields", maxRootFields)
+			return errorf("the operation has more than %d different fields", maxRootFields)
 		}
 	}
 	if slices.Contains(credentialFields, f.Name) {
@@ -93,7 +93,7 @@ func (w *walker) field(f *ast.Field, in scope, depth int) error {
 	var names nameSet
 	for _, argument := range f.Arguments {
 		if names.has(argument.Name) { // section 5.4.2
-			return graphqlErrorf("the argument %s is given twice", excerpt(argument.Name))
+			return errorf("the argument %s is given twice", excerpt(argument.Name))
 		}
 	}
 	below, err := w.name(f, in)

@@ -1,41 +1,41 @@
-package rules
+package graphql
 
 import "ghapp-proxy/strictjson"
 
-// graphqlRequest is the body of a GraphQL request.
-type graphqlRequest struct {
+// request is the body of a GraphQL request.
+type request struct {
 	query         string
 	operationName string         // "" if there is none
 	variables     map[string]any // values as strictjson returns them
 }
 
-// readGraphQL decodes a body.
-func readGraphQL(body []byte) (graphqlRequest, error) {
-	var request graphqlRequest
-	if len(body) > MaxGraphQL {
-		return request, graphqlErrorf("the body is larger than %d bytes", MaxGraphQL)
+// readRequest decodes a body.
+func readRequest(body []byte) (request, error) {
+	var r request
+	if len(body) > MaxBody {
+		return r, errorf("the body is larger than %d bytes", MaxBody)
 	}
 	value, err := strictjson.Read(body)
 	if err != nil {
-		return request, graphqlErrorf("the body %v", err)
+		return r, errorf("the body %v", err)
 	}
 	object, ok := value.(strictjson.Object)
 	if !ok {
-		return request, graphqlErrorf("the body is not a JSON object")
+		return r, errorf("the body is not a JSON object")
 	}
 	for _, m := range object {
-		if err := request.set(m.Key, m.Value); err != nil {
-			return request, err
+		if err := r.set(m.Key, m.Value); err != nil {
+			return r, err
 		}
 	}
-	if request.query == "" {
-		return request, graphqlErrorf("the body has no query")
+	if r.query == "" {
+		return r, errorf("the body has no query")
 	}
-	return request, nil
+	return r, nil
 }
 
 // set fills in a member of the body. null stands for a member that is absent.
-func (r *graphqlRequest) set(key string, value any) error {
+func (r *request) set(key string, value any) error {
 	ok := true
 	switch key {
 	case "query":
@@ -52,10 +52,10 @@ func (r *graphqlRequest) set(key string, value any) error {
 	case "extensions":
 		_, ok = value.(strictjson.Object)
 	default:
-		return graphqlErrorf("the body has the unknown key %s", excerpt(key))
+		return errorf("the body has the unknown key %s", excerpt(key))
 	}
 	if !ok && value != nil {
-		return graphqlErrorf("the value of %s has the wrong type", key)
+		return errorf("the value of %s has the wrong type", key)
 	}
 	return nil
 }

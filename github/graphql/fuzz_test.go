@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 	"ghapp-proxy/strictjson"
 )
 
-func FuzzGraphQL(f *testing.F) {
-	files, err := filepath.Glob("testdata/graphql/*.json")
+func FuzzRead(f *testing.F) {
+	files, err := filepath.Glob("testdata/requests/*.json")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func FuzzGraphQL(f *testing.F) {
 	f.Add(body(fragmentChain(3, 3), ""))
 	f.Add(body(`query A($o:String="acme"){...F} fragment F on Query{repository(owner:$o,name:"""w"""){id}}`, `{"o":null}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		doc, err := GraphQL(b)
+		doc, err := Read(b)
 		if err != nil {
 			if len(err.Error()) > 300 || doc.Subjects != nil || doc.Fields != nil {
 				t.Errorf("%+v, %v", doc, err)
@@ -48,22 +48,22 @@ func FuzzGraphQL(f *testing.F) {
 	})
 }
 
-// FuzzGraphQLDocument mutates the document alone, which gets further.
-func FuzzGraphQLDocument(f *testing.F) {
+// FuzzDocument mutates the document alone, which gets further.
+func FuzzDocument(f *testing.F) {
 	f.Add(`query A($o:String="acme"){...F@skip(if:true)} fragment F on Query{repository(owner:$o,name:"""w"""){id}}`, "acme")
 	f.Add(`mutation($i:X!){x(input:$i){id}} subscription B{a}`, "R_kgDNIyk")
 	f.Add(`{organization(login:"a"){repository(name:"b"){id} ...on O{c(id:["R_kgDNIyk",{d:E}])}}}`, "")
 	f.Fuzz(func(t *testing.T, query, value string) {
-		doc, err := GraphQL(body(query, `{"o":`+string(body(value, ""))[len(`{"query":`):len(body(value, ""))-1]+`}`))
+		doc, err := Read(body(query, `{"o":`+string(body(value, ""))[len(`{"query":`):len(body(value, ""))-1]+`}`))
 		if err == nil && len(doc.Fields) == 0 {
 			t.Errorf("%q runs nothing", query)
 		}
 	})
 }
 
-func BenchmarkGraphQL(b *testing.B) {
+func BenchmarkRead(b *testing.B) {
 	for _, name := range []string{"gh-repo-view", "gh-pr-list", "gh-pr-status", "gh-issue-create"} {
-		text, err := os.ReadFile("testdata/graphql/" + name + ".json")
+		text, err := os.ReadFile("testdata/requests/" + name + ".json")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func BenchmarkGraphQL(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				if _, err := GraphQL(text); err != nil {
+				if _, err := Read(text); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -79,8 +79,8 @@ func BenchmarkGraphQL(b *testing.B) {
 	}
 }
 
-// BenchmarkGraphQLWorst shows what the limits amount to.
-func BenchmarkGraphQLWorst(b *testing.B) {
+// BenchmarkReadWorst shows what the limits amount to.
+func BenchmarkReadWorst(b *testing.B) {
 	variables := []byte(`{"v":["x"`)
 	for range strictjson.MaxValues - 10 {
 		variables = append(variables, `,"x"`...)
@@ -92,6 +92,6 @@ func BenchmarkGraphQLWorst(b *testing.B) {
 	text := body(query+` d(id:$v)}`, string(append(variables, "]}"...)))
 	b.ReportAllocs()
 	for b.Loop() {
-		GraphQL(text)
+		Read(text)
 	}
 }

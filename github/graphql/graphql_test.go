@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"encoding/json"
@@ -23,8 +23,8 @@ func body(query, variables string) []byte {
 }
 
 // The files gh-*.json are what gh 2.23.0 sent.
-func TestGraphQLClients(t *testing.T) {
-	files, err := filepath.Glob("testdata/graphql/*.json")
+func TestClients(t *testing.T) {
+	files, err := filepath.Glob("testdata/requests/*.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestGraphQLClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := GraphQL(b)
+		doc, err := Read(b)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -81,7 +81,7 @@ func TestGraphQLClients(t *testing.T) {
 	}
 }
 
-func TestGraphQLSubjects(t *testing.T) {
+func TestSubjects(t *testing.T) {
 	const widgets, issue, user = "R_kgDNIyk", "I_kwDOHrjtbc5OBUYo", "MDQ6VXNlcjU4MzIzMQ=="
 	for _, tt := range []struct{ query, variables, want string }{
 		// By name.
@@ -148,15 +148,15 @@ func TestGraphQLSubjects(t *testing.T) {
 		{`{repository(owner:"acme",name:"widgets"){issue(number:1){timeline(where:{id:"` + issue + `"}){x}}}}`, "", "acme/widgets repository:515435885"},
 		{`mutation{createIssue(input:{repositoryId:"` + widgets + `",body:"` + issue + `"}){issue{id}}}`, "", "repository:9001"},
 	} {
-		doc, err := GraphQL(body(tt.query, tt.variables))
+		doc, err := Read(body(tt.query, tt.variables))
 		if got := brief(doc.Subjects...); err != nil || got != tt.want || doc.Unclear {
-			t.Errorf("GraphQL(%s %s) = %q, unclear %v, %v, want %q", tt.query, tt.variables, got, doc.Unclear, err, tt.want)
+			t.Errorf("Read(%s %s) = %q, unclear %v, %v, want %q", tt.query, tt.variables, got, doc.Unclear, err, tt.want)
 		}
 	}
 }
 
 // What should name somebody, and does not.
-func TestGraphQLUnclear(t *testing.T) {
+func TestUnclear(t *testing.T) {
 	for _, tt := range []struct{ query, variables, want string }{
 		{`{repository(owner:acme,name:"widgets"){id}}`, "", ""},
 		{`{repository(owner:"acme"){id}}`, "", "acme"},
@@ -188,30 +188,30 @@ func TestGraphQLUnclear(t *testing.T) {
 		{`{resource(url:"https://acme@github.com/acme/widgets"){url}}`, "", ""},
 		{`{resource(url:"ssh://github.com/acme/widgets"){url}}`, "", ""},
 	} {
-		doc, err := GraphQL(body(tt.query, tt.variables))
+		doc, err := Read(body(tt.query, tt.variables))
 		if got := brief(doc.Subjects...); err != nil || got != tt.want || !doc.Unclear {
-			t.Errorf("GraphQL(%s %s) = %q, unclear %v, %v, want %q, unclear", tt.query, tt.variables, got, doc.Unclear, err, tt.want)
+			t.Errorf("Read(%s %s) = %q, unclear %v, %v, want %q, unclear", tt.query, tt.variables, got, doc.Unclear, err, tt.want)
 		}
 	}
 }
 
 // JSON is read with its white space and escapes.
-func TestGraphQLJSON(t *testing.T) {
-	doc, err := GraphQL([]byte(" {\r\n\t\"query\" : \"query($o:String!,$x:X){organization(login:$o){id} a(x:$x){b}}\" ,\n" +
+func TestJSON(t *testing.T) {
+	doc, err := Read([]byte(" {\r\n\t\"query\" : \"query($o:String!,$x:X){organization(login:$o){id} a(x:$x){b}}\" ,\n" +
 		`"variables": { "o" : "\u0061cme", "x": [ ] , "y": { } , "z" : [ 1 , -2.5e3,true, null ,{"\"\\": false } ] } , "extensions" : null } `))
 	if err != nil || brief(doc.Subjects...) != "acme" {
 		t.Errorf("%+v, %v", doc, err)
 	}
 }
 
-func TestGraphQLDocument(t *testing.T) {
-	doc, err := GraphQL(body(`mutation{...F z:closeIssue(input:{}){clientMutationId} closeIssue{id}}
+func TestDocument(t *testing.T) {
+	doc, err := Read(body(`mutation{...F z:closeIssue(input:{}){clientMutationId} closeIssue{id}}
 		fragment F on Mutation{... on Mutation{createIssue(input:{}){issue{repository{...G}}}}}
 		fragment G on Repository{t:tempCloneToken}`, ""))
 	if err != nil || !doc.Mutation || strings.Join(doc.Fields, " ") != "createIssue closeIssue" || doc.Credential != "tempCloneToken" {
 		t.Errorf("mutation: %+v, %v", doc, err)
 	}
-	doc, err = GraphQL(body(`{user(login:"hubot"){id} repository(owner:"acme",name:"widgets"){id}
+	doc, err = Read(body(`{user(login:"hubot"){id} repository(owner:"acme",name:"widgets"){id}
 		resource(url:"https://GitHub.com:443/acme/widgets"){url}}`, ""))
 	if err != nil || brief(doc.Profiles...) != "hubot" || len(doc.ResourceHosts) != 1 || doc.ResourceHosts[0] != "github.com" {
 		t.Errorf("profile: %+v, %v", doc, err)

@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"fmt"

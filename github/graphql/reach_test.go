@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 
 // TestReachOfClients: what tools ask of a repository stays with it.
 func TestReachOfClients(t *testing.T) {
-	files, err := filepath.Glob("testdata/graphql/*.json")
+	files, err := filepath.Glob("testdata/requests/*.json")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -22,7 +22,7 @@ func TestReachOfClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		document, err := GraphQL(text)
+		document, err := Read(text)
 		if name := strings.TrimSuffix(filepath.Base(file), ".json"); err != nil || document.Reach != want[name] {
 			t.Errorf("%s: reach %d, %v, want %d", name, document.Reach, err, want[name])
 		}
@@ -101,7 +101,7 @@ func TestReach(t *testing.T) {
 		},
 	} {
 		for _, query := range queries {
-			document, err := GraphQL(body(query, ""))
+			document, err := Read(body(query, ""))
 			if err != nil || document.Reach != reach {
 				t.Errorf("%s: reach %d, %v, want %d", query, document.Reach, err, reach)
 			}

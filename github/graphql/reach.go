@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	_ "embed"
@@ -12,13 +12,13 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-//go:generate go run gen/graphql/main.go
+//go:generate go run ./gen
 
-// graphqlText is the table of fields that lead to other objects; its head
+// reachText is the table of fields that lead to other objects; its head
 // explains the marks.
 //
-//go:embed graphql.txt
-var graphqlText string
+//go:embed reach.txt
+var reachText string
 
 // lead is a field that leads to another object.
 type lead struct {
@@ -30,7 +30,7 @@ type lead struct {
 // and name.
 var leads = sync.OnceValue(func() map[string]map[string]lead {
 	all := make(map[string]map[string]lead, 1024)
-	for line := range strings.Lines(graphqlText) {
+	for line := range strings.Lines(reachText) {
 		if line[0] == '#' {
 			continue
 		}
@@ -144,10 +144,14 @@ func (w *walker) lists(f *ast.Field, in, to string) bool {
 	return slices.Contains(accounts, in) && to != ""
 }
 
+// contentSearches are the types of a search for what is in repositories.
+var contentSearches = []string{"ISSUE", "ISSUE_ADVANCED", "REPOSITORY", "DISCUSSION"}
+
 // isContentSearch reports whether search(type:) asks for what is in repositories,
 // not for accounts.
 func (w *walker) isContentSearch(f *ast.Field) bool {
-	return isOneOf(w.searchType(f), "ISSUE", "ISSUE_ADVANCED", "REPOSITORY", "DISCUSSION")
+	asked := w.searchType(f)
+	return slices.ContainsFunc(contentSearches, func(kind string) bool { return strings.EqualFold(kind, asked) })
 }
 
 // searchType is what search(type:) asks for, "" where that cannot be told.

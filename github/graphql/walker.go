@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"github.com/vektah/gqlparser/v2/ast"
@@ -53,10 +53,10 @@ type spread struct {
 // step counts the work and the depth.
 func (w *walker) step(depth int) error {
 	if w.steps--; w.steps < 0 {
-		return graphqlErrorf("the document expands to more than %d fields and values", maxSteps)
+		return errorf("the document expands to more than %d fields and values", maxSteps)
 	}
 	if depth > maxNesting {
-		return graphqlErrorf("the document is nested more than %d deep", maxNesting)
+		return errorf("the document is nested more than %d deep", maxNesting)
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (w *walker) full(list []github.Account) error {
 }
 
 func tooMany() error {
-	return graphqlErrorf("the document names more than %d owners, repositories and ids", github.MaxSubjects)
+	return errorf("the document names more than %d owners, repositories and ids", github.MaxSubjects)
 }
 
 // nameSet finds names that occur twice. Few names take no memory.

@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"errors"
@@ -19,24 +19,24 @@ import (
 func refused(t *testing.T, body []byte, want string) {
 	t.Helper()
 	start := time.Now()
-	doc, err := GraphQL(body)
-	var refusal *GraphQLError
+	doc, err := Read(body)
+	var refusal *Error
 	if !errors.As(err, &refusal) || !strings.Contains(refusal.Reason, want) {
-		t.Errorf("GraphQL(%.200s) = %+v, %v, want an error with %q", body, doc, err, want)
+		t.Errorf("Read(%.200s) = %+v, %v, want an error with %q", body, doc, err, want)
 		return
 	}
 	if len(doc.Subjects)+len(doc.Fields) != 0 {
-		t.Errorf("GraphQL(%.200s) = %+v beside an error", body, doc)
+		t.Errorf("Read(%.200s) = %+v beside an error", body, doc)
 	}
 	if len(refusal.Reason) > 200 {
-		t.Errorf("GraphQL(%.200s): a reason of %d bytes: %.300s", body, len(refusal.Reason), refusal.Reason)
+		t.Errorf("Read(%.200s): a reason of %d bytes: %.300s", body, len(refusal.Reason), refusal.Reason)
 	}
 	if d := time.Since(start); d > 2*time.Second {
-		t.Errorf("GraphQL(%.200s) took %v", body, d)
+		t.Errorf("Read(%.200s) took %v", body, d)
 	}
 }
 
-func TestGraphQLBodyRefused(t *testing.T) {
+func TestBodyRefused(t *testing.T) {
 	const query = `{"query":"{viewer{login}}"`
 	for _, tt := range []struct{ body, want string }{
 		{``, "not one JSON value"},
@@ -72,13 +72,13 @@ func TestGraphQLBodyRefused(t *testing.T) {
 		{query + `,"variables":{"a":` + strings.Repeat("[", 150) + strings.Repeat("]", 150) + `}}`, "body is nested"},
 		{query + `,"variables":{"a":` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + `}}`, "JSON"},
 		{query + `,"variables":{"a":[0` + strings.Repeat(",0", strictjson.MaxValues) + `]}}`, "more than 50000 values"},
-		{query + strings.Repeat(" ", MaxGraphQL) + `}`, "larger than 1048576 bytes"},
+		{query + strings.Repeat(" ", MaxBody) + `}`, "larger than 1048576 bytes"},
 	} {
 		refused(t, []byte(tt.body), tt.want)
 	}
 }
 
-func TestGraphQLOperation(t *testing.T) {
+func TestOperation(t *testing.T) {
 	const several = `query A{organization(login:"acme"){id}} mutation B{b(id:"R_kgDNIyk"){id}} subscription C{c{id}}`
 	for _, tt := range []struct{ query, name, want string }{
 		{several, `"A"`, "acme"},
@@ -89,9 +89,9 @@ func TestGraphQLOperation(t *testing.T) {
 		{`{organization(login:"acme"){id}}`, `null`, "acme"},
 	} {
 		text := strings.TrimSuffix(string(body(tt.query, "")), "}") + `,"operationName":` + tt.name + `}`
-		doc, err := GraphQL([]byte(text))
+		doc, err := Read([]byte(text))
 		if got := brief(doc.Subjects...); err != nil || got != tt.want || doc.Mutation != (tt.name == `"B"`) {
-			t.Errorf("GraphQL(%s) = %q, mutation %v, %v, want %q", text, got, doc.Mutation, err, tt.want)
+			t.Errorf("Read(%s) = %q, mutation %v, %v, want %q", text, got, doc.Mutation, err, tt.want)
 		}
 	}
 	for _, tt := range []struct{ query, name, want string }{
@@ -111,7 +111,7 @@ func TestGraphQLOperation(t *testing.T) {
 	}
 }
 
-func TestGraphQLDocumentRefused(t *testing.T) {
+func TestDocumentRefused(t *testing.T) {
 	for _, tt := range []struct{ query, want string }{
 		{`{`, "syntax error in the document: line 1, column 2"},
 		{`{}`, "syntax error"},
@@ -179,8 +179,8 @@ func many(n int, format string) string {
 }
 
 // A bomb that would expand to 100⁴⁰ fields is read as what it is.
-func TestGraphQLBombs(t *testing.T) {
-	doc, err := GraphQL(body(fragmentChain(40, 90), ""))
+func TestBombs(t *testing.T) {
+	doc, err := Read(body(fragmentChain(40, 90), ""))
 	if err != nil || brief(doc.Subjects...) != "acme" {
 		t.Errorf("fragments: %q, %v", brief(doc.Subjects...), err)
 	}
@@ -191,10 +191,10 @@ func TestGraphQLBombs(t *testing.T) {
 	fields := strings.Repeat("a ", 5000)
 	refused(t, body(many(99, `f%d:organization(login:"a%[1]d"){...F}`)+` fragment F on O{`+fields+`}`, ""), "expands to more than 100000")
 	// Texts that take long to read, each time.
-	for _, text := range []string{strings.Repeat("org:acme ", search.MaxLength/9), strings.Repeat("x ", MaxGraphQL/3)} {
+	for _, text := range []string{strings.Repeat("org:acme ", search.MaxLength/9), strings.Repeat("x ", MaxBody/3)} {
 		start := time.Now()
 		for _, field := range []string{`s%d:search(query:$t){a}`, `r%d:resource(url:$t){a}`, `c%d:c(repositoryNameWithOwner:$t,id:$t)`} {
-			GraphQL(body("query($t:String)"+many(1600, field), `{"t":"`+text+`"}`))
+			Read(body("query($t:String)"+many(1600, field), `{"t":"`+text+`"}`))
 		}
 		if d := time.Since(start); d > 2*time.Second {
 			t.Errorf("a text of %d bytes, read again and again, took %v", len(text), d)
@@ -202,7 +202,7 @@ func TestGraphQLBombs(t *testing.T) {
 	}
 	// Ids, all of the same repository.
 	ids := `{"v":["R_kgDNIyk"` + strings.Repeat(`,"R_kgDNIyk"`, strictjson.MaxValues-10) + `]}`
-	if doc, err := GraphQL(body(`query($v:[ID!]!){nodes(ids:$v){id}}`, ids)); err != nil || brief(doc.Subjects...) != "repository:9001" {
+	if doc, err := Read(body(`query($v:[ID!]!){nodes(ids:$v){id}}`, ids)); err != nil || brief(doc.Subjects...) != "repository:9001" {
 		t.Errorf("ids: %q, %v", brief(doc.Subjects...), err)
 	}
 }

@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 // error. Together they bound a call of GraphQL to some milliseconds and some
 // megabytes.
 const (
-	// MaxGraphQL is the largest body, in bytes, that GraphQL reads.
-	MaxGraphQL = 1 << 20
+	// MaxBody is the largest body, in bytes, that GraphQL reads.
+	MaxBody = 1 << 20
 
 	maxTokens     = 20_000  // of the document, comments included
 	maxNesting    = 100     // selection sets, fragments, lists and objects
@@ -70,17 +70,17 @@ type Document struct {
 	Credential string
 }
 
-// GraphQLError says why a GraphQL request is not understood. GitHub might
+// Error says why a GraphQL request is not understood. GitHub might
 // still understand it, in its own way.
-type GraphQLError struct {
+type Error struct {
 	Reason string // a sentence without a capital and full stop, with at most a few words of the request
 }
 
 // Error implements error.
-func (e *GraphQLError) Error() string { return e.Reason }
+func (e *Error) Error() string { return e.Reason }
 
-func graphqlErrorf(format string, args ...any) error {
-	return &GraphQLError{fmt.Sprintf(format, args...)}
+func errorf(format string, args ...any) error {
+	return &Error{fmt.Sprintf(format, args...)}
 }
 
 // settle fills in what depends on all of the document.

@@ -1,4 +1,4 @@
-package rules
+package graphql
 
 import (
 	"net/url"
@@ -57,7 +57,7 @@ func (w *walker) value(key string, v *ast.Value, depth int) error {
 		known, ok := w.variables[v.Raw]
 		switch {
 		case !ok: // section 5.8.3
-			return graphqlErrorf("the variable %s is not defined", excerpt(v.Raw))
+			return errorf("the variable %s is not defined", excerpt(v.Raw))
 		case known.isGiven:
 			return w.json(key, known.given, depth)
 		case known.defaultValue != nil:
@@ -81,7 +81,7 @@ func (w *walker) children(key string, v *ast.Value, depth int) error {
 		if v.Kind == ast.ObjectValue {
 			below = child.Name
 			if names.has(below) { // section 5.6.3
-				return graphqlErrorf("the input field %s is given twice", excerpt(below))
+				return errorf("the input field %s is given twice", excerpt(below))
 			}
 		}
 		if err := w.value(below, child.Value, depth+1); err != nil {
