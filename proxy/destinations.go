@@ -31,7 +31,17 @@ func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *answer.Refusal)
 	if denial := p.opts.Upstream.opts.Egress.DecideTunnel(d); denial != nil {
 		return d, egressRefusal(denial)
 	}
-	return d, nil
+	return d, p.refuseSelf(d)
+}
+
+// refuseSelf refuses a destination that is a listener of this process as it stands.
+// What a name leads to is decided about when it is connected to, but not by us where
+// another proxy does that, which may be on this machine.
+func (p *Proxy) refuseSelf(d policy.Destination) *answer.Refusal {
+	if p.opts.Upstream.isSelf(d) {
+		return upstreamRefusal(errSelf, d.String())
+	}
+	return nil
 }
 
 // mayRequest is mayTunnel for an http:// request in absolute form.
@@ -43,5 +53,5 @@ func (p *Proxy) mayRequest(r *http.Request) *answer.Refusal {
 	if denial := p.opts.Upstream.opts.Egress.Decide(d); denial != nil {
 		return egressRefusal(denial)
 	}
-	return nil
+	return p.refuseSelf(d)
 }

@@ -63,6 +63,7 @@ type setup struct {
 	options  proxy.Options
 	fallback auth.Fallback
 	own      []*proxy.Listener
+	forbid   []string // further listeners of this process
 }
 
 // apps are the two Apps of the demo world: ci-bot maps acme and discovers the
@@ -144,6 +145,9 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 		change(s)
 	}
 	upstream := proxy.NewUpstream(s.upstream)
+	for _, addr := range s.forbid {
+		upstream.Forbid(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+	}
 	source := auth.New(s.apps, auth.Options{Transport: upstream.Transport(), Log: s.options.Log, Fallback: s.fallback})
 	s.options.Upstream, s.options.Credentials = upstream, source
 	p := proxy.New(s.options)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -112,7 +114,9 @@ func (u *Upstream) Close() {
 func (u *Upstream) Forbid(addr net.Addr) {
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		u.mu.Lock()
-		u.own = append(u.own, unmap(tcp.AddrPort()))
+		if own := unmap(tcp.AddrPort()); !slices.Contains(u.own, own) {
+			u.own = append(u.own, own)
+		}
 		u.mu.Unlock()
 	}
 }
@@ -166,6 +170,18 @@ func (u *Upstream) isOwn(to netip.AddrPort) bool {
 		}
 	}
 	return false
+}
+
+// isSelf is isOwn for a destination that is an address, or the name of this machine.
+func (u *Upstream) isSelf(d policy.Destination) bool {
+	addrs := []netip.Addr{d.Addr}
+	if !d.Addr.IsValid() {
+		if d.Host != "localhost" && !strings.HasSuffix(d.Host, ".localhost") { // RFC 6761, section 6.3
+			return false
+		}
+		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	}
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return u.isOwn(netip.AddrPortFrom(a.Unmap(), d.Port)) })
 }
 
 // dialServed is the DialContext to served hosts, which may have any address.
