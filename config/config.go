@@ -77,6 +77,7 @@ type Config struct {
 // field is its key. Client.Listen of the Clients is fixed as well.
 type Fixed struct {
 	Listen string `key:"listen"` // address of the proxy
+	Admin  Admin  `key:"admin"`
 }
 
 // Live is all else: a reload puts it in force.

@@ -170,6 +170,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	r.clients = cfg.Clients
 	cfg.Rules = r.readRules(doc.root)
 	cfg.Egress = readEgress(doc.root, cfg.Apps)
+	cfg.Admin = readAdmin(doc.root.table("admin", adminHint), listeners(cfg))
 	doc.finish()
 }
 
