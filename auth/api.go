@@ -28,21 +28,28 @@ var (
 func (c *caller) do(ctx context.Context, call apiCall, out any) error {
 	jwt, err := c.signedJWT(ctx) // a Signer may need as much time as the call
 	if err != nil {
-		return c.unsigned(call, err)
+		e := c.unsigned(call, err)
+		c.counts.count(call.method, e)
+		c.standing.note(e)
+		return e
 	}
-	return c.doAs(ctx, call, out, func() (authority, error) {
+	err = c.doAs(ctx, call, out, func() (authority, error) {
 		if usable := c.keyring.usable(); usable != nil {
 			jwt = usable
 		}
 		return &ownAuthority{jwtAuthority{caller: c, jwt: jwt}}, nil
 	})
+	c.standing.note(err)
+	return err
 }
 
 // doAs is do with another authority, which is made anew for each attempt.
 func (c *caller) doAs(ctx context.Context, call apiCall, out any, as func() (authority, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.doRetrying(ctx, call, out, as); err != nil { // not a nil *Error
+	err := c.doRetrying(ctx, call, out, as)
+	c.counts.count(call.method, err)
+	if err != nil { // not a nil *Error
 		return err
 	}
 	return nil
@@ -67,8 +74,11 @@ func (c *caller) try(ctx context.Context, call apiCall, out any, as func() (auth
 	}
 	resp, err := send(c.transport, req, a) // follows no redirect
 	if err != nil {
-		return c.unreached(call, err)
+		e := c.unreached(call, err)
+		c.clock.contact.miss(ctx, e)
+		return e
 	}
+	c.clock.contact.reach()
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what there is of it
@@ -115,6 +125,7 @@ func (c *caller) doRetrying(ctx context.Context, call apiCall, out any, as func(
 		if pause == 0 || ctx.Err() != nil || time.Since(start)+pause > retryTimeout {
 			return err
 		}
+		c.counts.retries[outcomeOf(err)].Add(1)
 		select {
 		case <-ctx.Done():
 			return err

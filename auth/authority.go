@@ -27,6 +27,8 @@ func (a *jwtAuthority) complaint(resp *http.Response) complaints { return compla
 
 func (a *jwtAuthority) abandon(complaints) {}
 
+func (a *jwtAuthority) tally() *counts { return &a.caller.counts }
+
 // heal takes another JWT. The error is a *SigningError or about ctx.
 func (a *jwtAuthority) heal(ctx context.Context, resp *http.Response, about complaints) (again bool, err error) {
 	var fresh *header

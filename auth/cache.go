@@ -48,6 +48,13 @@ func (c *cache[V]) set(key string, v V, ttl time.Duration) {
 	c.entries.Set(key, v, min(ttl, 24*time.Hour))
 }
 
+// each calls f with every entry that has not expired.
+func (c *cache[V]) each(f func(key string, v V)) {
+	for key, item := range c.entries.Items() {
+		f(key, item.Object.(V))
+	}
+}
+
 func (c *cache[V]) makeRoom() {
 	c.entries.DeleteExpired()
 	items := c.entries.Items()

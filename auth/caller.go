@@ -24,6 +24,9 @@ type caller struct {
 	clock   *clock // the instance's
 	keyring keyring
 	quotas  *quotas // of the App's installations
+
+	standing standing
+	counts   counts
 }
 
 // apiCall is a call to the API.

@@ -31,6 +31,8 @@ type clock struct {
 	offset atomic.Int64 // of the instance's clock to ours, in nanoseconds
 	warned atomic.Int64 // the offset that was logged last
 	looked atomic.Int64 // when an ordinary answer's Date was looked at, in Unix nanoseconds
+
+	contact contact // with the instance
 }
 
 // now is the time at the instance: wall time, for the monotonic clock stops

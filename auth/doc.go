@@ -120,13 +120,13 @@
 // stands before it in this list: TestRooms checks it.
 //
 //	keys: what an App proves itself with, and GitHub's clock
-//		secret.go mark.go signer.go key_text.go key.go clock.go kind.go claims.go
+//		secret.go mark.go signer.go key_text.go key.go contact.go clock.go kind.go claims.go
 //		keyring.go sealer.go
 //	names: whose something is, and what a token is good for
 //		answer.go grant.go
 //	calls: GitHub's API is asked, each question once, and counted
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
-//		app.go send.go way.go caller.go authority.go api.go
+//		counts.go app.go send.go way.go caller.go authority.go api.go
 //	tokens: minted, renewed, replaced, and filed in a Store
 //		mintanswer.go token.go store.go mint.go
 //	directory: where an App is installed, and on what
@@ -135,6 +135,6 @@
 //	choice: which App, which installation, and how much of it
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
 //		source.go seal.go issuer.go revoke.go next.go whose.go uncovered.go resolve.go
-//		failover.go choose.go replace.go outgoing.go client.go plan.go
+//		failover.go choose.go replace.go outgoing.go client.go plan.go stats.go
 //		refusals.go inspect.go
 package auth

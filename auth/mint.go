@@ -68,8 +68,14 @@ type minter struct {
 func newMinter(c *caller, id github.InstallationID) minter {
 	return minter{
 		caller: c, id: id, key: fmt.Sprintf("installation|%s%d", c.prefix, id),
-		filed: fmt.Sprintf("token|%s|%d", c.App.identifier(), id), quota: c.quotas.of(id),
+		filed: filedUnder(c.App, id), quota: c.quotas.of(id),
 	}
+}
+
+// filedUnder is what the tokens of an installation are filed under that are not
+// narrowed.
+func filedUnder(app *App, id github.InstallationID) string {
+	return fmt.Sprintf("token|%s|%d", app.identifier(), id)
 }
 
 // tokenKey is what a token of the installation is filed under.
@@ -277,6 +283,8 @@ func (a *tokenAuthority) complaint(resp *http.Response) complaints {
 }
 
 func (a *tokenAuthority) abandon(complaints) {}
+
+func (a *tokenAuthority) tally() *counts { return &a.minter.counts }
 
 // heal waits, or takes another token. The error is that of a mint.
 func (a *tokenAuthority) heal(ctx context.Context, _ *http.Response, about complaints) (again bool, err error) {

@@ -98,6 +98,9 @@ func (s *Source) Send(next http.RoundTripper, req *http.Request, out *Outgoing) 
 	if err != nil {
 		return nil, err
 	}
+	if clock := s.clocks[out.Instance]; clock != nil {
+		clock.contact.reach()
+	}
 	s.learn(out, resp)
 	if inst := out.Credential.inst; inst != nil && out.CheckMapping && (resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusNotFound) {
 		out.Mapping = inst.checkMapping(req.Context(), out.Subject)
@@ -290,6 +293,8 @@ func (a *installedAuthority) abandon(about complaints) {
 		a.source.refuse(*a.out.Credential)
 	}
 }
+
+func (a *installedAuthority) tally() *counts { return &a.out.Credential.inst.counts }
 
 // heal waits, or replaces the token. The error is a *CredentialError.
 func (a *installedAuthority) heal(ctx context.Context, resp *http.Response, about complaints) (again bool, err error) {

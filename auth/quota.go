@@ -32,6 +32,9 @@ var resourceNames = map[string]Resource{
 	"core": ResourceCore, "search": ResourceSearch, "code_search": ResourceCodeSearch, "graphql": ResourceGraphQL,
 }
 
+// resourceTexts are the same the other way.
+var resourceTexts = [resources]string{ResourceCore: "core", ResourceSearch: "search", ResourceCodeSearch: "code_search", ResourceGraphQL: "graphql"}
+
 const (
 	// reserveShare is the part of a limit, one in so many, that counts as used up
 	// before it is: requests are under way whose answers have not told yet.
@@ -130,4 +133,27 @@ func (q *quotas) of(id github.InstallationID) *quota {
 		q.all[id] = new(quota)
 	}
 	return q.all[id]
+}
+
+// snapshot is what is left of limits that have not been reset. now is GitHub's time.
+func (q *quotas) snapshot(now time.Time) map[github.InstallationID][]QuotaStats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := make(map[github.InstallationID][]QuotaStats)
+	for id, quota := range q.all {
+		for resource := range quota {
+			w := &quota[resource]
+			if reset := w.reset(); reset.After(now) {
+				all[id] = append(all[id], QuotaStats{resourceTexts[resource], int(w.limit.Load()), int(uint32(w.state.Load())), reset})
+			}
+		}
+	}
+	return all
+}
+
+// QuotaStats are one of GitHub's limits, until its reset.
+type QuotaStats struct {
+	Resource         string // as X-Ratelimit-Resource has it
+	Limit, Remaining int
+	Reset            time.Time
 }

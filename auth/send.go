@@ -37,6 +37,8 @@ type authority interface {
 	heal(ctx context.Context, resp *http.Response, about complaints) (again bool, err error)
 	// abandon is told of a complaint about a request that cannot be sent again.
 	abandon(about complaints)
+	// tally is where it is counted what was healed.
+	tally() *counts
 }
 
 // send sends a request with a credential, in place of any other, and again where
@@ -86,7 +88,11 @@ func sendAgain(req *http.Request, resp *http.Response, body *replay.Body, a auth
 		a.abandon(about)
 		return false, nil
 	}
-	return a.heal(req.Context(), resp, about)
+	again, err := a.heal(req.Context(), resp, about)
+	if again {
+		a.tally().healed(about)
+	}
+	return again, err
 }
 
 // waits are those for GitHub to know a token everywhere.
