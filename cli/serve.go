@@ -109,7 +109,17 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		return err
 	}
 	sockets.warnOfRest(log)
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, nil, log, addresses(ln, own)...)
+	says, err := listenAdmin(ctx, cfg)
+	if err != nil {
+		closeAll(ln, own)
+		return err
+	}
+	listening := addresses(ln, own)
+	if says != nil {
+		listening = append(listening, says.Addr())
+		defer says.Close()
+	}
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, nil, log, listening...)
 	if err != nil {
 		closeAll(ln, own)
 		return err
@@ -125,6 +135,11 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	reloader.state.succeeded(nil)
 	go reloader.run(reloads, hup)
 	go cas.watchExpiry(reloads, log)
+	if says != nil {
+		saying, stopSaying := context.WithCancel(context.Background())
+		defer stopSaying() // it says that the end has begun
+		go serveAdmin(saying, says, cfg, &watched{source: srv.source, reload: reloader.state.get}, log)
+	}
 	by.ready(statusOf(cfg))
 	go by.answerWatchdog(reloads, ln.Addr(), log)
 	select {

@@ -11,3 +11,8 @@ import (
 func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 	return listen(ctx, "unix", path)
 }
+
+// listenPrivate listens on a Unix socket that is the user's alone, if its directory is.
+func listenPrivate(ctx context.Context, path string) (net.Listener, error) {
+	return listen(ctx, "unix", path)
+}

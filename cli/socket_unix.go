@@ -20,3 +20,9 @@ func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 	defer syscall.Umask(syscall.Umask(mask))
 	return listen(ctx, "unix", path)
 }
+
+// listenPrivate listens on a Unix socket that is the user's alone.
+func listenPrivate(ctx context.Context, path string) (net.Listener, error) {
+	defer syscall.Umask(syscall.Umask(0o177))
+	return listen(ctx, "unix", path)
+}

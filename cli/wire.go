@@ -168,7 +168,7 @@ type server struct {
 // newServer wires a proxy together. Close it after its Shutdown.
 // revokeByDefault says whether it revokes its tokens where the configuration
 // does not say; events are the proxy's Options.Events; own are the addresses that
-// it will listen on.
+// this process listens on, which nobody reaches by it.
 func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, events []func(*event.Event), log *slog.Logger, own ...net.Addr) (*server, error) {
 	upstream, next, err := connect(cfg, own...)
 	if err != nil {
@@ -200,10 +200,14 @@ func connect(cfg *config.Config, own ...net.Addr) (upstream *proxy.Upstream, nex
 	if next, err = nextProxy(cfg, os.LookupEnv, own); err != nil {
 		return nil, nil, &statusError{exitConfig, err}
 	}
-	return proxy.NewUpstream(proxy.UpstreamOptions{
+	upstream = proxy.NewUpstream(proxy.UpstreamOptions{
 		ConnectTo: cfg.Upstream.ConnectTo, RootCAs: roots, Proxy: next, HTTP2: cfg.Upstream.HTTP2,
 		Egress: cfg.Egress,
-	}), next, nil
+	})
+	for _, addr := range own {
+		upstream.Forbid(addr) // before anybody asks
+	}
+	return upstream, next, nil
 }
 
 // stop ends the server: what is under way may finish for a time. Then last is
