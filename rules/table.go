@@ -8,7 +8,7 @@ import (
 	"ghapp-proxy/github"
 )
 
-//go:generate go run gen/main.go gen/reach.go gen/bodies.go gen/schema.go
+//go:generate go run ./gen
 
 // operationsText is the table of operations; its head explains the columns.
 //
