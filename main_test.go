@@ -89,12 +89,13 @@ func TestScript(t *testing.T) {
 }
 
 var storyCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"arrived": arrived,
-	"mints":   mints,
-	"github":  changeGitHub,
-	"waitfor": waitFor,
-	"noleaks": noLeaks,
-	"mistake": mistake,
+	"arrived":       arrived,
+	"mints":         mints,
+	"github":        changeGitHub,
+	"waitfor":       waitFor,
+	"noleaks":       noLeaks,
+	"mistake":       mistake,
+	"behindcompany": behindCompany,
 }
 
 type githubKey struct{}

@@ -21,6 +21,9 @@ import (
 type Source struct {
 	// Path is the file named on the command line, "" if none was.
 	Path string
+	// Text, if it is not nil, is taken for what the file at Path says, which need not
+	// be there.
+	Text []byte
 	// LookupEnv reads an environment variable, as os.LookupEnv does; nil
 	// stands for an empty environment.
 	LookupEnv func(name string) (value string, ok bool)
@@ -102,6 +105,13 @@ func (l *loader) env(name string) string {
 // pathEnv names the configuration file.
 const pathEnv = "GHAPP_PROXY_CONFIG"
 
+// File is the configuration file that Load would read, whether it is there or not; ""
+// if there is no place for one.
+func (src Source) File() string {
+	path, _ := (&loader{src: src}).findFile()
+	return path
+}
+
 // findFile returns the configuration file, and whether somebody named it: the
 // file in the default place need not exist.
 func (l *loader) findFile() (path string, named bool) {
@@ -136,7 +146,10 @@ func (l *loader) xdgDir(variable, underHome string) string {
 // loadFile reads the configuration file; cfg.File stays empty if it is not there.
 func (l *loader) loadFile(cfg *Config, path string, named bool) {
 	abs, err := filepath.Abs(path)
-	text, readErr := l.src.Reading.readFile(abs, nil) // what is checked, whatever links a ".." is behind
+	text, readErr := l.src.Text, error(nil)
+	if text == nil {
+		text, readErr = l.src.Reading.readFile(abs, nil) // what is checked, whatever links a ".." is behind
+	}
 	if errors.Is(readErr, fs.ErrNotExist) && !named {
 		return
 	}
