@@ -135,6 +135,7 @@
 //	choice: which App, which installation, and how much of it
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
 //		source.go seal.go issuer.go revoke.go next.go whose.go uncovered.go resolve.go
-//		failover.go choose.go replace.go outgoing.go client.go plan.go stats.go
+//		failover.go choose.go replace.go outgoing.go installed.go learn.go
+//		forward.go client.go plan.go stats.go
 //		refusals.go inspect.go
 package auth
