@@ -98,6 +98,7 @@ type Audit struct {
 	required bool // nothing may leave of which there is no record
 
 	lost atomic.Int64 // records since one was written
+	all  atomic.Int64 // that were lost since the start
 	mu   sync.Mutex
 	next time.Time // of an error in the log
 }
@@ -118,6 +119,14 @@ func NewAudit(to io.Writer, required bool, log *slog.Logger) *Audit {
 
 // Required reports whether nothing may leave of which there is no record.
 func (a *Audit) Required() bool { return a != nil && a.required }
+
+// Lost is how many records could not be written since the start.
+func (a *Audit) Lost() int64 {
+	if a == nil {
+		return 0
+	}
+	return a.all.Load()
+}
 
 // begin writes the record of something that is about to leave. Where records
 // are required, it fails if that cannot be written now.
@@ -162,6 +171,7 @@ func (a *Audit) put(record *Record) error {
 // lose counts a record that could not be written.
 func (a *Audit) lose(err error) {
 	lost := a.lost.Add(1)
+	a.all.Add(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now := time.Now(); !now.Before(a.next) {

@@ -60,6 +60,9 @@ type Event struct {
 	ID       string
 	Time     time.Time // when it began
 	Duration time.Duration
+	Queued   time.Duration // that it waited for its turn
+	GitHub   time.Duration // that GitHub was waited for: for credentials, and for the head of its answer
+	Own      time.Duration // the proxy's own share of what came before the answer's body
 
 	Client  string // its name in the configuration, "" for none
 	Address string // where it connected from

@@ -102,7 +102,7 @@
 // stands before it in this list, which TestRooms reads.
 //
 //	ground: addresses, bounds, waiting, and what a connection or an answer is wrapped in
-//		address.go bounds.go buffers.go watch.go conn.go queue.go pace.go heads.go
+//		address.go bounds.go buffers.go watch.go conn.go queue.go pace.go shares.go heads.go
 //		answerbody.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
 //	arrivals: connections of clients, from when they are accepted until they say who they are
 //		servererrors.go clientconn.go arrivals.go files_unix.go files_other.go door.go
@@ -120,6 +120,6 @@
 //		gateway.go placeholder_sealed.go issue.go peek.go push.go request.go
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
-//		identify.go goproxy.go refuse.go replace.go ownpools.go hello.go tunnel.go
+//		identify.go goproxy.go refuse.go replace.go stats.go ownpools.go hello.go tunnel.go
 //		connect.go outer.go shutdown.go serve.go
 package proxy

@@ -51,6 +51,7 @@ type exchange struct {
 
 	uncovered *auth.NotInstalledError // why it left with less than it needed, nil if it did not
 
+	shares          shares
 	githubRequestID string
 	githubStatus    int
 	refs            []string // that a push moves

@@ -131,6 +131,7 @@ func modifyResponse(resp *http.Response) error {
 		}
 	}
 	x.receive(resp)
+	x.shares.settled = time.Now()
 	return nil
 }
 

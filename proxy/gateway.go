@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
@@ -28,6 +29,7 @@ type gateway struct {
 // nameSubject asks GitHub for the name of what is known by id only. What cannot be
 // named stays as it is, unless GitHub may not be asked.
 func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *github.Account) *answer.Refusal {
+	defer since(&x.shares.github, time.Now())
 	named, err := g.opts.Credentials.NameOf(ctx, x.session.host.Instance, *s)
 	if limited, ok := errors.AsType[*answer.Refusal](err); ok {
 		return limited

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"time"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
@@ -18,6 +19,7 @@ type healer struct {
 // RoundTrip implements http.RoundTripper.
 func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req)
+	defer since(&x.shares.github, time.Now())
 	if x.source == nil {
 		return h.next.RoundTrip(req)
 	}

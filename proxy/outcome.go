@@ -15,8 +15,10 @@ import (
 
 // event is what is known by now of a request.
 func (x *exchange) event(r *http.Request, w *recorder) event.Event {
+	takes := time.Since(x.start)
 	e := event.Event{
-		Kind: event.Request, ID: x.id, Time: x.start, Duration: time.Since(x.start),
+		Kind: event.Request, ID: x.id, Time: x.start, Duration: takes,
+		Queued: x.shares.queued, GitHub: x.shares.github, Own: x.shares.own(x.start, takes),
 		Client: x.session.clientName(), Address: r.RemoteAddr, Method: r.Method, Host: x.session.host.Name, Path: x.path,
 		Decision: event.Forwarded, Rule: x.Route.Rule, Err: x.err,
 		Operation: x.Route.Operation, OtherOwners: len(x.Route.Others), GraphQL: graphQLKind(x.Document), Refs: x.refs,

@@ -182,7 +182,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 		r, x.cut = r.WithContext(ctx), cut
 	}
 	defer x.downgrade()
-	refused := c.usage.begin(r.Context(), c.slot, p.opts.Patience)
+	refused := x.queue(r, p.opts.Patience)
 	if refused == nil {
 		defer c.usage.done()
 		r, refused = x.session.limit(w, r)

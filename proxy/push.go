@@ -51,6 +51,7 @@ func (x *exchange) checkPush(r *http.Request) *answer.Refusal {
 	if !x.LooksIntoPush {
 		return nil
 	}
+	defer since(&x.shares.client, time.Now())
 	list, zipped, err := plainPush(r)
 	if unread, ok := errors.AsType[*bodyError](err); ok {
 		return unread.refusal(x.session.usage)

@@ -35,7 +35,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x.Route.Form = decide.FormFor(s.host)
 	if refused != nil {
 		out.Header().Set("Connection", "close")
-	} else if refused = s.usage.begin(r.Context(), s.slot, g.opts.Patience); refused == nil {
+	} else if refused = x.queue(r, g.opts.Patience); refused == nil {
 		defer s.usage.done()
 		r, refused = s.limit(w, r)
 	}
@@ -58,6 +58,12 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	default:
 		g.forward.serve(out, r, x)
 	}
+}
+
+// queue counts a request as one of its client's, when it is its turn.
+func (x *exchange) queue(r *http.Request, patience time.Duration) *answer.Refusal {
+	defer since(&x.shares.queued, time.Now())
+	return x.session.usage.begin(r.Context(), x.session.slot, patience)
 }
 
 // prepare decides about a request: it fills in the route and the credential,
@@ -91,11 +97,13 @@ func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
 		return endedRefusal(&x.Route)
 	}
 	if x.Route.Exchange {
+		defer since(&x.shares.github, time.Now())
 		return g.issue(r, x)
 	}
 	if refused := x.checkPush(r); refused != nil {
 		return refused
 	}
+	defer since(&x.shares.github, time.Now())
 	if err := g.authorize(r, x); err != nil {
 		return credentialRefusal(err)
 	}
@@ -119,7 +127,10 @@ func (x *exchange) intake(r *http.Request) *decide.Intake {
 // effects are whom a decision about a request may ask.
 func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
 	effects := decide.Effects{
-		Body: func(most int64) ([]byte, *answer.Refusal) { return peekBody(r, most, x.session.usage) },
+		Body: func(most int64) ([]byte, *answer.Refusal) {
+			defer since(&x.shares.client, time.Now())
+			return peekBody(r, most, x.session.usage)
+		},
 		Name: func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
 	}
 	if x.held = placeholderIn(r.Header["Authorization"]); x.held != "" && x.now.Rules.Exchange {
