@@ -55,7 +55,14 @@ func runCommand(ctx context.Context, argv []string, dir string, prepare ...func(
 
 // mayRun reports whether the command of a key may be run: not if somebody else
 // than the user and root could have written it there, which is a fault of the key.
-func (l *loader) mayRun(t *table, key string) bool {
+// Where somebody else could change what it runs, that is a warning: some systems
+// let a group put programs where all find them.
+func (l *loader) mayRun(t *table, key string, argv []string) bool {
+	if path, err := executable(argv, t.doc.dir); err == nil {
+		if fault, ok := errors.AsType[*safepath.Error](safepath.Check(path)); ok {
+			t.warn(key, withHint(fault.Remedy, "others could change what is run: %s: %s", fault.Path, fault.Reason))
+		}
+	}
 	fault, ok := errors.AsType[*safepath.Error](safepath.Check(t.doc.path))
 	if ok {
 		t.fault(key, withHint(fault.Remedy, "others could choose the command, since they can change the configuration: %s: %s", fault.Path, fault.Reason))

@@ -67,7 +67,7 @@ func (l *loader) keyText(t *table, key string) []auth.Signer {
 // commandSigner reads a command that signs. It is not run yet.
 func (l *loader) commandSigner(t *table, key string) []auth.Signer {
 	argv, ok := t.argv(key)
-	if !ok || l.src.NoSecrets || !l.mayRun(t, key) {
+	if !ok || l.src.NoSecrets || !l.mayRun(t, key, argv) {
 		return nil
 	}
 	if err := checkCommand(argv, t.doc.dir); err != nil {

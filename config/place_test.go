@@ -64,3 +64,39 @@ ca_file = "root.pem"
 		}
 	}
 }
+
+// TestWarnsOfCommands: whoever can change what is run could have the key, or sign.
+func TestWarnsOfCommands(t *testing.T) {
+	for key, app := range map[string]string{
+		"private_key_command":   "private_key_command = [\"./bin/run\"]\n",
+		"signer_command":        "signer_command = [\"./bin/run\"]\n",
+		"client_secret_command": "private_key_file = \"app.pem\"\nclient_id = \"Iv1\"\nclient_secret_command = [\"./bin/secret\"]\n",
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "app.pem"), testPEM())
+		write(t, filepath.Join(dir, "config.toml"), "[app.bot]\nid = 1\n"+app)
+		for name, says := range map[string]string{"run": "cat app.pem", "secret": "echo abc"} {
+			path := filepath.Join(dir, "bin", name)
+			write(t, path, "#!/bin/sh\n"+says+"\n")
+			if err := os.Chmod(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, mode := range []os.FileMode{0o700, 0o702} {
+			if err := os.Chmod(filepath.Join(dir, "bin"), mode); err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := Load(t.Context(), Source{Path: filepath.Join(dir, "config.toml"), HomeDir: "/h"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "app.bot." + key + ": others could change what is run: " + filepath.Join(dir, "bin") + ": others can write to it (mode 0702)\n\thint: run `chmod go-w "
+			if warned := len(cfg.Warnings) == 1 && strings.Contains(cfg.Warnings[0], want); warned != (mode == 0o702) || !warned && len(cfg.Warnings) > 0 {
+				t.Errorf("%s, mode %o: %q", key, mode, cfg.Warnings)
+			}
+		}
+	}
+}

@@ -132,7 +132,7 @@ func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, e
 		return l.secretFromEnv(t, key)
 	default:
 		argv, ok := t.argv(key)
-		if !ok || l.src.NoSecrets || !l.mayRun(t, key) {
+		if !ok || l.src.NoSecrets || !l.mayRun(t, key, argv) {
 			return nil, "", nil
 		}
 		withheld := withoutPaths(l.secretEnv)

@@ -102,12 +102,17 @@ func parseSignature(out []byte) ([]byte, error) {
 
 // checkCommand reports a command that does not exist.
 func checkCommand(argv []string, dir string) error {
+	if _, err := executable(argv, dir); err != nil {
+		return commandError(err)
+	}
+	return nil
+}
+
+// executable is the file that a command runs.
+func executable(argv []string, dir string) (string, error) {
 	name := argv[0]
 	if strings.ContainsRune(name, '/') && !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
 	}
-	if _, err := exec.LookPath(name); err != nil {
-		return commandError(err)
-	}
-	return nil
+	return exec.LookPath(name)
 }
