@@ -246,6 +246,8 @@ POST /app/hook/deliveries/1/attempts
 PATCH /app/hook/config | {"url":"https://example.com"}
 POST /applications/Iv23liCIBOTCIBOTCIBO/token | {"access_token":"x"}
 DELETE /applications/Iv23liCIBOTCIBOTCIBO/grant | {"access_token":"x"}
+POST /applications/Iv23liRELEASEBOTRELE/token | {"access_token":"x"}
+POST /applications/Iv23liNobodyKnows/token | {"access_token":"x"}
 GET /search/code?q=x+repo:globex/tools
 GET /search/code?q=x+org:globex
 GET /search/code?q=x+repo:acme/widgets

@@ -265,9 +265,11 @@ func (e *explainer) describeCredential(a *explanation, instance github.Instance,
 			return &answer.Refusal{Title: uncovered.Error(), Remedy: uncovered.Remedy()}
 		}
 	case rules.ClientSecret:
-		if cred, err := e.source.ForClient(instance, route.App, route.ClientID); err == nil {
-			a.App = cred.App.Name
+		cred, err := e.source.ForClient(instance, route.App, route.ClientID)
+		if unknown, is := errors.AsType[*auth.ClientSecretError](err); is {
+			return unknown.Refusal()
 		}
+		a.App = cred.App.Name
 	case rules.JWT:
 		a.App = decide.AppFor(e.source, route, instance, client)
 		if route.Exchange {

@@ -114,9 +114,12 @@ func checkClientID(s, idKey string) error {
 	return nil
 }
 
+// clientSecretKeys say where an App's client secret is.
+var clientSecretKeys = []string{"client_secret_file", "client_secret_env", "client_secret_command"}
+
 func (l *loader) readClientSecret(t *table, app *auth.App) {
 	app.ClientSecret = l.clientSecret(t)
-	for _, key := range []string{"client_secret_file", "client_secret_env", "client_secret_command"} {
+	for _, key := range clientSecretKeys {
 		if t.has(key) && !t.has("client_id") {
 			t.fault(key, withHint("GitHub wants both together: add client_id", "client_id is missing"))
 		}

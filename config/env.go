@@ -58,9 +58,12 @@ func (l *loader) loadEnv(cfg *Config) {
 		l.envFault(clientIDEnv, checkClientID(app.ClientID, idEnv))
 	}
 	l.envHost(app)
-	if !l.src.NoSecrets {
+	switch {
+	case !l.src.NoSecrets:
 		l.envClientSecret(app)
 		l.envKey(app)
+	case l.env(clientSecretEnv) != "":
+		app.ClientSecret = Unread
 	}
 	cfg.Apps = []*auth.App{app}
 }

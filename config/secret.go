@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -181,9 +182,16 @@ func (l *loader) secretFromEnv(t *table, key string) (text []byte, origin string
 	return []byte(value), "$" + name, nil
 }
 
+// Unread is the client secret of an App that has one, where Source.NoSecrets left it
+// unread.
+const Unread auth.Secret = "unread"
+
 // clientSecret reads the client secret of an App, "" if it has none.
 func (l *loader) clientSecret(t *table) auth.Secret {
 	text, key, origin := l.secret(t, "client_secret")
+	if given := slices.ContainsFunc(clientSecretKeys, t.has); l.src.NoSecrets && given {
+		return Unread
+	}
 	if key == "" {
 		return ""
 	}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ghapp-proxy/auth"
 )
 
 // app returns a configuration whose App has the lines below its id.
@@ -321,5 +323,25 @@ func TestKeyOfOthers(t *testing.T) {
 		if err := os.Chown(path, 0, -1); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestUnread: of an App's client secret it is known that there is one, where no secret
+// is read.
+func TestUnread(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.toml")
+	const app = "[app.bot]\nid = 1\nclient_id = \"Iv1\"\nprivate_key_file = \"none.pem\"\n"
+	for more, want := range map[string]auth.Secret{"": "", "client_secret_file = \"none\"": Unread, "client_secret_env = \"NONE\"": Unread, "client_secret_command = [\"./none\"]": Unread} {
+		write(t, path, app+more)
+		cfg, err := Load(t.Context(), Source{Path: path, HomeDir: "/h", NoSecrets: true})
+		if err != nil || cfg.Apps[0].ClientSecret != want {
+			t.Errorf("%q: %q, %v", more, string(cfg.Apps[0].ClientSecret), err)
+		}
+	}
+	env := map[string]string{"GITHUB_APP_CLIENT_ID": "Iv1", "GITHUB_APP_CLIENT_SECRET": "x"}
+	cfg, err := Load(t.Context(), Source{HomeDir: dir, NoSecrets: true, LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+	if err != nil || cfg.Apps[0].ClientSecret != Unread {
+		t.Errorf("the environment's: %q, %v", string(cfg.Apps[0].ClientSecret), err)
 	}
 }
