@@ -106,7 +106,7 @@ func TestReach(t *testing.T) {
 		github.ReachAny: {
 			"", "secret", "-repo:acme/widgets", "repo:acme/widgets OR x", "repo:acme/widgets or x", "NOT repo:acme/widgets", "(repo:acme/widgets)", "REPO:acme/widgets",
 			"repo:acme/*", "user:@me", "repo:acme/widgets owner:globex", "repo:acme/widgets enterprise:mega", `"repo:acme/widgets`, `repo:acme/widgets "repo:globex/tools"`,
-			`repo:acme/widgets \"x`, "repo:acme/widgets\tx", "repo:acme/widgets\u00a0x", `x"y" repo:acme/widgets`, "repo:acme/widgets " + strings.Repeat("x", search.MaxLength),
+			`repo:acme/widgets \"x`, "repo:acme/widgets\tx", "repo:acme/widgets\u00a0x", "repo:acme/widgets a\tOR\tb", "repo:acme/widgets a\u00a0OR\u00a0b", `x"y" repo:acme/widgets`, "repo:acme/widgets " + strings.Repeat("x", search.MaxLength),
 		},
 	} {
 		for _, text := range texts {
