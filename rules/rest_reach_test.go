@@ -176,6 +176,9 @@ func TestListingsPassNoRule(t *testing.T) {
 			"GET api.github.com/repos/acme/widgets/issues/1/timeline": "leads away",
 			"GET api.github.com/orgs/acme/issues":                     "denied 2",
 		}},
+		{[]string{"installation repo:acme/widgets only:widgets", "deny"}, decisions{"GET api.github.com/repos/acme/widgets/issues/1/timeline": "installation 1 only:widgets"}},
+		{[]string{"installation repo:acme/widgets contents:read", "deny"}, decisions{"GET api.github.com/repos/acme/widgets/issues/1/timeline": "leads away"}},
+		{[]string{"installation repo:acme/widgets", "installation contents:read"}, decisions{"GET api.github.com/repos/acme/widgets/issues/1/timeline": "leads away"}},
 		{[]string{"installation repo:acme/widgets app:b"}, decisions{"GET api.github.com/repos/acme/widgets/issues/1/timeline": "installation 1 app:b"}},
 	} {
 		set := ruleSet(t, test.rules...)

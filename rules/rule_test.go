@@ -12,7 +12,7 @@ import (
 
 // rule reads "ACTION CONDITION…". Conditions are METHOD, /path, host:NAME,
 // op:OPERATION, owner:GLOB, repo:GLOB, client:NAME; app:NAME, installation:ID
-// and contents:LEVEL belong to the action.
+// contents:LEVEL and only:REPOSITORY, which narrow the token, belong to the action.
 func rule(t testing.TB, s string) rules.Rule {
 	t.Helper()
 	must := func(err error) {
@@ -61,6 +61,10 @@ func rule(t testing.TB, s string) rules.Rule {
 			var err error
 			r.Narrow, err = github.NewNarrowing(nil, nil, map[string]string{"contents": value})
 			must(err)
+		case kind == "only":
+			var err error
+			r.Narrow, err = github.NewNarrowing([]string{value}, nil, nil)
+			must(err)
 		default:
 			r.Methods = append(r.Methods, word)
 		}
@@ -106,8 +110,11 @@ func decision(route rules.Route) string {
 	if route.ForcedInstallation != 0 {
 		s += fmt.Sprintf(" installation:%d", route.ForcedInstallation)
 	}
-	if route.Narrow != nil {
-		s += " contents:" + route.Narrow.Permissions()["contents"]
+	if level := route.Narrow.Permissions()["contents"]; level != "" {
+		s += " contents:" + level
+	}
+	if names := route.Narrow.Repositories(); names != nil {
+		s += " only:" + strings.Join(names, ",")
 	}
 	return s
 }
