@@ -2,6 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -9,8 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"ghapp-proxy/policy"
 )
 
 // ownTime is how long a proxy on this machine may take to answer.
@@ -18,11 +20,14 @@ const ownTime = 2 * time.Second
 
 // checkMachine says whether `serve` would find free what it takes of this machine.
 func (x *examination) checkMachine(ctx context.Context) []finding {
-	list := []finding{checkListener(ctx, "listen", "tcp", x.cfg.Listen)}
+	list := []finding{checkListener(ctx, "listen", x.cfg.Listen, answersAsProxy)}
 	for _, c := range x.cfg.Clients.All() {
 		if c.Listen != "" {
-			list = append(list, checkClientListener(ctx, c))
+			list = append(list, checkListener(ctx, "client."+c.Name+".listen", c.Listen, answersAsProxy))
 		}
+	}
+	if address := x.cfg.Admin.Listen; address != "" {
+		list = append(list, checkListener(ctx, "admin.listen", address, answersAsAdmin))
 	}
 	if path := x.cfg.AuditLog; path != "" && path != "-" {
 		list = append(list, good("audit_log", "%s can be written", path)) // or the configuration was not in order
@@ -30,42 +35,46 @@ func (x *examination) checkMachine(ctx context.Context) []finding {
 	return list
 }
 
-// checkListener listens on an address for a moment. A proxy that runs there already
-// is as good.
-func checkListener(ctx context.Context, key, network, address string) finding {
-	ln, err := listen(ctx, network, address)
+// checkListener says whether an address is free: it listens there for a moment, but for
+// sockets, of which it looks at the place. A proxy that runs there already, as isOurs
+// reports, is as good.
+func checkListener(ctx context.Context, key, address string, isOurs func(ctx context.Context, address string) bool) finding {
+	err := checkFree(ctx, address)
 	switch {
 	case err == nil:
-		ln.Close()
 		return good(key, "%s is free", address)
-	case answersAsProxy(ctx, network, address):
+	case isOurs(ctx, address):
 		return good(key, "a ghapp-proxy is running on %s", address)
 	}
-	return bad("end what listens there, or choose another address", key, "%v", err)
+	return bad("end what is there, or choose another address", key, "%v", err)
 }
 
-// checkClientListener is checkListener for that of a client, which may be a socket.
-func checkClientListener(ctx context.Context, c *policy.Client) finding {
-	key := "client." + c.Name + ".listen"
-	path, isUnix := strings.CutPrefix(c.Listen, "unix:")
-	if !isUnix {
-		return checkListener(ctx, key, "tcp", c.Listen)
+// checkFree says why nobody can listen on an address.
+func checkFree(ctx context.Context, address string) error {
+	if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
+		return checkSocket(ctx, path)
 	}
+	ln, err := listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return ln.Close()
+}
+
+// checkSocket says why there can be no socket at a path.
+func checkSocket(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {
-	case os.IsNotExist(err):
-		err = mayWriteIn(filepath.Dir(path))
-	case err == nil && info.Mode().Type() != os.ModeSocket:
-		return bad("remove it, or choose another path", key, "%s is there, and no socket", path)
-	case err == nil && answersAsProxy(ctx, "unix", path):
-		return good(key, "a ghapp-proxy is running on %s", path)
-	case err == nil && listens(ctx, path):
-		return bad("end what listens there, or choose another path", key, "another program listens on %s", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return mayWriteIn(filepath.Dir(path))
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is there, and no socket", path)
+	case listens(ctx, path):
+		return fmt.Errorf("somebody listens on %s", path)
 	}
-	if err != nil {
-		return bad("make its directory, or choose another path", key, "%v", err)
-	}
-	return good(key, "%s is free", path)
+	return nil // of a proxy that has ended
 }
 
 // listens reports whether somebody listens on a socket.
@@ -78,10 +87,21 @@ func listens(ctx context.Context, path string) bool {
 	return true
 }
 
-// answersAsProxy reports whether a ghapp-proxy listens on an address of this machine.
-func answersAsProxy(ctx context.Context, network, address string) bool {
+// answersAsAdmin reports whether the admin listener of a ghapp-proxy is at an address.
+func answersAsAdmin(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, ownTime)
 	defer cancel()
+	return askHealth(ctx, io.Discard, address, "/healthz") == nil
+}
+
+// answersAsProxy reports whether a ghapp-proxy listens on an address of this machine.
+func answersAsProxy(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, ownTime)
+	defer cancel()
+	network := "tcp"
+	if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
+		network, address = "unix", path
+	}
 	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().IsUnspecified() {
 		loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		if at.Addr().Is6() {

@@ -184,6 +184,9 @@ func TestCheck(t *testing.T) {
 			`failed rule[1].token.repositories: "wadgets" is not`, `failed rule[1].token.permissions.secrets: "read" is granted by no installation: acme (none)`,
 			`failed rule[2].installation: 99 is no installation`, `failed rule[3].token.repository_ids: 4711 is not`,
 		}},
+		{name: "the admin listener", more: "[admin]\nlisten = \"127.0.0.1:0\"", want: []string{"ok admin.listen: 127.0.0.1:0 is free"}},
+		{name: "a CA that ends soon", top: "", more: "[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.pem\"", change: func(t *testing.T, w *world) { w.write(t, "ca.pem", endingCA(t)) },
+			want: []string{"warning ca: ", "the CA expires soon, on ", "put other files in place of [ca]", "limited to no names"}},
 		{name: "rules that are in order", more: rule(`token = { repositories = ["widgets"], permissions = { contents = "read" } }`),
 			want: []string{"ok : 1 choose an installation or narrow its tokens, to what is there"}},
 	} {
@@ -234,21 +237,41 @@ func TestCheckLeavesNothing(t *testing.T) {
 
 // TestCheckListeners: what is in the way is told from a proxy that runs.
 func TestCheckListeners(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	dir := t.TempDir()
+	status := make(chan string, 1) // as the program there answers
+	listen := func(network, address string) string {
+		ln, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("Proxy-Status", <-status) })}
+		go srv.Serve(ln)
+		t.Cleanup(func() { srv.Close() })
+		return ln.Addr().String()
+	}
+	tcp, socket := listen("tcp", "127.0.0.1:0"), filepath.Join(dir, "used.sock")
+	listen("unix", socket)
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	status := ""
-	srv := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("Proxy-Status", status) })}
-	go srv.Serve(ln)
-	defer srv.Close()
+	const other, ours = "nginx; error=x", "ghapp-proxy; error=http_request_error"
 	for _, test := range []struct {
-		status string
-		want   state
-		text   string
-	}{{"", stateFailed, "address already in use"}, {"ghapp-proxy; error=http_request_error", stateOK, "a ghapp-proxy is running on " + ln.Addr().String()}} {
-		status = test.status
-		if got := checkListener(t.Context(), "listen", "tcp", ln.Addr().String()); got.State != test.want || !strings.Contains(got.Text, test.text) {
+		address, status string
+		want            state
+		text            string
+	}{
+		{tcp, other, stateFailed, "address already in use"},
+		{tcp, ours, stateOK, "a ghapp-proxy is running on " + tcp},
+		{"unix:" + socket, other, stateFailed, "somebody listens on " + socket},
+		{"unix:" + socket, ours, stateOK, "a ghapp-proxy is running on unix:" + socket},
+		{"unix:" + dir + "/new.sock", "", stateOK, "is free"},
+		{"unix:" + dir + "/file", "", stateFailed, "is there, and no socket"},
+		{"unix:" + dir + "/none/new.sock", "", stateFailed, "no such file or directory"},
+	} {
+		if test.status != "" {
+			status <- test.status
+		}
+		if got := checkListener(t.Context(), "listen", test.address, answersAsProxy); got.State != test.want || !strings.Contains(got.Text, test.text) {
 			t.Errorf("%+v, want %q", got, test.text)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"ghapp-proxy/certs"
 )
 
 // watchExpiry warns of CAs that expire soon, now and every day until ctx ends.
@@ -21,9 +23,17 @@ func (a *authorities) watchExpiry(ctx context.Context, log *slog.Logger) {
 }
 
 func (a *authorities) warnOfExpiry(log *slog.Logger) {
+	for _, fault := range a.expiring() {
+		log.Warn(fault.Reason.Error(), "file", fault.Path, "remedy", fault.Hint)
+	}
+}
+
+// expiring says of which CAs the end is near.
+func (a *authorities) expiring() (faults []*certs.Error) {
 	for _, ca := range a.all {
 		if fault := ca.Expiring(); fault != nil {
-			log.Warn(fault.Reason.Error(), "file", fault.Path, "remedy", fault.Hint)
+			faults = append(faults, fault)
 		}
 	}
+	return faults
 }

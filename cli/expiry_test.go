@@ -3,7 +3,14 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"log/slog"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -73,4 +80,37 @@ func TestWatchExpiry(t *testing.T) {
 		end()
 		<-ended // or the test never ends
 	})
+}
+
+// endingCA is a CA that ends in ten days, and its key.
+func endingCA(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ending"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(10 * 24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+}
+
+// TestRunWarnsOfExpiry: whoever starts a command is told as well.
+func TestRunWarnsOfExpiry(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "ca.pem", endingCA(t))
+	path := w.configure(t, "", "", "[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.pem\"")
+	var out bytes.Buffer
+	if status := Run(t.Context(), []string{"run", "-c", path, "--", "true"}, &out, &out); status != 0 || !strings.Contains(out.String(), "ghapp-proxy: warning: "+w.dir+"/ca.pem: the CA expires soon, on ") {
+		t.Errorf("status %d: %s", status, &out)
+	}
 }

@@ -129,6 +129,9 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	if err != nil {
 		return fail(err)
 	}
+	for _, fault := range cas.expiring() { // only those of files can
+		fmt.Fprintln(stderr, "ghapp-proxy: warning:", fault)
+	}
 	runtimeDir, _ := lookupIn(inherited)("XDG_RUNTIME_DIR")
 	dir, err := makeRunDir(runtimeDir, cfg.StateDir)
 	if err != nil {
