@@ -11,7 +11,18 @@
 #
 #   sudo chown -R 65532:65532 /etc/ghapp-proxy && sudo chmod -R u=rX,go= /etc/ghapp-proxy
 #
-# What it writes, an audit_log say, goes to /var/lib/ghapp-proxy, or is "-".
+# What it writes, an audit_log say, goes to /var/lib/ghapp-proxy, or is "-". The
+# health check asks the listener of [admin], listen = "127.0.0.1:9090" say; without one,
+# run it with --no-healthcheck.
+#
+# Where private_key_command or signer_command need a shell and other programs
+# (docs/secrets.md), build the other target, and from it an image of your own:
+#
+#   docker build -t ghapp-proxy:shell --target shell .
+#
+# Both take --build-arg VERSION=… and REVISION=… for their labels.
+
+ARG SHELL_BASE=debian:bookworm-slim
 
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -22,7 +33,29 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ghapp-proxy . \
  && mkdir -p /out/state \
  && cp /etc/ssl/certs/ca-certificates.crt /out/
 
+FROM ${SHELL_BASE} AS shell
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="ghapp-proxy" \
+      org.opencontainers.image.description="Proxy that gives unmodified tools GitHub App authentication, with a shell" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+COPY --from=build /out/ghapp-proxy /usr/bin/ghapp-proxy
+COPY --from=build /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build --chown=65532:65532 /out/state /var/lib/ghapp-proxy
+ENV GHAPP_PROXY_CONFIG=/etc/ghapp-proxy/config.toml XDG_STATE_HOME=/var/lib HOME=/tmp
+USER 65532:65532
+VOLUME /var/lib/ghapp-proxy
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=6s --start-period=30s CMD ["/usr/bin/ghapp-proxy", "health"]
+ENTRYPOINT ["/usr/bin/ghapp-proxy"]
+CMD ["serve"]
+
 FROM scratch
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="ghapp-proxy" \
+      org.opencontainers.image.description="Proxy that gives unmodified tools GitHub App authentication" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
 COPY --from=build /out/ghapp-proxy /usr/bin/ghapp-proxy
 COPY --from=build /out/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build --chown=65532:65532 /out/state /var/lib/ghapp-proxy
@@ -30,5 +63,6 @@ ENV GHAPP_PROXY_CONFIG=/etc/ghapp-proxy/config.toml XDG_STATE_HOME=/var/lib
 USER 65532:65532
 VOLUME /var/lib/ghapp-proxy
 EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=6s --start-period=30s CMD ["/usr/bin/ghapp-proxy", "health"]
 ENTRYPOINT ["/usr/bin/ghapp-proxy"]
 CMD ["serve"]

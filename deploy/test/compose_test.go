@@ -55,6 +55,9 @@ func TestComposeSandbox(t *testing.T) {
 			t.Errorf("%s may do more than it need: %v %v", name, service.CapDrop, service.SecurityOpt)
 		}
 	}
+	if check := proxy.HealthCheck; check == nil || !slices.Equal(check.Test, []string{"CMD", "/usr/bin/ghapp-proxy", "health"}) {
+		t.Errorf("the proxy's health check is %+v", check)
+	}
 	cfg := loadConfig(t, readFile(t, "../compose/config.toml"))
 	agentNetworks := cfg.Clients.All()[0].Networks
 	if subnet := sandbox.Ipam.Config[0].Subnet; len(agentNetworks) != 1 || agentNetworks[0].String() != subnet {

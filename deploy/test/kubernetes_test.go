@@ -118,9 +118,14 @@ func TestKubernetesProxy(t *testing.T) {
 
 	ports := portsOf(&pod.Spec)
 	cfg := loadConfig(t, m.configMaps["ghapp-proxy"].Data["config.toml"])
-	for name, listen := range map[string]string{"proxy": cfg.Listen, "agent": cfg.Clients.All()[0].Listen} {
+	for name, listen := range map[string]string{"proxy": cfg.Listen, "agent": cfg.Clients.All()[0].Listen, "admin": cfg.Admin.Listen} {
 		if want := fmt.Sprintf("0.0.0.0:%d", ports[name]); listen != want {
 			t.Errorf("port %s: the proxy listens on %s, want %s", name, listen, want)
+		}
+	}
+	for what, probe := range map[string]*corev1.Probe{"/readyz": pod.Spec.Containers[0].ReadinessProbe, "/healthz": pod.Spec.Containers[0].LivenessProbe} {
+		if probe.HTTPGet.Path != what || probe.HTTPGet.Port.StrVal != "admin" {
+			t.Errorf("the probe for %s: %+v", what, probe.HTTPGet)
 		}
 	}
 	service := m.services[0]
@@ -158,6 +163,9 @@ func TestKubernetesPolicies(t *testing.T) {
 	admitted := make(map[string][]string) // label of the client → ports
 	for _, rule := range ofProxy.Spec.Ingress {
 		for _, peer := range rule.From {
+			if slices.Equal(portNames(rule.Ports), []string{"admin"}) && peer.NamespaceSelector != nil && len(peer.NamespaceSelector.MatchLabels) > 0 {
+				continue // Prometheus
+			}
 			if peer.PodSelector == nil || peer.NamespaceSelector != nil || peer.IPBlock != nil {
 				t.Errorf("the proxy admits %+v", peer)
 				continue
