@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -88,7 +89,7 @@ func serveAdmin(ctx context.Context, ln net.Listener, cfg *config.Config, w *wat
 	context.AfterFunc(ctx, func() { s.Close() })
 	go w.keepContact(ctx, log)
 	log.Info("says how it is", "address", ln.Addr().String())
-	if err := s.Serve(ln); err != nil {
+	if err := s.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) { // at the end ln may be closed before s
 		log.Error("the admin listener ended", "error", err)
 	}
 }
