@@ -36,7 +36,9 @@ type Options struct {
 	State func() State
 	// Hosts are names by which it may be asked, besides addresses and localhost.
 	Hosts []string
-	Log   *slog.Logger
+	// Metrics are served as /metrics; nil for none.
+	Metrics *Metrics
+	Log     *slog.Logger
 }
 
 const (
@@ -64,6 +66,9 @@ func New(opts Options) *Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", s.serveHealth)
 	mux.HandleFunc("/readyz", s.serveReady)
+	if opts.Metrics != nil {
+		mux.Handle("/metrics", opts.Metrics)
+	}
 	s.http = http.Server{
 		Handler:           s.guard(mux),
 		ReadHeaderTimeout: headTimeout, ReadTimeout: 2 * headTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,

@@ -4,11 +4,17 @@ import "time"
 
 // State is how the proxy is at one moment. There is no secret in it.
 type State struct {
-	Apps    []App    // in the order of the configuration
-	GitHubs []GitHub // the instances of the Apps
-	Reload  Reload
+	Apps        []App    // in the order of the configuration
+	GitHubs     []GitHub // the instances of the Apps
+	Authorities []Authority
+	Clients     []Client // in the order of the configuration; "" for who is no client
+	Reload      Reload
 	// Draining says that the proxy is about to end.
 	Draining bool
+
+	Requests    int   // under way
+	Tunnels     int   // open
+	RecordsLost int64 // that the audit log could not be given, since the start
 }
 
 // App is what is known of a GitHub App.
@@ -17,14 +23,67 @@ type App struct {
 	Checked    time.Time // when GitHub was last asked with its key, zero for never
 	Problem    string    // why there is no credential of it, "" for none
 	Remedy     string
+
+	// Since the start: what became of calls, or what GitHub complained of → how many.
+	Mints, LookUps, Retries, Heals map[string]uint64
+
+	Tokens        int // that are kept
+	Installations []Installation
+	Wrong         []Fault // what the configuration says and GitHub does not
+}
+
+// Fault is something that is wrong, and what can be done about it.
+type Fault struct{ Problem, Remedy string }
+
+// Installation is what is known of an installation of an App.
+type Installation struct {
+	ID      int64
+	Account string    // where it is, "" if that is not known
+	Tokens  int       // that are kept
+	Minted  time.Time // when the newest of them was; zero for none
+	Expires time.Time // when that ends
+	Quotas  []Quota
+}
+
+// Quota is one of GitHub's limits, until its reset.
+type Quota struct {
+	Resource         string // as GitHub calls it
+	Limit, Remaining int
+	Reset            time.Time
+}
+
+// share is what is left, from 0 to 1.
+func (q *Quota) share() float64 {
+	if q.Limit <= 0 {
+		return 0
+	}
+	return float64(q.Remaining) / float64(q.Limit)
 }
 
 // GitHub is what is known of a GitHub instance.
 type GitHub struct {
 	Host    string
-	Reached time.Time // when it answered last, zero for never
-	Missed  time.Time // when it could not be asked last, zero for never
-	Problem string    // why it could not be asked then
+	Reached time.Time     // when it answered last, zero for never
+	Missed  time.Time     // when it could not be asked last, zero for never
+	Problem string        // why it could not be asked then
+	Offset  time.Duration // of its clock to ours
+}
+
+// Authority is a CA of the proxy's.
+type Authority struct {
+	Name    string // what it is for: "github.com"
+	Expires time.Time
+	Problem string // "" for none
+	Remedy  string
+}
+
+// Client is what a client uses, and what it may do.
+type Client struct {
+	Name        string // "" for who is no client
+	May         string // in a few words
+	Connections int
+	Requests    int // under way
+	Waiting     int // requests and connections that wait for their turn
 }
 
 // Reload is what became of the configuration.

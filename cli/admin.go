@@ -13,6 +13,8 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
 	"ghapp-proxy/panics"
+	"ghapp-proxy/policy"
+	"ghapp-proxy/proxy"
 )
 
 const (
@@ -48,32 +50,84 @@ func openAdmin(ctx context.Context, address string) (net.Listener, error) {
 
 // watched is what the admin listener tells of.
 type watched struct {
-	source *auth.Source
-	reload func() ReloadState
+	source      func() *auth.Source // in force
+	authorities func() *authorities
+	clients     func() *policy.Set
+	proxy       *proxy.Proxy
+	reload      func() ReloadState
 }
 
 // state is the admin.Options' State.
 func (w *watched) state() admin.State {
-	stats, reload := w.source.Stats(), w.reload()
+	stats, reload, doing := w.source().Stats(), w.reload(), w.proxy.Stats()
 	state := admin.State{
-		Draining: reload.Draining,
-		Reload:   admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
+		Draining: reload.Draining, Requests: doing.Requests, Tunnels: doing.Tunnels, RecordsLost: doing.RecordsLost,
+		Reload:      admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
+		Authorities: w.authorities().state(), Clients: clientsState(w.clients(), doing.Clients),
 	}
-	for _, app := range stats.Apps {
-		a := admin.App{Name: app.Name, Host: app.Host, Checked: app.Checked}
-		if app.Problem != nil {
-			a.Problem, a.Remedy = app.Problem.Error(), app.Problem.Remedy
-		}
-		state.Apps = append(state.Apps, a)
+	for i := range stats.Apps {
+		state.Apps = append(state.Apps, appState(&stats.Apps[i]))
 	}
 	for _, instance := range stats.Instances {
-		g := admin.GitHub{Host: instance.Host, Reached: instance.Reached, Missed: instance.Missed}
+		g := admin.GitHub{Host: instance.Host, Reached: instance.Reached, Missed: instance.Missed, Offset: instance.Offset}
 		if instance.Problem != nil {
 			g.Problem = instance.Problem.Error()
 		}
 		state.GitHubs = append(state.GitHubs, g)
 	}
 	return state
+}
+
+func appState(app *auth.AppStats) admin.App {
+	a := admin.App{
+		Name: app.Name, Host: app.Host, Checked: app.Checked,
+		Mints: app.Mints, LookUps: app.LookUps, Retries: app.Retries, Heals: app.Heals, Tokens: app.Tokens,
+	}
+	if app.Problem != nil {
+		a.Problem, a.Remedy = app.Problem.Error(), app.Problem.Remedy
+	}
+	for _, wrong := range app.Wrong {
+		a.Wrong = append(a.Wrong, admin.Fault{Problem: wrong.Error(), Remedy: wrong.Remedy()})
+	}
+	for _, inst := range app.Installations {
+		i := admin.Installation{ID: int64(inst.ID), Account: inst.Account, Tokens: inst.Tokens, Minted: inst.Minted, Expires: inst.Expires}
+		for _, q := range inst.Quotas {
+			i.Quotas = append(i.Quotas, admin.Quota(q))
+		}
+		a.Installations = append(a.Installations, i)
+	}
+	return a
+}
+
+// state says until when the CAs are good.
+func (a *authorities) state() (list []admin.Authority) {
+	for _, ca := range a.all {
+		authority := admin.Authority{Name: strings.Join(ca.Hosts(), " "), Expires: ca.Expires()}
+		if fault := ca.Expiring(); fault != nil {
+			authority.Problem, authority.Remedy = fault.Reason.Error(), fault.Hint
+		}
+		list = append(list, authority)
+	}
+	return list
+}
+
+// clientsState are the clients in the order of the configuration, and who is none.
+func clientsState(set *policy.Set, doing []proxy.ClientStats) (list []admin.Client) {
+	use := make(map[string]proxy.ClientStats)
+	for _, c := range doing {
+		use[c.Client] = c
+	}
+	add := func(name, may string) {
+		u := use[name]
+		list = append(list, admin.Client{Name: name, May: may, Connections: u.Connections, Requests: u.Requests, Waiting: u.Waiting})
+	}
+	for _, c := range set.All() {
+		add(c.Name, c.Summary())
+	}
+	if _, anybody := use[""]; anybody {
+		add("", "")
+	}
+	return list
 }
 
 func textOf(err error) string {
@@ -84,8 +138,8 @@ func textOf(err error) string {
 }
 
 // serveAdmin answers on ln, and keeps contact with GitHub, until ctx ends.
-func serveAdmin(ctx context.Context, ln net.Listener, cfg *config.Config, w *watched, log *slog.Logger) {
-	s := admin.New(admin.Options{State: w.state, Hosts: cfg.Admin.Hosts, Log: log})
+func serveAdmin(ctx context.Context, ln net.Listener, cfg *config.Config, w *watched, metrics *admin.Metrics, log *slog.Logger) {
+	s := admin.New(admin.Options{State: w.state, Hosts: cfg.Admin.Hosts, Metrics: metrics, Log: log})
 	context.AfterFunc(ctx, func() { s.Close() })
 	go w.keepContact(ctx, log)
 	log.Info("says how it is", "address", ln.Addr().String())
@@ -101,7 +155,7 @@ func (w *watched) keepContact(ctx context.Context, log *slog.Logger) {
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
 	for {
-		w.source.Probe(ctx, probeAge)
+		w.source().Probe(ctx, probeAge)
 		select {
 		case <-ctx.Done():
 			return

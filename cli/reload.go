@@ -14,6 +14,7 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
 	"ghapp-proxy/panics"
+	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 )
 
@@ -95,6 +96,13 @@ func (l *reloader) times() (delay, grace time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cfg.ShutdownDelay, l.cfg.ShutdownGrace
+}
+
+// clients are those in force.
+func (l *reloader) clients() *policy.Set {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cfg.Clients
 }
 
 // needRestart names the keys that have changed but are not replaced.

@@ -15,7 +15,10 @@ import (
 	"strings"
 	"syscall"
 
+	"ghapp-proxy/admin"
+	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 
@@ -119,7 +122,13 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		listening = append(listening, says.Addr())
 		defer says.Close()
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, nil, log, listening...)
+	watching := &watched{authorities: func() *authorities { return cas }}
+	metrics := admin.NewMetrics(watching.state, version())
+	var events []func(*event.Event)
+	if says != nil {
+		events = append(events, metrics.Count)
+	}
+	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, events, log, listening...)
 	if err != nil {
 		closeAll(ln, own)
 		return err
@@ -138,7 +147,9 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun
-		go serveAdmin(saying, says, cfg, &watched{source: srv.source, reload: reloader.state.get}, log)
+		watching.source, watching.proxy = func() *auth.Source { return srv.source }, srv.Proxy
+		watching.reload, watching.clients = reloader.state.get, reloader.clients
+		go serveAdmin(saying, says, cfg, watching, metrics, log)
 	}
 	by.ready(statusOf(cfg))
 	go by.answerWatchdog(reloads, ln.Addr(), log)

@@ -5,16 +5,25 @@ import (
 	"net/http"
 	"testing"
 
+	"ghapp-proxy/admin"
+	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 )
 
 // BenchmarkRequest is one small GET on a kept-alive connection, from the
 // client to a fake upstream and back: the proxy's share is the difference to
 // "direct". Client and upstream run in the same process and are counted.
-func BenchmarkRequest(b *testing.B) {
+func BenchmarkRequest(b *testing.B) { benchmarkRequest(b) }
+
+// BenchmarkRequestCounted is the same with metrics.
+func BenchmarkRequestCounted(b *testing.B) {
+	benchmarkRequest(b, admin.NewMetrics(nil, "").Count)
+}
+
+func benchmarkRequest(b *testing.B, events ...func(*event.Event)) {
 	const secret = "SECRET"
 	w := start(b, func(s *setup) {
-		s.options.Audit = nil
+		s.options.Audit, s.options.Events = nil, events
 		s.options.Anonymous = true
 		s.options.Clients = clients(b, &policy.Client{
 			Name: "agent", Secret: policy.HashSecret(secret), Repositories: repositories(b, "acme/widgets"),
