@@ -11,12 +11,11 @@ import (
 )
 
 const (
-	// maxArrivals is how many connections may be open at once of which nobody
-	// knows whose they are: MaxConnections counts only the others. A client says who
-	// it is within a moment. So one that has waited for longer is closed for another:
-	// of the network that has most of them the first, so that clients that share a
-	// network, as all on this machine do, get in whatever one of them opens for
-	// nothing, and those of other networks anyway.
+	// maxArrivals is how many connections may be open at once whose client has not
+	// been identified: MaxConnections counts only the others. A client says who it is
+	// within a moment, so one too many closes an older one: the first of the network
+	// that has most. Then no network keeps out another. Nor, on a network that
+	// clients share, as all on this machine do, does one of them keep out the rest.
 	maxArrivals = 1024
 	// maxArrived bounds what all of them have sent, in bytes: who has sent most is
 	// closed. A line counts for more than it has: net/http makes a field of it.
@@ -27,7 +26,8 @@ const (
 	arrivalGrace = 100 * time.Millisecond
 )
 
-// arrivals are those connections. The zero value has none.
+// arrivals are the connections whose client has not been identified. The zero value
+// has none.
 type arrivals struct {
 	mu   sync.Mutex
 	from map[network]*list.List // of *arrival, in the order in which they came
@@ -42,15 +42,15 @@ type network struct {
 	from     netip.Prefix
 }
 
-// arrival is a connection that a client has opened. As long as nobody knows whose
-// it is, what it sends is weighed.
+// arrival is a connection that a client has opened. Until the client is identified,
+// what it sends is weighed.
 type arrival struct {
 	net.Conn
-	among    *arrivals
+	pending  *arrivals
 	from     network
 	listener net.Listener // by which it came in
 
-	unknown atomic.Bool // it is in the arrivals
+	unidentified atomic.Bool // it is in the arrivals
 
 	at   *list.Element // there; guarded by their mu, as are these
 	came time.Time
@@ -60,7 +60,7 @@ type arrival struct {
 
 // add adds a connection, and closes the one that has to go for it.
 func (a *arrivals) add(conn net.Conn) *arrival {
-	c := &arrival{Conn: conn, among: a, from: network{conn.LocalAddr().String(), networkOf(conn.RemoteAddr().String())}}
+	c := &arrival{Conn: conn, pending: a, from: network{conn.LocalAddr().String(), networkOf(conn.RemoteAddr().String())}}
 	a.note(c)
 	return c
 }
@@ -79,7 +79,7 @@ func (a *arrivals) note(c *arrival) {
 		a.from[c.from] = list.New()
 	}
 	c.at, c.came = a.from[c.from].PushBack(c), time.Now()
-	c.unknown.Store(true)
+	c.unidentified.Store(true)
 	c.end = time.AfterFunc(headTimeout, func() { closeNow(c.Conn) }) // whatever it has asked for
 	if a.n++; a.n > maxArrivals {
 		a.drop(a.first())
@@ -122,7 +122,7 @@ func (a *arrivals) remove(c *arrival) {
 	if c.at == nil {
 		return
 	}
-	c.unknown.Store(false)
+	c.unidentified.Store(false)
 	c.end.Stop()
 	waiting := a.from[c.from]
 	if waiting.Remove(c.at); waiting.Len() == 0 {
@@ -167,39 +167,40 @@ func (a *arrivals) weigh(c *arrival, text []byte) {
 	}
 }
 
-// known says that it is known whose connection it is: what it is counts for them.
-func (c *arrival) known() {
-	if !c.unknown.Load() {
+// identified says that the client has been: the connection counts for it from now
+// on.
+func (c *arrival) identified() {
+	if !c.unidentified.Load() {
 		return
 	}
-	c.among.mu.Lock()
-	defer c.among.mu.Unlock()
-	c.among.remove(c)
+	c.pending.mu.Lock()
+	defer c.pending.mu.Unlock()
+	c.pending.remove(c)
 }
 
 // answered says that what the connection has sent is not held any more.
 func (c *arrival) answered() {
-	if !c.unknown.Load() {
+	if !c.unidentified.Load() {
 		return
 	}
-	c.among.mu.Lock()
-	defer c.among.mu.Unlock()
-	c.among.sent -= c.sent
+	c.pending.mu.Lock()
+	defer c.pending.mu.Unlock()
+	c.pending.sent -= c.sent
 	c.sent = 0
 }
 
 // Read implements net.Conn.
 func (c *arrival) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.unknown.Load() {
-		c.among.weigh(c, p[:n])
+	if n > 0 && c.unidentified.Load() {
+		c.pending.weigh(c, p[:n])
 	}
 	return n, err
 }
 
 // Close implements net.Conn.
 func (c *arrival) Close() error {
-	defer c.known() // while its client is waited for it is still there
+	defer c.identified() // while its client is waited for it is still there
 	return c.Conn.Close()
 }
 
@@ -212,10 +213,10 @@ func arrivalOf(conn net.Conn) *arrival {
 	return c
 }
 
-// arrived returns what arrived as conn, which the kernel can splice, once it is
-// known whose it is.
+// arrived returns the connection under conn, which the kernel can splice, once its
+// client has been identified.
 func arrived(conn net.Conn) net.Conn {
-	if c := arrivalOf(conn); c != nil && !c.unknown.Load() {
+	if c := arrivalOf(conn); c != nil && !c.unidentified.Load() {
 		return c.Conn
 	}
 	return conn

@@ -40,7 +40,7 @@ func (a *comers) from(host string) (*arriving, *arrival) {
 func TestArrivals(t *testing.T) {
 	var a comers
 	client, known := a.from("10.0.0.1")
-	known.known()
+	known.identified()
 	other, _ := a.from("192.0.2.1")
 	first, _ := a.from("127.0.0.1")
 	second, _ := a.from("127.0.0.2")
@@ -84,7 +84,7 @@ func TestArrivalsAreWeighed(t *testing.T) {
 	send(modest, itself, "CONNECT api.github.com:443 HTTP/1.1\r\n")
 	client, known := a.from("10.0.0.1")
 	send(client, known, strings.Repeat("x", maxArrived/2))
-	known.known()
+	known.identified()
 	answered, again := a.from("10.0.0.1")
 	send(answered, again, strings.Repeat("x", maxArrived/2))
 	again.answered()
@@ -147,7 +147,7 @@ func TestArrivalEnds(t *testing.T) {
 			time.Sleep(headTimeout / 11)
 			unknown.answered()
 		}
-		known.known()
+		known.identified()
 		if stranger.gone.Load() || client.gone.Load() {
 			t.Errorf("closed too early: the stranger %v, the client %v", stranger.gone.Load(), client.gone.Load())
 		}

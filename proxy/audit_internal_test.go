@@ -21,8 +21,8 @@ func TestLongRequest(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			phases := phasesOf(t, func(x *exchange, r *http.Request) {
-				x.leave(r)
-				x.leave(r) // another try
+				x.noteSent(r)
+				x.noteSent(r) // another try
 				time.Sleep(took)
 				synctest.Wait()
 			})
@@ -39,7 +39,7 @@ func TestBeginningAtTheEnd(t *testing.T) {
 	for range 500 {
 		synctest.Test(t, func(t *testing.T) {
 			phases := phasesOf(t, func(x *exchange, r *http.Request) {
-				x.leave(r)
+				x.noteSent(r)
 				time.Sleep(longRequest)
 			})
 			if !slices.Equal(phases, []event.Phase{""}) && !slices.Equal(phases, []event.Phase{event.Begin, event.End}) {

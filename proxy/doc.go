@@ -56,10 +56,10 @@
 // The body of a GraphQL request is read, up to graphql.MaxBody bytes, to find
 // whom it names; it is sent on unchanged. So is the list of refs at the head of a
 // push, where pushes are limited; the rest of a push that is refused is read and
-// dropped, because git prints the reason only then. Of GitHub's answers the heads
-// are read: Link teaches whose an id is, a redirect that a repository has moved,
-// Date what time it is there, and the fields about rate limits what is left of
-// them. The first 64 KiB of their bodies are searched for the credential that they
+// dropped, because git prints the reason only then. The heads of GitHub's answers
+// are read: Link fields name the owners of ids, a redirect says that a repository has
+// moved, Date gives GitHub's time, and the rate-limit fields say how much is left.
+// The first 64 KiB of their bodies are searched for the credential that they
 // were asked with and for its App's key, and the answer ends before it.
 //
 // Where Rules.Exchange is set, a program that authenticates as an App by itself
@@ -67,10 +67,10 @@
 // granted the real one. In a later request the placeholder chooses the
 // installation and narrows its token; to rules, a request that names nobody is
 // then about the installation's account. A program's JWT chooses the App by its
-// iss. None of the two lets a client do what it could not do without. What a
-// placeholder stands for is sealed in it by a key that is derived from the App's, for
-// its client and its instance: there is nothing to keep but which were revoked, and
-// those that would be too long.
+// iss. Neither lets a client do more than it could without. The contents of a
+// placeholder are sealed in it, with a key derived from the App's, for its client and
+// its instance. So nothing is stored but revocations, and placeholders that would be
+// too long.
 //
 // A tunnel goes where the egress policy lets it, by its name and then by the
 // very address that is connected to. Where the policy is limited to some hosts,

@@ -21,19 +21,19 @@ type door struct {
 	files    *files
 	notTLS   func(net.Conn) // is told of clients that speak TLS to the proxy
 
-	wary bool // the last connection took of the reserve
+	usedReserve bool // by the last connection
 }
 
 // Accept implements net.Listener. It fails for good only.
 func (d *door) Accept() (net.Conn, error) {
 	for {
-		for d.arrivals.full() || d.wary && d.files.scarce() {
+		for d.arrivals.full() || d.usedReserve && d.files.scarce() {
 			time.Sleep(doorPause)
 		}
 		conn, err := d.Listener.Accept()
 		switch {
 		case err == nil:
-			d.wary = d.files.isReserved(conn)
+			d.usedReserve = d.files.isReserved(conn)
 			c := d.arrivals.add(&clientConn{Conn: conn, notTLS: d.notTLS})
 			c.listener = d.Listener
 			return c, nil

@@ -29,20 +29,20 @@ type exchange struct {
 	query    string       // with its "?", "" if there is none
 
 	decide.Verdict
-	held          string       // the placeholder that the client sent, "" for none
-	placeholder   *placeholder // which that is, or which the client is given; nil for none
-	want          auth.Want    // what the credential was asked for, if it is an installation's
-	credential    auth.Credential
-	authorization []string   // what leaves as Authorization; nil for none
-	keep          bool       // a host that is not served: the client's Authorization passes
-	via           *NextProxy // through which such a host is reached, nil for none
+	sentPlaceholder string       // by the client as its credential, "" for none
+	placeholder     *placeholder // the client's: sent, or to be given to it; nil for none
+	want            auth.Want    // what the credential was asked for, if it is an installation's
+	credential      auth.Credential
+	authorization   []string   // what leaves as Authorization; nil for none
+	unserved        bool       // the host is not served: the client's Authorization passes
+	via             *NextProxy // through which such a host is reached, nil for none
 
 	pushReport []byte // what git is told of a push that is refused
 
 	cut      func() // ends a connection that is upgraded, nil if that need not end
 	aging    *time.Timer
 	answer   *ownAnswer    // where the request is not forwarded
-	left     bool          // there was a connection to send the request on
+	sent     bool          // there was a connection to send the request on
 	outgoing auth.Outgoing // how it was sent
 	err      error         // why there was no complete answer
 

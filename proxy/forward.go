@@ -40,7 +40,7 @@ func newForwarder(transport http.RoundTripper) *forwarder {
 
 // serve forwards r as x says.
 func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.leave(r) }})
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.noteSent(r) }})
 	defer x.replaceLost()
 	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
 }
@@ -51,7 +51,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 	in, out := pr.In, pr.Out
 	x := exchangeOf(in)
 	out.URL = &url.URL{Scheme: "https", Host: x.session.host.Name}
-	if x.keep {
+	if x.unserved {
 		out.URL.Scheme, out.URL.Host = in.URL.Scheme, in.URL.Host
 	}
 	setTarget(out.URL, x.path, x.query)
@@ -72,7 +72,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 	if in.ContentLength == 0 && in.Header["Content-Length"] != nil {
 		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"} // keeps "Content-Length: 0"
 	}
-	if x.keep {
+	if x.unserved {
 		return
 	}
 	if x.BlankCloneTokens {

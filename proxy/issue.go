@@ -88,9 +88,9 @@ func endedRefusal(route *rules.Route) *answer.Refusal {
 	return f
 }
 
-// issue answers a request for an installation token with a placeholder. GitHub
-// is asked for the token that will stand in for it, so that what GitHub refuses
-// the program is told now, and what it was granted as well.
+// issue answers a request for an installation token with a placeholder. The token
+// behind it is minted at once: the program is told now what GitHub grants, or why
+// it refuses.
 func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 	narrow, refused := readTokenRequest(r.Body, x.session.usage)
 	if refused != nil {
@@ -120,7 +120,7 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 // what stands in for it is shared.
 func (g *gateway) end(x *exchange) *answer.Refusal {
 	switch {
-	case x.held == "":
+	case x.sentPlaceholder == "":
 		return decide.Revoked.Refuse()
 	case x.placeholder == nil:
 		return endedRefusal(&x.Route)

@@ -38,7 +38,7 @@ func (x *exchange) event(r *http.Request, w *recorder) event.Event {
 	if x.uncovered != nil {
 		e.Uncovered = x.uncovered
 	}
-	if own := r.Header.Get("Authorization"); own != "" && !x.keep && x.Route.Credential != rules.Keep {
+	if own := r.Header.Get("Authorization"); own != "" && !x.unserved && x.Route.Credential != rules.Keep {
 		e.Replaced = scheme(own)
 	}
 	refused, _ := errors.AsType[*answer.Refusal](x.err)
@@ -48,9 +48,9 @@ func (x *exchange) event(r *http.Request, w *recorder) event.Event {
 	switch {
 	case x.answer != nil:
 		e.Decision = event.Answered
-	case x.left && x.authorization != nil:
+	case x.sent && x.authorization != nil:
 		e.Fingerprint = x.credential.Fingerprint()
-	case x.left:
+	case x.sent:
 	case refused != nil:
 		e.Decision = decisionOf(refused)
 	default: // the client has left before
@@ -93,12 +93,12 @@ func credentialName(x *exchange) string {
 // longRequest is from when on a request has a record of its beginning.
 const longRequest = 5 * time.Second
 
-// leave notes that the request leaves, and has that recorded if it takes long.
-func (x *exchange) leave(r *http.Request) {
-	if x.left {
+// noteSent notes that the request is sent, and has that recorded if it takes long.
+func (x *exchange) noteSent(r *http.Request) {
+	if x.sent {
 		return // it is tried again
 	}
-	x.left = true
+	x.sent = true
 	if x.events.Audit != nil && !x.recorded {
 		e := x.event(r, &recorder{})
 		x.began = x.events.BeginAfter(longRequest, &e)

@@ -47,7 +47,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		p.refuseOuter(w, r, c, refused)
 		return
 	}
-	in.arrival.known()
+	in.arrival.identified()
 	if r.Method != http.MethodConnect {
 		if refused = p.countPlain(r, in, &c); refused != nil {
 			p.arrivals.note(in.arrival) // it counts for nobody
@@ -166,7 +166,7 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
 func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
-	x := &exchange{keep: true, via: p.opts.Upstream.next(r.URL), Verdict: decide.Verdict{Route: rules.Route{Operation: "elsewhere", Form: answer.Text}}}
+	x := &exchange{unserved: true, via: p.opts.Upstream.next(r.URL), Verdict: decide.Verdict{Route: rules.Route{Operation: "elsewhere", Form: answer.Text}}}
 	x.id, x.start, x.events = event.NewID(), time.Now(), p.events
 	x.path, x.query = target(r)
 	x.session = session{host: github.Host{Name: r.URL.Host}, plain: true, caller: c}

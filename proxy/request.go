@@ -82,18 +82,18 @@ func (g *gateway) prepare(r *http.Request, x *exchange) *answer.Refusal {
 	case x.Revokes:
 		return g.end(x)
 	}
-	return g.settle(r, x)
+	return g.carryOut(r, x)
 }
 
-// settle does what was decided about a request: it finds the credential, or
+// carryOut does what was decided about a request: it finds the credential, or
 // the answer.
-func (g *gateway) settle(r *http.Request, x *exchange) *answer.Refusal {
+func (g *gateway) carryOut(r *http.Request, x *exchange) *answer.Refusal {
 	switch {
 	case x.Route.Credential == rules.JWT && x.now.Rules.Exchange:
 		if refused := g.chooseApp(r, x); refused != nil {
 			return refused
 		}
-	case x.Route.Credential == rules.Installation && x.held != "" && x.placeholder == nil:
+	case x.Route.Credential == rules.Installation && x.sentPlaceholder != "" && x.placeholder == nil:
 		return endedRefusal(&x.Route)
 	}
 	if x.Route.Exchange {
@@ -133,10 +133,10 @@ func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
 		},
 		Name: func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
 	}
-	if x.held = placeholderIn(r.Header["Authorization"]); x.held != "" && x.now.Rules.Exchange {
+	if x.sentPlaceholder = placeholderIn(r.Header["Authorization"]); x.sentPlaceholder != "" && x.now.Rules.Exchange {
 		// Where no placeholders are given any more, none is good: it would leave with a
 		// token for more than it was narrowed to.
-		x.placeholder = g.findPlaceholder(r.Context(), x.held, x.session.host.Instance, x.session.clientName())
+		x.placeholder = g.findPlaceholder(r.Context(), x.sentPlaceholder, x.session.host.Instance, x.session.clientName())
 		if x.placeholder != nil {
 			effects.Account = func(route *rules.Route) *answer.Refusal { return g.nameAccount(r.Context(), x, route) }
 		}

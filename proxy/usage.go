@@ -25,7 +25,7 @@ type usage struct {
 	by   atomic.Pointer[bounds] // in force
 
 	requests  queue[*slot]  // under way
-	hasty     *rate.Limiter // of requests above the pace that are logged
+	logged    *rate.Limiter // bounds the log lines about requests above the pace
 	questions *auth.Budget  // that GitHub is asked for its sake
 
 	mu     sync.Mutex
@@ -43,7 +43,7 @@ type bounds struct {
 
 // newUsage returns a usage of nothing yet, without bounds.
 func newUsage(name string) *usage {
-	u := &usage{name: name, hasty: rate.NewLimiter(rate.Every(time.Minute/maxStrangers), maxStrangers), slots: make(map[*slot]struct{}), freed: make(chan struct{}, 1), questions: auth.NewBudget(auth.MaxCalls)}
+	u := &usage{name: name, logged: rate.NewLimiter(rate.Every(time.Minute/maxStrangers), maxStrangers), slots: make(map[*slot]struct{}), freed: make(chan struct{}, 1), questions: auth.NewBudget(auth.MaxCalls)}
 	u.by.Store(&bounds{})
 	return u
 }
@@ -271,7 +271,7 @@ func (u *usage) keepPace(by *bounds) *answer.Refusal {
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		refused := u.tooMuch(fmt.Sprintf("%d requests a minute", by.RequestsPerMinute), "requests_per_minute", wait)
-		refused.Quiet = !u.hasty.Allow() // or they would fill the logs all the same
+		refused.Quiet = !u.logged.Allow() // or they would fill the logs all the same
 		return refused
 	}
 	return nil
