@@ -19,6 +19,9 @@ import (
 // token, and a question for each hundred.
 const maxListed = 50
 
+// errMuchToList is for the repositories of the others.
+var errMuchToList = fmt.Errorf("the repositories of the first %d installations only were looked at", maxListed)
+
 // place is an installation of an App.
 type place struct {
 	app *auth.App
@@ -62,7 +65,7 @@ func (x *examination) repositoriesOf(ctx context.Context, at place) repositories
 	switch {
 	case ok:
 	case len(x.listed) == maxListed:
-		list = func() repositories { return repositories{} } // not complete
+		list = func() repositories { return repositories{err: errMuchToList} }
 	default:
 		list = sync.OnceValue(func() (r repositories) {
 			r.err = x.ask(ctx, func(ctx context.Context) (err error) {

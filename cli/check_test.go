@@ -235,6 +235,43 @@ func TestCheckLeavesNothing(t *testing.T) {
 	t.Error("the token was not revoked")
 }
 
+// TestCheckMany: what it costs has a bound, which is said.
+func TestCheckMany(t *testing.T) {
+	w := newWorld(t)
+	for i := range maxListed + 10 {
+		login := fmt.Sprintf("org-%d", i)
+		if _, err := w.AddAccount(githubtest.Account{ID: int64(100000 + i), Login: login, Type: githubtest.TypeOrganization}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Install(githubtest.Installation{App: githubtest.CIBotID, Account: login}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := w.examined(t, w.configure(t, "", "", "[client.a]\n"+secretHash+"repositories = [\"*/docs\"]"))
+	if want := `warning client.a.repositories: "*/docs": not found, but the repositories of the first 50 installations only were looked at`; !strings.Contains(got.lines(), want) {
+		t.Errorf("no %q in\n%s", want, got.lines())
+	}
+	if w.Mints() != maxListed {
+		t.Errorf("%d tokens were minted, want %d", w.Mints(), maxListed)
+	}
+}
+
+// TestProgress: of a line that says how far something is nothing remains.
+func TestProgress(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{out: &out}
+	p.clear()
+	p.say("%d installations", 100)
+	p.say("%d installations", 200)
+	p.clear()
+	p.clear()
+	if got, want := out.String(), "\r\x1b[K100 installations\r\x1b[K200 installations\r\x1b[K"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	(*progress)(nil).say("nothing")
+	(*progress)(nil).clear()
+}
+
 // TestCheckListeners: what is in the way is told from a proxy that runs.
 func TestCheckListeners(t *testing.T) {
 	dir := t.TempDir()
