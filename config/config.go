@@ -1,9 +1,8 @@
 // Package config turns a TOML file and the environment into a checked Config.
 //
-// It exists so that whoever edits the file learns everything that is wrong
-// with it at once, each fault with its line and its remedy, and so that no
-// other package has to doubt a setting: names are lower case where case does
-// not count, paths are absolute, keys are parsed, defaults are filled in.
+// Whoever edits the file learns of all faults at once, each with its line and its
+// remedy. No other package has to doubt a setting: names are lower case where case
+// does not count, paths are absolute, keys are parsed, defaults are filled in.
 //
 //	cfg, err := config.Load(ctx, config.Source{
 //		Path:      *configFlag, // "" if the flag was not given

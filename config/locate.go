@@ -9,8 +9,8 @@ import (
 
 // The TOML package keeps the lines of keys to itself. It does list the keys in
 // the order of the file, so it is enough to find where the first, the second,
-// the third key is: that takes a scanner that knows strings, comments and
-// brackets, on a text that is known to be valid TOML.
+// the third key is. The text is valid TOML, so a scanner for strings, comments and
+// brackets does that.
 
 // mark is the place of one key or table header in the source.
 type mark struct {

@@ -117,9 +117,8 @@ func (l *loader) secretAt(t *table, given string) (text []byte, key, origin stri
 	return text, given, origin
 }
 
-// secretFrom reads the file, the variable or the output that a key names. An
-// empty origin means that the key is faulty, which is reported already, or that
-// secrets are not wanted.
+// secretFrom reads the file, the variable or the output that a key names. origin is
+// "" if secrets are not wanted, or the key has a fault, which is reported already.
 func (l *loader) secretFrom(t *table, key string) (text []byte, origin string, err error) {
 	switch {
 	case strings.HasSuffix(key, "_file"):

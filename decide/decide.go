@@ -1,5 +1,5 @@
-// Package decide is the decision about a request: one function, from what it is
-// and what the configuration says to what it gets.
+// Package decide is the decision about a request: one function, from the request
+// and the configuration to the verdict.
 //
 //	intake := decide.Intake{Method: "GET", Host: host, Path: "/repos/acme/widgets"}
 //	verdict := decide.Decide(&decide.Snapshot{Rules: set, Client: client}, &intake, decide.Effects{})
@@ -22,7 +22,7 @@ import (
 	"ghapp-proxy/rules"
 )
 
-// Snapshot is by what is decided: a configuration, for one client.
+// Snapshot is the configuration that a decision is made by, for one client.
 type Snapshot struct {
 	Rules  rules.Set
 	Client *policy.Client // nil for somebody without limits
@@ -66,8 +66,8 @@ type Effects struct {
 	// larger, or not there.
 	Body func(most int64) ([]byte, *answer.Refusal)
 
-	// Account names the account in a route that names nobody, where the credential
-	// that the client sent says whose it is.
+	// Account fills in the account of a route that names nobody, if the client's own
+	// credential says whose it is.
 	Account func(*rules.Route) *answer.Refusal
 
 	// Name puts the name into a subject of which only an id is known, if GitHub
@@ -145,8 +145,8 @@ func (d *decision) classify() *answer.Refusal {
 	return nil
 }
 
-// checkPath refuses by what the path names, whatever is in the body, for which that
-// refusal does not wait. A body can only name more.
+// checkPath refuses by the names in the path, before the body has come: a body can
+// only name more.
 func (d *decision) checkPath() *answer.Refusal {
 	if d.Route.Subject.Login == "" || d.Route.Operation == "graphql" || !d.Client.Limited() {
 		return nil
@@ -235,9 +235,9 @@ func (d *decision) passStoredObject() {
 }
 
 // isStoredObject reports whether a request fetches or stores an object of Git
-// LFS at a GHES. Its batch call names the URL, on the instance's own host, and an
-// Authorization of the scheme RemoteAuth that is good for that object and that
-// nothing else could be put in place of.
+// LFS at a GHES. The answer to the batch call has the URL, on the instance's own host,
+// and an Authorization of the scheme RemoteAuth, which is good for that object alone;
+// no other credential would do.
 func (d *decision) isStoredObject() bool {
 	own := d.in.Header["Authorization"]
 	return d.in.Host.Service == github.GHES && d.Route.Operation == "web" && d.Route.Rule == 0 && len(own) == 1 && isRemoteAuth(own[0])

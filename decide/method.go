@@ -79,9 +79,9 @@ func checkFields(h http.Header) *answer.Refusal {
 	return nil
 }
 
-// lookalike returns the field that a name with underscores is to servers that
-// make a variable of either (RFC 3875, section 4.1.18), where that decides
-// something; else "".
+// lookalike returns the field that a name with underscores can be taken for, if that
+// field decides something; else "". CGI makes the same variable of both (RFC 3875,
+// section 4.1.18).
 func lookalike(name string) string {
 	if strings.IndexByte(name, '_') < 0 {
 		return ""

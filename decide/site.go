@@ -53,11 +53,11 @@ func isOriginOf(instance github.Instance, origin string) bool {
 	return slices.ContainsFunc(instance.Hosts(), func(h github.Host) bool { return strings.EqualFold(h.Name, u.Hostname()) })
 }
 
-// asksForScript reports whether a request asks for its answer as a script that hands
-// it to the page (docs.github.com, "Using CORS and JSONP to make cross-origin
-// requests"), where the browser does not say whose page that is: a script has no
-// Origin, and to http:// there is no Sec-Fetch-Site (W3C Fetch Metadata, "Set the
-// Sec-Fetch-Site header").
+// asksForScript reports whether a request asks for JSONP, a script that hands the
+// answer to a page (docs.github.com, "Using CORS and JSONP to make cross-origin
+// requests"), and the browser does not say whose page: a script has no Origin, and to
+// http:// there is no Sec-Fetch-Site (W3C Fetch Metadata, "Set the Sec-Fetch-Site
+// header").
 func asksForScript(h http.Header, query string, trusted []string) bool {
 	if query == "" || h["Origin"] != nil || h["Sec-Fetch-Site"] != nil || slices.Contains(trusted, "*") {
 		return false

@@ -21,11 +21,11 @@
 //
 // # What confines a client
 //
-// Two things together. Decide refuses what a request says by itself: its host,
-// operation and method, whom it names, what its GraphQL document does. Scope is
-// what the installation token is minted for, so that GitHub itself refuses what
-// does not stand in the request: what a listing or a GraphQL connection leads
-// to. What cannot be told with certainty is refused.
+// Two things together. Decide looks at the request: its host, operation and method,
+// the names in it, the fields of its GraphQL document. Scope narrows the installation
+// token, so that GitHub itself refuses the rest: the ends of a listing or of a GraphQL
+// connection do not stand in the request. What cannot be told with certainty is
+// refused.
 //
 // Credentials that GitHub cannot narrow, the App's JWT and its client secret,
 // are kept from a client with any limit, unless jwt is set. So is a rule's

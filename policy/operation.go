@@ -88,7 +88,7 @@ func (op *Operation) denies(req *rules.Request, route *rules.Route, document *gr
 	case op.method != "":
 		// GitHub takes POST for PATCH.
 		method := op.hasMethod(req.Method) || op.method == "PATCH" && req.Method == "POST"
-		return method && (paths.Any(op.pattern) || paths.Nameless(op.pattern))
+		return method && (paths.Any(op.pattern) || paths.Undecidable(op.pattern))
 	case op.tag != "" && route.Exchange:
 		return false // a placeholder is good for what the client may do anyway
 	case op.tag == TagAdmin && isUnknown(route.Operation):

@@ -13,94 +13,95 @@ import (
 type refMove uint8
 
 const (
-	elsewhere  refMove = iota + 1 // in the body, or nowhere in the request
-	inPath                        // after git/refs/
-	inPathGone                    // so, and the operation deletes it
-	byOthers                      // it lets somebody push past the proxy
-	released                      // none: it changes what a tag is published as
+	notInPath      refMove = iota + 1 // in the body, or nowhere in the request
+	inPath                            // after git/refs/
+	deletesInPath                     // so, and the operation deletes it
+	grantsPush                        // it lets somebody push past the proxy
+	changesRelease                    // none: it changes what a tag is published as
 )
 
-// refMoves are the REST operations that create, move or delete a ref, or say
-// which branch is the default, those that give a key or a user the right to push,
-// and those that change a release, from which people have what a tag stands for:
-// docs.github.com "REST API endpoints" for each. Those that only start something
-// which might (workflows, comments to bots) are not among them.
+// refMoves are REST operations of three kinds. Some create, move or delete a ref, or
+// choose the default branch; some give a key or a user the right to push; some
+// change a release, by which people get a tag's content. An operation that only
+// starts something (a workflow, a comment to a bot) is none of them.
+//
+// Source: docs.github.com "REST API endpoints" for each.
 var refMoves = map[string]refMove{
 	"git/update-ref": inPath,
-	"git/delete-ref": inPathGone,
+	"git/delete-ref": deletesInPath,
 
-	"agent-tasks/create-task-in-repo":           elsewhere,
-	"code-scanning/commit-autofix":              elsewhere,
-	"codespaces/export-for-authenticated-user":  elsewhere, // pushes a branch
-	"codespaces/publish-for-authenticated-user": elsewhere,
-	"git/create-ref":                            elsewhere,
-	"migrations/cancel-import":                  elsewhere,
-	"migrations/map-commit-author":              elsewhere, // rewrites history
-	"migrations/set-lfs-preference":             elsewhere, // as well
-	"migrations/start-import":                   elsewhere,
-	"migrations/update-import":                  elsewhere,
-	"pull-request-stacks/add":                   elsewhere,
-	"pull-request-stacks/create":                elsewhere,
-	"pull-request-stacks/unstack":               elsewhere,
-	"pulls/merge":                               elsewhere,
-	"pulls/merge-async":                         elsewhere,
-	"pulls/update-branch":                       elsewhere,
-	"repos/create-deployment":                   elsewhere, // auto_merge merges the default branch into the ref
-	"repos/create-for-authenticated-user":       elsewhere, // auto_init
-	"repos/create-fork":                         elsewhere,
-	"repos/create-in-org":                       elsewhere, // auto_init
-	"repos/create-or-update-file-contents":      elsewhere,
-	"repos/create-release":                      elsewhere, // makes the tag
-	"repos/create-using-template":               elsewhere,
-	"repos/delete":                              elsewhere,
-	"repos/delete-file":                         elsewhere,
-	"repos/merge":                               elsewhere,
-	"repos/merge-upstream":                      elsewhere,
-	"repos/rename-branch":                       elsewhere,
-	"repos/transfer":                            elsewhere,
-	"repos/update":                              elsewhere, // default_branch, delete_branch_on_merge
-	"repos/update-release":                      elsewhere, // publishing a draft makes the tag
-	"security-advisories/create-fork":           elsewhere,
+	"agent-tasks/create-task-in-repo":           notInPath,
+	"code-scanning/commit-autofix":              notInPath,
+	"codespaces/export-for-authenticated-user":  notInPath, // pushes a branch
+	"codespaces/publish-for-authenticated-user": notInPath,
+	"git/create-ref":                            notInPath,
+	"migrations/cancel-import":                  notInPath,
+	"migrations/map-commit-author":              notInPath, // rewrites history
+	"migrations/set-lfs-preference":             notInPath, // as well
+	"migrations/start-import":                   notInPath,
+	"migrations/update-import":                  notInPath,
+	"pull-request-stacks/add":                   notInPath,
+	"pull-request-stacks/create":                notInPath,
+	"pull-request-stacks/unstack":               notInPath,
+	"pulls/merge":                               notInPath,
+	"pulls/merge-async":                         notInPath,
+	"pulls/update-branch":                       notInPath,
+	"repos/create-deployment":                   notInPath, // auto_merge merges the default branch into the ref
+	"repos/create-for-authenticated-user":       notInPath, // auto_init
+	"repos/create-fork":                         notInPath,
+	"repos/create-in-org":                       notInPath, // auto_init
+	"repos/create-or-update-file-contents":      notInPath,
+	"repos/create-release":                      notInPath, // makes the tag
+	"repos/create-using-template":               notInPath,
+	"repos/delete":                              notInPath,
+	"repos/delete-file":                         notInPath,
+	"repos/merge":                               notInPath,
+	"repos/merge-upstream":                      notInPath,
+	"repos/rename-branch":                       notInPath,
+	"repos/transfer":                            notInPath,
+	"repos/update":                              notInPath, // default_branch, delete_branch_on_merge
+	"repos/update-release":                      notInPath, // publishing a draft makes the tag
+	"security-advisories/create-fork":           notInPath,
 
-	"repos/delete-release":       released,
-	"repos/delete-release-asset": released,
-	"repos/update-release-asset": released,
-	"repos/upload-release-asset": released,
+	"repos/delete-release":       changesRelease,
+	"repos/delete-release-asset": changesRelease,
+	"repos/update-release-asset": changesRelease,
+	"repos/upload-release-asset": changesRelease,
 
-	"enterprise-admin/assign-enterprise-role-to-user":     byOthers,
-	"enterprise-admin/assign-team-to-enterprise-role":     byOthers,
-	"enterprise-team-memberships/add":                     byOthers,
-	"enterprise-team-memberships/bulk-add":                byOthers,
-	"orgs/assign-team-to-org-role":                        byOthers,
-	"orgs/assign-user-to-org-role":                        byOthers,
-	"orgs/create-custom-organization-role":                byOthers,
-	"orgs/create-custom-repo-role":                        byOthers,
-	"orgs/create-invitation":                              byOthers,
-	"orgs/patch-custom-organization-role":                 byOthers,
-	"orgs/review-pat-grant-request":                       byOthers,
-	"orgs/review-pat-grant-requests-in-bulk":              byOthers,
-	"orgs/set-membership-for-user":                        byOthers,
-	"orgs/update":                                         byOthers, // default_repository_permission
-	"orgs/update-custom-repo-role":                        byOthers,
-	"repos/add-collaborator":                              byOthers,
-	"repos/create-deploy-key":                             byOthers,
-	"repos/update-invitation":                             byOthers,
-	"scim/provision-and-invite-user":                      byOthers,
-	"teams/add-member-legacy":                             byOthers,
-	"teams/add-or-update-membership-for-user-in-org":      byOthers,
-	"teams/add-or-update-membership-for-user-legacy":      byOthers,
-	"teams/add-or-update-repo-permissions-in-org":         byOthers,
-	"teams/add-or-update-repo-permissions-legacy":         byOthers,
-	"teams/create":                                        byOthers, // repo_names
-	"teams/create-or-update-idp-group-connections-in-org": byOthers,
-	"teams/create-or-update-idp-group-connections-legacy": byOthers,
-	"teams/link-external-idp-group-to-team-for-org":       byOthers,
-	"teams/update-in-org":                                 byOthers, // parent_team_id: the child has its rights
-	"teams/update-legacy":                                 byOthers,
+	"enterprise-admin/assign-enterprise-role-to-user":     grantsPush,
+	"enterprise-admin/assign-team-to-enterprise-role":     grantsPush,
+	"enterprise-team-memberships/add":                     grantsPush,
+	"enterprise-team-memberships/bulk-add":                grantsPush,
+	"orgs/assign-team-to-org-role":                        grantsPush,
+	"orgs/assign-user-to-org-role":                        grantsPush,
+	"orgs/create-custom-organization-role":                grantsPush,
+	"orgs/create-custom-repo-role":                        grantsPush,
+	"orgs/create-invitation":                              grantsPush,
+	"orgs/patch-custom-organization-role":                 grantsPush,
+	"orgs/review-pat-grant-request":                       grantsPush,
+	"orgs/review-pat-grant-requests-in-bulk":              grantsPush,
+	"orgs/set-membership-for-user":                        grantsPush,
+	"orgs/update":                                         grantsPush, // default_repository_permission
+	"orgs/update-custom-repo-role":                        grantsPush,
+	"repos/add-collaborator":                              grantsPush,
+	"repos/create-deploy-key":                             grantsPush,
+	"repos/update-invitation":                             grantsPush,
+	"scim/provision-and-invite-user":                      grantsPush,
+	"teams/add-member-legacy":                             grantsPush,
+	"teams/add-or-update-membership-for-user-in-org":      grantsPush,
+	"teams/add-or-update-membership-for-user-legacy":      grantsPush,
+	"teams/add-or-update-repo-permissions-in-org":         grantsPush,
+	"teams/add-or-update-repo-permissions-legacy":         grantsPush,
+	"teams/create":                                        grantsPush, // repo_names
+	"teams/create-or-update-idp-group-connections-in-org": grantsPush,
+	"teams/create-or-update-idp-group-connections-legacy": grantsPush,
+	"teams/link-external-idp-group-to-team-for-org":       grantsPush,
+	"teams/update-in-org":                                 grantsPush, // parent_team_id: the child has its rights
+	"teams/update-legacy":                                 grantsPush,
 }
 
-// decideRefMove refuses what moves refs by other ways than a push, unless the
-// request says which ref in its path, and the client may.
+// decideRefMove refuses a request that moves refs otherwise than by a push, unless
+// its path names the ref and the client may move it.
 func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {
 	if !c.LimitsRefs() || route.Read {
 		return nil
@@ -114,18 +115,18 @@ func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document 
 	switch {
 	case isUnknown(route.Operation):
 		return c.deny(key, remedy, "may not use an operation that GitHub's descriptions do not have: it might move refs")
-	case move == elsewhere:
+	case move == notInPath:
 		return c.deny(key, remedy, "may not use %q: it moves refs that cannot be told from the path", route.Operation)
-	case move == released:
+	case move == changesRelease:
 		return c.deny(key, "", "may not use %q: it changes what has been released", route.Operation)
-	case move == byOthers:
+	case move == grantsPush:
 		return c.deny(key, "", "may not use %q: it may let somebody push whom these limits do not bind", route.Operation)
-	case move == inPath, move == inPathGone:
+	case move == inPath, move == deletesInPath:
 		update := RefUpdate{Ref: refInPath(req), New: "1"}
 		if update.Ref == "" {
 			return c.deny(key, remedy, "may not use %q: the ref in the path is spelled ambiguously", route.Operation)
 		}
-		if move == inPathGone {
+		if move == deletesInPath {
 			update.New = ""
 		}
 		return c.DecideRef(update)

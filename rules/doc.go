@@ -27,12 +27,12 @@
 // or a GraphQL node id. The others that a search or a document names are in
 // Route.Others.
 //
-// Route.Reach says how far the answer may lead from those: what a document selects,
-// what GitHub's descriptions say of an operation's answer, what confines a search.
+// Route.Reach says how far the answer may lead from those. It comes from the fields
+// of a document, the qualifiers of a search, and GitHub's descriptions of answers.
 //
-// Where a body may lead an operation to somebody else (who gets a repository, what
-// it is forked to, which repositories get a secret), or a path has another repository
-// in it, as a comparison has, those are among the others, too.
+// The others also come from a body that may name somebody else (the new owner of a
+// repository or of a fork, the repositories that get a secret), and from a path with a
+// second repository in it, such as that of a comparison.
 //
 // # Matching
 //

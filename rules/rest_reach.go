@@ -44,8 +44,8 @@ const (
 	ofRepository = "repository_id" // of search/labels
 )
 
-// searches are the operations that find what is in repositories, of which those
-// that are meant stand in q.
+// searches are the operations that search repositories. The qualifiers in q say in
+// which.
 var searches = []string{"search/code", "search/commits", "search/issues-and-pull-requests", "search/repos"}
 
 // reachOf is how far the operation leads with a query.

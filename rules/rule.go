@@ -21,16 +21,17 @@ import (
 //
 // # Limitations
 //
-// A rule sees what stands in the request. Whom a request is about that says only
-// an id, or a GraphQL document that is not read, a rule with Owners or
-// Repositories cannot tell: it refuses the request, unless the caller finds the
-// name and fills it in before Decide. So it does with a request of which the answer
-// may lead from whom it names to others: a document, a listing, a search. What the
-// answer says of others in passing (what a repository was forked from, where a pull
-// request comes from) is not taken for a way there, and neither are settings of an
-// owner that hold for all of his repositories. GitHub takes POST for PATCH, so a rule that
-// denies does it better by Operations than by Methods; Paths deny in every
-// spelling of a path, and by the id that may stand for a name in it.
+// A rule sees what stands in the request. A request may say an id only, or have a
+// GraphQL document that is not read. Then a rule with Owners or Repositories cannot
+// tell whom it is about, and refuses it, unless the caller fills in the name before
+// Decide. Such a rule also refuses a document, a listing or a search whose answer may
+// lead to others. Two things do not count as leading there: what an answer says of
+// others in passing (the parent of a fork, the head of a pull request), and settings
+// of an owner that hold for all of its repositories.
+//
+// GitHub takes POST for PATCH, so a rule that denies does it better by Operations
+// than by Methods. Paths deny in every spelling of a path, and by the id that may
+// stand for a name in it.
 type Rule struct {
 	Name string // for explanations, "" if it has none
 
@@ -71,10 +72,10 @@ const revoke = "apps/revoke-installation-access-token"
 // exchange is the operation that Set.Exchange is about.
 const exchange = "apps/create-installation-access-token"
 
-// Decide applies the first rule that matches to a route that Classify returned,
-// and what is refused unless a rule means it. No rule allows TRACE, nor to
-// revoke the token. Where the body makes another operation of it as well, that one
-// must not be refused either.
+// Decide applies the first rule that matches to a route that Classify returned.
+// Then it refuses the built-in exceptions, unless that rule names them. No rule
+// allows TRACE, or the revocation of the token. A request whose body makes it a second
+// operation passes only if both do.
 func (set Set) Decide(req Request, route *Route) {
 	if route.Also != "" {
 		also := *route
@@ -128,9 +129,8 @@ func (route *Route) isExchange() bool {
 // match returns the first rule that matches and notes its number in the route,
 // or returns nil.
 //
-// unclear says why it cannot be told whether the rule matches, "" if it does: it
-// looks at whom a request is about, or at what a document does, and the request
-// does not say so that it can be read.
+// unclear is "" if the rule matches for certain. Else it says why that cannot be
+// told: the rule looks at names or fields that cannot be read from the request.
 func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 	if len(set.Rules) == 0 {
 		return nil, ""
@@ -138,7 +138,7 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 	paths := PathsOf(req, route)
 	for i := range set.Rules {
 		rule := &set.Rules[i]
-		path, nameless := rule.matchesPath(&paths)
+		path, undecidable := rule.matchesPath(&paths)
 		if !path || !rule.matchesRequest(req) {
 			continue
 		}
@@ -147,7 +147,7 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 			continue
 		}
 		switch matches := rule.matchesSubjects(route); {
-		case unread || nameless || rule.looksAtSubjects() && route.isUnclear():
+		case unread || undecidable || rule.looksAtSubjects() && route.isUnclear():
 			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", graphql.MaxBody)
 		case rule.isPassedBy(route, matches, set.Rules[i+1:]):
 			unclear = route.leadsAway()
@@ -160,9 +160,10 @@ func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
 	return nil, ""
 }
 
-// isPassedBy reports whether the answer to a request may lead past the rule: to
-// whom it denies but the request does not name, or from whom it lets pass to others,
-// for whom later rules allow less, with a token that is not confined.
+// isPassedBy reports whether the answer to a request may lead past the rule. Past one
+// that denies, it leads to somebody denied whom the request does not name. Past one
+// that allows, it leads to others, for whom later rules allow less; a token that is
+// narrowed to repositories does not get there.
 func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 	switch {
 	case route.Reach == github.ReachNamed:
@@ -209,10 +210,10 @@ func (r *Rule) matchesRequest(req Request) bool {
 		has(r.Clients, req.Client)
 }
 
-// matchesPath reports whether one of the rule's patterns matches, for a rule that
-// denies in any reading of the path. nameless reports that a path by id might
-// match, of which the name is not known.
-func (r *Rule) matchesPath(paths *Paths) (matches, nameless bool) {
+// matchesPath reports whether one of the rule's patterns matches; for a rule that
+// denies, any reading of the path counts. undecidable reports that this depends on
+// the name for an id in the path, which is not known.
+func (r *Rule) matchesPath(paths *Paths) (matches, undecidable bool) {
 	switch {
 	case len(r.Paths) == 0:
 		return true, false
@@ -221,8 +222,8 @@ func (r *Rule) matchesPath(paths *Paths) (matches, nameless bool) {
 	case slices.ContainsFunc(r.Paths, paths.Any):
 		return true, false
 	}
-	nameless = slices.ContainsFunc(r.Paths, paths.Nameless)
-	return nameless, nameless
+	undecidable = slices.ContainsFunc(r.Paths, paths.Undecidable)
+	return undecidable, undecidable
 }
 
 // graphQLField precedes the root field of a GraphQL document where a rule names
@@ -254,9 +255,8 @@ func isGraphQLField(operation string) bool { return strings.HasPrefix(operation,
 
 func (r *Rule) looksAtSubjects() bool { return len(r.Owners) > 0 || len(r.Repositories) > 0 }
 
-// LookAtSubjects reports whether any rule looks at whom a request is about, or
-// denies paths, which have names in them, so that a caller had better find the
-// names of those known by id only.
+// LookAtSubjects reports whether any rule looks at names: of owners, of repositories,
+// or in the paths that it denies. A caller then finds the names of ids first.
 func (set Set) LookAtSubjects() bool {
 	for i := range set.Rules {
 		if r := &set.Rules[i]; r.looksAtSubjects() || r.Deny != "" && len(r.Paths) > 0 {

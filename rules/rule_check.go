@@ -16,9 +16,9 @@ type RuleFault struct {
 }
 
 // Check finds rules that can never match. Known tells GitHub's operationIds; nil
-// leaves the operations unchecked. What is reported is true, but for odd spellings
-// of a path, of which a rule that denies sees more than one before it, and not
-// everything is found: several earlier rules may take all from a later one together.
+// leaves the operations unchecked. What it reports is true, except for odd spellings
+// of a path: a rule that denies sees more of them than the rule before it. It does not
+// find everything: several earlier rules may cover a later one together.
 func (set Set) Check(known func(operationID string) bool) []RuleFault {
 	var faults []RuleFault
 	for i := range set.Rules {
@@ -28,15 +28,15 @@ func (set Set) Check(known func(operationID string) bool) []RuleFault {
 				faults = append(faults, RuleFault{i + 1, op, fmt.Sprintf("GitHub has no operation %q", op)})
 			}
 		}
-		if problem := rule.futile(set.Rules[:i]); problem != "" {
+		if problem := rule.unreachable(set.Rules[:i]); problem != "" {
 			faults = append(faults, RuleFault{Rule: i + 1, Problem: problem})
 		}
 	}
 	return faults
 }
 
-// futile says why the rule never decides anything, "" if it may.
-func (r *Rule) futile(earlier []Rule) string {
+// unreachable says why the rule never decides anything, "" if it may.
+func (r *Rule) unreachable(earlier []Rule) string {
 	only := func(list []string, word string) bool {
 		return len(list) > 0 && !slices.ContainsFunc(list, func(s string) bool { return s != word })
 	}

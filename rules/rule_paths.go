@@ -14,11 +14,11 @@ import (
 type Paths struct {
 	sent, named readings
 	loose       readings // what a lenient server might make of it, as it was sent and by names
-	nameless    []nameless
+	byID        []pathByID
 }
 
-// nameless is a path by id of which the name is not known.
-type nameless struct {
+// pathByID is a path by id of which the name is not known.
+type pathByID struct {
 	root  string // of the path by name: "repos"
 	names int    // how many segments the name has
 	tail  string // what follows it
@@ -51,46 +51,46 @@ func (p *Paths) byName(path string, route *Route) string {
 	case !ok:
 		return ""
 	case head == "":
-		p.nameless = append(p.nameless, unknown)
+		p.byID = append(p.byID, unknown)
 		return ""
 	}
 	return head + unknown.tail
 }
 
-// alias reports whether a path is by id, and returns what it begins with by
-// name, "" if that is not known, and what follows.
-func alias(path string, s *github.Account) (head string, rest nameless, ok bool) {
+// alias reports whether a path is by id. head is how it begins by name, "" if the
+// name is not known; rest is what follows.
+func alias(path string, s *github.Account) (head string, rest pathByID, ok bool) {
 	first, tail, _ := cut(path)
 	id, tail, more := cut(tail)
 	if !more || !isNumber(id) {
-		return "", nameless{}, false
+		return "", pathByID{}, false
 	}
 	switch {
 	case github.SameSegment(first, "repositories"):
-		rest = nameless{"repos", 2, tail}
+		rest = pathByID{"repos", 2, tail}
 		if s.Repo != "" {
 			head = "/repos/" + s.Login + "/" + s.Repo
 		}
 	case github.SameSegment(first, "organizations"):
-		rest = nameless{"orgs", 1, tail}
+		rest = pathByID{"orgs", 1, tail}
 		if s.Login != "" {
 			head = "/orgs/" + s.Login
 		}
 	case github.SameSegment(first, "user"):
-		rest = nameless{"users", 1, tail}
+		rest = pathByID{"users", 1, tail}
 		if s.Login != "" {
 			head = "/users/" + s.Login
 		}
 	default:
-		return "", nameless{}, false
+		return "", pathByID{}, false
 	}
 	return head, rest, true
 }
 
-// Nameless reports whether the pattern might match a path by id of which the name
+// Undecidable reports whether the pattern might match a path by id of which the name
 // is not known, so that it cannot be told.
-func (p *Paths) Nameless(pattern Pattern) bool {
-	for _, n := range p.nameless {
+func (p *Paths) Undecidable(pattern Pattern) bool {
+	for _, n := range p.byID {
 		if pattern.mayMatch(n) {
 			return true
 		}
@@ -99,7 +99,7 @@ func (p *Paths) Nameless(pattern Pattern) bool {
 }
 
 // mayMatch reports whether the pattern matches the path under some name.
-func (p Pattern) mayMatch(n nameless) bool {
+func (p Pattern) mayMatch(n pathByID) bool {
 	if len(p.parts) > 0 && !p.parts[0].any && !strings.EqualFold(p.parts[0].word, n.root) {
 		return false
 	}

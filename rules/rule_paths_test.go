@@ -54,9 +54,9 @@ func TestPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 		paths := rules.PathsOf(req, &route)
-		if any, all := paths.Any(pattern), paths.All(pattern); any != test.any || all != test.all || paths.Nameless(pattern) != test.nameless {
+		if any, all := paths.Any(pattern), paths.All(pattern); any != test.any || all != test.all || paths.Undecidable(pattern) != test.nameless {
 			t.Errorf("PathsOf(%q): Any(%q) = %v, All = %v, Nameless = %v, want %v, %v, %v",
-				test.path, test.pattern, any, all, paths.Nameless(pattern), test.any, test.all, test.nameless)
+				test.path, test.pattern, any, all, paths.Undecidable(pattern), test.any, test.all, test.nameless)
 		}
 	}
 	// On the web host the owner may be called "user" and the repository be a number.
@@ -69,7 +69,7 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if paths := rules.PathsOf(req, &route); paths.Nameless(any) {
+	if paths := rules.PathsOf(req, &route); paths.Undecidable(any) {
 		t.Errorf("PathsOf(%q).Nameless() = true", req.Path)
 	}
 }

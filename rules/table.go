@@ -128,8 +128,8 @@ func namingOf(path string) (naming, int) {
 	return namesNobody, 0
 }
 
-// othersOf finds whom the path of an operation names after the one that it is about:
-// the repository that a team gets, that a secret is for, or that is unlocked.
+// othersOf finds the names in the path of an operation after that of its subject:
+// the repository in /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}.
 func othersOf(path string, subject naming, at int) (others []pathOther) {
 	if subject == namesNobody {
 		return nil

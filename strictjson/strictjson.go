@@ -38,9 +38,9 @@ type Member struct {
 type Scalar string
 
 // Read reads one value: an Object, an []any, a string, a Scalar, or nil for null.
-// It fails on what is no JSON in UTF-8, on what is too large, and on objects that
-// have a key twice, for servers differ on which they take. The error is a phrase to
-// stand behind the name of what was read: "is not UTF-8".
+// It fails on text that is not JSON in UTF-8 or too large, and on an object with a
+// key twice: servers differ on which they take. The error is a phrase to follow the
+// name of the text: "is not UTF-8".
 func Read(text []byte) (any, error) {
 	switch {
 	case !utf8.Valid(text):

@@ -54,15 +54,15 @@ type Document struct {
 	// is: GitHub finds nothing for a host other than its own.
 	ResourceHosts []string
 
-	// Unclear reports that something that should name somebody does not: a name
-	// that is no string or no possible name, an id that NodeID does not know, a
-	// URL or a search that is not read. Subjects is incomplete then. What is
-	// absent or null is not unclear, and neither is a search without qualifiers.
+	// Unclear reports that Subjects is incomplete: a name is no string or no
+	// possible name, github.NodeID does not know an id, a URL or a search is not
+	// read. What is absent or null is not unclear, and neither is a search
+	// without qualifiers.
 	Unclear bool
 
-	// Reach is how far the document may lead from whom it names: what it selects
-	// below a field that leads to others, or that is not known, and that is more
-	// than who they are.
+	// Reach is how far the document may lead from whom it names. A field that leads
+	// to others, or is not known, counts where more is selected of them than who
+	// they are.
 	Reach github.Reach
 
 	// Credential is the name of a field that is selected and whose value is a

@@ -83,8 +83,8 @@ func parse(query string) (*ast.QueryDocument, error) {
 	return nil, errorf("the document has more than %d tokens", maxTokens)
 }
 
-// checkLexical refuses documents that lexers cut into different tokens, so
-// that what is a string to one is an operation to another:
+// checkLexical refuses documents that lexers cut into different tokens, so that a
+// string to one is an operation to another:
 //   - A carriage return alone ends a line by the specification (section 2.1,
 //     "Line Terminators"), and with it a comment; in the pattern of
 //     graphql-ruby's lexer (#.*$) it does not.

@@ -62,8 +62,8 @@ func cutTerm(text string) (term, rest string) {
 // scopes are the qualifiers that say in which repositories to search.
 var scopes = []string{"repo", "org", "user", "owner", "enterprise"}
 
-// scopeOf returns whom a term confines a search to, nobody if that cannot be told,
-// and whether it is one that does.
+// scopeOf reports whether a term confines the search, and to whom: nobody if that
+// cannot be told.
 func scopeOf(term string) (s github.Account, scoping bool) {
 	name, _, ok := strings.Cut(term, ":")
 	switch {
