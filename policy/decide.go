@@ -95,9 +95,9 @@ func (c *Client) decideOperation(req *rules.Request, route *rules.Route, documen
 // readPosts are operations that only read, but take a POST.
 var readPosts = []string{"markdown/render", "markdown/render-raw", "orgs/list-attestations-bulk", "users/list-attestations-bulk"}
 
-// decideRead refuses what may write. The first request of a push is refused
-// already. Whether an LFS batch is an upload stands in its body: GitHub refuses
-// that to a token that may only read.
+// decideRead refuses what may write, the first request of a push included. An LFS
+// batch call passes: its body says whether it is an upload, and GitHub refuses that to
+// a token that may only read.
 func (c *Client) decideRead(req *rules.Request, route *rules.Route) *Denial {
 	switch {
 	case !c.ReadOnly, route.Read, route.Exchange:

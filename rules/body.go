@@ -144,8 +144,8 @@ func (route *Route) setBodyField(kind bodyKind, value any) {
 	case text == "":
 	case kind == bodyOwner && github.IsLogin(text):
 		route.addOther(github.Account{Login: text})
-	case kind == bodyRepository && route.ofOwner(text).Named():
-		route.addOther(route.ofOwner(text))
+	case kind == bodyRepository && route.repositoryNamed(text).Named():
+		route.addOther(route.repositoryNamed(text))
 	case kind == bodyHead:
 		route.addHead(text)
 	default:
@@ -153,9 +153,9 @@ func (route *Route) setBodyField(kind bodyKind, value any) {
 	}
 }
 
-// ofOwner is the repository OWNER/NAME, or of that name of the owner in the path;
+// repositoryNamed is the repository OWNER/NAME, or NAME of the owner in the path;
 // nobody if that cannot be told.
-func (route *Route) ofOwner(name string) github.Account {
+func (route *Route) repositoryNamed(name string) github.Account {
 	if s := github.ParseFullName(name); s.Named() || !github.IsRepositoryName(name) || route.Subject.Login == "" || route.Subject.Enterprise {
 		return s
 	}
@@ -183,8 +183,8 @@ func (route *Route) addNumbered(kind bodyKind, value any) {
 	}
 }
 
-// addHead adds the repository that a branch is of: OWNER:REPO:BRANCH; OWNER:BRANCH is
-// one of a fork, of which the name is not known. A branch has no colon.
+// addHead adds the repository of a branch OWNER:REPO:BRANCH. OWNER:BRANCH does not say
+// what the fork is called. A branch has no colon.
 func (route *Route) addHead(head string) {
 	parts := strings.Split(head, ":")
 	switch {

@@ -9,7 +9,7 @@ import (
 // addCompared adds the repositories that a comparison is between, besides the
 // one in the path: /repos/{owner}/{repo}/compare/{basehead}, where base and head
 // may each be OWNER:BRANCH, of a fork, or OWNER:REPO:BRANCH. A branch has no
-// colon. Of a fork of which only the owner is known the name is not.
+// colon. OWNER:BRANCH does not say what the fork is called.
 //
 // Source: docs.github.com "Compare two commits".
 func (route *Route) addCompared(path *github.Path) {

@@ -6,12 +6,12 @@ import (
 	"ghapp-proxy/github"
 )
 
-// operationOf returns the operation that a request to the API is, nil if none
-// is known, and whether its path names somebody where the operation says.
+// operationOf returns the operation of a request to the API, nil if none is known.
+// named reports that the names stand in the path where the operation has them.
 //
-// Servers differ in whether "%2F" is a slash and two slashes are one. A path
-// with either is the operation that it is as sent, unless it could be taken for
-// a guarded one, or for one at all.
+// Servers differ in whether "%2F" is a slash, and two slashes are one. Such a path is
+// taken as it was sent, unless another reading of it is a guarded operation, or the
+// only one that is an operation.
 func operationOf(req Request, path string) (op *restOperation, named bool) {
 	t, e := operations(), editionsOf(req.Host)
 	op, alias := t.find(req.Method, path, e)

@@ -23,7 +23,7 @@ func (route *Route) addPathOther(path *github.Path, other pathOther) {
 	case namesRepositoryID:
 		s.RepositoryID = github.ParseID(name)
 	case namesOwnersRepository:
-		s = route.ofOwner(name)
+		s = route.repositoryNamed(name)
 	case namesAccount:
 		if github.IsLogin(name) {
 			s.Login = name

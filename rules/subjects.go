@@ -7,9 +7,9 @@ import (
 	"ghapp-proxy/github"
 )
 
-// lenient is whom a lenient server might take the names for: unescaped more than
-// once, without path parameters and spaces, and without what GitHub lets no
-// repository's name end with, or takes for a format.
+// lenient is whom a lenient server might take the names for. It unescapes them more
+// than once, and cuts path parameters, spaces, a format (.json), and ends that GitHub
+// lets no repository's name have (.git, .wiki).
 func lenient(s github.Account) github.Account {
 	s.Login, s.Repo = lenientName(s.Login), lenientName(s.Repo)
 	for {

@@ -21,14 +21,14 @@ func web(req Request, path github.Path) (Route, error) {
 	switch {
 	case path.N == 4 && path.Is(2, "info") && path.Is(3, "refs"):
 		// A push begins with a GET as well.
-		route.git("info/refs", get && hasParam(req.Query, "service=git-upload-pack"))
+		route.setGit("info/refs", get && hasParam(req.Query, "service=git-upload-pack"))
 	case path.N == 3 && path.Is(2, "git-upload-pack"):
-		route.git("git-upload-pack", true)
+		route.setGit("git-upload-pack", true)
 	case path.N == 3 && path.Is(2, "git-receive-pack"):
-		route.git("git-receive-pack", false)
+		route.setGit("git-receive-pack", false)
 	case path.Is(2, "info") && path.Is(3, "lfs"):
 		batch := path.N == 6 && path.Is(4, "objects") && path.Is(5, "batch")
-		route.git("lfs", get || batch)
+		route.setGit("lfs", get || batch)
 		route.Form = answer.LFS
 	case path.Is(2, "archive"), path.Is(2, "tarball"), path.Is(2, "zipball"):
 		route.Operation, route.Credential, route.Scheme = "archive", Installation, Token
@@ -40,8 +40,8 @@ func web(req Request, path github.Path) (Route, error) {
 	return route, nil
 }
 
-// git marks a route of git's smart HTTP protocol or of Git LFS.
-func (route *Route) git(operation string, read bool) {
+// setGit marks a route of git's smart HTTP protocol or of Git LFS.
+func (route *Route) setGit(operation string, read bool) {
 	route.Operation, route.Read, route.GitAuth = operation, read, true
 	route.Credential, route.Scheme = Installation, Basic
 }
