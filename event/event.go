@@ -2,7 +2,8 @@
 // each, and its writers. Whoever owns the request makes the Event when it ends,
 // and, of what takes long, one when it begins.
 //
-//	sink := &event.Sink{Log: slog.Default(), Audit: event.NewAudit(file, slog.Default())}
+//	sink := &event.Sink{Log: slog.Default()}
+//	sink.SetAudit(event.NewAudit(file, false, slog.Default()))
 //	…
 //	sink.End(&event.Event{Kind: event.Request, ID: event.NewID(), …})
 //

@@ -92,17 +92,19 @@ func TestSink(t *testing.T) {
 		required bool
 		fails    bool
 	}{{full{}, true, true}, {full{}, false, false}, {new(bytes.Buffer), true, false}, {nil, true, false}} {
-		sink := &Sink{Log: log, Audit: NewAudit(test.to, test.required, log)}
+		sink := &Sink{Log: log}
+		sink.SetAudit(NewAudit(test.to, test.required, log))
 		if err := sink.Begin(&Event{}); (err != nil) != test.fails {
 			t.Errorf("%T, required %v: %v", test.to, test.required, err)
 		}
-		if got := sink.Audit.Required(); got != (test.required && test.to != nil) {
+		if got := sink.Audit().Required(); got != (test.required && test.to != nil) {
 			t.Errorf("%T: required %v", test.to, got)
 		}
 	}
 	var out bytes.Buffer
 	var told []string
-	sink := &Sink{Log: log, Audit: NewAudit(&out, false, log), Also: []func(*Event){func(e *Event) { told = append(told, e.ID) }}}
+	sink := &Sink{Log: log, Also: []func(*Event){func(e *Event) { told = append(told, e.ID) }}}
+	sink.SetAudit(NewAudit(&out, false, log))
 	sink.End(&Event{ID: "many", Unrecorded: true})
 	sink.End(&Event{ID: "one"})
 	if fmt.Sprint(told) != "[many one]" || strings.Contains(out.String(), "many") || strings.Count(out.String(), "\n") != 1 {

@@ -3,6 +3,7 @@ package event
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/panics"
@@ -10,23 +11,38 @@ import (
 
 // Sink gives Events to their writers. It is safe for concurrent use.
 type Sink struct {
-	Log   *slog.Logger
-	Audit *Audit         // nil for none
-	Also  []func(*Event) // more writers, which must not keep the Event
+	Log  *slog.Logger
+	Also []func(*Event) // more writers, which must not keep the Event
+
+	audit atomic.Pointer[Audit]
+	lost  atomic.Int64 // by those of before
 }
+
+// SetAudit makes an Audit that of what is written from now on; nil for none.
+func (s *Sink) SetAudit(a *Audit) {
+	if before := s.audit.Swap(a); before != nil {
+		s.lost.Add(before.Lost())
+	}
+}
+
+// Lost is how many records could not be written, since the start.
+func (s *Sink) Lost() int64 { return s.lost.Load() + s.Audit().Lost() }
+
+// Audit is the Audit of now, nil for none.
+func (s *Sink) Audit() *Audit { return s.audit.Load() }
 
 // Begin records that something is about to leave. The error is for where it must
 // not leave without.
 func (s *Sink) Begin(e *Event) error {
 	e.Phase = Begin
-	return s.Audit.begin(e)
+	return s.Audit().begin(e)
 }
 
 // End writes what has ended.
 func (s *Sink) End(e *Event) {
 	writeLine(s.Log, e)
 	if !e.Unrecorded {
-		s.Audit.write(e)
+		s.Audit().write(e)
 	}
 	for _, write := range s.Also {
 		write(e)
@@ -47,7 +63,7 @@ type Beginning struct {
 // BeginAfter records the beginning of what has not ended when so much time has
 // passed.
 func (s *Sink) BeginAfter(d time.Duration, e *Event) *Beginning {
-	if s.Audit == nil {
+	if s.Audit() == nil {
 		return nil
 	}
 	e.Phase = Begin
@@ -66,7 +82,7 @@ func (b *Beginning) write() {
 	}
 	b.written = true
 	b.event.Duration = time.Since(b.event.Time)
-	b.sink.Audit.write(b.event)
+	b.sink.Audit().write(b.event)
 }
 
 // Ended reports whether the beginning has been recorded. It will not be any more.

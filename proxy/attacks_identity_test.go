@@ -238,7 +238,7 @@ func TestAttackPlaceholdersAndLaterRules(t *testing.T) {
 		{rules.Set{}, strings.Repeat("x", len(all)), "api.github.com/repos/acme/widgets", "200", true},
 		{rules.Set{Exchange: true}, narrowed, ours, "200", true},
 	} {
-		w.proxy.Replace(proxy.Policy{Rules: step.rules})
+		w.proxy.ReplacePolicy(proxy.Policy{Rules: step.rules})
 		w.github.Reset()
 		if got := w.outcomeOf(t, w.client(t, false), "token "+step.token, "GET", step.target, ""); !strings.HasPrefix(got, step.want) {
 			t.Errorf("%s with %d rules, exchange %v: %q, want %q", step.target, len(step.rules.Rules), step.rules.Exchange, got, step.want)

@@ -54,7 +54,8 @@ func phasesOf(t *testing.T, underWay func(*exchange, *http.Request)) (phases []e
 	t.Helper()
 	var out bytes.Buffer
 	log := slog.New(slog.DiscardHandler)
-	x := &exchange{id: event.NewID(), start: time.Now(), events: &event.Sink{Log: log, Audit: event.NewAudit(&out, false, log)}, path: "/x"}
+	x := &exchange{id: event.NewID(), start: time.Now(), events: &event.Sink{Log: log}, path: "/x"}
+	x.events.SetAudit(event.NewAudit(&out, false, log))
 	r, err := http.NewRequest("GET", "http://api.github.com/x", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -21,9 +21,9 @@ var noDestination = answer.Define(answer.Kind{
 
 // decideHost decides about a connection to a host: served hosts are intercepted,
 // others are tunnelled.
-func (p *Proxy) decideHost(hostport string, c caller, how entrance) opening {
+func (p *Proxy) decideHost(by *lease, hostport string, c caller, how entrance) opening {
 	name, port := github.SplitHost(hostport)
-	host, served := p.hosts[name]
+	host, served := by.hosts[name]
 	switch {
 	case name == "" || port == "":
 		return opening{refused: noDestination.Refuse()}
@@ -37,19 +37,20 @@ func (p *Proxy) decideHost(hostport string, c caller, how entrance) opening {
 		}
 		return opening{serve: func(_ context.Context, conn net.Conn) { p.intercept(conn, session{host: host, caller: c}, how) }}
 	}
-	to, refused := p.mayTunnel(hostport)
+	to, refused := by.mayTunnel(hostport)
 	if refused == nil {
 		refused = c.usage.keepPace(c.usage.bounds())
 	}
 	if refused != nil {
 		return opening{refused: refused}
 	}
-	return opening{serve: func(ctx context.Context, conn net.Conn) { p.openTunnel(ctx, conn, to, c, how) }}
+	return opening{serve: func(ctx context.Context, conn net.Conn) { p.openTunnel(ctx, by, conn, to, c, how) }}
 }
 
 // intercept tells the client that its host is there, and lets the connection go
 // on by itself.
 func (p *Proxy) intercept(conn net.Conn, s session, how entrance) {
+	s.slot.to.Store(&heading{host: s.host}) // should it not any more, the first request tells
 	s.slot.attach(conn)
 	c := &interceptedConn{Conn: conn, session: s}
 	if _, err := io.WriteString(c, how.accepted); err != nil {
@@ -73,7 +74,7 @@ func (p *Proxy) tlsConfig() *tls.Config {
 				return nil, fmt.Errorf("proxy: a %T cannot be intercepted", hello.Conn)
 			}
 			intercepted.shown = true
-			return p.opts.Certificate(intercepted.session.host.Name)
+			return p.current.Load().parts.Certificate(intercepted.session.host.Name)
 		},
 	}
 	bulk := base.Clone()

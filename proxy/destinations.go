@@ -23,35 +23,35 @@ var (
 
 // mayTunnel decides about a CONNECT to a host that is not served, by its name.
 // The address is decided about when it is connected to.
-func (p *Proxy) mayTunnel(hostport string) (policy.Destination, *answer.Refusal) {
+func (now *generation) mayTunnel(hostport string) (policy.Destination, *answer.Refusal) {
 	d, err := policy.ParseDestination(hostport, 0)
 	if err != nil {
 		return d, destinationRefusal(err)
 	}
-	if denial := p.opts.Upstream.opts.Egress.DecideTunnel(d); denial != nil {
+	if denial := now.parts.Upstream.opts.Egress.DecideTunnel(d); denial != nil {
 		return d, egressRefusal(denial)
 	}
-	return d, p.refuseSelf(d)
+	return d, now.refuseSelf(d)
 }
 
 // refuseSelf refuses a destination that is a listener of this process as it stands.
 // What a name leads to is decided about when it is connected to, but not by us where
 // another proxy does that, which may be on this machine.
-func (p *Proxy) refuseSelf(d policy.Destination) *answer.Refusal {
-	if p.opts.Upstream.isSelf(d) {
+func (now *generation) refuseSelf(d policy.Destination) *answer.Refusal {
+	if now.parts.Upstream.isSelf(d) {
 		return upstreamRefusal(errSelf, d.String())
 	}
 	return nil
 }
 
 // mayRequest is mayTunnel for an http:// request in absolute form.
-func (p *Proxy) mayRequest(r *http.Request) *answer.Refusal {
+func (now *generation) mayRequest(r *http.Request) (policy.Destination, *answer.Refusal) {
 	d, err := policy.ParseDestination(r.URL.Host, 80)
 	if err != nil {
-		return destinationRefusal(err)
+		return d, destinationRefusal(err)
 	}
-	if denial := p.opts.Upstream.opts.Egress.Decide(d); denial != nil {
-		return egressRefusal(denial)
+	if denial := now.parts.Upstream.opts.Egress.Decide(d); denial != nil {
+		return d, egressRefusal(denial)
 	}
-	return p.refuseSelf(d)
+	return d, now.refuseSelf(d)
 }

@@ -2,14 +2,13 @@
 // credentials in.
 //
 //	upstream := proxy.NewUpstream(proxy.UpstreamOptions{})
-//	p := proxy.New(proxy.Options{
+//	p := proxy.New(proxy.Options{Log: slog.Default(), Configuration: proxy.Configuration{
 //		Hosts:       rules.GitHubCom.Hosts(),
 //		Credentials: source,         // an *auth.Source
 //		Certificate: ca.Certificate, // of a *certs.CA
 //		CAPEM:       ca.PEM(),
 //		Upstream:    upstream,
-//		Log:         slog.Default(),
-//	})
+//	}})
 //	go p.Serve(listener)
 //	…
 //	p.Shutdown(ctx)
@@ -117,9 +116,9 @@
 //	gateway: one request is decided about, gets its credential, and is sent on; its answer is looked at
 //		options.go attend.go check.go guard.go receive.go clonetoken.go errors.go heal.go
 //		links.go uncovered.go learn.go mapping.go log.go outcome.go upgrade.go forward.go
-//		gateway.go placeholder_sealed.go issue.go peek.go push.go request.go
+//		ownpools.go generation.go gateway.go placeholder_sealed.go issue.go peek.go push.go request.go
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
-//		identify.go goproxy.go refuse.go replace.go stats.go ownpools.go hello.go tunnel.go
+//		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
 //		connect.go outer.go shutdown.go serve.go
 package proxy

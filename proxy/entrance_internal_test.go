@@ -26,10 +26,12 @@ func TestWithoutConnect(t *testing.T) {
 	defer host.Close()
 	var log syncBuffer
 	p := New(Options{
-		Hosts: github.GitHubCom.Hosts(), Log: slog.New(slog.NewTextHandler(&log, nil)),
-		Upstream:    NewUpstream(UpstreamOptions{Egress: &policy.Egress{DenyUnlisted: true, Allow: pattern(t, "host.example.com")}, ConnectTo: map[string]string{"host.example.com:443": host.Listener.Addr().String()}}),
-		Certificate: func(string) (*tls.Certificate, error) { return &host.TLS.Certificates[0], nil },
-	})
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Configuration: Configuration{
+			Hosts:       github.GitHubCom.Hosts(),
+			Upstream:    NewUpstream(UpstreamOptions{Egress: &policy.Egress{DenyUnlisted: true, Allow: pattern(t, "host.example.com")}, ConnectTo: map[string]string{"host.example.com:443": host.Listener.Addr().String()}}),
+			Certificate: func(string) (*tls.Certificate, error) { return &host.TLS.Certificates[0], nil },
+		}})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +63,15 @@ func TestWithoutConnect(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				c, _ := p.current.Load().caller(nil)
+				lease := p.use()
+				defer lease.release()
+				c, _ := lease.caller(nil)
 				by := evidence{peer: &peer{conn: conn}}
 				if refused := p.count(t.Context(), by, &c); refused != nil {
 					t.Error(refused)
 					return
 				}
-				decided := p.decideHost(name+":443", c, how)
+				decided := p.decideHost(lease, name+":443", c, how)
 				if decided.refused != nil {
 					how.refuse(conn, decided.refused)
 					conn.Close()

@@ -18,3 +18,13 @@ func (p *Proxy) Connections(client string) int {
 func (p *Proxy) Requests(client string) int {
 	return int(p.current.Load().callers[client].usage.requests.running.Load())
 }
+
+// ReplacePolicy is Replace with the rest as it is.
+func (p *Proxy) ReplacePolicy(next Policy) (ended int) {
+	c := p.current.Load().parts
+	c.Policy = next
+	return p.Replace(c)
+}
+
+// Configured is the Configuration in force.
+func (p *Proxy) Configured() Configuration { return p.current.Load().parts }

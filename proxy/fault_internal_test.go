@@ -50,8 +50,8 @@ func TestFaultInTunnel(t *testing.T) {
 func TestFaultInHandshake(t *testing.T) {
 	var text syncBuffer
 	p := New(Options{
-		Log: slog.New(slog.NewTextHandler(&text, nil)), Upstream: NewUpstream(UpstreamOptions{}),
-		Certificate: func(string) (*tls.Certificate, error) { explode(); return nil, nil },
+		Log:           slog.New(slog.NewTextHandler(&text, nil)),
+		Configuration: Configuration{Upstream: NewUpstream(UpstreamOptions{}), Certificate: func(string) (*tls.Certificate, error) { explode(); return nil, nil }},
 	})
 	client, conn := net.Pipe()
 	usage := p.current.Load().callers[""].usage

@@ -19,10 +19,10 @@ import (
 // credential, and forwards or refuses them. It is plain net/http and knows
 // nothing of CONNECT.
 type gateway struct {
-	opts         Options
+	patience     time.Duration
 	events       *event.Sink
-	again        func(caller) (caller, *answer.Refusal) // by the policy in force
-	forward      *forwarder
+	use          func() *lease                                               // of what is in force
+	again        func(*state, caller, github.Host) (caller, *answer.Refusal) // by it
 	placeholders *placeholders
 }
 
@@ -30,7 +30,7 @@ type gateway struct {
 // named stays as it is, unless GitHub may not be asked.
 func (g *gateway) nameSubject(ctx context.Context, x *exchange, s *github.Account) *answer.Refusal {
 	defer since(&x.shares.github, time.Now())
-	named, err := g.opts.Credentials.NameOf(ctx, x.session.host.Instance, *s)
+	named, err := x.source.NameOf(ctx, x.session.host.Instance, *s)
 	if limited, ok := errors.AsType[*answer.Refusal](err); ok {
 		return limited
 	}
@@ -50,12 +50,12 @@ func (g *gateway) authorize(r *http.Request, x *exchange) (err error) {
 		x.authorization = firstValue(r.Header["Authorization"])
 		return nil
 	case rules.JWT:
-		x.credential, err = g.opts.Credentials.ForApp(r.Context(), instance, decide.AppFor(g.opts.Credentials, &x.Route, instance, x.session.client), route.InstallationID, route.Subject)
+		x.credential, err = x.source.ForApp(r.Context(), instance, decide.AppFor(x.source, &x.Route, instance, x.session.client), route.InstallationID, route.Subject)
 	case rules.ClientSecret:
-		x.credential, err = g.opts.Credentials.ForClient(instance, route.App, route.ClientID)
+		x.credential, err = x.source.ForClient(instance, route.App, route.ClientID)
 	case rules.Installation:
 		if x.want, err = g.wantOf(x); err == nil {
-			x.credential, err = g.opts.Credentials.Token(r.Context(), instance, x.want)
+			x.credential, err = x.source.Token(r.Context(), instance, x.want)
 		}
 	default:
 		err = fmt.Errorf("route %s needs a credential of an unknown kind", route.Operation)

@@ -135,9 +135,10 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 		apps:     apps(t, fake),
 		upstream: proxy.UpstreamOptions{ConnectTo: fake.ConnectTo(), RootCAs: upstreamRoots},
 		options: proxy.Options{
-			Hosts: github.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true,
+			Configuration: proxy.Configuration{
+				Hosts: github.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true, Audit: w.audit,
+			},
 			Patience: 100 * time.Millisecond, // most who wait in tests do it in vain
-			Audit:    w.audit,
 			Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 	}

@@ -11,8 +11,7 @@ import (
 
 // identify finds out who a client is: the one whose listener it came in by,
 // whose secret it has, or whose network it is from, in this order.
-func (p *Proxy) identify(by evidence) (caller, *answer.Refusal) {
-	now := p.current.Load()
+func (p *Proxy) identify(now *state, by evidence) (caller, *answer.Refusal) {
 	client, refused := p.clientOf(now, by)
 	if refused == errWrongSecret {
 		refused = p.guessed(by.peer.conn.RemoteAddr().String())

@@ -23,11 +23,11 @@ import (
 func (g *gateway) nameAccount(ctx context.Context, x *exchange, route *rules.Route) *answer.Refusal {
 	p := x.placeholder
 	want := auth.Want{App: p.app, Installation: p.installation, Narrow: p.narrow, Within: x.session.scope}
-	cred, err := g.opts.Credentials.Token(ctx, p.instance, want)
+	cred, err := x.source.Token(ctx, p.instance, want)
 	if err != nil {
 		return credentialRefusal(err)
 	}
-	account, err := g.opts.Credentials.AccountOf(ctx, cred)
+	account, err := x.source.AccountOf(ctx, cred)
 	if err != nil {
 		return credentialRefusal(err)
 	}
@@ -46,7 +46,7 @@ func (g *gateway) chooseApp(r *http.Request, x *exchange) *answer.Refusal {
 	if issuer == "" {
 		return nil
 	}
-	app, err := g.opts.Credentials.AppOf(r.Context(), x.session.host.Instance, issuer)
+	app, err := x.source.AppOf(r.Context(), x.session.host.Instance, issuer)
 	if err != nil {
 		return credentialRefusal(err)
 	}
@@ -99,18 +99,18 @@ func (g *gateway) issue(r *http.Request, x *exchange) *answer.Refusal {
 	instance := x.session.host.Instance
 	p := &placeholder{
 		instance: instance, client: x.session.clientName(), installation: x.Route.InstallationID, narrow: narrow,
-		app: decide.AppFor(g.opts.Credentials, &x.Route, instance, x.session.client),
+		app: decide.AppFor(x.source, &x.Route, instance, x.session.client),
 	}
 	want := decide.WantOf(&x.Route)
 	want.Within = x.session.scope
 	err := p.choose(&want, &x.Route)
 	if err == nil {
-		x.credential, err = g.opts.Credentials.Token(r.Context(), instance, want)
+		x.credential, err = x.source.Token(r.Context(), instance, want)
 	}
 	if err != nil {
 		return issueRefusal(err, p)
 	}
-	g.give(r.Context(), p)
+	g.give(r.Context(), x.source, p)
 	x.placeholder = p
 	x.answer = &ownAnswer{http.StatusCreated, tokenAnswer(p, x.credential.Grant())}
 	return nil

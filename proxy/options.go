@@ -14,11 +14,29 @@ import (
 
 // Options are the parts of a Proxy. All are required unless they say otherwise.
 type Options struct {
+	// Configuration is what is in force until Replace.
+	Configuration
+	// Admission says who may use the proxy. The zero value admits everybody.
+	Admission Admission
+	// Patience is how long a request or a connection that is more than a client may
+	// have at once waits for its turn; 0 means ten seconds.
+	Patience time.Duration
+	// Log receives one line per request and per tunnel, without secrets.
+	Log *slog.Logger
+	// Events are called with what became of each request and tunnel, beside the
+	// log and the audit log. They must not keep the Event, nor take long.
+	Events []func(*event.Event)
+
+	stalls stalls // zero for maxStalls
+}
+
+// Configuration is all that Replace can put in place of another while the proxy runs.
+type Configuration struct {
+	// Policy says who may do what. The zero value is usable.
+	Policy
 	// Hosts are intercepted; everything else is tunnelled, where the egress
 	// policy of Upstream lets it.
 	Hosts []github.Host
-	// Policy is what is in force until Replace. The zero value is usable.
-	Policy
 	// Credentials are injected.
 	Credentials *auth.Source
 	// Certificate returns the certificate to show for a served host. It is
@@ -28,26 +46,17 @@ type Options struct {
 	CAPEM []byte
 	// Upstream reaches GitHub and everything else.
 	Upstream *Upstream
-	// Admission says who may use the proxy. The zero value admits everybody.
-	Admission Admission
 	// PlainHTTP serves http:// requests for served hosts, which leave as https.
 	PlainHTTP bool
-	// Patience is how long a request or a connection that is more than a client may
-	// have at once waits for its turn; 0 means ten seconds.
-	Patience time.Duration
-	// Log receives one line per request and per tunnel, without secrets.
-	Log *slog.Logger
 	// Audit receives an event.Record of each request and tunnel, each as a line of JSON in one Write, from
-	// many goroutines; nil for none.
+	// many goroutines; nil for none. What began with another one ends here.
 	Audit io.Writer
-	// Events are called with what became of each request and tunnel, beside the
-	// log and the audit log. They must not keep the Event, nor take long.
-	Events []func(*event.Event)
-
 	// AuditRequired answers 503 instead of doing what cannot be recorded.
 	AuditRequired bool
-
-	stalls stalls // zero for maxStalls
+	// Replaced is called, in a goroutine of its own, when another Configuration is in
+	// force and nobody uses this one any more; nil for nothing. Tunnels that are open
+	// do not count: they need nothing of it.
+	Replaced func()
 }
 
 // Listener is another listener, whose clients are told otherwise.

@@ -99,7 +99,7 @@ func (x *exchange) noteSent(r *http.Request) {
 		return // it is tried again
 	}
 	x.sent = true
-	if x.events.Audit != nil && !x.recorded {
+	if x.events.Audit() != nil && !x.recorded {
 		e := x.event(r, &recorder{})
 		x.began = x.events.BeginAfter(longRequest, &e)
 	}
@@ -108,7 +108,7 @@ func (x *exchange) noteSent(r *http.Request) {
 // recordFirst writes the record of a request's beginning before it leaves, where
 // none may leave without.
 func (x *exchange) recordFirst(r *http.Request) *answer.Refusal {
-	if !x.events.Audit.Required() {
+	if !x.events.Audit().Required() {
 		return nil
 	}
 	e := x.event(r, &recorder{})

@@ -41,7 +41,9 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in := inboundOf(r.Context())
-	c, refused := p.identify(in.evidence(r.Header))
+	by := p.use()
+	defer by.release()
+	c, refused := p.identify(by.state, in.evidence(r.Header))
 	if refused != nil {
 		refused.Quiet = !p.strangers.allow(r.RemoteAddr) || refused.Quiet
 		p.refuseOuter(w, r, c, refused)
@@ -54,7 +56,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
-		p.serveAbsolute(w, r, c)
+		p.serveAbsolute(w, r, by, c)
 		return
 	}
 	if refused = p.count(r.Context(), in.evidence(r.Header), &c); refused != nil {
@@ -62,7 +64,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.slot.releaseUnused() // if goproxy did not hijack the connection
-	decided := p.decideHost(r.URL.Host, c, byConnect)
+	decided := p.decideHost(by, r.URL.Host, c, byConnect)
 	if decided.refused != nil {
 		p.refuseOuter(w, r, c, decided.refused)
 		return
@@ -127,7 +129,7 @@ func (p *Proxy) isOwnAddress(r *http.Request) bool {
 func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/ca.pem" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
-		answer.WriteWhole(w, http.StatusOK, p.opts.CAPEM)
+		answer.WriteWhole(w, http.StatusOK, p.current.Load().parts.CAPEM)
 		return
 	}
 	ownAddress.Refuse().Write(w, answer.Text)
@@ -135,14 +137,14 @@ func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
 
 // serveAbsolute takes a request in absolute form: http://HOST/… sent to the
 // proxy without CONNECT.
-func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) {
+func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, by *lease, c caller) {
 	name, port := github.SplitHost(r.URL.Host)
-	host, served := p.hosts[name]
+	host, served := by.hosts[name]
 	switch {
 	case !isASCII(r.URL.Host):
 		// It would be mapped, possibly to a served host.
 		p.refuseOuter(w, r, c, notASCII.Refuse(name))
-	case served && !p.opts.PlainHTTP:
+	case served && !by.parts.PlainHTTP:
 		p.refuseOuter(w, r, c, noPlainHTTP.Refuse(name))
 	case served && port != "" && port != defaultPort(r.URL.Scheme):
 		p.refuseOuter(w, r, c, otherPort.Refuse(port, name))
@@ -155,18 +157,23 @@ func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, c caller) 
 	case r.URL.Scheme != "http":
 		p.refuseOuter(w, r, c, notByConnect.Refuse(r.URL.Scheme))
 	default:
-		if refused := p.mayRequest(r); refused != nil {
+		to, refused := by.mayRequest(r)
+		if refused == nil {
+			refused = p.head(&c, &heading{to: to})
+			defer c.slot.to.Store(nil)
+		}
+		if refused != nil {
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
-		p.serveElsewhere(w, r, c)
+		p.serveElsewhere(w, r, by, c)
 	}
 }
 
 // serveElsewhere forwards an http:// request to a host that is not served,
 // with whatever credential it carries.
-func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller) {
-	x := &exchange{unserved: true, via: p.opts.Upstream.next(r.URL), Verdict: decide.Verdict{Route: rules.Route{Operation: "elsewhere", Form: answer.Text}}}
+func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, by *lease, c caller) {
+	x := &exchange{unserved: true, via: by.parts.Upstream.next(r.URL), Verdict: decide.Verdict{Route: rules.Route{Operation: "elsewhere", Form: answer.Text}}}
 	x.id, x.start, x.events = event.NewID(), time.Now(), p.events
 	x.path, x.query = target(r)
 	x.session = session{host: github.Host{Name: r.URL.Host}, plain: true, caller: c}
@@ -195,7 +202,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, c caller)
 		refused.WithID(x.id).Write(out, x.Route.Form)
 		return
 	}
-	p.elsewhere.serve(out, r, x)
+	by.elsewhere.serve(out, r, x)
 }
 
 // noteTLS logs a client that speaks TLS to the proxy's own address.

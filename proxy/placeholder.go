@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"math/big"
 	"net/http"
 	"strings"
@@ -100,6 +101,23 @@ func (s *placeholders) ofClient(name string) *held {
 		s.of[name] = of
 	}
 	return of
+}
+
+// forget drops what a client has that is not configured any more.
+func (s *placeholders) forget(client string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.of[client]
+	if of == nil {
+		return
+	}
+	for at := of.order.Front(); at != nil; at = of.order.Front() {
+		s.drop(at)
+	}
+	maps.DeleteFunc(of.revoked, func(_ [sha256.Size]byte, expires time.Time) bool { return !time.Now().Before(expires) })
+	if len(of.revoked) == 0 { // what it has revoked is not good if it comes back
+		delete(s.of, client)
+	}
 }
 
 // isRevoked reports whether a placeholder was, here and not long ago.

@@ -10,16 +10,17 @@ import (
 	"strings"
 	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
 )
 
 // seal returns the token that contains a placeholder, "" if it cannot be made or
 // would be too long.
-func (g *gateway) seal(ctx context.Context, p *placeholder) string {
+func seal(ctx context.Context, source *auth.Source, p *placeholder) string {
 	text := binary.AppendUvarint(nil, uint64(p.installation))
 	text = binary.AppendUvarint(text, uint64(p.expires.Unix()))
 	text = append(text, deflate(p.narrow.String())...)
-	sealed, err := g.opts.Credentials.Seal(ctx, p.instance, p.app, text, p.client)
+	sealed, err := source.Seal(ctx, p.instance, p.app, text, p.client)
 	if err != nil {
 		return ""
 	}
@@ -32,7 +33,7 @@ func (g *gateway) seal(ctx context.Context, p *placeholder) string {
 
 // unseal returns what a token contains if it is good for the client and the
 // instance, else nil.
-func (g *gateway) unseal(ctx context.Context, token string, instance github.Instance, client string) *placeholder {
+func unseal(ctx context.Context, source *auth.Source, token string, instance github.Instance, client string) *placeholder {
 	encoded, ok := strings.CutPrefix(token, sealedPrefix)
 	if !ok {
 		return nil
@@ -41,7 +42,7 @@ func (g *gateway) unseal(ctx context.Context, token string, instance github.Inst
 	if err != nil || base64.RawURLEncoding.EncodeToString(sealed) != encoded {
 		return nil // another spelling would be another token to who revokes it
 	}
-	app, text, ok := g.opts.Credentials.Open(ctx, instance, sealed, client)
+	app, text, ok := source.Open(ctx, instance, sealed, client)
 	if !ok {
 		return nil
 	}
@@ -90,20 +91,20 @@ func inflate(text []byte) string {
 
 // give gives p a token and a time to expire. What it stands for is in the token,
 // unless that would be too long: then it is kept.
-func (g *gateway) give(ctx context.Context, p *placeholder) {
+func (g *gateway) give(ctx context.Context, source *auth.Source, p *placeholder) {
 	p.expires = time.Now().Add(placeholderLife).Truncate(time.Second)
-	if p.token = g.seal(ctx, p); p.token == "" {
+	if p.token = seal(ctx, source, p); p.token == "" {
 		g.placeholders.add(p)
 	}
 }
 
 // findPlaceholder returns the placeholder of that token if it is good for the
 // client and the instance, else nil.
-func (g *gateway) findPlaceholder(ctx context.Context, token string, instance github.Instance, client string) *placeholder {
+func (g *gateway) findPlaceholder(ctx context.Context, source *auth.Source, token string, instance github.Instance, client string) *placeholder {
 	if !strings.HasPrefix(token, sealedPrefix) {
 		return g.placeholders.find(token, instance, client)
 	}
-	p := g.unseal(ctx, token, instance, client)
+	p := unseal(ctx, source, token, instance, client)
 	if p == nil || g.placeholders.isRevoked(p) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"regexp"
@@ -9,12 +10,25 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
 )
 
 // sealedForm is what GitHub's own tokens may have in them, and no dot, by which
 // programs tell JWTs.
 var sealedForm = regexp.MustCompile(`^ghs_[0-9A-Za-z_-]+$`)
+
+// withSource is a gateway for requests by one Source.
+type withSource struct {
+	*gateway
+	source *auth.Source
+}
+
+func (w withSource) give(ctx context.Context, p *placeholder) { w.gateway.give(ctx, w.source, p) }
+
+func (w withSource) findPlaceholder(ctx context.Context, token string, instance github.Instance, client string) *placeholder {
+	return w.gateway.findPlaceholder(ctx, w.source, token, instance, client)
+}
 
 // TestSealedPlaceholder: a placeholder is good for who got it, until its end or its
 // revocation, also in another proxy with the same key.
@@ -24,14 +38,14 @@ func TestSealedPlaceholder(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		proxies := make([]*gateway, 2)
+		proxies := make([]withSource, 2)
 		for i := range proxies {
 			source := newSource(&refuser{})
 			defer source.Close()
-			proxies[i] = &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
+			proxies[i] = withSource{&gateway{placeholders: newPlaceholders()}, source}
 		}
 		here, elsewhere := proxies[0], proxies[1]
-		find := func(g *gateway, token string) *placeholder {
+		find := func(g withSource, token string) *placeholder {
 			return g.findPlaceholder(t.Context(), token, github.GitHubCom, "agent")
 		}
 		for _, narrow := range []*github.Narrowing{nil, narrow} {
@@ -93,7 +107,7 @@ func TestSealedPlaceholder(t *testing.T) {
 func TestLargePlaceholder(t *testing.T) {
 	source := newSource(&refuser{})
 	defer source.Close()
-	g := &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
+	g := withSource{&gateway{placeholders: newPlaceholders()}, source}
 	for _, test := range []struct {
 		names  int
 		sealed bool
@@ -143,7 +157,7 @@ func TestRevocationsAreBounded(t *testing.T) {
 func FuzzUnseal(f *testing.F) {
 	source := newSource(&refuser{})
 	f.Cleanup(source.Close)
-	g := &gateway{opts: Options{Credentials: source}, placeholders: newPlaceholders()}
+	g := withSource{&gateway{placeholders: newPlaceholders()}, source}
 	p := &placeholder{instance: github.GitHubCom, app: "a", installation: 111}
 	g.give(f.Context(), p)
 	f.Add(p.token[len(sealedPrefix):])

@@ -7,11 +7,12 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
 
-// Policy is what Replace can put in place of another while the proxy runs.
+// Policy is who may do what.
 type Policy struct {
 	// Rules classify what is intercepted. The zero value is usable.
 	Rules rules.Set
@@ -30,16 +31,27 @@ type Policy struct {
 	Origins []string
 }
 
-// state is the Policy in force, and who may use the proxy by it.
+// state is the Policy in force, and who may use the proxy by it. A request has one from
+// its beginning to its end.
 type state struct {
 	Policy
-	callers map[string]caller // client's name, "" for who has none → who that is
+	callers map[string]caller      // client's name, "" for who has none → who that is
+	hosts   map[string]github.Host // name → served host
 }
 
-// newState is the state for a Policy after another, nil for the first. What a
-// client uses counts on, by its limits of now.
-func newState(p Policy, before *state) *state {
-	now := &state{Policy: p, callers: make(map[string]caller)}
+// newState is the state for a Policy after another, nil for the first. What a client
+// uses counts on, by its limits of now.
+func newState(p Policy, hosts []github.Host, before *state) *state {
+	now := &state{Policy: p, callers: make(map[string]caller), hosts: make(map[string]github.Host)}
+	for _, host := range hosts {
+		now.hosts[host.Name] = host
+	}
+	now.addCallers(before)
+	return now
+}
+
+// addCallers fills callers in.
+func (now *state) addCallers(before *state) {
 	add := func(c *policy.Client, name string, limits policy.Limits) {
 		who := caller{now: now, client: c, usage: newUsage(name), scope: decide.ScopeOf(c)}
 		if before != nil && before.callers[name].usage != nil {
@@ -49,14 +61,13 @@ func newState(p Policy, before *state) *state {
 		now.callers[name] = who
 	}
 	nobody := policy.Limits{}
-	if p.Anonymous {
+	if now.Anonymous {
 		nobody = nobody.WithDefaults() // who is not known has no more than a client
 	}
 	add(nil, "", nobody)
-	for _, c := range p.Clients.All() {
+	for _, c := range now.Clients.All() {
 		add(c, c.Name, c.Limits.WithDefaults())
 	}
-	return now
 }
 
 // servesAnybody reports whether somebody who is no client may be served.

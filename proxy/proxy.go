@@ -1,30 +1,30 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"ghapp-proxy/event"
-	"ghapp-proxy/github"
 
 	"github.com/elazarl/goproxy"
 )
 
 // Proxy is a forward proxy that injects credentials. It is made by New.
 type Proxy struct {
-	opts      Options
-	hosts     map[string]github.Host // name → served host
-	connect   *goproxy.ProxyHttpServer
-	gateway   *gateway
-	elsewhere *forwarder  // to hosts that are not served
-	outer     http.Server // takes CONNECT and absolute-form requests
-	inner     http.Server // takes what is inside a CONNECT to a served host
-	inside    *handover   // where the outer hands connections to the inner
-	tunnels   tunnels
-	underway  atomic.Int64 // handlers that run: each writes its records before it ends
+	opts     Options
+	connect  *goproxy.ProxyHttpServer
+	gateway  *gateway
+	outer    http.Server // takes CONNECT and absolute-form requests
+	inner    http.Server // takes what is inside a CONNECT to a served host
+	inside   *handover   // where the outer hands connections to the inner
+	tunnels  tunnels
+	underway atomic.Int64 // handlers that run: each writes its records before it ends
 
-	current            atomic.Pointer[state]
+	current            atomic.Pointer[generation]
+	replacing          sync.Mutex  // held while another is put in force
+	own                []net.Addr  // that Serve listens on
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
 	handshakes         *perName    // warnings of those that fail
 	closing            atomic.Bool // Shutdown was called

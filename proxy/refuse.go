@@ -20,7 +20,7 @@ func (p *Proxy) refuseOuter(w http.ResponseWriter, r *http.Request, c caller, re
 		return
 	}
 	host, _ := github.SplitHost(r.URL.Host)
-	refused.Write(w, decide.FormFor(p.hosts[host]))
+	refused.Write(w, decide.FormFor(p.current.Load().hosts[host]))
 }
 
 // noteRefused logs a request that is refused before it is a gateway's, and

@@ -34,8 +34,8 @@ func TestReplaceAnonymous(t *testing.T) {
 	defer conn.Close()
 	clients, _ := policy.NewSet([]*policy.Client{{Name: "agent"}})
 	p := New(Options{
-		Upstream: NewUpstream(UpstreamOptions{}), Log: slog.New(slog.DiscardHandler),
-		Policy: Policy{Anonymous: true}, Admission: Admission{SameUser: true},
+		Configuration: Configuration{Upstream: NewUpstream(UpstreamOptions{}), Policy: Policy{Anonymous: true}},
+		Log:           slog.New(slog.DiscardHandler), Admission: Admission{SameUser: true},
 	})
 	for _, step := range []struct {
 		policy Policy
@@ -50,15 +50,15 @@ func TestReplaceAnonymous(t *testing.T) {
 		before := p.current.Load().callers[""]
 		held := &slot{usage: before.usage}
 		held.told.Store(before.identity(another(conn)))
-		p.Replace(step.policy)
+		p.ReplacePolicy(step.policy)
 		status := 0
-		if _, refused := p.identify(another(conn)); refused != nil {
+		if _, refused := p.identify(p.current.Load().state, another(conn)); refused != nil {
 			status = refused.Status
 		}
 		if status != step.want {
 			t.Errorf("another user is answered %d by %+v, want %d", status, step.policy, step.want)
 		}
-		if kept := p.isStill(held, p.current.Load()); kept != step.kept {
+		if kept := p.isStill(held, p.current.Load().state); kept != step.kept {
 			t.Errorf("connections of another user are kept by %+v: %v, want %v", step.policy, kept, step.kept)
 		}
 	}
@@ -67,7 +67,7 @@ func TestReplaceAnonymous(t *testing.T) {
 // Who is served without being known has no more of the proxy than a client.
 func TestAnonymousBounds(t *testing.T) {
 	for anonymous, want := range map[bool]policy.Limits{false: {}, true: policy.Limits{}.WithDefaults()} {
-		if got := newState(Policy{Anonymous: anonymous}, nil).callers[""].usage.bounds().Limits; got != want {
+		if got := newState(Policy{Anonymous: anonymous}, nil, nil).callers[""].usage.bounds().Limits; got != want {
 			t.Errorf("anonymous %v: limits %+v, want %+v", anonymous, got, want)
 		}
 	}

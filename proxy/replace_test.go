@@ -156,7 +156,7 @@ func TestReplace(t *testing.T) {
 			for range held {
 				<-arrived
 			}
-			ended := w.proxy.Replace(test.next())
+			ended := w.proxy.ReplacePolicy(test.next())
 			for _, want := range []string{test.agent, test.local, test.another} {
 				if want == none {
 					ended -= 4
@@ -201,7 +201,7 @@ func TestReplaceWhoIsNobody(t *testing.T) {
 			k := w.hold(t, "", "", sink.Addr().String())
 			<-k.slow // it is a 404
 			k.slow <- nil
-			w.proxy.Replace(test.after)
+			w.proxy.ReplacePolicy(test.after)
 			if open := k.open(t); len(open) > 0 != test.open {
 				t.Errorf("these are open: %s, want any: %v", open, test.open)
 			}
@@ -223,11 +223,11 @@ func TestReplaceIsInForce(t *testing.T) {
 				conns++
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			}
-			w.proxy.Replace(proxy.Policy{Clients: clients(t, withSecret())})
+			w.proxy.ReplacePolicy(proxy.Policy{Clients: clients(t, withSecret())})
 			if status, text := get(t, client, url); status != 200 {
 				t.Errorf("before: %d %s", status, text)
 			}
-			w.proxy.Replace(proxy.Policy{Clients: clients(t, withSecret()), Rules: rules.Set{Rules: []rules.Rule{{Operations: []string{"repos/get"}, Deny: "not any more"}}}})
+			w.proxy.ReplacePolicy(proxy.Policy{Clients: clients(t, withSecret()), Rules: rules.Set{Rules: []rules.Rule{{Operations: []string{"repos/get"}, Deny: "not any more"}}}})
 			if status, text := get(t, client, url); status != 403 || !strings.Contains(text, "not any more") {
 				t.Errorf("%s, h2 %v: %d %s, want a refusal by the new rule", url, h2, status, text)
 			}
@@ -265,17 +265,17 @@ func TestReplaceOfAKeptConnection(t *testing.T) {
 				}
 			}
 			step("before", 403, "client.agent.repositories")
-			w.proxy.Replace(agent(only("acme/gadgets", "acme/widgets")))
+			w.proxy.ReplacePolicy(agent(only("acme/gadgets", "acme/widgets")))
 			step("with the repository granted", 200, "acme/widgets")
 			if n := w.proxy.Connections("agent"); n != 1 {
 				t.Errorf("%s, h2 %v: %d connections count, want 1", url, h2, n)
 			}
-			w.proxy.Replace(agent(func(c *policy.Client) { c.Limits.RequestsPerMinute = 1 }))
+			w.proxy.ReplacePolicy(agent(func(c *policy.Client) { c.Limits.RequestsPerMinute = 1 }))
 			step("the one of a minute", 200, "acme/widgets")
 			step("the second of a minute", 429, "client.agent.requests_per_minute")
-			w.proxy.Replace(agent(func(c *policy.Client) { c.Limits.RequestsPerMinute, c.DefaultOwner = 1, "acme" }))
+			w.proxy.ReplacePolicy(agent(func(c *policy.Client) { c.Limits.RequestsPerMinute, c.DefaultOwner = 1, "acme" }))
 			step("the third, with the limit read again", 429, "client.agent.requests_per_minute")
-			w.proxy.Replace(agent(func(c *policy.Client) {}))
+			w.proxy.ReplacePolicy(agent(func(c *policy.Client) {}))
 			step("without the limit", 200, "acme/widgets")
 			if t.Failed() {
 				return
@@ -315,7 +315,7 @@ func TestReplaceUnderLoad(t *testing.T) {
 	for i := range 60 {
 		c := withSecret()
 		c.Limits.MaxRequests = 10 + i/2%2
-		w.proxy.Replace(proxy.Policy{Clients: clients(t, c), DefaultOwner: fmt.Sprint("owner", i)})
+		w.proxy.ReplacePolicy(proxy.Policy{Clients: clients(t, c), DefaultOwner: fmt.Sprint("owner", i)})
 		time.Sleep(5 * time.Millisecond)
 	}
 	time.Sleep(50 * time.Millisecond)

@@ -24,9 +24,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve handles one request, and writes its line to the log.
 func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
-	caller, refused := g.again(s.caller)
+	by := g.use()
+	defer by.release()
+	caller, refused := g.again(by.state, s.caller, s.host)
 	s.caller = caller
-	x := &exchange{id: event.NewID(), start: time.Now(), events: g.events, session: s, now: s.now, source: g.opts.Credentials}
+	x := &exchange{id: event.NewID(), start: time.Now(), events: g.events, session: s, now: s.now, source: by.parts.Credentials}
 	x.path, x.query = target(r)
 	out := recorderOf(w)
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
@@ -35,7 +37,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x.Route.Form = decide.FormFor(s.host)
 	if refused != nil {
 		out.Header().Set("Connection", "close")
-	} else if refused = x.queue(r, g.opts.Patience); refused == nil {
+	} else if refused = x.queue(r, g.patience); refused == nil {
 		defer s.usage.done()
 		r, refused = s.limit(w, r)
 	}
@@ -56,7 +58,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	case x.answer != nil:
 		x.answer.write(out, x.id)
 	default:
-		g.forward.serve(out, r, x)
+		by.forward.serve(out, r, x)
 	}
 }
 
@@ -136,7 +138,7 @@ func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
 	if x.sentPlaceholder = placeholderIn(r.Header["Authorization"]); x.sentPlaceholder != "" && x.now.Rules.Exchange {
 		// Where no placeholders are given any more, none is good: it would leave with a
 		// token for more than it was narrowed to.
-		x.placeholder = g.findPlaceholder(r.Context(), x.sentPlaceholder, x.session.host.Instance, x.session.clientName())
+		x.placeholder = g.findPlaceholder(r.Context(), x.source, x.sentPlaceholder, x.session.host.Instance, x.session.clientName())
 		if x.placeholder != nil {
 			effects.Account = func(route *rules.Route) *answer.Refusal { return g.nameAccount(r.Context(), x, route) }
 		}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"ghapp-proxy/event"
-	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 )
 
@@ -16,18 +15,14 @@ import (
 func New(opts Options) *Proxy {
 	opts.Patience = cmp.Or(opts.Patience, queueFor)
 	p := &Proxy{
-		opts: opts, hosts: make(map[string]github.Host), inside: newHandover(),
-		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), events: &event.Sink{Log: opts.Log, Audit: event.NewAudit(opts.Audit, opts.AuditRequired, opts.Log), Also: opts.Events},
+		opts: opts, inside: newHandover(),
+		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), events: &event.Sink{Log: opts.Log, Also: opts.Events},
 	}
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls
 	}
-	p.Replace(opts.Policy)
-	for _, host := range opts.Hosts {
-		p.hosts[host.Name] = host
-	}
-	p.elsewhere = newForwarder(ownPools{opts.Upstream.elsewhere})
-	p.gateway = &gateway{opts: opts, events: p.events, again: p.again, forward: newForwarder(opts.Upstream.Transport()), placeholders: newPlaceholders()}
+	p.gateway = &gateway{patience: opts.Patience, events: p.events, use: p.use, again: p.again, placeholders: newPlaceholders()}
+	p.Replace(opts.Configuration)
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
 	p.connect = newConnect()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
@@ -50,11 +45,11 @@ func New(opts Options) *Proxy {
 // returns http.ErrServerClosed. It may be called once.
 func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 	failed := make(chan error, 2+len(others))
-	p.opts.Upstream.Forbid(ln.Addr())
+	p.forbid(ln.Addr())
 	go func() { failed <- p.inner.Serve(p.inside) }()
 	go func() { failed <- p.outer.Serve(p.door(ln)) }()
 	for _, l := range others {
-		p.opts.Upstream.Forbid(l.Addr())
+		p.forbid(l.Addr())
 		go func() { failed <- p.outer.Serve(p.door(l)) }()
 	}
 	err := <-failed
@@ -70,6 +65,14 @@ func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 	return err
 }
 
+// forbid makes connections to a listener of ours fail, now and after Replace.
+func (p *Proxy) forbid(addr net.Addr) {
+	p.replacing.Lock()
+	defer p.replacing.Unlock()
+	p.own = append(p.own, addr)
+	p.current.Load().parts.Upstream.Forbid(addr)
+}
+
 func (p *Proxy) door(ln net.Listener) net.Listener {
 	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS}
 }
@@ -77,6 +80,6 @@ func (p *Proxy) door(ln net.Listener) net.Listener {
 // closeIdle closes what nobody needs just now, and reports whether there was
 // something.
 func (p *Proxy) closeIdle() bool {
-	p.opts.Upstream.Close()
+	p.current.Load().parts.Upstream.Close()
 	return p.arrivals.closeFirst()
 }

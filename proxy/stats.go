@@ -19,7 +19,7 @@ type ClientStats struct {
 // Stats says what the Proxy is doing, by client in no order.
 func (p *Proxy) Stats() Stats {
 	p.tunnels.mu.Lock()
-	stats := Stats{Requests: int(p.underway.Load()), Tunnels: len(p.tunnels.open), RecordsLost: p.events.Audit.Lost()}
+	stats := Stats{Requests: int(p.underway.Load()), Tunnels: len(p.tunnels.open), RecordsLost: p.events.Lost()}
 	p.tunnels.mu.Unlock()
 	for name, who := range p.current.Load().callers {
 		stats.Clients = append(stats.Clients, who.usage.stats(name))

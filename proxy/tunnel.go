@@ -20,7 +20,7 @@ import (
 
 // openTunnel connects a client to a host, tells it so, and copies until both ends
 // have finished. It owns client.
-func (p *Proxy) openTunnel(ctx context.Context, client net.Conn, to policy.Destination, c caller, how entrance) {
+func (p *Proxy) openTunnel(ctx context.Context, by *lease, client net.Conn, to policy.Destination, c caller, how entrance) {
 	client = bare(client)
 	defer client.Close()
 	c.slot.attach(client)
@@ -35,7 +35,13 @@ func (p *Proxy) openTunnel(ctx context.Context, client net.Conn, to policy.Desti
 		p.events.End(e)
 	}()
 
-	t, err := p.dialTunnel(ctx, client, to)
+	way := heading{to: to, tunnel: true}
+	if refused := p.head(&c, &way); refused != nil {
+		p.refuseTunnel(client, e, refused, how)
+		return
+	}
+	upstream := by.parts.Upstream
+	t, err := p.dialTunnel(ctx, upstream, client, to)
 	if err != nil {
 		p.refuseTunnel(client, e, tunnelRefusal(err, to), how)
 		if denial, ok := errors.AsType[*policy.EgressDenial](err); ok && denial.Addr.IsValid() {
@@ -48,13 +54,21 @@ func (p *Proxy) openTunnel(ctx context.Context, client net.Conn, to policy.Desti
 	if age := c.maxAge(); age > 0 {
 		defer time.AfterFunc(age, func() { client.Close(); t.host.Close() }).Stop()
 	}
+	reached := way
+	reached.addr = upstream.addrOf(to, t.host)
+	refused := p.head(&c, &reached)
+	limited := upstream.opts.Egress.Limited()
+	by.release() // nothing else is needed of it, and the tunnel may last
 	e.Duration = time.Since(e.Time)
-	if refused := begin(p.events, e); refused != nil {
+	if refused == nil {
+		refused = begin(p.events, e)
+	}
+	if refused != nil {
 		p.refuseTunnel(client, e, refused, how)
 		return
 	}
 	e.Phase = event.End
-	e.Sent, e.Received, e.Err = t.carry(how.accepted, to, p.opts.Upstream.opts.Egress.Limited())
+	e.Sent, e.Received, e.Err = t.carry(how.accepted, to, limited)
 	switch fault, ok := errors.AsType[*panics.Fault](e.Err); {
 	case errors.As(e.Err, new(*helloError)):
 		e.Decision, e.Level = event.Refused, slog.LevelWarn
@@ -76,7 +90,7 @@ var errClosing = errors.New("the proxy is closing")
 
 // dialTunnel connects a client to its host. The tunnel is tracked, and has to be
 // removed.
-func (p *Proxy) dialTunnel(ctx context.Context, client net.Conn, to policy.Destination) (*tunnel, error) {
+func (p *Proxy) dialTunnel(ctx context.Context, upstream *Upstream, client net.Conn, to policy.Destination) (*tunnel, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t := &tunnel{client: client, giveUpDial: cancel}
@@ -84,7 +98,7 @@ func (p *Proxy) dialTunnel(ctx context.Context, client net.Conn, to policy.Desti
 	if !p.tunnels.add(t) {
 		return nil, errClosing
 	}
-	host, err := p.opts.Upstream.dialTunnel(ctx, to)
+	host, err := upstream.dialTunnel(ctx, to)
 	if err != nil {
 		p.tunnels.remove(t)
 		return nil, err

@@ -134,6 +134,29 @@ func (u *Upstream) control(d *policy.Destination) func(context.Context, string, 
 	}
 }
 
+// decideAddr is the egress policy's decision about an address of d.
+func (u *Upstream) decideAddr(d policy.Destination, addr netip.Addr) *policy.EgressDenial {
+	if u.opts.Egress != nil && isThisMachine(addr.Unmap().WithZone("")) {
+		return u.opts.Egress.DecideOwnAddr(d, addr)
+	}
+	return u.opts.Egress.DecideAddr(d, addr)
+}
+
+// isDirect reports whether d is connected to by an address that its name has.
+func (u *Upstream) isDirect(d policy.Destination) bool {
+	_, redirected := u.opts.ConnectTo[d.String()]
+	return !redirected && u.next(&url.URL{Scheme: "https", Host: d.String()}) == nil
+}
+
+// addrOf is the address of a tunnel's host, the zero value where that is not known.
+func (u *Upstream) addrOf(d policy.Destination, host net.Conn) netip.Addr {
+	tcp, ok := host.RemoteAddr().(*net.TCPAddr)
+	if !ok || !u.isDirect(d) {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap()
+}
+
 // mayConnect says why there must be no connection to an address.
 func (u *Upstream) mayConnect(d *policy.Destination, address string) error {
 	to, err := netip.ParseAddrPort(address)
@@ -144,11 +167,7 @@ func (u *Upstream) mayConnect(d *policy.Destination, address string) error {
 		return errSelf
 	}
 	if d != nil {
-		decide := u.opts.Egress.DecideAddr
-		if u.opts.Egress != nil && isThisMachine(to.Addr().Unmap().WithZone("")) {
-			decide = u.opts.Egress.DecideOwnAddr
-		}
-		if denial := decide(*d, to.Addr()); denial != nil {
+		if denial := u.decideAddr(*d, to.Addr()); denial != nil {
 			return denial
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 
 	"golang.org/x/time/rate"
@@ -188,12 +190,21 @@ type slot struct {
 
 	elsewhere atomic.Pointer[http.Transport] // to hosts that are not served, see ownPools
 
-	asked     atomic.Bool  // for something: it is not new
-	upgraded  atomic.Bool  // it outlives its server
-	idleSince atomic.Int64 // in Unix nanoseconds, 0 while a request is under way
+	to        atomic.Pointer[heading] // where it leads, nil if that is nowhere in particular
+	asked     atomic.Bool             // for something: it is not new
+	upgraded  atomic.Bool             // it outlives its server
+	idleSince atomic.Int64            // in Unix nanoseconds, 0 while a request is under way
 
 	conn  net.Conn // nil before attach
 	ended bool     // the client is no longer who it was
+}
+
+// heading is where a connection leads.
+type heading struct {
+	host   github.Host        // that is intercepted; else
+	to     policy.Destination // where a tunnel leads, or a request
+	tunnel bool
+	addr   netip.Addr // that is connected to, the zero value if the next proxy does that, or nobody yet
 }
 
 // attach says which connection it is. One that has ended is closed.
