@@ -46,9 +46,9 @@ type App struct {
 // identifier is which App it is, whatever it is called here, with which keys.
 func (a *App) identifier() string { return fmt.Sprintf("%s|%d|%s", a.Instance, a.ID, a.ClientID) }
 
-// equal reports whether two are configured in the same way. Signers that cannot be
+// Equal reports whether two are configured in the same way. Signers that cannot be
 // compared are different ones.
-func (a *App) equal(b *App) bool {
+func (a *App) Equal(b *App) bool {
 	return a.Name == b.Name && a.identifier() == b.identifier() && a.API.String() == b.API.String() &&
 		slices.EqualFunc(a.Signers, b.Signers, sameSigner) && a.ClientSecret == b.ClientSecret &&
 		maps.Equal(a.Installations, b.Installations) && maps.Equal(a.Enterprises, b.Enterprises) &&

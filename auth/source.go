@@ -83,7 +83,7 @@ func (c *core) source(apps []*App, fallback Fallback, before *Source) *Source {
 	for _, app := range apps {
 		s.addClock(app.Instance, before)
 		state := before.same(app)
-		if state == nil || !state.App.equal(app) {
+		if state == nil || !state.App.Equal(app) {
 			q := new(quotas)
 			if state != nil {
 				q = state.quotas

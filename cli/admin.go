@@ -50,20 +50,17 @@ func openAdmin(ctx context.Context, address string) (net.Listener, error) {
 
 // watched is what the admin listener tells of.
 type watched struct {
-	source      func() *auth.Source // in force
-	authorities func() *authorities
-	clients     func() *policy.Set
-	proxy       *proxy.Proxy
-	reload      func() ReloadState
+	server *server
+	reload func() ReloadState
 }
 
 // state is the admin.Options' State.
 func (w *watched) state() admin.State {
-	stats, reload, doing := w.source().Stats(), w.reload(), w.proxy.Stats()
+	stats, reload, doing := w.server.source().Stats(), w.reload(), w.server.Stats()
 	state := admin.State{
 		Draining: reload.Draining, Requests: doing.Requests, Tunnels: doing.Tunnels, RecordsLost: doing.RecordsLost,
 		Reload:      admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
-		Authorities: w.authorities().state(), Clients: clientsState(w.clients(), doing.Clients),
+		Authorities: w.server.authorities().state(), Clients: clientsState(w.server.clients(), doing.Clients),
 	}
 	for i := range stats.Apps {
 		state.Apps = append(state.Apps, appState(&stats.Apps[i]))
@@ -155,7 +152,7 @@ func (w *watched) keepContact(ctx context.Context, log *slog.Logger) {
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
 	for {
-		w.source().Probe(ctx, probeAge)
+		w.server.source().Probe(ctx, probeAge)
 		select {
 		case <-ctx.Done():
 			return

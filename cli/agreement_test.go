@@ -23,7 +23,6 @@ import (
 	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/proxy"
 )
 
 // asked is a request as both are asked about it.
@@ -206,7 +205,7 @@ func (g *agreement) start(cfg *config.Config) {
 			g.events <- *e
 		}
 	}
-	g.srv, err = newServer(cfg, cas, proxy.Admission{}, nil, false, []func(*event.Event){ended}, slog.New(slog.DiscardHandler))
+	g.srv, err = newServer(cfg, cas, serverOptions{events: []func(*event.Event){ended}, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -233,7 +232,11 @@ func (g *agreement) start(cfg *config.Config) {
 // use puts another configuration in force.
 func (g *agreement) use(v variant) {
 	cfg := g.load(v)
-	g.srv.Replace(policyOf(cfg))
+	next, err := g.srv.prepare(cfg, g.srv.now.Load().cas)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.srv.replace(next)
 	g.by = map[string]*explainer{}
 	for _, c := range agreementClients {
 		e, err := explainerOf(cfg, c.name)

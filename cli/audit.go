@@ -10,28 +10,58 @@ import (
 	"ghapp-proxy/config"
 )
 
-// auditFile is the audit log, which can be opened anew after somebody has moved
-// it away. It is safe for concurrent use.
-type auditFile struct {
-	path string
-
+// auditLog is the audit log. It can be opened anew after somebody has moved the file
+// away, and elsewhere, while it is written. It is safe for concurrent use.
+type auditLog struct {
 	mu   sync.Mutex
-	file *os.File
+	path string         // "" for none, "-" for standard error
+	to   io.WriteCloser // nil for none
 }
 
-// openAudit opens the configured audit log; nil if there is none.
-func openAudit(cfg *config.Config) (io.WriteCloser, error) {
-	switch cfg.AuditLog {
+// openAudit opens the configured audit log, which may be none.
+func openAudit(cfg *config.Config) (*auditLog, error) {
+	a := new(auditLog)
+	return a, a.open(cfg.AuditLog)
+}
+
+// open opens the file at a path, also where that is the one of before, and keeps that
+// one if it fails.
+func (a *auditLog) open(path string) error {
+	var to io.WriteCloser
+	switch path {
 	case "":
-		return nil, nil
 	case "-":
-		return stderrAudit{os.Stderr}, nil
+		to = stderrAudit{os.Stderr}
+	default:
+		// Without O_NONBLOCK, open waits for somebody who reads a pipe.
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
+		if err != nil {
+			return auditError(err)
+		}
+		to = file
 	}
-	a := &auditFile{path: cfg.AuditLog}
-	if err := a.reopen(); err != nil {
-		return nil, err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.to != nil {
+		a.to.Close() // everything is written: there is no buffer
 	}
-	return a, nil
+	a.path, a.to = path, to
+	return nil
+}
+
+// at is the path that is written to.
+func (a *auditLog) at() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.path
+}
+
+// writer is what the proxy writes to, nil for none.
+func (a *auditLog) writer() io.Writer {
+	if a.at() == "" {
+		return nil
+	}
+	return a
 }
 
 // stderrAudit does not close standard error.
@@ -39,22 +69,6 @@ type stderrAudit struct{ io.Writer }
 
 // Close implements io.Closer.
 func (stderrAudit) Close() error { return nil }
-
-// reopen opens the file at the path, and keeps the one before if that fails.
-func (a *auditFile) reopen() error {
-	// Without O_NONBLOCK, open waits for somebody who reads a pipe.
-	file, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
-	if err != nil {
-		return auditError(err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.file != nil {
-		a.file.Close() // everything is written: there is no buffer
-	}
-	a.file = file
-	return nil
-}
 
 // auditError says that the audit log cannot be opened, if err is not nil.
 func auditError(err error) error {
@@ -64,16 +78,25 @@ func auditError(err error) error {
 	return fmt.Errorf("open the audit log: %w: make its directory, or change audit_log", err)
 }
 
-// Write implements io.Writer.
-func (a *auditFile) Write(p []byte) (int, error) {
+// Write implements io.Writer. Where there is no audit log any more, what was on its
+// way to it is not written.
+func (a *auditLog) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.file.Write(p)
+	if a.to == nil {
+		return len(p), nil
+	}
+	return a.to.Write(p)
 }
 
 // Close implements io.Closer.
-func (a *auditFile) Close() error {
+func (a *auditLog) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.file.Close()
+	if a.to == nil {
+		return nil
+	}
+	err := a.to.Close()
+	a.to = nil
+	return err
 }

@@ -8,12 +8,13 @@ import (
 	"ghapp-proxy/certs"
 )
 
-// watchExpiry warns of CAs that expire soon, now and every day until ctx ends.
-func (a *authorities) watchExpiry(ctx context.Context, log *slog.Logger) {
+// watchExpiry warns of CAs that expire soon, now and every day until ctx ends; of
+// returns those in force.
+func watchExpiry(ctx context.Context, of func() *authorities, log *slog.Logger) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
-		a.warnOfExpiry(log)
+		of().warnOfExpiry(log)
 		select {
 		case <-ctx.Done():
 			return

@@ -52,7 +52,7 @@ func TestWatchExpiry(t *testing.T) {
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan bool)
 		go func() {
-			cas.watchExpiry(ctx, slog.New(slog.NewTextHandler(&said, nil)))
+			watchExpiry(ctx, func() *authorities { return cas }, slog.New(slog.NewTextHandler(&said, nil)))
 			close(ended)
 		}()
 		time.Sleep(certs.AuthorityLifetime - certs.Notice - time.Hour)
@@ -73,7 +73,7 @@ func TestWatchExpiry(t *testing.T) {
 		before := warnings()
 		again, stop := context.WithCancel(t.Context())
 		stop()
-		cas.watchExpiry(again, slog.New(slog.NewTextHandler(&said, nil))) // a start
+		watchExpiry(again, func() *authorities { return cas }, slog.New(slog.NewTextHandler(&said, nil))) // a start
 		if warnings() != before+1 {
 			t.Errorf("%d warnings at a start, want one", warnings()-before)
 		}

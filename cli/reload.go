@@ -1,144 +1,292 @@
 package cli
 
 import (
+	"bytes"
 	"context"
-	"io"
+	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"sync"
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
 	"ghapp-proxy/panics"
-	"ghapp-proxy/policy"
-	"ghapp-proxy/proxy"
 )
 
-// policyOf is what of a configuration can be replaced while the proxy runs.
-func policyOf(cfg *config.Config) proxy.Policy {
-	return proxy.Policy{Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
-}
-
-// reloader reads the configuration again when it is told to.
+// reloader reads the configuration again when it is told to, or notices that it should.
 type reloader struct {
-	load  func(context.Context) (*config.Config, error)
-	addr  net.Addr // that the proxy listens on
-	proxy *proxy.Proxy
-	audit io.Writer
-	log   *slog.Logger
-	state reloadState
+	load    func(context.Context) (*config.Config, error)
+	reading *config.Reading // of load
+	addr    net.Addr        // that the proxy listens on
+	start   *config.Config  // what the listeners are by
+	server  *server
+	audit   *auditLog
+	control *control
+	by      *manager
+	log     *slog.Logger
+	state   reloadState
+	life    context.Context // of what it starts
+	asRead  fingerprint     // of the files that reading has named, at the start
+	again   chan struct{}   // receives when the files may be others
 
-	mu  sync.Mutex
-	cfg *config.Config // in force
+	reloading sync.Mutex // one at a time puts something in force
+	mu        sync.Mutex
+	loaded    fingerprint // of the files when they were read
 }
 
-// run reloads at each signal until ctx ends. One reload that is slow holds up
-// neither the next, which takes its place, nor the end.
+// errSuperseded is for a reload that another one, or the end, came before.
+var errSuperseded = errors.New("another reload took its place, or the proxy ends")
+
+// run reloads at each signal, each time that files have changed, and for who asks at the
+// control socket, until ctx ends. One reload that is slow holds up neither the next,
+// which takes its place, nor the end.
 func (l *reloader) run(ctx context.Context, signals <-chan os.Signal) {
+	changed, asked := make(chan struct{}), make(chan chan<- error)
+	l.begin(ctx, changed, asked)
 	last := func() {}
+	start := func(reload func(context.Context) error, tell func(error)) {
+		last()
+		var this context.Context
+		this, last = context.WithCancel(ctx)
+		go func() {
+			err := errSuperseded // where there is a fault in the program
+			defer func() { tell(err) }()
+			defer panics.Log(l.log, "the configuration before stays in force")
+			err = reload(this)
+		}()
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			last()
 			return
 		case <-signals:
-			last()
-			var reload context.Context
-			reload, last = context.WithCancel(ctx)
-			go l.reload(reload)
+			start(l.reload, func(error) {})
+		case <-changed:
+			start(l.reloadSettled, func(error) {})
+		case answer := <-asked:
+			start(l.reload, func(err error) { answer <- err })
 		}
 	}
 }
 
-// reload opens the audit log anew, and puts into force what can be of the
-// configuration; one with faults changes nothing, nor does one whose ctx has
-// ended.
-func (l *reloader) reload(ctx context.Context) {
-	defer panics.Log(l.log, "the configuration before stays in force")
-	if file, ok := l.audit.(*auditFile); ok {
-		if err := file.reopen(); err != nil {
-			l.log.Error("the audit log goes on in the old file", "error", err)
+// begin begins to watch the files, and to listen at the control socket.
+func (l *reloader) begin(ctx context.Context, changed chan<- struct{}, asked chan chan<- error) {
+	l.life, l.again = ctx, make(chan struct{}, 1)
+	if fingerprintOf(l.reading.Files()) == l.asRead { // else they were changed since
+		l.note(fingerprintOf(l.files()))
+	}
+	l.state.succeeded(nil)
+	w := &watcher{files: l.files, known: l.isLoaded, again: l.again, log: l.log, settle: watchSettle, poll: watchPoll, net: watchNet}
+	go w.watch(ctx, changed)
+	l.reloading.Lock()
+	defer l.reloading.Unlock()
+	l.control = &control{asked: asked, state: &l.state, log: l.log}
+	l.control.move(ctx, controlPath(l.start))
+}
+
+// close closes the control socket.
+func (l *reloader) close() {
+	l.reloading.Lock()
+	defer l.reloading.Unlock()
+	if l.control != nil {
+		l.control.close()
+	}
+}
+
+// settleTime is how long files must stay as they are that were changed, before what is
+// wrong with them is taken for what somebody has meant.
+const settleTime = time.Second
+
+// reloadSettled reloads what somebody may still be writing: a fault is one if nothing
+// changes for a moment.
+func (l *reloader) reloadSettled(ctx context.Context) error {
+	for {
+		cfg, print, err := l.read(ctx)
+		if err == nil {
+			return l.put(ctx, cfg, print, nil)
+		}
+		select {
+		case <-time.After(settleTime):
+		case <-ctx.Done():
+			return errSuperseded
+		}
+		if fingerprintOf(l.files()) == print {
+			return l.put(ctx, cfg, print, err)
 		}
 	}
-	cfg, err := l.load(ctx)
-	l.mu.Lock()
-	defer l.mu.Unlock()
+}
+
+// reload opens the audit log anew, and puts the configuration into force, but for what
+// is listened on; one with faults changes nothing, nor does one whose ctx has ended.
+func (l *reloader) reload(ctx context.Context) error {
+	if err := l.audit.open(l.audit.at()); err != nil {
+		l.log.Error("the audit log goes on in the old file", "error", err)
+	}
+	cfg, print, err := l.read(ctx)
+	return l.put(ctx, cfg, print, err)
+}
+
+// read reads the configuration, of files that do not change meanwhile.
+func (l *reloader) read(ctx context.Context) (cfg *config.Config, print fingerprint, err error) {
+	for range maxReads {
+		before := fingerprintOf(l.files())
+		cfg, err = l.load(ctx)
+		if print = fingerprintOf(l.files()); print == before || ctx.Err() != nil {
+			return cfg, print, err
+		}
+		select {
+		case <-time.After(watchSettle):
+		case <-ctx.Done():
+		}
+	}
+	return cfg, print, err
+}
+
+// maxReads is how often files are read that change all the time.
+const maxReads = 10
+
+// put puts a configuration in force that was read without err, and says what became
+// of it.
+func (l *reloader) put(ctx context.Context, cfg *config.Config, print fingerprint, err error) error {
+	l.reloading.Lock()
+	defer l.reloading.Unlock()
 	if ctx.Err() != nil {
-		return
+		return errSuperseded
 	}
+	l.by.reloading()
+	defer func() { l.by.ready(statusOf(l.server.now.Load().cfg)) }()
+	var next *parts
 	if err == nil {
-		err = checkExposure(cfg, l.addr.String(), isLoopback(l.addr))
+		next, err = l.prepare(ctx, cfg)
 	}
+	if ctx.Err() != nil {
+		return errSuperseded
+	}
+	l.note(print)
 	if err != nil {
 		l.state.failed(err)
 		l.log.Error("the configuration has faults: the one before stays in force", "error", err)
-		return
+		return err
 	}
 	for _, warning := range cfg.Warnings {
 		l.log.Warn(warning)
 	}
-	keys := needRestart(l.cfg, cfg)
+	keys := needRestart(l.start, cfg)
 	if len(keys) > 0 {
 		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
 	}
-	ended := l.proxy.Replace(policyOf(cfg))
-	l.cfg.Clients, l.cfg.ShutdownDelay, l.cfg.ShutdownGrace = cfg.Clients, cfg.ShutdownDelay, cfg.ShutdownGrace
+	ended := l.server.replace(next)
+	if cfg.AuditLog == "" {
+		_ = l.audit.open("") // nothing is opened
+	}
+	l.control.move(l.life, controlPath(cfg))
 	l.state.succeeded(keys)
-	l.log.Info("read the configuration again", "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules), "connections_ended", ended)
+	l.log.Info("read the configuration again", "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "rules", len(cfg.Rules), "upstream_proxy", next.through, "connections_ended", ended)
+	return nil
+}
+
+// prepare makes what is to be put in force, and checks what a start would.
+func (l *reloader) prepare(ctx context.Context, cfg *config.Config) (*parts, error) {
+	now := l.server.now.Load()
+	if err := checkExposure(cfg, l.addr.String(), isLoopback(l.addr)); err != nil {
+		return nil, err
+	}
+	if err := examineSigners(ctx, changedApps(now.cfg.Apps, cfg.Apps)); err != nil {
+		return nil, err
+	}
+	cas, err := openAuthorities(cfg, onDisk(cfg))
+	if err != nil {
+		return nil, err
+	}
+	if now.cas.equal(cas) {
+		cas = now.cas // which has leaves
+	} else {
+		cas.warnOfExpiry(l.log)
+	}
+	next, err := l.server.prepare(cfg, cas)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.AuditLog != "" && cfg.AuditLog != l.audit.at() {
+		err = l.audit.open(cfg.AuditLog)
+	}
+	return next, err
+}
+
+// files are those on which the configuration depends.
+func (l *reloader) files() []string {
+	files := l.reading.Files()
+	if cfg := l.server.now.Load().cfg; cfg.CA.CertFile == "" {
+		for _, spec := range specs(cfg) {
+			key := filepath.Join(caDir(cfg), spec.Instance+".key")
+			files = append(files, key, key+".old")
+		}
+	}
+	return files
+}
+
+// note notes as what the files were read, and that they may be others than before.
+func (l *reloader) note(print fingerprint) {
+	l.mu.Lock()
+	l.loaded = print
+	l.mu.Unlock()
+	select {
+	case l.again <- struct{}{}:
+	default:
+	}
+}
+
+// isLoaded reports whether the files are as they were when they were read last, or
+// whether nobody wants to know.
+func (l *reloader) isLoaded(print fingerprint) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return print == l.loaded || !l.server.now.Load().cfg.Watch
 }
 
 // times are shutdown_delay and shutdown_grace, as in force.
 func (l *reloader) times() (delay, grace time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cfg.ShutdownDelay, l.cfg.ShutdownGrace
+	cfg := l.server.now.Load().cfg
+	return cfg.ShutdownDelay, cfg.ShutdownGrace
 }
 
-// clients are those in force.
-func (l *reloader) clients() *policy.Set {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.cfg.Clients
-}
-
-// needRestart names the keys that have changed but are not replaced.
-func needRestart(old, now *config.Config) (keys []string) {
-	for _, part := range []struct {
-		key      string
-		old, now any
-	}{
-		{"listen", old.Listen, now.Listen},
-		{"state_dir", old.StateDir, now.StateDir},
-		{"plain_http", old.PlainHTTP, now.PlainHTTP},
-		{"fallback", old.Fallback, now.Fallback},
-		{"audit_log", old.AuditLog, now.AuditLog},
-		{"audit_required", old.AuditRequired, now.AuditRequired},
-		{"app", appsOf(old), appsOf(now)},
-		{"ca", old.CA, now.CA},
-		{"upstream", old.Upstream, now.Upstream},
-		{"egress", old.Egress, now.Egress},
-		{"client.*.listen", listensOf(old), listensOf(now)},
-	} {
-		if !reflect.DeepEqual(part.old, part.now) {
-			keys = append(keys, part.key)
+// changedApps are those of now that were not there, or not in this way.
+func changedApps(before, now []*auth.App) (changed []*auth.App) {
+	for _, app := range now {
+		if !slices.ContainsFunc(before, func(b *auth.App) bool { return b.Equal(app) }) {
+			changed = append(changed, app)
 		}
 	}
-	return keys
+	return changed
 }
 
-// appsOf are the Apps without their keys and secrets, which the Apps read again
-// by themselves or cannot be compared.
-func appsOf(cfg *config.Config) (apps []auth.App) {
-	for _, app := range cfg.Apps {
-		plain := *app
-		plain.Signers, plain.ClientSecret = nil, ""
-		apps = append(apps, plain)
+// equal reports whether two sets of CAs sign for the same hosts with the same
+// certificates.
+func (a *authorities) equal(b *authorities) bool {
+	return bytes.Equal(a.pem(), b.pem()) && maps.EqualFunc(a.byHost, b.byHost, func(x, y *certs.CA) bool { return bytes.Equal(x.PEM(), y.PEM()) })
+}
+
+// needRestart names the keys of what is fixed that have changed since the start.
+func needRestart(start, now *config.Config) (keys []string) {
+	old, fixed := reflect.ValueOf(start.Fixed), reflect.ValueOf(now.Fixed)
+	for i := range fixed.NumField() {
+		if !reflect.DeepEqual(old.Field(i).Interface(), fixed.Field(i).Interface()) {
+			keys = append(keys, fixed.Type().Field(i).Tag.Get("key"))
+		}
 	}
-	return apps
+	if !slices.Equal(listensOf(start), listensOf(now)) {
+		keys = append(keys, "client.*.listen")
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // listensOf are the clients with listeners of their own.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
 )
 
@@ -15,15 +16,28 @@ import (
 // everybody in the network would be served.
 func TestReloadDoesNotOpenUp(t *testing.T) {
 	var log bytes.Buffer
-	l := &reloader{
-		load: func(context.Context) (*config.Config, error) {
-			return &config.Config{Fixed: config.Fixed{Listen: "0.0.0.0:8080"}}, nil
-		},
-		cfg:  &config.Config{Fixed: config.Fixed{Listen: "0.0.0.0:8080"}},
-		addr: &net.TCPAddr{IP: net.IPv4zero, Port: 8080},
-		log:  slog.New(slog.NewTextHandler(&log, nil)),
+	cfg := &config.Config{Fixed: config.Fixed{Listen: "0.0.0.0:8080"}, Live: config.Live{
+		Apps: []*auth.App{{Name: "bot", Instance: "github.com"}}, CA: config.CA{NameConstraints: true},
+	}}
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	cas, err := openAuthorities(cfg, inMemory(cfg))
+	if err != nil {
+		t.Fatal(err)
 	}
-	l.reload(context.Background()) // there is no proxy whose policy could be replaced
+	srv, err := newServer(cfg, cas, serverOptions{log: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.stop(t.Context(), 0, func() {})
+	l := &reloader{
+		load:    func(context.Context) (*config.Config, error) { return cfg, nil },
+		reading: new(config.Reading), server: srv, audit: new(auditLog), control: new(control),
+		addr: &net.TCPAddr{IP: net.IPv4zero, Port: 8080},
+		log:  logger,
+	}
+	if err := l.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is not a loopback address") {
+		t.Errorf("the reload comes to %v", err)
+	}
 	if !strings.Contains(log.String(), "is not a loopback address") {
 		t.Errorf("the log is %s", &log)
 	}

@@ -146,9 +146,7 @@ func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *sl
 	if err != nil {
 		return fail(err)
 	}
-	if audit != nil {
-		defer audit.Close() // when the proxy has stopped
-	}
+	defer audit.Close() // when the proxy has stopped
 	var suffered uncovered
 	private, err := servePrivately(ctx, cfg, cas, client, audit, []func(*event.Event){tally.Count, suffered.add}, log)
 	if err != nil {
@@ -200,7 +198,7 @@ type privateProxy struct {
 // what has no secret in it cannot be sent elsewhere, as npm does that expands
 // ${HTTPS_PROXY} in a checkout's .npmrc. Else there is a password, also for the
 // other users that allow_anonymous lets in.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit io.Writer, events []func(*event.Event), log *slog.Logger) (_ *privateProxy, err error) {
+func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit *auditLog, events []func(*event.Event), log *slog.Logger) (_ *privateProxy, err error) {
 	var listeners []*proxy.Listener
 	listenFor := func(admission proxy.Admission) *url.URL {
 		if err != nil {
@@ -228,7 +226,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 	}
 	var srv *server
 	if err == nil {
-		srv, err = newServer(cfg, cas, listeners[0].Admission, audit, true, events, log)
+		srv, err = newServer(cfg, cas, serverOptions{admission: listeners[0].Admission, audit: audit, revoke: true, events: events, log: log})
 	}
 	if err != nil {
 		for _, ln := range listeners {
@@ -236,7 +234,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 		}
 		return nil, err
 	}
-	private.through, private.source = srv.through, srv.source
+	private.through, private.source = srv.now.Load().through, srv.source()
 	private.stop = func(last func()) {
 		if err := srv.stop(ctx, runGrace, last); err != nil {
 			log.Info("the end was not clean", "error", err)

@@ -16,7 +16,6 @@ import (
 	"syscall"
 
 	"ghapp-proxy/admin"
-	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
@@ -81,10 +80,13 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	defer signal.Stop(hup)
 	hurry, done := secondSignal()
 	defer done()
-	cfg, err := load(ctx, config.Source{})
+	reading := new(config.Reading)
+	again := func(ctx context.Context) (*config.Config, error) { return load(ctx, config.Source{Reading: reading}) }
+	cfg, err := again(ctx)
 	if err != nil {
 		return err
 	}
+	asRead := fingerprintOf(reading.Files())
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
@@ -99,9 +101,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if err != nil {
 		return &statusError{exitConfig, err}
 	}
-	if audit != nil {
-		defer audit.Close()
-	}
+	defer audit.Close()
 	sockets, err := by.sockets()
 	if err != nil {
 		return &statusError{exitConfig, err}
@@ -122,37 +122,34 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		listening = append(listening, says.Addr())
 		defer says.Close()
 	}
-	watching := &watched{authorities: func() *authorities { return cas }}
+	watching := new(watched)
 	metrics := admin.NewMetrics(watching.state, version())
 	var events []func(*event.Event)
 	if says != nil {
 		events = append(events, metrics.Count)
 	}
-	srv, err := newServer(cfg, cas, proxy.Admission{SameUser: true}, audit, false, events, log, listening...)
+	srv, err := newServer(cfg, cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: audit, events: events, own: listening, log: log})
 	if err != nil {
 		closeAll(ln, own)
 		return err
 	}
-	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.through)
+	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.now.Load().through)
 
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln, own...) }()
-	reloads, stopReloads := context.WithCancel(ctx)
-	// Keys are not replaced: there is no need to ask for them again.
-	again := func(ctx context.Context) (*config.Config, error) { return load(ctx, config.Source{NoSecrets: true}) }
-	reloader := &reloader{load: again, cfg: cfg, addr: ln.Addr(), proxy: srv.Proxy, audit: audit, log: log}
-	reloader.state.succeeded(nil)
-	go reloader.run(reloads, hup)
-	go cas.watchExpiry(reloads, log)
+	life, stopReloads := context.WithCancel(ctx)
+	reloader := &reloader{load: again, reading: reading, start: cfg, addr: ln.Addr(), server: srv, audit: audit, by: by, log: log, asRead: asRead}
+	go reloader.run(life, hup)
+	defer reloader.close()
+	go watchExpiry(life, srv.authorities, log)
 	if says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun
-		watching.source, watching.proxy = func() *auth.Source { return srv.source }, srv.Proxy
-		watching.reload, watching.clients = reloader.state.get, reloader.clients
+		watching.server, watching.reload = srv, reloader.state.get
 		go serveAdmin(saying, says, cfg, watching, metrics, log)
 	}
 	by.ready(statusOf(cfg))
-	go by.answerWatchdog(reloads, ln.Addr(), log)
+	go by.answerWatchdog(life, ln.Addr(), log)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

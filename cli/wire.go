@@ -1,24 +1,18 @@
 package cli
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
-	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
-	"ghapp-proxy/event"
 	"ghapp-proxy/github"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
@@ -68,6 +62,11 @@ func servedHosts(cfg *config.Config) []github.Host {
 		list = append(list, instance.Hosts()...)
 	}
 	return list
+}
+
+// policyOf is who may do what.
+func policyOf(cfg *config.Config) proxy.Policy {
+	return proxy.Policy{Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
 }
 
 // ruleSet are the rules in force.
@@ -156,40 +155,6 @@ func (a *authorities) certificate(host string) (*tls.Certificate, error) {
 // userAgent is what GitHub is told.
 const userAgent = "ghapp-proxy"
 
-// server is a proxy and what it is made of.
-type server struct {
-	*proxy.Proxy
-	source   *auth.Source
-	upstream *proxy.Upstream
-	revoke   bool   // the tokens, at the end
-	through  string // the proxy on the way to GitHub, for the log
-}
-
-// newServer wires a proxy together. Close it after its Shutdown.
-// revokeByDefault says whether it revokes its tokens where the configuration
-// does not say; events are the proxy's Options.Events; own are the addresses that
-// this process listens on, which nobody reaches by it.
-func newServer(cfg *config.Config, cas *authorities, admission proxy.Admission, audit io.Writer, revokeByDefault bool, events []func(*event.Event), log *slog.Logger, own ...net.Addr) (*server, error) {
-	upstream, next, err := connect(cfg, own...)
-	if err != nil {
-		return nil, err
-	}
-	source := auth.New(cfg.Apps, auth.Options{
-		Transport: upstream.Transport(), Fallback: cfg.Fallback, Log: log, UserAgent: userAgent,
-	})
-	revoke := revokeByDefault
-	if cfg.RevokeOnExit != nil {
-		revoke = *cfg.RevokeOnExit
-	}
-	p := proxy.New(proxy.Options{
-		Hosts: servedHosts(cfg), Policy: policyOf(cfg), Credentials: source,
-		Certificate: cas.certificate, CAPEM: cas.pem(), Upstream: upstream,
-		Admission: admission, PlainHTTP: cfg.PlainHTTP, Log: log, Audit: audit, AuditRequired: cfg.AuditRequired, Events: events,
-	})
-	source.Survey() // while nobody waits for it
-	return &server{Proxy: p, source: source, upstream: upstream, revoke: revoke, through: describeNext(cfg, next)}, nil
-}
-
 // connect makes the way to GitHub; next says which proxy is on it. own are the
 // addresses that this program listens on.
 func connect(cfg *config.Config, own ...net.Addr) (upstream *proxy.Upstream, next func(*url.URL) *proxy.NextProxy, err error) {
@@ -208,24 +173,6 @@ func connect(cfg *config.Config, own ...net.Addr) (upstream *proxy.Upstream, nex
 		upstream.Forbid(addr) // before anybody asks
 	}
 	return upstream, next, nil
-}
-
-// stop ends the server: what is under way may finish for a time. Then last is
-// called, while GitHub can be asked. Revoking has a time of its own. Nothing takes
-// longer than until ctx ends.
-func (s *server) stop(ctx context.Context, grace time.Duration, last func()) error {
-	within, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	err := s.Shutdown(within)
-	last()
-	s.source.Close()
-	if s.revoke {
-		within, cancel := context.WithTimeout(ctx, revokeTime)
-		defer cancel()
-		err = errors.Join(err, s.source.Revoke(within))
-	}
-	s.upstream.Close()
-	return err
 }
 
 // rootCAs are the system's roots and those of upstream.ca_file; nil for the
