@@ -56,14 +56,6 @@ func (a *auditLog) at() string {
 	return a.path
 }
 
-// writer is what the proxy writes to, nil for none.
-func (a *auditLog) writer() io.Writer {
-	if a.at() == "" {
-		return nil
-	}
-	return a
-}
-
 // stderrAudit does not close standard error.
 type stderrAudit struct{ io.Writer }
 
