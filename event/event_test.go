@@ -45,7 +45,8 @@ func TestRecordOf(t *testing.T) {
 // TestRecordIsPlain: a record steers no terminal on which somebody looks at it.
 func TestRecordIsPlain(t *testing.T) {
 	var out bytes.Buffer
-	sink := &Sink{Log: slog.New(slog.DiscardHandler), Audit: NewAudit(&out, false, slog.New(slog.DiscardHandler))}
+	sink := &Sink{Log: slog.New(slog.DiscardHandler)}
+	sink.SetAudit(NewAudit(&out, false, slog.New(slog.DiscardHandler)))
 	sink.End(&Event{Path: "/x\x1b[2J\u009b31m\u202e\x7f\n"})
 	if want := `"path":"/x\u001b[2J\u009b31m\u202e\u007f\n"`; !strings.Contains(out.String(), want) {
 		t.Errorf("no %s in %s", want, out.String())
