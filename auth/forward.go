@@ -68,6 +68,7 @@ func (s *Source) authorityOf(out *Outgoing) authority {
 	out.source = s
 	switch {
 	case cred.Kind() == KindInstallation && cred.inst != nil:
+		out.counts = &cred.inst.counts
 		return (*installedAuthority)(out)
 	case cred.JWT():
 		for _, app := range s.candidates(cred.App.Instance, cred.App.Name) {

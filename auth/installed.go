@@ -78,7 +78,8 @@ func (a *installedAuthority) abandon(about complaints) {
 	}
 }
 
-func (a *installedAuthority) tally() *counts { return &a.Credential.inst.counts }
+// tally is that of the App whose token was refused: there may be none instead of it.
+func (a *installedAuthority) tally() *counts { return a.counts }
 
 // heal waits, or replaces the token. The error is a *CredentialError.
 func (a *installedAuthority) heal(ctx context.Context, resp *http.Response, about complaints) (again bool, err error) {

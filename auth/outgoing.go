@@ -42,6 +42,7 @@ type Outgoing struct {
 	Mapping *MappingError
 
 	source *Source
+	counts *counts      // of the App whose token it leaves with, if it does
 	sent   jwtAuthority // the App's JWT, if it leaves with one
 
 	// What was done to heal a token.
