@@ -253,7 +253,7 @@ func (x *examination) ask(ctx context.Context, question func(context.Context) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	slow := fmt.Errorf("no answer within %v (--timeout)", x.timeout)
+	slow := slowError{x.timeout}
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, slow)
 	defer cancel()
 	err := question(ctx)
@@ -262,6 +262,12 @@ func (x *examination) ask(ctx context.Context, question func(context.Context) er
 	}
 	return err
 }
+
+// slowError is for a question that was not answered in its time.
+type slowError struct{ within time.Duration }
+
+// Error implements error.
+func (e slowError) Error() string { return fmt.Sprintf("no answer within %v (--timeout)", e.within) }
 
 // reason says why GitHub did not answer as it should, and what to do about it.
 func (x *examination) reason(err error, app *auth.App) (text, remedy string) {

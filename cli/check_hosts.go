@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,9 +61,12 @@ func (x *examination) checkHost(ctx context.Context, host github.Host) (list []f
 		resp = answer
 		return answer.Body.Close()
 	})
+	if slow, is := errors.AsType[slowError](err); is {
+		return []finding{bad("check the network, and which proxy is on the way", host.Name, "%v (tried %s)", slow, way)}
+	}
 	if err != nil {
 		reason, remedy := proxy.Blame(err, host.Name)
-		return []finding{bad(remedy, host.Name, "cannot be reached %s: %s", way, reason)}
+		return []finding{bad(remedy, host.Name, "%s (tried %s)", strings.TrimPrefix(reason, host.Name+" "), way)}
 	}
 	end := resp.TLS.PeerCertificates[0].NotAfter
 	text := fmt.Sprintf("reached %s, with a certificate that is good until %s", way, end.Format(time.DateOnly))

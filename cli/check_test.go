@@ -324,7 +324,7 @@ func TestCheckUnreachable(t *testing.T) {
 	w.Handle("api.github.com", "/", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-block }))
 	start := time.Now()
 	got := w.examined(t, path, "--timeout", "100ms")
-	if got.Status != 1 || !strings.Contains(got.lines(), "failed api.github.com: cannot be reached") || !strings.Contains(got.lines(), "no answer within 100ms (--timeout)") {
+	if got.Status != 1 || !strings.Contains(got.lines(), "failed api.github.com: no answer within 100ms (--timeout) (tried at 127.0.0.1:") {
 		t.Errorf("%s", got.lines())
 	}
 	if took := time.Since(start); took > 20*time.Second {
@@ -339,6 +339,17 @@ func TestCheckUnreachable(t *testing.T) {
 	}
 	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("interrupted, it took %v", took)
+	}
+}
+
+// TestCheckDown: a host that is down is told from one that is slow.
+func TestCheckDown(t *testing.T) {
+	w := newWorld(t)
+	path := w.configure(t, "", "", "")
+	w.Close()
+	if got := w.examined(t, path); !strings.Contains(got.lines(), "failed api.github.com: could not be reached: dial tcp") || !strings.Contains(got.lines(), "connection refused (tried at 127.0.0.1:") ||
+		!strings.Contains(got.lines(), "check upstream.connect_to") {
+		t.Errorf("%s", got.lines())
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 func TestHardenedBeforeKeys(t *testing.T) {
 	if config := os.Getenv("GHAPP_PROXY_TEST_CONFIG"); config != "" {
 		var out bytes.Buffer
-		status := Run(t.Context(), []string{"check", "--config", config}, &out, &out)
+		status := Run(t.Context(), []string{"check", "--offline", "--config", config}, &out, &out)
 		fmt.Println("STATUS", status, out.String())
 		return
 	}
