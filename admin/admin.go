@@ -38,6 +38,12 @@ type Options struct {
 	Hosts []string
 	// Metrics are served as /metrics; nil for none.
 	Metrics *Metrics
+	// Recent is what the page shows of requests; nil for no page.
+	Recent *Recent
+	// Explain says what a request of a client would get, "" for who is none, and why; its
+	// error says what is wrong with the question. It is nil for no such thing.
+	Explain func(client, method, url string) (string, error)
+	Version string // of the build
 	Log     *slog.Logger
 }
 
@@ -56,18 +62,27 @@ const (
 
 // Server is the admin listener's. It is made by New.
 type Server struct {
-	opts Options
-	http http.Server
+	opts    Options
+	http    http.Server
+	started time.Time
+	feed    feed
 }
 
 // New returns a Server. It starts nothing before Serve.
 func New(opts Options) *Server {
-	s := &Server{opts: opts}
+	s := &Server{opts: opts, started: time.Now()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", s.serveHealth)
 	mux.HandleFunc("/readyz", s.serveReady)
 	if opts.Metrics != nil {
 		mux.Handle("/metrics", opts.Metrics)
+	}
+	if opts.Recent != nil {
+		mux.HandleFunc("/{$}", s.servePage)
+		mux.HandleFunc("/live", s.serveLive)
+	}
+	if opts.Explain != nil {
+		mux.HandleFunc("/explain", s.serveExplain)
 	}
 	s.http = http.Server{
 		Handler:           s.guard(mux),

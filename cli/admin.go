@@ -1,17 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
 	"ghapp-proxy/admin"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -52,6 +55,15 @@ func openAdmin(ctx context.Context, address string) (net.Listener, error) {
 type watched struct {
 	server *server
 	reload func() ReloadState
+
+	metrics *admin.Metrics
+	recent  *admin.Recent
+}
+
+// events are the proxy's Options.Events. What else it tells of is filled in later.
+func (w *watched) events() []func(*event.Event) {
+	w.metrics, w.recent = admin.NewMetrics(w.state, version()), admin.NewRecent()
+	return []func(*event.Event){w.metrics.Count, w.recent.Count}
 }
 
 // state is the admin.Options' State.
@@ -134,9 +146,27 @@ func textOf(err error) string {
 	return err.Error()
 }
 
-// serveAdmin answers on ln, and keeps contact with GitHub, until ctx ends.
-func serveAdmin(ctx context.Context, ln net.Listener, cfg *config.Config, w *watched, metrics *admin.Metrics, log *slog.Logger) {
-	s := admin.New(admin.Options{State: w.state, Hosts: cfg.Admin.Hosts, Metrics: metrics, Log: log})
+// explain is the admin.Options' Explain: by what is in force.
+func (w *watched) explain(client, method, url string) (string, error) {
+	e, err := explainerOf(w.server.now.Load().cfg, client)
+	if err != nil {
+		return "", err
+	}
+	e.source = w.server.source() // which knows more than the configuration
+	a, err := e.explain(cmp.Or(method, http.MethodGet), url, "")
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	err = writeText(&text, a)
+	return text.String(), err
+}
+
+// serve answers on ln, and keeps contact with GitHub, until ctx ends.
+func (w *watched) serve(ctx context.Context, ln net.Listener, log *slog.Logger) {
+	s := admin.New(admin.Options{
+		State: w.state, Hosts: w.server.now.Load().cfg.Admin.Hosts, Metrics: w.metrics, Recent: w.recent, Explain: w.explain, Version: version(), Log: log,
+	})
 	context.AfterFunc(ctx, func() { s.Close() })
 	go w.keepContact(ctx, log)
 	log.Info("says how it is", "address", ln.Addr().String())

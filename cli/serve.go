@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 
-	"ghapp-proxy/admin"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
@@ -123,10 +122,9 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		defer says.Close()
 	}
 	watching := new(watched)
-	metrics := admin.NewMetrics(watching.state, version())
 	var events []func(*event.Event)
 	if says != nil {
-		events = append(events, metrics.Count)
+		events = watching.events()
 	}
 	srv, err := newServer(cfg, cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: audit, events: events, own: listening, log: log})
 	if err != nil {
@@ -146,7 +144,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun
 		watching.server, watching.reload = srv, reloader.state.get
-		go serveAdmin(saying, says, cfg, watching, metrics, log)
+		go watching.serve(saying, says, log)
 	}
 	by.ready(statusOf(cfg))
 	go by.answerWatchdog(life, ln.Addr(), log)
