@@ -259,3 +259,13 @@ func BenchmarkRender(b *testing.B) {
 		resp.Body.Close()
 	}
 }
+
+// BenchmarkRecent: what the page costs a request, whether somebody looks or not.
+func BenchmarkRecent(b *testing.B) {
+	recent := admin.NewRecent()
+	e := event.Event{Kind: event.Request, Time: time.Now(), Client: "agent", Method: "GET", Host: "api.github.com", Path: "/repos/acme/widgets", Operation: "repos/get", Decision: event.Forwarded, Credential: "installation", Status: 200}
+	b.ReportAllocs()
+	for b.Loop() {
+		recent.Count(&e)
+	}
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // pages are what people copy from.
-var pages = []string{"../README.md", "../docs/sandbox.md"}
+var pages = []string{"../README.md", "../docs/sandbox.md", "../docs/operation.md"}
 
 func readPage(t *testing.T, path string) string {
 	t.Helper()
