@@ -22,6 +22,7 @@ var (
 	requestsOpen = describe("requests_in_flight", "Requests that are under way, CONNECTs included.")
 	tunnelsOpen  = describe("tunnels_open", "Tunnels that are open.")
 	recordsLost  = describe("audit_records_lost_total", "Records that the audit log could not be given.")
+	linesLeft    = describe("log_lines_left_out_total", "Lines that were left out of the log because there were many alike.")
 	draining     = describe("draining", "1 if the proxy is about to end, else 0.")
 
 	clientConnections = describe("client_connections", "Connections of a client that are open.", "client")
@@ -58,7 +59,7 @@ type stateCollector struct{ state func() State }
 // Describe implements prometheus.Collector.
 func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsOpen, tunnelsOpen, recordsLost, draining, clientConnections, clientRequests, clientWaiting,
+		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, clientConnections, clientRequests, clientWaiting,
 		mints, lookUps, retries, heals, appUsable, tokensKept, mappingsWrong, tokenAge, quotaLimit, quotaRemaining, quotaReset,
 		githubContact, githubUp, githubOffset, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
 	} {
@@ -89,6 +90,7 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	s.gauge(requestsOpen, float64(state.Requests))
 	s.gauge(tunnelsOpen, float64(state.Tunnels))
 	s.counter(recordsLost, float64(state.RecordsLost))
+	s.counter(linesLeft, float64(state.LinesLeft))
 	s.gauge(draining, one(state.Draining))
 	for _, client := range state.Clients {
 		name := clientOf(client.Name)

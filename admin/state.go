@@ -15,6 +15,7 @@ type State struct {
 	Requests    int   // under way
 	Tunnels     int   // open
 	RecordsLost int64 // that the audit log could not be given, since the start
+	LinesLeft   int64 // that were left out of the log because there were too many alike
 }
 
 // App is what is known of a GitHub App.

@@ -55,6 +55,7 @@ func openAdmin(ctx context.Context, address string) (net.Listener, error) {
 type watched struct {
 	server *server
 	reload func() ReloadState
+	log    *slog.Logger
 
 	metrics *admin.Metrics
 	recent  *admin.Recent
@@ -71,6 +72,7 @@ func (w *watched) state() admin.State {
 	stats, reload, doing := w.server.source().Stats(), w.reload(), w.server.Stats()
 	state := admin.State{
 		Draining: reload.Draining, Requests: doing.Requests, Tunnels: doing.Tunnels, RecordsLost: doing.RecordsLost,
+		LinesLeft:   linesLeftOut(w.log),
 		Reload:      admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
 		Authorities: w.server.authorities().state(), Clients: clientsState(w.server.clients(), doing.Clients),
 	}
@@ -163,22 +165,22 @@ func (w *watched) explain(client, method, url string) (string, error) {
 }
 
 // serve answers on ln, and keeps contact with GitHub, until ctx ends.
-func (w *watched) serve(ctx context.Context, ln net.Listener, log *slog.Logger) {
+func (w *watched) serve(ctx context.Context, ln net.Listener) {
 	s := admin.New(admin.Options{
-		State: w.state, Hosts: w.server.now.Load().cfg.Admin.Hosts, Metrics: w.metrics, Recent: w.recent, Explain: w.explain, Version: version(), Log: log,
+		State: w.state, Hosts: w.server.now.Load().cfg.Admin.Hosts, Metrics: w.metrics, Recent: w.recent, Explain: w.explain, Version: version(), Log: w.log,
 	})
 	context.AfterFunc(ctx, func() { s.Close() })
-	go w.keepContact(ctx, log)
-	log.Info("says how it is", "address", ln.Addr().String())
+	go w.keepContact(ctx)
+	w.log.Info("says how it is", "address", ln.Addr().String())
 	if err := s.Serve(ln); err != nil && !errors.Is(err, net.ErrClosed) { // at the end ln may be closed before s
-		log.Error("the admin listener ended", "error", err)
+		w.log.Error("the admin listener ended", "error", err)
 	}
 }
 
 // keepContact sees to it that what is said of GitHub and of the Apps is new, however
 // little the clients ask.
-func (w *watched) keepContact(ctx context.Context, log *slog.Logger) {
-	defer panics.Log(log, "GitHub is not probed any more")
+func (w *watched) keepContact(ctx context.Context) {
+	defer panics.Log(w.log, "GitHub is not probed any more")
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
 	for {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,8 @@ type bounded struct {
 // kinds are the lines of the last minute.
 type kinds struct {
 	out slog.Handler // for what says what was left out
+
+	leftOut atomic.Int64 // since the start
 
 	mu     sync.Mutex
 	counts map[kind]int
@@ -107,7 +110,19 @@ func (k *kinds) take(of kind) bool {
 		of = kind{message: "of other clients"}
 	}
 	k.counts[of]++
-	return k.counts[of] <= maxAlike
+	if k.counts[of] > maxAlike {
+		k.leftOut.Add(1)
+		return false
+	}
+	return true
+}
+
+// linesLeftOut is how many lines were left out of a log since the start.
+func linesLeftOut(log *slog.Logger) int64 {
+	if b, ok := log.Handler().(*bounded); ok {
+		return b.leftOut.Load()
+	}
+	return 0
 }
 
 // tell says what was left out in the minute that ends, and begins another.

@@ -121,7 +121,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		listening = append(listening, says.Addr())
 		defer says.Close()
 	}
-	watching := new(watched)
+	watching := &watched{log: log}
 	var events []func(*event.Event)
 	if says != nil {
 		events = watching.events()
@@ -144,7 +144,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun
 		watching.server, watching.reload = srv, reloader.state.get
-		go watching.serve(saying, says, log)
+		go watching.serve(saying, says)
 	}
 	by.ready(statusOf(cfg))
 	go by.answerWatchdog(life, ln.Addr(), log)
