@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 )
 
 // pages are what people copy from.
-var pages = []string{"../README.md", "../docs/sandbox.md", "../docs/operation.md"}
+var pages = []string{"../README.md", "../docs/ci.md", "../docs/operation.md", "../docs/sandbox.md"}
+
+// morePages have commands, and no configuration that stands by itself.
+var morePages = []string{"../docs/cluster.md", "../docs/laptop.md", "../docs/script.md", "../docs/secrets.md"}
 
 func readPage(t *testing.T, path string) string {
 	t.Helper()
@@ -47,13 +51,14 @@ func TestDocumentedConfigurations(t *testing.T) {
 // Every command exists, with its flags and as many arguments.
 func TestDocumentedCommands(t *testing.T) {
 	command := regexp.MustCompile("(?m)(?:^ *|`|\\$\\(|/usr/bin/)ghapp-proxy ([^`)>&#\n]+)")
-	for _, page := range pages {
+	for _, page := range slices.Concat(pages, morePages) {
 		commands := command.FindAllStringSubmatch(readPage(t, page), -1)
 		if len(commands) == 0 {
 			t.Errorf("%s has no command", page)
 		}
 		for _, match := range commands {
 			root := newRoot()
+			root.InitDefaultCompletionCmd()
 			cmd, args, err := root.Find(strings.Fields(match[1]))
 			if err == nil && cmd == root {
 				t.Errorf("%s: there is no command %q", page, match[1])
