@@ -76,6 +76,7 @@ func startProxy(t *testing.T, proxy *exec.Cmd) (address string) {
 			t.Errorf("ghapp-proxy serve: %v", err)
 		}
 	})
+	defer time.AfterFunc(time.Minute, func() { proxy.Process.Kill() }).Stop() // or the test waits for ever
 	listening := regexp.MustCompile(`msg=listening address=(\S+)`)
 	r := bufio.NewReader(stderr)
 	for said := ""; address == ""; {

@@ -213,7 +213,7 @@ func (s *sandbox) serveProxy(t *testing.T) {
 	write("config.toml", regexp.MustCompile(`(?m)^secret_hash = "[^"]*"`).ReplaceAllLiteralString(text, made[2]))
 
 	serve := s.proxy.command(context.Background(), // startProxy ends it
-		program, "serve", "--config", config)
+		program, "serve", "--log-format", "text", "--config", config)
 	serve.Env = environ
 	startProxy(t, serve)
 }
