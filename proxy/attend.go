@@ -57,7 +57,7 @@ func (w *recorder) answerFault(r *http.Request, id string, form answer.Form, fau
 }
 
 func newRecorder(w http.ResponseWriter, o *Options) *recorder {
-	return &recorder{ResponseWriter: w, log: o.Log, stall: watch{
+	return &recorder{ResponseWriter: w, log: o.Log, last: o.draining, stall: watch{
 		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: o.stalls.take,
 	}}
 }

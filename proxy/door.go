@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,6 +21,7 @@ type door struct {
 	arrivals *arrivals
 	files    *files
 	notTLS   func(net.Conn) // is told of clients that speak TLS to the proxy
+	entering *atomic.Int64  // who is let in, until net/http knows of it, and the door itself while it waits
 
 	usedReserve bool // by the last connection
 }
@@ -30,7 +32,11 @@ func (d *door) Accept() (net.Conn, error) {
 		for d.arrivals.full() || d.usedReserve && d.files.scarce() {
 			time.Sleep(doorPause)
 		}
+		d.entering.Add(1)
 		conn, err := d.Listener.Accept()
+		if err != nil {
+			d.entering.Add(-1)
+		}
 		switch {
 		case err == nil:
 			d.usedReserve = d.files.isReserved(conn)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/auth"
@@ -27,7 +28,8 @@ type Options struct {
 	// log and the audit log. They must not keep the Event, nor take long.
 	Events []func(*event.Event)
 
-	stalls stalls // zero for maxStalls
+	stalls   stalls       // zero for maxStalls
+	draining *atomic.Bool // of the Proxy
 }
 
 // Configuration is all that Replace can put in place of another while the proxy runs.

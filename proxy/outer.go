@@ -103,6 +103,8 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 		arrivalOf(conn).answered()
 	}
 	switch state {
+	case http.StateNew:
+		p.entering.Add(-1)
 	case http.StateClosed, http.StateHijacked:
 		if held, ok := p.plain.LoadAndDelete(conn); ok && !held.(*slot).upgraded.Load() {
 			held.(*slot).release()

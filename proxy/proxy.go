@@ -30,6 +30,7 @@ type Proxy struct {
 	closing            atomic.Bool // Shutdown was called
 	draining           atomic.Bool // or Drain
 	arrivals           arrivals
+	entering           atomic.Int64 // connections that were accepted, and have no state yet; see door
 	files              files
 	events             *event.Sink
 	plain              sync.Map // net.Conn that sent a request in absolute form → its *slot

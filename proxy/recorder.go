@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/panics"
@@ -25,6 +26,7 @@ type recorder struct {
 	head     heldHead
 	status   int
 	bytes    int64
+	last     *atomic.Bool // whether each answer is the last of its connection, nil for not
 }
 
 // recorderOf returns the recorder that attend gave to a handler.
@@ -37,6 +39,9 @@ func (w *recorder) WriteHeader(status int) {
 	}
 	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim(w.Header()) {
 		return
+	}
+	if status >= 200 && w.last != nil && w.last.Load() {
+		w.Header().Set("Connection", "close") // also in HTTP/2
 	}
 	switch {
 	case status < 200 && status != http.StatusSwitchingProtocols:

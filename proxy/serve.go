@@ -18,6 +18,7 @@ func New(opts Options) *Proxy {
 		opts: opts, inside: newHandover(),
 		guesses: newPerAddress(maxGuesses), strangers: newPerAddress(maxStrangers), handshakes: newPerName(), events: &event.Sink{Log: opts.Log, Also: opts.Events},
 	}
+	p.opts.draining = &p.draining
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls
 	}
@@ -74,7 +75,7 @@ func (p *Proxy) forbid(addr net.Addr) {
 }
 
 func (p *Proxy) door(ln net.Listener) net.Listener {
-	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS}
+	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS, entering: &p.entering}
 }
 
 // closeIdle closes what nobody needs just now, and reports whether there was

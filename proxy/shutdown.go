@@ -13,8 +13,9 @@ const (
 	recordTime = 2 * time.Second
 	// recordTick is how often that is looked at.
 	recordTick = 5 * time.Millisecond
-	// firstTime is how long a new connection is waited for that asks nothing.
-	firstTime = time.Second
+	// firstTime is how long a new connection is waited for that asks nothing: as long as
+	// net/http does.
+	firstTime = 5 * time.Second
 )
 
 // CutOffError is Shutdown's for what had not finished.
@@ -40,9 +41,6 @@ func (p *Proxy) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.underway.Add(1)
 		defer p.underway.Add(-1)
-		if p.draining.Load() {
-			w.Header().Set("Connection", "close") // after this request, also in HTTP/2
-		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -60,6 +58,10 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.closing.Store(true)
 	p.Drain()
 	err := p.outer.Shutdown(ctx)
+	for p.entering.Load() > 0 && ctx.Err() == nil { // net/http does not know of these
+		time.Sleep(recordTick)
+	}
+	err = errors.Join(err, p.outer.Shutdown(ctx))
 	p.awaitFirst(ctx) // net/http does not count a handshake, nor an HTTP/2 connection before its first request
 	err = errors.Join(err, p.inner.Shutdown(ctx))
 	p.inside.Close()
