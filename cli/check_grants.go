@@ -213,7 +213,7 @@ func (x *examination) checkRule(ctx context.Context, key string, rule *rules.Rul
 		case rule.App != "" && app.Name != rule.App:
 			return false
 		case rule.InstallationID != 0:
-			return in.ID == github.InstallationID(rule.InstallationID)
+			return in.ID == rule.InstallationID
 		case len(rule.Owners) > 0:
 			return slices.ContainsFunc(rule.Owners, func(g rules.Glob) bool { return g.MatchOwner(&in.Account) })
 		case len(rule.Repositories) > 0:
