@@ -1,25 +1,14 @@
 package admin_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"ghapp-proxy/admin"
 	"ghapp-proxy/event"
-)
-
-const (
-	// requireBrowserEnv fails what is skipped where Chromium is not installed.
-	requireBrowserEnv = "GHAPP_PROXY_REQUIRE_BROWSER"
-	// screenshotsEnv names a directory for pictures of the page.
-	screenshotsEnv = "GHAPP_PROXY_SCREENSHOTS"
 )
 
 // many is the state of a proxy with so many installations.
@@ -64,85 +53,39 @@ func manyEvents() (list []event.Event) {
 	return list
 }
 
-// chromium runs the browser, headless, and returns what it prints.
-func chromium(t *testing.T, args ...string) string {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		path, err = exec.LookPath("google-chrome")
-	}
-	if err != nil {
-		if os.Getenv(requireBrowserEnv) != "" {
-			t.Fatalf("neither chromium nor google-chrome is installed, and $%s is set", requireBrowserEnv)
-		}
-		t.Skip("neither chromium nor google-chrome is installed")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	profile := t.TempDir()
-	base := []string{
-		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--no-proxy-server",
-		"--user-data-dir=" + profile, "--hide-scrollbars", "--timeout=4000",
-	}
-	cmd := exec.CommandContext(ctx, path, append(base, args...)...)
-	cmd.Env = append(os.Environ(), "HOME="+profile, "XDG_CONFIG_HOME="+profile, "XDG_CACHE_HOME="+profile)
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, said.String())
-	}
-	return string(out)
-}
-
 // TestPageInChromium: the policy lets the page's own script and style work, and nothing
 // of somebody else's; it is brought up to date.
 func TestPageInChromium(t *testing.T) {
-	address, recent := pageOf(t, hostileState(), hostileEvent())
-	go func() {
-		for i := range 40 { // while the browser starts and after
-			time.Sleep(200 * time.Millisecond)
-			recent.Count(&event.Event{Kind: event.Request, Time: time.Now(), Client: "late", Method: "GET", Host: "api.github.com", Path: fmt.Sprint("/late/", i), Decision: event.Forwarded, Status: 200})
+	recent := admin.NewRecent()
+	e := hostileEvent()
+	recent.Count(&e)
+	var asked atomic.Int64
+	address := serve(t, "tcp", "127.0.0.1:0", admin.Options{Recent: recent, Explain: explainFake, State: func() admin.State {
+		if asked.Add(1) == 2 { // for an update, which the page's script has asked for
+			recent.Count(&event.Event{Kind: event.Request, Time: time.Now(), Client: "late", Method: "GET", Host: "api.github.com", Path: "/what/came/later", Decision: event.Forwarded, Status: 200})
 		}
-	}()
-	dom := chromium(t, "--dump-dom", "http://"+address+"/")
-	if !strings.Contains(dom, "/late/") {
-		t.Errorf("what came after the page is not in it:\n%.3000s", dom)
-	}
-	if strings.Contains(dom, "<img") || strings.Count(dom, "<script") != 1 || strings.Contains(dom, `class="lost"`) {
-		t.Errorf("the page is:\n%s", dom)
-	}
-}
-
-// TestScreenshots takes pictures for people to look at.
-func TestScreenshots(t *testing.T) {
-	dir := os.Getenv(screenshotsEnv)
-	if dir == "" {
-		t.Skipf("$%s names no directory", screenshotsEnv)
-	}
-	sick := many(3)
-	sick.Reload.Problem = `config.toml:14: rule[2].app: no app named "relase-bot"`
-	sick.Apps[0].Wrong = []admin.Fault{{Problem: "app.ci-bot.installations.acme = 5000001 is an installation on globex, not on acme", Remedy: "set app.ci-bot.installations.acme to the App's installation on acme, or leave it out: what GitHub names is taken then"}}
-	sick.GitHubs[0].Offset = 3 * time.Minute
-	sick.Authorities[0].Problem, sick.Authorities[0].Remedy = "the CA expires soon, on 2026-12-20", "run `ghapp-proxy ca --renew`"
-	empty := healthy()
-	empty.Apps[0].Checked = time.Time{}
-	for name, state := range map[string]admin.State{"many": many(200), "sick": sick, "empty": empty} {
-		var events []event.Event
-		if name != "empty" {
-			events = manyEvents()
+		return hostileState()
+	}})
+	b := open(t, "http://"+address+"/")
+	b.until(t, `document.getElementById("requests").innerText`, "/what/came/later")
+	for script, want := range map[string]string{
+		`typeof window.pwned`:     "undefined",
+		`document.images.length`:  "0",
+		`document.scripts.length`: "1",
+		`document.body.className`: "",
+		`document.styleSheets.length + getComputedStyle(document.querySelector(".problem")).borderLeftStyle`: "1solid",
+	} {
+		if got := b.eval(t, script); got != want {
+			t.Errorf("%s is %q, want %q", script, got, want)
 		}
-		address, _ := pageOf(t, state, events...)
-		for look, args := range map[string][]string{
-			"desktop": {"--window-size=1280,1500"},
-			"phone":   {"--window-size=500,1800", "--force-device-scale-factor=1"},
-			"dark":    {"--window-size=1280,1500", "--blink-settings=preferredColorScheme=0"},
-		} {
-			file := filepath.Join(dir, name+"-"+look+".png")
-			chromium(t, append(args, "--screenshot="+file, "http://"+address+"/")...)
-			if info, err := os.Stat(file); err != nil || info.Size() < 1000 {
-				t.Errorf("%s: %v", file, err)
-			}
+	}
+	b.eval(t, `document.getElementById("url").value = "https://api.github.com/<b>"`)
+	b.eval(t, `document.querySelector("button").click()`)
+	b.until(t, `document.getElementById("explained").innerHTML`, "request GET https://api.github.com/&lt;b&gt;")
+	for _, width := range []int{390, 1280} { // and nothing is wider than the window
+		b.resize(t, width, 900, "dark")
+		if got := b.eval(t, fmt.Sprintf(`[...document.querySelectorAll("body > *, main > *, .problem, .scroll, form > *")].filter((e) => e.getBoundingClientRect().right > %d).map((e) => e.outerHTML).join()`, width)); got != "" {
+			t.Errorf("at %d pixels there is wider than the window:\n%.500s", width, got)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package admin_test
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,13 +27,15 @@ func pageOf(t testing.TB, state admin.State, events ...event.Event) (address str
 	}
 	return serve(t, "tcp", "127.0.0.1:0", admin.Options{
 		State: func() admin.State { return state }, Recent: recent, Metrics: admin.NewMetrics(nil, ""), Version: "v1.2.3",
-		Explain: func(client, method, url string) (string, error) {
-			if url == "" {
-				return "", errors.New("a URL is needed")
-			}
-			return "client " + client + "\nrequest " + method + " " + url + "\n", nil
-		},
+		Explain: explainFake,
 	}), recent
+}
+
+func explainFake(client, method, url string) (string, error) {
+	if url == "" {
+		return "", errors.New("a URL is needed")
+	}
+	return "client " + client + "\nrequest " + method + " " + url + "\n", nil
 }
 
 func get(t testing.TB, address, path string) (*http.Response, string) {
@@ -75,6 +79,12 @@ func TestPageEscapes(t *testing.T) {
 	if csp := resp.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "script-src 'sha256-") || !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 		t.Errorf("Content-Security-Policy: %s", csp)
 	}
+	for name, text := range map[string]string{"style": between(t, page, "<style>", "</style>"), "script": between(t, page, "<script>", "</script>")} {
+		sum := sha256.Sum256([]byte(text))
+		if want := name + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(resp.Header.Get("Content-Security-Policy"), want) {
+			t.Errorf("the policy does not have %s", want)
+		}
+	}
 	updates := listen(t, address)
 	defer updates.close()
 	e := hostileEvent()
@@ -84,6 +94,16 @@ func TestPageEscapes(t *testing.T) {
 			t.Errorf("section %s: a text of somebody else's is not escaped:\n%s", name, text)
 		}
 	}
+}
+
+func between(t *testing.T, text, begin, end string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, begin)
+	inside, _, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("there is no %s…%s", begin, end)
+	}
+	return inside
 }
 
 // TestPageProblemsFirst: what is wrong stands before all else.
