@@ -120,6 +120,7 @@ func (p *pusher) refused(want []string, args ...string) {
 }
 
 func TestPushRefused(t *testing.T) {
+	t.Parallel() // git waits for git
 	p := newPusher(t)
 	p.git(p.dir, "push", "-q", "origin", "HEAD:agent/old")
 	p.git(p.dir, "tag", "v9")
@@ -150,6 +151,7 @@ func TestPushRefused(t *testing.T) {
 }
 
 func TestPushAllowed(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t)
 	for _, args := range []string{
 		"HEAD:refs/heads/agent/a", "HEAD:refs/heads/agent/b HEAD:refs/heads/agent/c", "--atomic HEAD:refs/heads/agent/d",
@@ -169,6 +171,7 @@ func TestPushAllowed(t *testing.T) {
 // A large push comes in chunks of unknown length after a probe. git prints the
 // reason of its refusal only if it could send all of it.
 func TestPushLarge(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("pushes 60 MB")
 	}
