@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 )
 
 // carrier is the transport to served hosts.
@@ -14,43 +16,93 @@ import (
 // for being idle. HTTP/2 needs none of that: GOAWAY tells which requests were not
 // looked at (RFC 9113, section 6.8).
 type carrier struct {
-	pool  *http.Transport
+	kept  *pool           // nil where HTTP/2 is spoken
+	pool  *http.Transport // for what kept does not take
 	alone *http.Transport // keeps no connection
 }
 
-func newCarrier(pool *http.Transport) *carrier {
-	alone := pool.Clone()
+func newCarrier(kept *pool, shared *http.Transport) *carrier {
+	alone := shared.Clone()
 	alone.DisableKeepAlives = true
-	return &carrier{pool, alone}
+	return &carrier{kept, shared, alone}
 }
 
-// RoundTrip implements http.RoundTripper.
-func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
-	again := isRepeatable(req)
-	if !again && !c.pool.ForceAttemptHTTP2 {
-		return c.alone.RoundTrip(req)
+// RoundTrip implements http.RoundTripper, for requests of the proxy's own.
+func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) { return c.carry(req, nil) }
+
+// carry sends a request; x is what it is for, nil for one of the proxy's own.
+func (c *carrier) carry(req *http.Request, x *exchange) (*http.Response, error) {
+	again := isRepeatable(req, x)
+	switch {
+	case !again && c.kept != nil:
+		return c.alone.RoundTrip(x.traced(req))
+	case !again:
+		return c.pool.RoundTrip(x.traced(req))
 	}
-	resp, err := c.pool.RoundTrip(req)
-	if err == nil || !again || !isLost(err) || req.Context().Err() != nil {
+	resp, err := c.carryKept(req, x)
+	if err == nil || !isLost(err) || req.Context().Err() != nil {
 		return resp, err
 	}
-	if req.Body != nil && req.Body != http.NoBody {
-		body, err := req.GetBody()
-		if err != nil {
-			return nil, err
-		}
-		copied := *req
-		req = &copied
-		req.Body = body
+	if req, err = anew(req); err != nil {
+		return nil, err
 	}
-	return c.alone.RoundTrip(req)
+	return c.alone.RoundTrip(x.traced(req))
 }
 
-func (c *carrier) close() { c.pool.CloseIdleConnections() }
+// carryKept sends a request over a connection that is kept. If the host closes that
+// meanwhile, it takes a new one.
+func (c *carrier) carryKept(req *http.Request, x *exchange) (*http.Response, error) {
+	if !c.kept.takes(req) {
+		return c.pool.RoundTrip(x.traced(req))
+	}
+	resp, reused, err := c.kept.roundTrip(req, x, false)
+	if err == nil || !reused || !isLost(err) || req.Context().Err() != nil {
+		return resp, err
+	}
+	if req, err = anew(req); err != nil {
+		return nil, err
+	}
+	resp, _, err = c.kept.roundTrip(req, x, true)
+	return resp, err
+}
+
+// anew returns a request with its body from the beginning.
+func anew(req *http.Request) (*http.Request, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	copied := *req
+	copied.Body = body
+	return &copied, nil
+}
+
+// traced returns a request of which net/http tells the exchange. A nil exchange is
+// told nothing.
+func (x *exchange) traced(req *http.Request) *http.Request {
+	if x == nil {
+		return req
+	}
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { x.noteSent(x.asked) },
+		Got1xxResponse: func(status int, fields textproto.MIMEHeader) error {
+			x.passInterim(status, http.Header(fields))
+			return nil
+		},
+	}))
+}
+
+func (c *carrier) close() {
+	c.kept.close()
+	c.pool.CloseIdleConnections()
+}
 
 // isRepeatable reports whether a request can be sent again if its connection is
 // lost: it changes nothing, and its body is kept.
-func isRepeatable(req *http.Request) bool {
+func isRepeatable(req *http.Request, x *exchange) bool {
 	if req.Body != nil && req.Body != http.NoBody && (req.GetBody == nil || req.ContentLength > maxReplay || req.ContentLength < 0) {
 		return false
 	}
@@ -58,7 +110,7 @@ func isRepeatable(req *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return true
 	}
-	if x, ok := req.Context().Value(exchangeKey{}).(*exchange); ok && x.Reads {
+	if x != nil && x.Reads {
 		return true
 	}
 	// net/http's own sign for a request that may be repeated.

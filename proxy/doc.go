@@ -102,7 +102,7 @@
 //
 //	ground: addresses, bounds, waiting, and what a connection or an answer is wrapped in
 //		address.go bounds.go buffers.go watch.go conn.go queue.go pace.go shares.go heads.go
-//		answerbody.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
+//		answerbody.go recordconn.go quiet_unix.go quiet_other.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
 //	arrivals: connections of clients, from when they are accepted until they say who they are
 //		servererrors.go clientconn.go arrivals.go files_unix.go files_other.go door.go
 //		hijack.go
@@ -110,13 +110,15 @@
 //		peer_linux.go peer_other.go admit.go usage.go body.go policy.go session.go
 //		inbound.go
 //	request: one request on its way, and why there is no answer to it
-//		egress.go nextproxy.go fault.go placeholder.go recorder.go exchange.go
+//		egress.go nextproxy.go fault.go placeholder.go recorder.go pass.go
+//		exchange.go sent.go
 //	upstream: connections to GitHub and elsewhere
-//		carrier.go upstream.go
+//		pool.go carrier.go upstream.go
 //	gateway: one request is decided about, gets its credential, and is sent on; its answer is looked at
 //		options.go attend.go check.go guard.go receive.go clonetoken.go errors.go heal.go
 //		links.go uncovered.go learn.go mapping.go log.go outcome.go upgrade.go forward.go
-//		ownpools.go generation.go gateway.go placeholder_sealed.go issue.go peek.go push.go request.go
+//		elsewhere.go ownpools.go generation.go gateway.go placeholder_sealed.go issue.go peek.go push.go
+//		request.go
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
 //		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go

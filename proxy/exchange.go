@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,13 @@ type exchange struct {
 	began  *event.Beginning // nil before it leaves
 	became event.Event      // when it has ended
 	out    *recorder        // what the client is answered by
+
+	asked    *http.Request // as the client sent it, but for fields of one hop
+	replaced string        // the scheme of the credential that came with it, "" for none
+	leaving  http.Request  // what is sent instead
+	target   url.URL       // of that
+	carrier  carries       // sends it
+	interims interims
 
 	received answerBody // by it, where a host has answered
 	session  session
@@ -55,6 +64,16 @@ type exchange struct {
 	githubRequestID string
 	githubStatus    int
 	refs            []string // that a push moves
+}
+
+// carries sends what an exchange is about.
+type carries interface {
+	carry(*http.Request, *exchange) (*http.Response, error)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	return x.carrier.carry(req, x)
 }
 
 // firstValue is the field's first value: exactly one Authorization leaves.
@@ -101,4 +120,17 @@ func (a *ownAnswer) write(w http.ResponseWriter, id string) {
 		h.Set("Cache-Control", "no-store")
 	}
 	answer.WriteWhole(w, a.status, a.body)
+}
+
+// interims lets interim answers pass until the final one is there: net/http may find
+// one in a goroutine of its own.
+type interims struct {
+	mu   sync.Mutex
+	over bool
+}
+
+func (i *interims) end() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.over = true
 }

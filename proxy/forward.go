@@ -4,77 +4,78 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptrace"
-	"net/http/httputil"
 	"net/url"
 	"strings"
 	"time"
 
 	"ghapp-proxy/auth"
-	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
+
+	"golang.org/x/net/http/httpguts"
 )
 
-// forwarder sends a request on and streams the answer back. What leaves is what
-// came in, save for Authorization, Cookie, and what RFC 9110, section 7.6.1,
-// reserves for one hop.
+// forwarder sends a request to a served host on and streams the answer back. What
+// leaves is what came in, save for Authorization, Cookie, and what RFC 9110, section
+// 7.6.1, reserves for one hop.
 type forwarder struct {
-	reverse httputil.ReverseProxy
+	carrier *carrier
 }
 
-func newForwarder(transport http.RoundTripper) *forwarder {
-	return &forwarder{httputil.ReverseProxy{
-		Rewrite:        rewrite,
-		Transport:      &healer{transport},
-		ModifyResponse: modifyResponse,
-		ErrorHandler:   answerError,
-		BufferPool:     &copyBuffers,
-		// Answers of unknown length are flushed at once. Others are held for
-		// this long at most: flushing each write costs 9 % on small answers.
-		FlushInterval: 50 * time.Millisecond,
-		ErrorLog:      log.New(io.Discard, "", 0), // errors end up in the request's own line
-	}}
-}
-
-// serve forwards r as x says.
-func (f *forwarder) serve(w http.ResponseWriter, r *http.Request, x *exchange) {
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.noteSent(r) }})
+// serve forwards r as x says. It takes the fields of r for those that leave.
+func (f *forwarder) serve(w *recorder, r *http.Request, x *exchange) {
 	defer x.replaceLost()
-	f.reverse.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
+	x.asked, x.carrier = r, f.carrier
+	req := x.request(r)
+	resp, err := x.send(x, req)
+	x.interims.end()
+	if err == nil {
+		w.arrived = hasArrived(resp.Body)
+		err = x.receiveHead(resp)
+		if err != nil {
+			resp.Body.Close()
+		}
+	}
+	if err != nil {
+		x.answerError(req, err)
+		return
+	}
+	w.pass(resp)
 }
 
-// rewrite restores what ReverseProxy changes, and puts our credential in place of
-// the client's.
-func rewrite(pr *httputil.ProxyRequest) {
-	in, out := pr.In, pr.Out
-	x := exchangeOf(in)
-	out.URL = &url.URL{Scheme: "https", Host: x.session.host.Name}
-	if x.unserved {
-		out.URL.Scheme, out.URL.Host = in.URL.Scheme, in.URL.Host
+// forwardedFields say through what a request has come. They pass: it is not ours to
+// say through what.
+var forwardedFields = [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
+
+// noUserAgent keeps net/http from sending its own.
+var noUserAgent = []string{""}
+
+// request is what leaves.
+func (x *exchange) request(r *http.Request) *http.Request {
+	out := &x.leaving
+	*out = *r
+	trailers := httpguts.HeaderValuesContainsToken(r.Header["Te"], "trailers")
+	dropHopByHop(out.Header)
+	if trailers {
+		out.Header["Te"] = []string{"trailers"}
 	}
+	if _, named := out.Header["User-Agent"]; !named {
+		out.Header["User-Agent"] = noUserAgent
+	}
+	out.Close, out.RequestURI = false, ""
+	x.target = url.URL{Scheme: "https", Host: x.session.host.Name}
+	out.URL = &x.target
 	setTarget(out.URL, x.path, x.query)
-	if x.via != nil {
-		// net/http writes "//host/path" as "http://host/path", the form that a
-		// proxy needs.
-		out.URL.Opaque = "//" + in.URL.Host + x.path
-	}
 	if x.session.plain {
 		out.Host = x.session.host.Name // http's port is not https's
 	}
-	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-		if values := in.Header[name]; values != nil && !decide.Nominated(in.Header, name) {
-			out.Header[name] = values
-		}
+	switch {
+	case r.ContentLength == 0:
+		out.Body = nil // net/http sends it again only then
+	case out.Body != nil:
+		out.Body = keptOpen{out.Body}
 	}
-	out.Trailer = in.Trailer // Clone copied it before it was filled in
-	if in.ContentLength == 0 && in.Header["Content-Length"] != nil {
-		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"} // keeps "Content-Length: 0"
-	}
-	if x.unserved {
-		return
-	}
+	keepZeroLength(out, r)
 	if x.BlankCloneTokens {
 		askForPlainText(out)
 	}
@@ -84,6 +85,41 @@ func rewrite(pr *httputil.ProxyRequest) {
 	}
 	if x.authorization != nil {
 		out.Header["Authorization"] = x.authorization
+	}
+	return out
+}
+
+// keptOpen is the body of a client's request. Whoever sends it on closes it, which
+// would wait for the client to send all of it.
+type keptOpen struct{ io.Reader }
+
+// Close implements io.Closer.
+func (keptOpen) Close() error { return nil }
+
+// keepZeroLength keeps "Content-Length: 0".
+func keepZeroLength(out, in *http.Request) {
+	if in.ContentLength == 0 && in.Header["Content-Length"] != nil {
+		out.Body, out.TransferEncoding = http.NoBody, []string{"identity"}
+	}
+}
+
+// hopByHop are the fields of one hop besides those that Connection names: RFC 9110,
+// section 7.6.1, and the two of authentication (section 11.7).
+var hopByHop = [...]string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// dropHopByHop drops what is for one hop.
+func dropHopByHop(h http.Header) {
+	for _, value := range h["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.Trim(name, " \t"); name != "" {
+				h.Del(name)
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
 	}
 }
 
@@ -104,15 +140,24 @@ func setTarget(u *url.URL, path, query string) {
 // errUnauthorized replaces a 401 that would make git ask for a password.
 var errUnauthorized = errors.New("GitHub answered 401")
 
-// modifyResponse looks at the head of the answer.
-func modifyResponse(resp *http.Response) error {
-	x := exchangeOf(resp.Request)
+// errNotAsked is for a host that switches to another protocol by itself.
+var errNotAsked = errors.New("101 Switching Protocols was not asked for")
+
+// receiveHead looks at the head of the answer, before its fields are the client's.
+func (x *exchange) receiveHead(resp *http.Response) error {
 	if x.via != nil && resp.StatusCode == http.StatusProxyAuthRequired {
 		return &nextProxyError{name: x.via.Name, to: resp.Request.URL.Host, status: resp.StatusCode} // it is not ours to answer
 	}
 	x.githubRequestID, x.githubStatus = githubRequestID(resp.Header), resp.StatusCode
-	if resp.StatusCode == http.StatusSwitchingProtocols {
+	switch {
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		dropHopByHop(resp.Header)
+	case x.source == nil:
 		x.upgrade()
+	case holdsAny(resp.Header, x.credential.Marks()):
+		return errLeak
+	default:
+		return errNotAsked
 	}
 	x.noticeUncovered(resp)
 	if x.Route.GitAuth && resp.StatusCode == http.StatusUnauthorized {
@@ -135,9 +180,8 @@ func modifyResponse(resp *http.Response) error {
 	return nil
 }
 
-// answerError is the ReverseProxy's ErrorHandler: there is no answer to pass on.
-func answerError(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchangeOf(r)
+// answerError answers where there is no answer to pass on to r, which was sent.
+func (x *exchange) answerError(r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		// The client has left, or has closed its half: whatever it still
 		// reads must not look like an answer.
@@ -170,7 +214,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errLeak) {
 		x.err = errLeak
 	}
-	refused.WithID(x.id).Write(w, x.Route.Form)
+	refused.WithID(x.id).Write(x.out, x.Route.Form)
 }
 
 // replaceLost is deferred behind what passes an answer on. It answers in place of
@@ -180,7 +224,7 @@ func (x *exchange) replaceLost() {
 	switch {
 	case aborted == nil: // a body that was promised has come
 	case x.out.withdraw() && aborted == http.ErrAbortHandler && x.received.err != nil:
-		answerError(x.out, x.received.asked, &brokenAnswer{x.received.err})
+		x.answerError(x.received.asked, &brokenAnswer{x.received.err})
 	default:
 		panic(aborted)
 	}

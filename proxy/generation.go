@@ -8,7 +8,7 @@ type generation struct {
 	parts Configuration
 
 	forward   *forwarder // to served hosts
-	elsewhere *forwarder // to others
+	elsewhere *elsewhere // to others
 
 	users atomic.Int64 // and one more while it is in force
 }
@@ -21,7 +21,7 @@ func newGeneration(c Configuration, before *generation) *generation {
 	}
 	g := &generation{
 		state: newState(c.Policy, c.Hosts, policy), parts: c,
-		forward: newForwarder(c.Upstream.Transport()), elsewhere: newForwarder(ownPools{c.Upstream.elsewhere}),
+		forward: &forwarder{c.Upstream.served}, elsewhere: newElsewhere(ownPools{c.Upstream.elsewhere}),
 	}
 	g.users.Store(1)
 	return g

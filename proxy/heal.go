@@ -9,22 +9,12 @@ import (
 	"ghapp-proxy/rules"
 )
 
-// healer is the transport to GitHub: package auth puts the credential in, sends the
-// request again where GitHub refuses one that should be good, and learns from the
-// answer.
-type healer struct {
-	next http.RoundTripper
-}
-
-// RoundTrip implements http.RoundTripper.
-func (h *healer) RoundTrip(req *http.Request) (*http.Response, error) {
-	x := exchangeOf(req)
+// send sends a request by next: package auth puts the credential in, sends the request
+// again where GitHub refuses one that should be good, and learns from the answer.
+func (x *exchange) send(next http.RoundTripper, req *http.Request) (*http.Response, error) {
 	defer since(&x.shares.github, time.Now())
-	if x.source == nil {
-		return h.next.RoundTrip(req)
-	}
 	x.tell()
-	return x.source.Send(h.next, req, &x.outgoing)
+	return x.source.Send(next, req, &x.outgoing)
 }
 
 // tell tells package auth of a request what its answers can be about.

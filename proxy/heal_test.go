@@ -141,7 +141,7 @@ func healExchange(t *testing.T, g http.RoundTripper, x *exchange, body io.Reader
 		t.Fatal(err)
 	}
 	req.Header["Authorization"] = x.authorization
-	resp, err := (&healer{g}).RoundTrip(req)
+	resp, err := exchangeOf(req).send(g, req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestHealRefusalSaysWhy(t *testing.T) {
 			time.Sleep(test.age)
 			x := &exchange{source: source, want: acme, credential: cred, Verdict: decide.Verdict{Route: rules.Route{GitAuth: true}}}
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "POST", "https://github.com/x", test.body)
-			resp, err := (&healer{g}).RoundTrip(r)
+			resp, err := exchangeOf(r).send(g, r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -318,12 +318,13 @@ func TestHealGoneInstallation(t *testing.T) {
 			g.gone = true
 			x := &exchange{source: source, want: acme, credential: cred, Verdict: decide.Verdict{Route: form}}
 			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), exchangeKey{}, x), "GET", "https://api.github.com/x", nil)
-			_, err = (&healer{g}).RoundTrip(r)
+			_, err = exchangeOf(r).send(g, r)
 			if err == nil {
 				t.Fatal("GitHub's 401 is passed on")
 			}
 			w := httptest.NewRecorder()
-			answerError(w, r, err)
+			x.out = newRecorder(w, &Options{stalls: maxStalls})
+			x.answerError(r, err)
 			const cause = `App a could not mint a token for installation 1: GitHub answered 404`
 			const remedy = "check app.a.installations.acme = 1 in the configuration"
 			if text := w.Body.String(); w.Code != 500 || !strings.Contains(text, cause) || !strings.Contains(text, remedy) {
@@ -436,7 +437,7 @@ func TestHealClientLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if resp, err := (&healer{g}).RoundTrip(req); err == nil {
+		if resp, err := exchangeOf(req).send(g, req); err == nil {
 			resp.Body.Close() // nobody reads it
 		}
 		if took := time.Since(start); took != 500*time.Millisecond {

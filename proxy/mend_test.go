@@ -104,7 +104,7 @@ func TestMendSightOfMutation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := (&healer{g}).RoundTrip(req)
+		resp, err := exchangeOf(req).send(g, req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package proxy
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // ownPools is the transport to hosts that are not served. A connection to such a
 // host serves one connection of one client, as if there were no proxy: it may have
@@ -10,5 +13,7 @@ type ownPools struct{ pattern *http.Transport }
 
 // RoundTrip implements http.RoundTripper.
 func (o ownPools) RoundTrip(req *http.Request) (*http.Response, error) {
-	return exchangeOf(req).session.slot.ownPool(o.pattern).RoundTrip(req)
+	x := exchangeOf(req)
+	defer since(&x.shares.github, time.Now())
+	return x.session.slot.ownPool(o.pattern).RoundTrip(req)
 }

@@ -22,6 +22,7 @@ type recorder struct {
 	// fields; nil lets all pass.
 	interim  func(fields http.Header) bool
 	passesOn bool // the answer is a host's
+	arrived  bool // and its body has begun to come
 	h2       bool
 	head     heldHead
 	status   int

@@ -30,6 +30,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	s.caller = caller
 	x := &exchange{id: event.NewID(), start: time.Now(), events: g.events, session: s, now: s.now, source: by.parts.Credentials}
 	x.path, x.query = target(r)
+	x.replaced = schemeOf(r.Header.Get("Authorization"))
 	out := recorderOf(w)
 	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
 	x.out = out

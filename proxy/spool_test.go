@@ -99,7 +99,7 @@ func TestHealEarlyRefusal(t *testing.T) {
 				req.ContentLength = test.length
 				req.Header["Authorization"] = x.authorization
 				start := time.Now()
-				resp, err := (&healer{g}).RoundTrip(req)
+				resp, err := exchangeOf(req).send(g, req)
 				if err != nil {
 					t.Fatal(err)
 				}

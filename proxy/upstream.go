@@ -54,11 +54,6 @@ type Upstream struct {
 	own []netip.AddrPort // the proxy's own listeners
 }
 
-// idle is how long a connection is kept on which nothing is under way: less
-// than the 60 seconds after which GitHub is reported to close it
-// (sourcegraph/sourcegraph-public-snapshot pull request 4345).
-const idle = 50 * time.Second
-
 // NewUpstream returns an Upstream. Call Close when it is no longer used.
 func NewUpstream(opts UpstreamOptions) *Upstream { return newUpstream(opts, silence) }
 
@@ -67,15 +62,15 @@ func NewUpstream(opts UpstreamOptions) *Upstream { return newUpstream(opts, sile
 func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 	u := &Upstream{opts: opts, pulse: pulse{patience: silence}}
 	u.dialer = net.Dialer{Timeout: 15 * time.Second, ControlContext: u.control(nil), KeepAliveConfig: keepAlive(silence)}
-	pool := &http.Transport{
+	shared := &http.Transport{
 		DialContext:            u.dialServed,
 		ForceAttemptHTTP2:      opts.HTTP2,
 		DisableCompression:     true, // what the client asked for is what it gets
 		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    256, // the default of 2 re-dials under load
+		MaxIdleConnsPerHost:    maxIdlePerHost, // the default of 2 re-dials under load
 		IdleConnTimeout:        idle,
-		TLSHandshakeTimeout:    15 * time.Second,
-		ResponseHeaderTimeout:  10 * time.Minute, // git and archives think for long
+		TLSHandshakeTimeout:    tlsPatience,
+		ResponseHeaderTimeout:  answerPatience,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxAnswerHead,
 		HTTP2: &http.HTTP2Config{
@@ -90,8 +85,12 @@ func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 			ClientSessionCache: tls.NewLRUClientSessionCache(256),
 		},
 	}
-	u.served = newCarrier(pool)
-	u.elsewhere = pool.Clone()
+	var kept *pool
+	if !opts.HTTP2 {
+		kept = &pool{dial: u.dialServed, direct: func(to *url.URL) bool { return u.next(to) == nil }, config: shared.TLSClientConfig, idle: make(map[string][]*poolConn)}
+	}
+	u.served = newCarrier(kept, shared)
+	u.elsewhere = shared.Clone()
 	u.elsewhere.DialContext, u.elsewhere.Proxy = u.dialElsewhere, u.proxyElsewhere
 	u.elsewhere.MaxIdleConns, u.elsewhere.MaxIdleConnsPerHost = 2, 1
 	u.elsewhere.WriteBufferSize, u.elsewhere.ReadBufferSize = 0, 0 // net/http's

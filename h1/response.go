@@ -1,0 +1,205 @@
+// Package h1 reads answers of HTTP/1.1 at a fraction of what net/http takes for it:
+// the head becomes one string, of which all fields are parts.
+//
+//	resp, err := h1.ReadResponse(reader, req)
+//
+// It has a strict grammar, narrower than that of RFC 9112. What is not in it, and what
+// is seldom, is left to http.ReadResponse, octet for octet as it came. So whatever the
+// answer, the result is that of http.ReadResponse: FuzzReadResponse compares them.
+package h1
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// ReadResponse reads the head of an answer to req, which may be nil for a GET; the
+// body is read on demand. It is http.ReadResponse, whose errors it has. A head that is
+// larger than the reader's buffer costs what it costs there.
+func ReadResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
+	if req != nil && req.Method == http.MethodHead {
+		return http.ReadResponse(r, req)
+	}
+	size, err := peekHead(r)
+	if err != nil || size == 0 {
+		return http.ReadResponse(r, req) // which meets the error again
+	}
+	head, err := r.Peek(size)
+	if err != nil {
+		return http.ReadResponse(r, req)
+	}
+	a := &response{r: r}
+	if !a.parse(string(head)) {
+		return http.ReadResponse(r, req)
+	}
+	if _, err := r.Discard(size); err != nil {
+		return nil, err
+	}
+	a.Request = req
+	return &a.Response, nil
+}
+
+// peekHead returns the size of the head, its empty line included; 0 if it does not end
+// within what the buffer takes, or cannot be read to its end.
+func peekHead(r *bufio.Reader) (size int, err error) {
+	for want := 1; ; want = r.Buffered() + 1 {
+		if want > r.Size() {
+			return 0, nil
+		}
+		if _, err := r.Peek(want); err != nil {
+			return 0, err
+		}
+		seen, err := r.Peek(r.Buffered())
+		if err != nil {
+			return 0, err
+		}
+		if end := bytes.Index(seen, []byte("\r\n\r\n")); end >= 0 {
+			return end + len("\r\n\r\n"), nil
+		}
+	}
+}
+
+// response is an answer and its body, which has a length.
+type response struct {
+	http.Response
+	r    *bufio.Reader
+	left int64
+}
+
+// parse reports whether the head is in the grammar. If not, the response is of no use.
+func (a *response) parse(head string) bool {
+	line, rest, _ := strings.Cut(head, "\r\n")
+	if !a.parseStatus(line) {
+		return false
+	}
+	fields := strings.TrimSuffix(rest, "\r\n")
+	n := strings.Count(fields, "\r\n")
+	values := make([]string, n) // of which each field gets one
+	a.Header = make(http.Header, n)
+	length := ""
+	for i := 0; fields != ""; i++ {
+		line, fields, _ = strings.Cut(fields, "\r\n")
+		name, value, ok := parseField(line)
+		if !ok {
+			return false
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		switch name {
+		case "Content-Length":
+			if length != "" {
+				return false
+			}
+			length = value
+		case "Transfer-Encoding", "Trailer", "Connection", "Pragma", "Upgrade":
+			return false // they change what the rest means, or how it is shown
+		}
+		if more := a.Header[name]; more != nil {
+			a.Header[name] = append(more, value)
+			continue
+		}
+		values[i] = value
+		a.Header[name] = values[i : i+1 : i+1]
+	}
+	return a.parseLength(length)
+}
+
+// parseStatus reads the status line: RFC 9112, section 4.
+func (a *response) parseStatus(line string) bool {
+	const version = "HTTP/1.1 "
+	if len(line) < len(version)+4 || line[:len(version)] != version {
+		return false
+	}
+	status := line[len(version):]
+	for _, c := range []byte(status[:3]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+		a.StatusCode = a.StatusCode*10 + int(c-'0')
+	}
+	switch {
+	case status[3] != ' ', a.StatusCode < 200, a.StatusCode > 599, a.StatusCode == http.StatusNoContent, a.StatusCode == http.StatusNotModified:
+		return false
+	}
+	for _, c := range []byte(status[4:]) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	a.Status, a.Proto, a.ProtoMajor, a.ProtoMinor = status, "HTTP/1.1", 1, 1
+	// http.ReadResponse takes the line's trailing spaces away.
+	return !strings.HasSuffix(status, " ") || len(status) == 4
+}
+
+// parseLength reads Content-Length, which there must be: RFC 9112, section 6.3.
+func (a *response) parseLength(digits string) bool {
+	if digits == "" || len(digits) > 18 { // which is less than an int64 takes
+		return false
+	}
+	for _, c := range []byte(digits) {
+		if c < '0' || c > '9' {
+			return false
+		}
+		a.ContentLength = a.ContentLength*10 + int64(c-'0')
+	}
+	a.Body, a.left = http.NoBody, a.ContentLength
+	if a.left > 0 {
+		a.Body = body{a}
+	}
+	return true
+}
+
+// parseField reads a line "Name: value", without what may surround the value (RFC
+// 9112, section 5).
+func parseField(line string) (name, value string, ok bool) {
+	colon := strings.IndexByte(line, ':')
+	if colon <= 0 {
+		return "", "", false
+	}
+	name = line[:colon]
+	for _, c := range []byte(name) {
+		if !isToken[c] {
+			return "", "", false
+		}
+	}
+	value = strings.Trim(line[colon+1:], " \t")
+	for _, c := range []byte(value) {
+		if c < ' ' && c != '\t' || c > '~' {
+			return "", "", false
+		}
+	}
+	return name, value, true
+}
+
+// isToken are the octets of a token: RFC 9110, section 5.6.2.
+var isToken = func() (octets [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+		octets[c] = true
+	}
+	return octets
+}()
+
+// body is the body of a response, which has a length.
+type body struct{ *response }
+
+// Read implements io.Reader. A body that is cut off is an io.ErrUnexpectedEOF.
+func (b body) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	switch {
+	case err == io.EOF && b.left > 0:
+		return n, io.ErrUnexpectedEOF
+	case err == nil && b.left == 0:
+		return n, io.EOF
+	}
+	return n, err
+}
+
+// Close implements io.Closer. It leaves what was not read where it is.
+func (b body) Close() error { return nil }
