@@ -52,6 +52,9 @@ type arrival struct {
 
 	unidentified atomic.Bool // it is in the arrivals
 
+	entering *atomic.Int64 // counts it until it has entered
+	entered  atomic.Bool
+
 	at   *list.Element // there; guarded by their mu, as are these
 	came time.Time
 	sent int
@@ -83,6 +86,13 @@ func (a *arrivals) note(c *arrival) {
 	c.end = time.AfterFunc(headTimeout, func() { closeNow(c.Conn) }) // whatever it has asked for
 	if a.n++; a.n > maxArrivals {
 		a.drop(a.first())
+	}
+}
+
+// enter notes that the client has asked for something, or never will.
+func (c *arrival) enter() {
+	if c != nil && c.entering != nil && c.entered.CompareAndSwap(false, true) {
+		c.entering.Add(-1)
 	}
 }
 

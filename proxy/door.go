@@ -21,7 +21,8 @@ type door struct {
 	arrivals *arrivals
 	files    *files
 	notTLS   func(net.Conn) // is told of clients that speak TLS to the proxy
-	entering *atomic.Int64  // who is let in, until net/http knows of it, and the door itself while it waits
+	entering *atomic.Int64  // who is let in, until it has asked for something, and the door itself while it waits
+	once     sync.Once      // of Close
 
 	usedReserve bool // by the last connection
 }
@@ -41,7 +42,7 @@ func (d *door) Accept() (net.Conn, error) {
 		case err == nil:
 			d.usedReserve = d.files.isReserved(conn)
 			c := d.arrivals.add(&clientConn{Conn: conn, notTLS: d.notTLS})
-			c.listener = d.Listener
+			c.listener, c.entering = d.Listener, d.entering
 			return c, nil
 		case isExhausted(err):
 			d.files.relieve(err)
@@ -50,6 +51,12 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// Close implements net.Listener. It may be called more than once.
+func (d *door) Close() (err error) {
+	d.once.Do(func() { err = d.Listener.Close() })
+	return err
 }
 
 // isExhausted reports whether the process, or the system, can open nothing more:

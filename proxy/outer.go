@@ -36,6 +36,9 @@ var (
 
 // serveOuter takes what a client sends to the proxy's own address.
 func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
+	if in := inboundOf(r.Context()); in != nil {
+		in.arrival.enter()
+	}
 	if r.Method != http.MethodConnect && (!r.URL.IsAbs() || p.isOwnAddress(r)) {
 		p.serveOwn(w, r)
 		return
@@ -103,9 +106,8 @@ func (p *Proxy) onState(conn net.Conn, state http.ConnState) {
 		arrivalOf(conn).answered()
 	}
 	switch state {
-	case http.StateNew:
-		p.entering.Add(-1)
 	case http.StateClosed, http.StateHijacked:
+		arrivalOf(conn).enter()
 		if held, ok := p.plain.LoadAndDelete(conn); ok && !held.(*slot).upgraded.Load() {
 			held.(*slot).release()
 		}

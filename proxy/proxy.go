@@ -24,13 +24,14 @@ type Proxy struct {
 
 	current            atomic.Pointer[generation]
 	replacing          sync.Mutex  // held while another is put in force
-	own                []net.Addr  // that Serve listens on
+	doors              []*door     // that Serve listens at
+	own                []net.Addr  // their addresses
 	guesses, strangers *perAddress // wrong secrets, and those that are not known
 	handshakes         *perName    // warnings of those that fail
 	closing            atomic.Bool // Shutdown was called
 	draining           atomic.Bool // or Drain
 	arrivals           arrivals
-	entering           atomic.Int64 // connections that were accepted, and have no state yet; see door
+	entering           atomic.Int64 // see door
 	files              files
 	events             *event.Sink
 	plain              sync.Map // net.Conn that sent a request in absolute form → its *slot

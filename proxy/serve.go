@@ -48,10 +48,10 @@ func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
 	failed := make(chan error, 2+len(others))
 	p.forbid(ln.Addr())
 	go func() { failed <- p.inner.Serve(p.inside) }()
-	go func() { failed <- p.outer.Serve(p.door(ln)) }()
+	go func() { failed <- p.serveAt(p.door(ln)) }()
 	for _, l := range others {
 		p.forbid(l.Addr())
-		go func() { failed <- p.outer.Serve(p.door(l)) }()
+		go func() { failed <- p.serveAt(p.door(l)) }()
 	}
 	err := <-failed
 	if !errors.Is(err, http.ErrServerClosed) { // one listener failed: end the others as well
@@ -74,8 +74,24 @@ func (p *Proxy) forbid(addr net.Addr) {
 	p.current.Load().parts.Upstream.Forbid(addr)
 }
 
-func (p *Proxy) door(ln net.Listener) net.Listener {
-	return &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS, entering: &p.entering}
+// serveAt serves who comes through a door, until Shutdown closes it.
+func (p *Proxy) serveAt(d *door) error {
+	err := p.outer.Serve(d)
+	if p.closing.Load() && errors.Is(err, net.ErrClosed) {
+		return http.ErrServerClosed
+	}
+	return err
+}
+
+// door makes a listener one of the proxy's.
+func (p *Proxy) door(ln net.Listener) *door {
+	d := &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS, entering: &p.entering}
+	p.replacing.Lock()
+	defer p.replacing.Unlock()
+	if p.doors = append(p.doors, d); p.closing.Load() {
+		d.Close()
+	}
+	return d
 }
 
 // closeIdle closes what nobody needs just now, and reports whether there was
