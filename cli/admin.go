@@ -28,10 +28,14 @@ const (
 	probeAge = time.Minute
 )
 
-// listenAdmin opens the admin listener; nil if there is none.
-func listenAdmin(ctx context.Context, cfg *config.Config) (net.Listener, error) {
+// listenAdmin opens the admin listener, unless the service manager has; nil if there is
+// none.
+func listenAdmin(ctx context.Context, cfg *config.Config, open *sockets) (net.Listener, error) {
 	if cfg.Admin.Listen == "" {
 		return nil, nil
+	}
+	if ln := open.take(adminSocket, cfg.Admin.Listen); ln != nil {
+		return ln, nil
 	}
 	ln, err := openAdmin(ctx, cfg.Admin.Listen)
 	if err != nil {

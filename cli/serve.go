@@ -110,8 +110,8 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		sockets.close()
 		return err
 	}
+	says, err := listenAdmin(ctx, cfg, sockets)
 	sockets.warnOfRest(log)
-	says, err := listenAdmin(ctx, cfg)
 	if err != nil {
 		closeAll(ln, own)
 		return err
