@@ -193,6 +193,8 @@ func (p *pool) connect(ctx context.Context, address, name string) (*poolConn, er
 		}
 		return nil, err
 	}
+	state := conn.ConnectionState()
+	conn.state = &state
 	conn.in = bufio.NewReaderSize((*limitedConn)(conn), readSize)
 	conn.out = bufio.NewWriterSize(conn, 4<<10)
 	return conn, nil
@@ -204,6 +206,7 @@ type poolConn struct {
 	records *recordConn
 	pool    *pool
 	address string
+	state   *tls.ConnectionState
 	since   time.Time // when it became idle
 	in      *bufio.Reader
 	out     *bufio.Writer
@@ -269,6 +272,7 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // its deadline may have been before ours
 	}
+	resp.TLS = c.state
 	body := &pooledBody{ReadCloser: resp.Body, conn: c, stop: stop, keep: resp.StatusCode >= 200 && !resp.Close && resp.ProtoAtLeast(1, 1)}
 	resp.Body = body
 	if body.ReadCloser == http.NoBody {

@@ -100,6 +100,9 @@ func (h *rawHost) get(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
+	if resp.TLS == nil || len(resp.TLS.PeerCertificates) == 0 {
+		return "", errors.New("the answer does not say whose certificate it was")
+	}
 	text, err := io.ReadAll(resp.Body)
 	return string(text), err
 }
