@@ -12,8 +12,8 @@
 #   sudo chown -R 65532:65532 /etc/ghapp-proxy && sudo chmod -R u=rX,go= /etc/ghapp-proxy
 #
 # What it writes, an audit_log say, goes to /var/lib/ghapp-proxy, or is "-". The
-# health check asks the listener of [admin], listen = "127.0.0.1:9090" say; without one,
-# run it with --no-healthcheck.
+# health check asks the listener of [admin], listen = "127.0.0.1:9090" say, whether the
+# proxy is ready; without one, it asks the proxy itself, which tells only that it answers.
 #
 # Where private_key_command or signer_command need a shell and other programs
 # (docs/secrets.md), build the other target, and from it an image of your own:

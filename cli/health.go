@@ -32,15 +32,21 @@ func newHealth(s *settings) *cobra.Command {
 		Short: "Ask a running proxy whether it is ready",
 		Long: `Ask a running proxy whether it is ready: by its admin listener, which the
 configuration names. The exit status is 0 if it is, else 1, and it prints why not: for
-HEALTHCHECK in a Dockerfile, for probes that run a command, and for people.
+HEALTHCHECK in a Dockerfile, for probes that run a command, and for people. Without
+an admin listener it asks the proxy itself, which tells only that it answers.
 
-Of the configuration only [admin] is read, so that it needs no key.`,
+Of the configuration only [admin] and listen are read, so that it needs no key.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if address == "" {
-				admin, err := s.loadAdmin()
-				if err != nil {
+				admin, proxy, err := s.loadAdmin()
+				switch {
+				case err != nil:
 					return &statusError{exitFailure, err}
+				case admin.Listen == "" && strict:
+					return &statusError{exitFailure, errors.New("there is no admin listener to ask: set listen in [admin], or say where it is with --admin")}
+				case admin.Listen == "":
+					return askProxy(cmd.Context(), cmd.OutOrStdout(), proxy)
 				}
 				address = admin.Listen
 			}
@@ -61,8 +67,8 @@ Of the configuration only [admin] is read, so that it needs no key.`,
 	return cmd
 }
 
-// loadAdmin reads the [admin] table.
-func (s *settings) loadAdmin() (config.Admin, error) {
+// loadAdmin reads the [admin] table, and where the proxy listens.
+func (s *settings) loadAdmin() (admin config.Admin, proxy string, err error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = ""
@@ -70,11 +76,21 @@ func (s *settings) loadAdmin() (config.Admin, error) {
 	return config.LoadAdmin(config.Source{Path: s.config, LookupEnv: lookupIn(s.inherited), HomeDir: home})
 }
 
+// askProxy asks the proxy at an address for what everybody may have.
+func askProxy(ctx context.Context, out io.Writer, address string) error {
+	addr, err := net.ResolveTCPAddr("tcp", address)
+	if err == nil {
+		err = checkSelf(ctx, selfClient(addr, healthTimeout))
+	}
+	if err != nil {
+		return &statusError{exitFailure, fmt.Errorf("the proxy does not answer at %s: %w", address, err)}
+	}
+	fmt.Fprintf(out, "[+]proxy: answers at %s; whether it is ready can be told with an [admin] listener\n", address)
+	return nil
+}
+
 // askHealth asks the admin listener at an address, and prints what it says.
 func askHealth(ctx context.Context, out io.Writer, address, path string) error {
-	if address == "" {
-		return &statusError{exitFailure, errors.New("there is no admin listener to ask: set listen in [admin], or say where it is with --admin")}
-	}
 	network, where, host := "tcp", address, address
 	if socket, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
 		network, where, host = "unix", socket, "localhost"

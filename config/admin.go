@@ -78,29 +78,32 @@ func listeners(cfg *Config) []listener {
 	return list
 }
 
-// LoadAdmin reads the [admin] table, and nothing else: who asks how the proxy is
-// may be kept from its keys, and what is wrong with the rest of the file is not in
-// force.
-func LoadAdmin(src Source) (Admin, error) {
+// LoadAdmin reads the [admin] table and where the proxy listens, and nothing else: who
+// asks how the proxy is may be kept from its keys, and what is wrong with the rest of
+// the file is not in force.
+func LoadAdmin(src Source) (admin Admin, listen string, err error) {
 	l := &loader{src: src}
+	listen = DefaultListen
 	path, named := l.findFile()
 	if path == "" {
-		return Admin{}, nil
+		return Admin{}, listen, nil
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return Admin{}, err
+		return Admin{}, "", err
 	}
 	text, err := src.Reading.readFile(abs, nil)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
-		return Admin{}, nil
+		return Admin{}, listen, nil
 	case err != nil:
-		return Admin{}, fmt.Errorf("%s cannot be read: %w", path, err)
+		return Admin{}, "", fmt.Errorf("%s cannot be read: %w", path, err)
 	}
-	var admin Admin
 	if doc := parseDocument(&l.report, path, abs, src.HomeDir, string(text)); doc != nil {
 		admin = readAdmin(doc.root.table("admin", adminHint), nil)
+		if s, ok := doc.root.text("listen"); ok {
+			listen = s
+		}
 	}
-	return admin, l.err()
+	return admin, listen, l.err()
 }

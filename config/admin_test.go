@@ -63,19 +63,19 @@ func TestAdminFaults(t *testing.T) {
 func TestLoadAdmin(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.toml")
-	write(t, path, "[app.a]\nid = 0\nprivate_key_file = \"none.pem\"\nwrong = 1\n[admin]\nlisten = \"unix:admin.sock\"\n")
-	admin, err := LoadAdmin(Source{Path: path})
-	if want := "unix:" + filepath.Join(dir, "admin.sock"); err != nil || admin.Listen != want {
-		t.Errorf("LoadAdmin = %+v, %v, want %s", admin, err, want)
+	write(t, path, "listen = \"127.0.0.1:3128\"\n[app.a]\nid = 0\nprivate_key_file = \"none.pem\"\nwrong = 1\n[admin]\nlisten = \"unix:admin.sock\"\n")
+	admin, proxy, err := LoadAdmin(Source{Path: path})
+	if want := "unix:" + filepath.Join(dir, "admin.sock"); err != nil || admin.Listen != want || proxy != "127.0.0.1:3128" {
+		t.Errorf("LoadAdmin = %+v, %s, %v, want %s", admin, proxy, err, want)
 	}
 	write(t, path, "[admin]\nlisten = 9090\n")
-	if _, err := LoadAdmin(Source{Path: path}); err == nil || !strings.Contains(err.Error(), "config.toml:2: admin.listen: must be a string") {
+	if _, _, err := LoadAdmin(Source{Path: path}); err == nil || !strings.Contains(err.Error(), "config.toml:2: admin.listen: must be a string") {
 		t.Errorf("a fault in [admin]: %v", err)
 	}
-	if _, err := LoadAdmin(Source{Path: filepath.Join(dir, "none.toml")}); err == nil || !strings.Contains(err.Error(), "none.toml cannot be read") {
+	if _, _, err := LoadAdmin(Source{Path: filepath.Join(dir, "none.toml")}); err == nil || !strings.Contains(err.Error(), "none.toml cannot be read") {
 		t.Errorf("no file: %v", err)
 	}
-	if admin, err := LoadAdmin(Source{HomeDir: dir}); err != nil || admin.Listen != "" {
+	if admin, proxy, err := LoadAdmin(Source{HomeDir: dir}); err != nil || admin.Listen != "" || proxy != DefaultListen {
 		t.Errorf("no file at the default place: %+v, %v, want nothing", admin, err)
 	}
 }
