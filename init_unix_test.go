@@ -15,8 +15,24 @@ import (
 	"golang.org/x/term"
 )
 
+// needsTerminal skips a test where the system has no pseudo-terminals, as in a bare
+// chroot.
+func needsTerminal(t *testing.T) {
+	t.Helper()
+	terminal, tty, err := pty.Open()
+	if err != nil && os.Getenv("GHAPP_PROXY_REQUIRE_CLIENTS") == "" {
+		t.Skip("there are no pseudo-terminals: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal.Close()
+	tty.Close()
+}
+
 // TestInitAsks answers its questions at a terminal, some of them wrongly first.
 func TestInitAsks(t *testing.T) {
+	needsTerminal(t)
 	cmd, github, home := initCommand(t)
 	terminal, err := pty.Start(cmd)
 	if err != nil {
@@ -69,6 +85,7 @@ func TestInitAsks(t *testing.T) {
 // TestInitInterrupted: whoever interrupts it, at whatever question, has the terminal
 // as it was, and no file.
 func TestInitInterrupted(t *testing.T) {
+	needsTerminal(t)
 	press := func(key byte) func(*os.File, *os.Process) error {
 		return func(terminal *os.File, _ *os.Process) error { _, err := terminal.Write([]byte{key}); return err }
 	}

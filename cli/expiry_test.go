@@ -108,6 +108,7 @@ func endingCA(t *testing.T) []byte {
 func TestRunWarnsOfExpiry(t *testing.T) {
 	w := newWorld(t)
 	w.write(t, "ca.pem", endingCA(t))
+	t.Setenv("SSL_CERT_FILE", w.dir+"/ca.pem") // the machine may have no certificates
 	path := w.configure(t, "", "", "[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.pem\"")
 	var out bytes.Buffer
 	if status := Run(t.Context(), []string{"run", "-c", path, "--", "true"}, &out, &out); status != 0 || !strings.Contains(out.String(), "ghapp-proxy: warning: "+w.dir+"/ca.pem: the CA expires soon, on ") {
