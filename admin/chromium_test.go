@@ -46,7 +46,7 @@ func manyEvents() (list []event.Event) {
 		case 5:
 			e.Status, e.GitHubStatus = 404, 404
 		case 6:
-			e.Kind, e.Method, e.Host, e.Path, e.Operation, e.Credential = event.Tunnel, "CONNECT", "proxy.golang.org:443", "", "", ""
+			e.Kind, e.Method, e.Host, e.Path, e.Operation, e.Credential = event.Tunnel, "CONNECT", "packages.example.org:443", "", "", ""
 		}
 		list = append(list, e)
 	}
