@@ -24,9 +24,9 @@ host with another name, that gets a certificate of its own, beside the first one
 which only those who use that host need trust. The NAME of a certificate is that of
 its file without .pem.
 
-After --renew and a restart of the proxy, clients may trust the certificate before or
-the new one, for 30 days or until the day before the old one expires: what this
-prints has both.`,
+After --renew clients may trust the certificate before or the new one, for 30 days or
+until the day before the old one expires: what this prints has both. A proxy that runs
+takes the new one by itself, or, with watch = false, by "ghapp-proxy reload".`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true})
@@ -110,7 +110,7 @@ func renewCA(cmd *cobra.Command, cfg *config.Config, args []string, replace func
 			if end := ca.OverlapEnd(); !end.IsZero() {
 				by = "by " + end.Format(time.DateOnly)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: restart the proxy; clients must trust %s %s\n", name, ca.Path(), by)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: renewed; clients must trust %s %s\n", name, ca.Path(), by)
 		}
 	}
 	switch {

@@ -43,8 +43,9 @@ The fingerprints of private keys are those that the App's page on GitHub shows. 
 key signs something, so that a signer_command is run.
 
 What has a ! works, but somebody should look; what has ✗ (FAIL where the terminal has
-no UTF-8) does not work. The exit status is 1 if anything does not, 2 if the configuration is
-invalid, so that "ghapp-proxy serve" would not start, and else 0. With --offline only what makes it invalid is looked for, and nobody is asked.`,
+no UTF-8) does not work. The exit status is 1 if anything does not, 2 if the
+configuration is invalid, so that "ghapp-proxy serve" would not start, and else 0.
+With --offline only what makes it invalid is looked for, and nobody is asked.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -83,7 +84,10 @@ func askProxy(ctx context.Context, out io.Writer, address string) error {
 		err = checkSelf(ctx, selfClient(addr, healthTimeout))
 	}
 	if err != nil {
-		return &statusError{exitFailure, fmt.Errorf("the proxy does not answer at %s: %w", address, err)}
+		if why, ok := errors.AsType[*url.Error](err); ok {
+			err = why.Err
+		}
+		return &statusError{exitFailure, fmt.Errorf("the proxy does not answer at %s: %w: start it with `ghapp-proxy serve`, or name the configuration that it has with --config", address, err)}
 	}
 	fmt.Fprintf(out, "[+]proxy: answers at %s; whether it is ready can be told with an [admin] listener\n", address)
 	return nil

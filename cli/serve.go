@@ -39,11 +39,10 @@ for a client with a listener of its own, and the first other one for the proxy.
 Clients set HTTPS_PROXY to its address and trust the certificate that
 "ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.
 
-SIGHUP makes it open the audit log anew, and read the clients, the rules,
-default_owner, jwt_writes, exchange and allow_anonymous again. What is under way
-finishes, save for clients that are gone, that are told by something else now, or
-that something was withdrawn from: their connections are closed. All else needs a
-restart.`,
+It reads its configuration again when that changes, or a file that it names (not with
+watch = false), on SIGHUP, which opens the audit log anew as well, and when
+"ghapp-proxy reload" asks. All takes effect but what it listens on. No connection is
+closed that is still allowed, and a configuration with faults changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := s.logger(cmd.ErrOrStderr(), slog.LevelInfo)
