@@ -88,65 +88,37 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
-	if err := examine(ctx, cfg); err != nil {
-		return &statusError{exitConfig, err}
-	}
-	cas, err := openAuthorities(cfg, onDisk(cfg))
+	o, err := openAll(ctx, cfg, by, log)
 	if err != nil {
-		return &statusError{exitConfig, err}
-	}
-	audit, err := openAudit(cfg)
-	if err != nil {
-		return &statusError{exitConfig, err}
-	}
-	defer audit.Close()
-	sockets, err := by.sockets()
-	if err != nil {
-		return &statusError{exitConfig, err}
-	}
-	ln, own, err := listenAll(ctx, cfg, sockets)
-	if err != nil {
-		sockets.close()
 		return err
 	}
-	says, err := listenAdmin(ctx, cfg, sockets)
-	sockets.warnOfRest(log)
-	if err != nil {
-		closeAll(ln, own)
-		return err
-	}
-	listening := addresses(ln, own)
-	if says != nil {
-		listening = append(listening, says.Addr())
-		defer says.Close()
-	}
+	defer o.close()
 	watching := &watched{log: log}
 	var events []func(*event.Event)
-	if says != nil {
+	if o.says != nil {
 		events = watching.events()
 	}
-	srv, err := newServer(cfg, cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: audit, events: events, own: listening, log: log})
+	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: o.audit, events: events, own: o.addresses(), log: log})
 	if err != nil {
-		closeAll(ln, own)
 		return err
 	}
-	log.Info("listening", "address", ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.now.Load().through)
+	log.Info("listening", "address", o.ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.now.Load().through)
 
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln, own...) }()
+	go func() { failed <- srv.Serve(o.ln, o.own...) }()
 	life, stopReloads := context.WithCancel(ctx)
-	reloader := &reloader{load: again, reading: reading, start: cfg, addr: ln.Addr(), server: srv, audit: audit, by: by, log: log, asRead: asRead}
+	reloader := &reloader{load: again, reading: reading, start: cfg, addr: o.ln.Addr(), server: srv, audit: o.audit, by: by, log: log, asRead: asRead}
 	go reloader.run(life, hup)
 	defer reloader.close()
 	go watchExpiry(life, srv.authorities, log)
-	if says != nil {
+	if o.says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun
 		watching.server, watching.reload = srv, reloader.state.get
-		go watching.serve(saying, says)
+		go watching.serve(saying, o.says)
 	}
 	by.ready(statusOf(cfg))
-	go by.answerWatchdog(life, ln.Addr(), log)
+	go by.answerWatchdog(life, o.ln.Addr(), log)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
@@ -156,6 +128,67 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		err = nil
 	}
 	return errors.Join(err, (&ending{srv: srv, state: &reloader.state, by: by, hurry: hurry, log: log}).run(reloader.times()))
+}
+
+// opened is what `serve` needs of the machine: all that can keep it from starting.
+type opened struct {
+	cas   *authorities
+	audit *auditLog
+	ln    net.Listener      // nil before it listens
+	own   []*proxy.Listener // of clients
+	says  net.Listener      // of the admin listener, nil for none
+}
+
+// openAll opens what a configuration names.
+func openAll(ctx context.Context, cfg *config.Config, by *manager, log *slog.Logger) (_ *opened, err error) {
+	if err := examine(ctx, cfg); err != nil {
+		return nil, &statusError{exitConfig, err}
+	}
+	o := new(opened)
+	defer func() {
+		if err != nil {
+			o.close()
+		}
+	}()
+	if o.cas, err = openAuthorities(cfg, onDisk(cfg)); err != nil {
+		return nil, &statusError{exitConfig, err}
+	}
+	if o.audit, err = openAudit(cfg); err != nil {
+		return nil, &statusError{exitConfig, err}
+	}
+	sockets, err := by.sockets()
+	if err != nil {
+		return nil, &statusError{exitConfig, err}
+	}
+	if o.ln, o.own, err = listenAll(ctx, cfg, sockets); err != nil {
+		sockets.close()
+		return nil, err
+	}
+	o.says, err = listenAdmin(ctx, cfg, sockets)
+	sockets.warnOfRest(log)
+	return o, err
+}
+
+// close closes what is open. Whoever serves closes listeners, too.
+func (o *opened) close() {
+	if o.says != nil {
+		o.says.Close()
+	}
+	if o.ln != nil {
+		closeAll(o.ln, o.own)
+	}
+	if o.audit != nil {
+		o.audit.Close()
+	}
+}
+
+// addresses are those that are listened on.
+func (o *opened) addresses() []net.Addr {
+	list := addresses(o.ln, o.own)
+	if o.says != nil {
+		list = append(list, o.says.Addr())
+	}
+	return list
 }
 
 // statusOf is what the service manager shows.
