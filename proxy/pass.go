@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,7 +52,7 @@ func (w *recorder) copy(resp *http.Response) error {
 	buf := copyBuffers.Get()
 	defer copyBuffers.Put(buf)
 	to := flusher{w: w, after: flushInterval}
-	if resp.ContentLength < 0 || isEventStream(resp.Header) {
+	if resp.ContentLength < 0 {
 		to.after = 0
 	}
 	defer to.stop()
@@ -75,13 +74,6 @@ func (w *recorder) copy(resp *http.Response) error {
 			return err
 		}
 	}
-}
-
-// isEventStream reports whether an answer is made of events, which are worth
-// nothing when they come late.
-func isEventStream(h http.Header) bool {
-	media, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	return media == "text/event-stream"
 }
 
 // flusher writes to a client, and has what was written on its way in time.
