@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -147,6 +148,9 @@ var errNotAsked = errors.New("101 Switching Protocols was not asked for")
 func (x *exchange) receiveHead(resp *http.Response) error {
 	if x.via != nil && resp.StatusCode == http.StatusProxyAuthRequired {
 		return &nextProxyError{name: x.via.Name, to: resp.Request.URL.Host, status: resp.StatusCode} // it is not ours to answer
+	}
+	if resp.StatusCode < 100 || resp.StatusCode > 999 {
+		return fmt.Errorf("%03d is no status", resp.StatusCode) // net/http reads it, and panics when it is to be written
 	}
 	x.githubRequestID, x.githubStatus = githubRequestID(resp.Header), resp.StatusCode
 	switch {

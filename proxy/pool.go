@@ -302,7 +302,7 @@ func (c *poolConn) read(req *http.Request, x *exchange) (*http.Response, error) 
 		switch {
 		case err != nil:
 			return nil, headFault(fmt.Errorf("%s: %w", textBroken, err))
-		case resp.StatusCode >= 200, resp.StatusCode == http.StatusSwitchingProtocols:
+		case resp.StatusCode >= 200, resp.StatusCode < 100, resp.StatusCode == http.StatusSwitchingProtocols:
 			return resp, nil
 		case x != nil:
 			x.passInterim(resp.StatusCode, resp.Header)

@@ -219,6 +219,26 @@ func TestUpstreamFailures(t *testing.T) {
 		}
 		refused(t, resp, 502, "App ci-bot could not mint a token for installation 111")
 	})
+	for _, method := range []string{"GET", "POST"} {
+		t.Run("answers "+method+" with no status there is", func(t *testing.T) {
+			w := respond(t, func(conn net.Conn, r *bufio.Reader) {
+				readMessage(r)
+				io.WriteString(conn, "HTTP/1.1 099 Odd\r\nContent-Length: 2\r\n\r\nok")
+			})
+			req, err := http.NewRequest(method, "https://"+codeload+"/acme/widgets/tar.gz/x", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := w.client(t, false).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused(t, resp, 502, "099 is no status")
+			if got := resp.Header.Get("Proxy-Status"); !strings.Contains(got, "error=http_protocol_error") {
+				t.Errorf("Proxy-Status: %s", got)
+			}
+		})
+	}
 	t.Run("closes without an answer", func(t *testing.T) {
 		w := respond(t, func(conn net.Conn, r *bufio.Reader) { readMessage(r) })
 		resp, err := w.client(t, false).Post("https://"+codeload+"/acme/widgets/tar.gz/x", "text/plain", strings.NewReader("x"))
