@@ -263,6 +263,9 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	if err := c.SetReadDeadline(time.Now().Add(answerPatience)); err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // its deadline may have been before ours
+	}
 	if resp, err = c.read(req, x); err != nil {
 		return nil, err
 	}

@@ -313,6 +313,59 @@ func TestPoolCancel(t *testing.T) {
 	}
 }
 
+// leavingConn is a connection whose client leaves while something is written.
+type leavingConn struct {
+	net.Conn
+	leave func()
+	ended chan struct{} // by a deadline
+}
+
+func (c *leavingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if c.leave != nil {
+		c.leave()
+		<-c.ended
+	}
+	return n, err
+}
+
+func (c *leavingConn) SetDeadline(t time.Time) error {
+	err := c.Conn.SetDeadline(t)
+	if c.leave != nil {
+		close(c.ended)
+	}
+	return err
+}
+
+// TestPoolCancelWhileWriting: who leaves while the request is written does not wait for
+// the answer.
+func TestPoolCancelWhileWriting(t *testing.T) {
+	h := startRawHost(t, func(*tls.Conn, int, string) {})
+	dial, raw := h.pool.dial, (*leavingConn)(nil)
+	h.pool.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		raw = &leavingConn{Conn: conn, ended: make(chan struct{})}
+		return raw, err
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	conn, err := h.pool.connect(ctx, "example.com:443", "example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.leave = cancel
+	stop := time.AfterFunc(5*time.Second, func() { raw.Conn.Close() })
+	defer stop.Stop()
+	req, err := http.NewRequestWithContext(ctx, "GET", "https://example.com/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := conn.do(req, nil); !errors.Is(err, context.Canceled) || time.Since(began) > 4*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
 // TestPoolSweep: what was idle for too long is closed, whether or not a request comes.
 func TestPoolSweep(t *testing.T) {
 	h := startRawHost(t, func(conn *tls.Conn, _ int, head string) { io.WriteString(conn, answerOf(head)) })
