@@ -17,5 +17,3 @@ func (p *pulse) add(conn syscall.RawConn) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RXT_CONNDROPTIME, int(p.patience.Seconds()))
 	})
 }
-
-func (p *pulse) close() {}

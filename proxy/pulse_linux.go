@@ -17,19 +17,15 @@ import (
 type pulse struct {
 	patience time.Duration
 
-	mu     sync.Mutex
-	conns  map[syscall.RawConn]bool // open connections → the limit is set
-	timer  *time.Timer              // nil where there is nothing to look at
-	closed bool
+	mu    sync.Mutex
+	conns map[syscall.RawConn]bool // open connections → the limit is set
+	timer *time.Timer              // nil where there is nothing to look at
 }
 
 // add watches a socket until it is closed.
 func (p *pulse) add(conn syscall.RawConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
 	if p.conns == nil {
 		p.conns = make(map[syscall.RawConn]bool)
 	}
@@ -37,13 +33,6 @@ func (p *pulse) add(conn syscall.RawConn) {
 	if p.timer == nil {
 		p.timer = time.AfterFunc(p.patience/4, p.look)
 	}
-}
-
-// close ends the watch.
-func (p *pulse) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed, p.conns = true, nil
 }
 
 // look goes through the connections, as long as there are any.

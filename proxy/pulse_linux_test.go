@@ -120,7 +120,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// A tunnel whose path is dead ends, whether something is on its way or not.
+// A tunnel whose path is dead ends, whether something is on its way or not, also one
+// that has outlived the configuration that it began with.
 func TestDeadTunnel(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{"idle": "", "busy": "x"} {
@@ -132,12 +133,12 @@ func TestDeadTunnel(t *testing.T) {
 			}
 			defer ln.Close()
 			u := newUpstream(UpstreamOptions{}, time.Second)
-			defer u.Close()
 			conn, err := u.dialTunnel(t.Context(), parse(t, ln.Addr().String()))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer conn.Close()
+			u.Close()
 			host, err := ln.Accept()
 			if err != nil {
 				t.Fatal(err)

@@ -12,5 +12,3 @@ import (
 type pulse struct{ patience time.Duration }
 
 func (p *pulse) add(syscall.RawConn) {}
-
-func (p *pulse) close() {}

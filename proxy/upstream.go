@@ -103,11 +103,8 @@ func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 // Idempotency-Key without values, which is not sent.
 func (u *Upstream) Transport() http.RoundTripper { return u.served }
 
-// Close closes idle connections.
-func (u *Upstream) Close() {
-	u.served.close()
-	u.pulse.close()
-}
+// Close closes idle connections. Others are watched until they close.
+func (u *Upstream) Close() { u.served.close() }
 
 // Forbid makes connections to addr, a listener of this process, fail.
 func (u *Upstream) Forbid(addr net.Addr) {
