@@ -177,6 +177,9 @@ func TestSockets(t *testing.T) {
 		if got := l.Addr().String(); got != map[string]string{"one": want["client.onetcp"], "two": path}[l.Client] {
 			t.Errorf("client %s listens on %s", l.Client, got)
 		}
+		if c, _ := clients.ByName(l.Client); l.Address != c.Listen {
+			t.Errorf("the listener of %s is that of %q, want %q", l.Client, l.Address, c.Listen)
+		}
 	}
 	if admin := open.take(adminSocket, ""); admin == nil || admin.Addr().String() != want["admintcp"] {
 		t.Error("the admin listener has not its socket")

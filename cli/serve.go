@@ -215,7 +215,7 @@ func listenAll(ctx context.Context, cfg *config.Config, open *sockets) (ln net.L
 		if err != nil {
 			return nil, own, fmt.Errorf("%w: choose another address for client.%s.listen", err, c.Name)
 		}
-		own = append(own, &proxy.Listener{Listener: theirs, Client: c.Name})
+		own = append(own, &proxy.Listener{Listener: theirs, Client: c.Name, Address: c.Listen})
 	}
 	if ln = open.takeMain(cfg.Listen); ln == nil {
 		ln, err = listen(ctx, "tcp", cfg.Listen)

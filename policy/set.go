@@ -106,6 +106,16 @@ func (s *Set) ByPassword(user, password string) (*Client, bool) {
 	return c, true
 }
 
+// ByListen returns the client whose listener is the one at an address.
+func (s *Set) ByListen(address string) (*Client, bool) {
+	all := s.All()
+	i := slices.IndexFunc(all, func(c *Client) bool { return c.Listen != "" && SameListener(c.Listen, address) })
+	if i < 0 {
+		return nil, false
+	}
+	return all[i], true
+}
+
 // ByAddress returns the client that connects from the address. Of several
 // networks that contain it the smallest counts.
 func (s *Set) ByAddress(addr netip.Addr) (*Client, bool) {

@@ -53,6 +53,11 @@ var (
 		Status: http.StatusForbidden, Code: answer.RequestDenied,
 		Title: "the client of this listener is not configured any more",
 	})
+	listenerTaken = answer.Define(answer.Kind{
+		Status: http.StatusForbidden, Code: answer.RequestDenied,
+		Title:  "the configuration gives this listener to client %s, which takes a restart of the proxy",
+		Remedy: "restart the proxy",
+	})
 	notAtListener = answer.Define(answer.Kind{
 		Status: http.StatusForbidden, Code: answer.RequestDenied,
 		Title: "%s", About: "this user, or this address, may not use the listener of client …",
@@ -67,7 +72,7 @@ var errWrongSecret = &answer.Refusal{}
 func (p *Proxy) clientOf(now *state, by evidence) (*policy.Client, *answer.Refusal) {
 	admission := p.admissionOf(by.listener)
 	if other, ok := by.listener.(*Listener); ok && other.Client != "" {
-		return now.byListener(by.peer, other.Client)
+		return now.byListener(by.peer, other)
 	}
 	if admission.Private {
 		return admission.As, admission.admit(by)
@@ -107,14 +112,20 @@ func (now *state) byPassword(header string) (*policy.Client, *answer.Refusal) {
 }
 
 // byListener is the client whose own listener a connection came in by. Whoever
-// reaches it is that client, in so far as the peer can be told.
-func (now *state) byListener(from *peer, name string) (*policy.Client, *answer.Refusal) {
-	c, ok := now.Clients.ByName(name)
+// reaches it is that client, in so far as the peer can be told. One that has become
+// another client's is nobody's.
+func (now *state) byListener(from *peer, at *Listener) (*policy.Client, *answer.Refusal) {
+	c, ok := now.Clients.ByName(at.Client)
 	if !ok || c.Listen == "" {
 		return nil, listenerGone.Refuse()
 	}
+	if c.Listen != at.Address {
+		if other, taken := now.Clients.ByListen(at.Address); taken && other != c {
+			return nil, listenerTaken.Refuse(other.Name)
+		}
+	}
 	if why := from.mayUseListener(c); why != "" {
-		return nil, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + name + ".uids or .networks")
+		return nil, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + c.Name + ".uids or .networks")
 	}
 	return c, nil
 }

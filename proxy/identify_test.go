@@ -224,6 +224,38 @@ func TestIdentifyByListener(t *testing.T) {
 	}
 }
 
+// TestListenerOfAnother: a listener that another policy gives to another client serves
+// nobody, and one whose client only moves serves it.
+func TestListenerOfAnother(t *testing.T) {
+	var dial func(context.Context, string, string) (net.Conn, error)
+	w := start(t, func(s *setup) {
+		var ln *proxy.Listener
+		ln, dial = ownListener(t, "tcp", "127.0.0.1:0", "one")
+		ln.Address = "127.0.0.1:81"
+		s.own = []*proxy.Listener{ln}
+		s.options.Clients = clients(t, &policy.Client{Name: "one", Listen: "127.0.0.1:81"}, &policy.Client{Name: "two", Listen: "127.0.0.1:82"})
+	})
+	client := w.client(t, false)
+	client.Transport.(noLeaks).next.DialContext = dial
+	for _, test := range []struct{ one, two, refused string }{
+		{"127.0.0.1:81", "127.0.0.1:82", ""},
+		{"127.0.0.1:82", "127.0.0.1:81", "gives this listener to client two"},
+		{"127.0.0.1:83", "127.0.0.1:82", ""},
+		{"127.0.0.1:83", "localhost:81", "gives this listener to client two"},
+	} {
+		w.proxy.ReplacePolicy(proxy.Policy{Clients: clients(t, &policy.Client{Name: "one", Listen: test.one}, &policy.Client{Name: "two", Listen: test.two})})
+		for _, url := range throughAll {
+			status, name, text := w.askedAs(t, client, url)
+			switch {
+			case test.refused == "" && (status != 200 || name != "one"):
+				t.Errorf("%s with %+v: %d as %q, want one: %s", url, test, status, name, text)
+			case test.refused != "" && !strings.Contains(text, test.refused):
+				t.Errorf("%s with %+v: %d as %q %s, want a refusal", url, test, status, name, text)
+			}
+		}
+	}
+}
+
 // TestOtherAdmission: a listener may admit others than the proxy's own, and a
 // private proxy serves its client only, whatever others there are.
 func TestOtherAdmission(t *testing.T) {

@@ -67,6 +67,8 @@ type Listener struct {
 	// Client is the name of the client that whoever connects here is; "" for
 	// none in particular.
 	Client string
+	// Address is what the client's Listen was when this was opened.
+	Address string
 	// Admission is in place of the Options' where Client is "".
 	Admission Admission
 }
