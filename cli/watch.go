@@ -77,6 +77,11 @@ func (w *watcher) watch(ctx context.Context, changed chan<- struct{}) {
 	} else {
 		defer w.notify.Close()
 	}
+	w.look(ctx, changed)
+}
+
+// look looks at files each time that there may be something new, until ctx ends.
+func (w *watcher) look(ctx context.Context, changed chan<- struct{}) {
 	for {
 		w.follow()
 		if !w.known(fingerprintOf(w.files())) && w.settled(ctx) {
@@ -146,19 +151,32 @@ func (w *watcher) wait(ctx context.Context) bool {
 }
 
 // follow watches the directories through which the files are reached. Not the files:
-// an editor, and Kubernetes, put others in their place.
+// an editor, and Kubernetes, put others in their place. Directories that lead to none
+// of them any more are watched no longer.
 func (w *watcher) follow() {
 	if w.notify == nil {
 		return
 	}
 	w.names = make(map[string]bool)
+	dirs := make(map[string]bool)
 	for _, path := range w.files() {
 		for _, name := range stepsTo(path) {
-			w.names[name] = true
-			if err := w.notify.Add(filepath.Dir(name)); err != nil && !os.IsNotExist(err) && !os.IsPermission(err) {
-				w.fallBack(err)
-				return
-			}
+			w.names[name], dirs[filepath.Dir(name)] = true, true
+		}
+	}
+	for _, dir := range w.notify.WatchList() {
+		if !dirs[dir] {
+			_ = w.notify.Remove(dir) // it may be gone
+		}
+	}
+	for dir := range dirs {
+		err := w.notify.Add(dir)
+		if err == nil || os.IsPermission(err) {
+			continue
+		}
+		if _, missing := os.Stat(dir); missing == nil {
+			w.fallBack(err)
+			return
 		}
 	}
 }
