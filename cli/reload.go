@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -17,7 +16,6 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
-	"ghapp-proxy/panics"
 )
 
 // reloader reads the configuration again when it is told to, or notices that it should.
@@ -41,31 +39,20 @@ type reloader struct {
 	loaded    fingerprint // of the files when they were read
 }
 
-// errSuperseded is for a reload that another one, or the end, came before.
-var errSuperseded = errors.New("another reload took its place, or the proxy ends")
-
 // run reloads at each signal, each time that files have changed, and for who asks at the
 // control socket, until ctx ends. One reload that is slow holds up neither the next,
 // which takes its place, nor the end.
 func (l *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 	changed, asked := make(chan struct{}), make(chan chan<- error)
 	l.begin(ctx, changed, asked)
-	last := func() {}
+	now := &attempt{end: func() {}}
 	start := func(reload func(context.Context) error, tell func(error)) {
-		last()
-		var this context.Context
-		this, last = context.WithCancel(ctx)
-		go func() {
-			err := errSuperseded // where there is a fault in the program
-			defer func() { tell(err) }()
-			defer panics.Log(l.log, "the configuration before stays in force")
-			err = reload(this)
-		}()
+		now = now.replace(ctx, l.log, reload, tell)
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			last()
+			now.end()
 			return
 		case <-signals:
 			start(l.reload, func(error) {})
