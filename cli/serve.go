@@ -41,8 +41,9 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 
 It reads its configuration again when that changes, or a file that it names (not with
 watch = false), on SIGHUP, which opens the audit log anew as well, and when
-"ghapp-proxy reload" asks. All takes effect but what it listens on. No connection is
-closed that is still allowed, and a configuration with faults changes nothing.`,
+"ghapp-proxy reload" asks. All takes effect but what it listens on, which is by listen,
+client.NAME.listen and [admin], and needs a restart. No connection is closed that is
+still allowed, and a configuration with faults changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := s.logger(cmd.ErrOrStderr(), slog.LevelInfo)
