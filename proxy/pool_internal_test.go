@@ -313,6 +313,81 @@ func TestPoolCancel(t *testing.T) {
 	}
 }
 
+// TestPoolKeepsNot: a connection is not kept whose request was cancelled, nor after
+// close, nor where there are enough.
+func TestPoolKeepsNot(t *testing.T) {
+	for name, before := range map[string]func(p *pool, conn *poolConn, cancel func()) (kept int){
+		"cancelled": func(_ *pool, _ *poolConn, cancel func()) int { cancel(); return 0 },
+		"closed":    func(p *pool, _ *poolConn, _ func()) int { p.close(); return 0 },
+		"enough": func(p *pool, conn *poolConn, _ func()) int {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for range maxIdlePerHost {
+				p.idle[conn.address] = append(p.idle[conn.address], conn)
+			}
+			return maxIdlePerHost
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := startRawHost(t, func(conn *tls.Conn, _ int, _ string) { io.WriteString(conn, answerOf("xx")) })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, "GET", "https://example.com/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, _, err := h.pool.roundTrip(req, nil, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			kept := before(h.pool, resp.Body.(*pooledBody).conn, cancel)
+			if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "xx" { // it has come already
+				t.Errorf("%q, %v", text, err)
+			}
+			if n := h.idle(); n != kept {
+				t.Errorf("%d connections are kept, want %d", n, kept)
+			}
+		})
+	}
+}
+
+// TestPoolTakes: what the pool would not send as it has to be is left to net/http.
+func TestPoolTakes(t *testing.T) {
+	p := &pool{direct: func(to *url.URL) bool { return to.Host == "example.com" }}
+	for name, test := range map[string]struct {
+		url    string
+		body   io.Reader
+		change func(*http.Request)
+		want   bool
+	}{
+		"no body":           {want: true},
+		"a small one":       {body: strings.NewReader("x"), want: true},
+		"a large one":       {body: strings.NewReader(strings.Repeat("x", maxPooledBody+1))},
+		"one of no length":  {body: strings.NewReader("x"), change: func(r *http.Request) { r.ContentLength = -1 }},
+		"one that is gone":  {body: strings.NewReader("x"), change: func(r *http.Request) { r.GetBody = nil }},
+		"a trailer":         {body: strings.NewReader("x"), change: func(r *http.Request) { r.Trailer = http.Header{"A": nil} }},
+		"an expectation":    {change: func(r *http.Request) { r.Header.Set("Expect", "100-continue") }},
+		"another protocol":  {change: func(r *http.Request) { r.Header.Set("Upgrade", "websocket") }},
+		"not over TLS":      {url: "http://example.com/"},
+		"by a second proxy": {url: "https://example.org/"},
+	} {
+		if test.url == "" {
+			test.url = "https://example.com/"
+		}
+		req, err := http.NewRequest("GET", test.url, test.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.change != nil {
+			test.change(req)
+		}
+		if got := p.takes(req); got != (test.want && canPeek) {
+			t.Errorf("%s: taken %v, want %v", name, got, test.want)
+		}
+	}
+}
+
 // leavingConn is a connection whose client leaves while something is written.
 type leavingConn struct {
 	net.Conn
