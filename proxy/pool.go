@@ -31,7 +31,7 @@ const (
 	// maxIdlePerHost bounds the connections that are kept to a host, on which
 	// nothing is under way.
 	maxIdlePerHost = 256
-	// maxInterim is how many answers may come before the final one, as in net/http.
+	// maxInterim is how many answers may come before the final one.
 	maxInterim = 5
 	// maxPooledBody bounds the body of a request of the pool's, in bytes: it is written
 	// before the answer is read, so it must fit into what the system keeps of it.
