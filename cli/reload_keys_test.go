@@ -32,12 +32,13 @@ var toNobody = config.Upstream{ConnectTo: map[string]string{"api.github.com:443"
 func reloading(t *testing.T, cfg *config.Config) *reloader {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
+	start := *cfg
 	cas, err := openAuthorities(cfg, onDisk(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
 	audit := new(auditLog)
-	srv, err := newServer(cfg, cas, serverOptions{log: log, audit: audit})
+	srv, err := newServer(&start, cas, serverOptions{log: log, audit: audit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,6 @@ func reloading(t *testing.T, cfg *config.Config) *reloader {
 		srv.stop(context.Background(), 0, func() {})
 		audit.Close()
 	})
-	start := *cfg
 	return &reloader{
 		load: func(context.Context) (*config.Config, error) {
 			now := *cfg
@@ -224,5 +224,20 @@ func TestReloadLeaks(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(dir, fmt.Sprint(i), "*.sock")); len(left) > 0 {
 			t.Errorf("these are left: %q", left)
 		}
+	}
+}
+
+// TestReloadTooLate: one that another has replaced puts nothing in force.
+func TestReloadTooLate(t *testing.T) {
+	cfg := &config.Config{Live: config.Live{Apps: []*auth.App{appFor(t, "bot")}, StateDir: t.TempDir(), CA: config.CA{NameConstraints: true}, Upstream: toNobody}}
+	l := reloading(t, cfg)
+	cfg.PlainHTTP = true
+	ctx, replaced := context.WithCancel(t.Context())
+	replaced()
+	if err := l.reload(ctx); err != errSuperseded {
+		t.Errorf("it comes to %v, want %v", err, errSuperseded)
+	}
+	if now := l.server.now.Load(); now.cfg.PlainHTTP {
+		t.Error("its configuration is in force")
 	}
 }
