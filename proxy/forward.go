@@ -31,11 +31,10 @@ func (f *forwarder) serve(w *recorder, r *http.Request, x *exchange) {
 	resp, err := x.send(x, req)
 	x.interims.end()
 	if err == nil {
-		w.arrived = hasArrived(resp.Body)
+		body := resp.Body
+		defer body.Close() // also where what follows has a fault
+		w.arrived = hasArrived(body)
 		err = x.receiveHead(resp)
-		if err != nil {
-			resp.Body.Close()
-		}
 	}
 	if err != nil {
 		x.answerError(req, err)

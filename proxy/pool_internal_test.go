@@ -17,6 +17,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ghapp-proxy/auth"
+	"ghapp-proxy/event"
+	"ghapp-proxy/github"
 )
 
 // rawHost is a host that answers with octets. Each of its connections gets a number,
@@ -474,4 +478,40 @@ func TestPoolSweep(t *testing.T) {
 	h.pool.mu.Unlock()
 	get()
 	h.pool.close()
+}
+
+// faulty is a client whose answer cannot be begun: there is a fault.
+type faulty struct{ http.ResponseWriter }
+
+func (faulty) WriteHeader(int) { panic("a fault") }
+
+// TestPoolFault: a fault between the head of an answer and its body leaves no
+// connection behind.
+func TestPoolFault(t *testing.T) {
+	h := startRawHost(t, func(conn *tls.Conn, _ int, _ string) {
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nxx")
+	})
+	dialed := make(chan net.Conn, 1)
+	dial := h.pool.dial
+	h.pool.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		dialed <- conn
+		return conn, err
+	}
+	source := auth.New(nil, auth.Options{})
+	defer source.Close()
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "https://example.com/a", nil)
+	x := &exchange{source: source, session: session{host: github.Host{Name: "example.com"}}, path: "/a", events: &event.Sink{}}
+	x.out = newRecorder(faulty{httptest.NewRecorder()}, &Options{stalls: maxStalls})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("there was no fault")
+			}
+		}()
+		(&forwarder{&carrier{kept: h.pool}}).serve(x.out, r, x)
+	}()
+	if _, err := (<-dialed).Write([]byte{0}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the connection is open: %v", err)
+	}
 }
