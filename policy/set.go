@@ -14,12 +14,8 @@ import (
 type Set struct {
 	clients  []*Client
 	byName   map[string]*Client
-	networks []network // the most specific first
-}
-
-type network struct {
-	prefix netip.Prefix
-	client *Client
+	networks map[netip.Prefix]*Client
+	lengths  []netip.Prefix // one of each length of the networks, the longest first
 }
 
 // Fault is something wrong between two clients.
@@ -31,7 +27,7 @@ type Fault struct {
 // NewSet makes a Set. Names are expected to be different; networks and listen
 // addresses that are not are reported, the later client's.
 func NewSet(clients []*Client) (*Set, []Fault) {
-	s := &Set{clients: clients, byName: make(map[string]*Client)}
+	s := &Set{clients: clients, byName: make(map[string]*Client), networks: make(map[netip.Prefix]*Client)}
 	var faults []Fault
 	for _, c := range clients {
 		c.scope = c.makeScope()
@@ -39,7 +35,7 @@ func NewSet(clients []*Client) (*Set, []Fault) {
 		faults = append(faults, s.addListen(c)...)
 		faults = append(faults, s.addNetworks(c)...)
 	}
-	slices.SortStableFunc(s.networks, func(a, b network) int { return cmp.Compare(b.prefix.Bits(), a.prefix.Bits()) })
+	slices.SortFunc(s.lengths, func(a, b netip.Prefix) int { return cmp.Compare(b.Bits(), a.Bits()) })
 	return s, faults
 }
 
@@ -61,19 +57,28 @@ func (s *Set) addListen(c *Client) []Fault {
 func (s *Set) addNetworks(c *Client) (faults []Fault) {
 	for _, prefix := range c.Networks {
 		prefix = prefix.Masked()
-		i := slices.IndexFunc(s.networks, func(n network) bool { return n.prefix == prefix })
-		if i < 0 {
-			s.networks = append(s.networks, network{prefix, c})
+		other, taken := s.networks[prefix]
+		if !taken {
+			s.networks[prefix] = c
+			s.addLength(prefix)
 			continue
 		}
 		fault := Fault{c.Name, "networks", fmt.Sprintf("%s is there twice", prefix), "leave one out"}
-		if other := s.networks[i].client; other != c {
+		if other != c {
 			fault.Problem = fmt.Sprintf("[client.%s] has %s as well", other.Name, prefix)
 			fault.Hint = "a network is of one client; of networks within each other, the smallest counts"
 		}
 		faults = append(faults, fault)
 	}
 	return faults
+}
+
+// addLength has ByAddress look for networks like this one.
+func (s *Set) addLength(prefix netip.Prefix) {
+	alike := func(p netip.Prefix) bool { return p.Bits() == prefix.Bits() && p.Addr().Is4() == prefix.Addr().Is4() }
+	if !slices.ContainsFunc(s.lengths, alike) {
+		s.lengths = append(s.lengths, prefix)
+	}
 }
 
 // All returns the clients, in the order of the file. Do not change it.
@@ -123,9 +128,14 @@ func (s *Set) ByAddress(addr netip.Addr) (*Client, bool) {
 		return nil, false
 	}
 	addr = addr.Unmap().WithZone("")
-	for _, n := range s.networks {
-		if n.prefix.Contains(addr) {
-			return n.client, true
+	for _, length := range s.lengths {
+		if addr.Is4() != length.Addr().Is4() {
+			continue
+		}
+		if network, err := addr.Prefix(length.Bits()); err == nil {
+			if c, ok := s.networks[network]; ok {
+				return c, true
+			}
 		}
 	}
 	return nil, false

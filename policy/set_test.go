@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -153,5 +155,36 @@ func TestLimitDefaults(t *testing.T) {
 	want := policy.Limits{MaxConnections: 256, MaxRequests: 3, LookupsPerMinute: 60}
 	if got != want {
 		t.Errorf("WithDefaults = %+v, want %+v", got, want)
+	}
+}
+
+// TestByAddressAgrees has many networks, of which the smallest that contains an address
+// is to be found.
+func TestByAddressAgrees(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	address := func() netip.Addr {
+		b := [16]byte{0: 0x20, 1: 0x01, 10: byte(random.IntN(2)), 15: byte(random.IntN(4))}
+		if random.IntN(2) == 0 {
+			return netip.AddrFrom4([4]byte{10, byte(random.IntN(2)), byte(random.IntN(4)), byte(random.IntN(256))})
+		}
+		return netip.AddrFrom16(b)
+	}
+	var clients []*policy.Client
+	for i := range 300 {
+		a := address()
+		clients = append(clients, &policy.Client{Name: fmt.Sprint(i), Networks: []netip.Prefix{netip.PrefixFrom(a, random.IntN(a.BitLen()+1))}})
+	}
+	set, _ := policy.NewSet(clients)
+	for range 3000 {
+		a := address()
+		var want *policy.Client
+		for _, c := range clients { // of two with the same network the first counts
+			if n := c.Networks[0]; n.Contains(a) && (want == nil || n.Bits() > want.Networks[0].Bits()) {
+				want = c
+			}
+		}
+		if got, ok := set.ByAddress(a); got != want || ok != (want != nil) {
+			t.Fatalf("ByAddress(%v) = %v, want %v", a, got, want)
+		}
 	}
 }

@@ -42,6 +42,7 @@ type state struct {
 // newState is the state for a Policy after another, nil for the first. What a client
 // uses counts on, by its limits of now.
 func newState(p Policy, hosts []github.Host, before *state) *state {
+	p.Rules = p.Rules.Compiled()
 	now := &state{Policy: p, callers: make(map[string]caller), hosts: make(map[string]github.Host)}
 	for _, host := range hosts {
 		now.hosts[host.Name] = host

@@ -77,5 +77,5 @@
 //	paths: what a path and a body say of the route
 //		body.go compare.go path_others.go rest_reach.go api.go web.go
 //	rules: the user's own, and the decision
-//		rule_pattern.go rule_paths.go rule.go rule_check.go classify.go
+//		rule_pattern.go rule_tree.go rule_paths.go rule.go rule_index.go rule_set.go rule_check.go classify.go
 package rules

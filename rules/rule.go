@@ -7,7 +7,6 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
-	"ghapp-proxy/github/graphql"
 )
 
 // Rule is one rule of the user's own. It matches a request that meets all of
@@ -66,105 +65,11 @@ func ParseCredential(s string) (Credential, error) {
 	return None, fmt.Errorf("%q is none of installation, jwt, basic, none, keep", s)
 }
 
-// revoke is the operation that no rule can allow.
-const revoke = "apps/revoke-installation-access-token"
-
-// exchange is the operation that Set.Exchange is about.
-const exchange = "apps/create-installation-access-token"
-
-// Decide applies the first rule that matches to a route that Classify returned.
-// Then it refuses the built-in exceptions, unless that rule names them. No rule
-// allows TRACE, or the revocation of the token. A request whose body makes it a second
-// operation passes only if both do.
-func (set Set) Decide(req Request, route *Route) {
-	if route.Also != "" {
-		also := *route
-		also.Operation, also.Also = route.Also, ""
-		if set.Decide(req, &also); also.Refused != "" {
-			route.Refused, route.Rule = also.Refused, also.Rule
-			return
-		}
-	}
-	switch {
-	case req.Method == "TRACE":
-		route.Refused = RefusedTrace
-		return
-	case route.Operation == revoke:
-		route.Refused = RefusedRevoke
-		return
-	}
-	var named, method bool // does the rule name the operation, the method?
-	if rule, unclear := set.match(req, route); rule != nil {
-		switch {
-		case unclear != "":
-			route.Refused = Refusal(fmt.Sprintf("rule[%d] looks at whom or what a request is about, and %s", route.Rule, unclear))
-			return
-		case rule.Deny != "":
-			route.Refused = rule.refusal(route.Rule)
-			return
-		}
-		rule.apply(route)
-		route.ForClient = req.Client != "" && slices.Contains(rule.Clients, req.Client)
-		named = slices.Contains(rule.Operations, route.Operation)
-		method = slices.Contains(rule.Methods, req.Method)
-	}
-	read := req.Method == "GET" || req.Method == "HEAD"
-	switch {
-	case set.Exchange && !named && route.isExchange():
-		route.Exchange = true // and so neither hands anything out nor changes it
-	case route.HandsOut && !named:
-		// A broad pattern must not let a credential out by accident.
-		route.Refused = RefusedHandsOut
-	case route.Credential == JWT && !read && !set.JWTWrites && !named && !method:
-		route.Refused = RefusedJWTWrite
-	}
-}
-
-// isExchange reports whether the request asks for the token of an installation,
-// in a path that can be read in one way.
-func (route *Route) isExchange() bool {
-	return route.Operation == exchange && route.Credential == JWT && route.InstallationID > 0
-}
-
-// match returns the first rule that matches and notes its number in the route,
-// or returns nil.
-//
-// unclear is "" if the rule matches for certain. Else it says why that cannot be
-// told: the rule looks at names or fields that cannot be read from the request.
-func (set Set) match(req Request, route *Route) (rule *Rule, unclear string) {
-	if len(set.Rules) == 0 {
-		return nil, ""
-	}
-	paths := PathsOf(req, route)
-	for i := range set.Rules {
-		rule := &set.Rules[i]
-		path, undecidable := rule.matchesPath(&paths)
-		if !path || !rule.matchesRequest(req) {
-			continue
-		}
-		operation, unread := rule.matchesOperation(route)
-		if !operation && !unread {
-			continue
-		}
-		switch matches := rule.matchesSubjects(route); {
-		case unread || undecidable || rule.looksAtSubjects() && route.isUnclear():
-			unclear = fmt.Sprintf("this one does not say so that it can be told: name the owner and the repository, in a document that is plain JSON and smaller than %d bytes", graphql.MaxBody)
-		case rule.isPassedBy(route, matches, set.Rules[i+1:]):
-			unclear = route.leadsAway()
-		case !matches:
-			continue
-		}
-		route.Rule = i + 1
-		return rule, unclear
-	}
-	return nil, ""
-}
-
 // isPassedBy reports whether the answer to a request may lead past the rule. Past one
 // that denies, it leads to somebody denied whom the request does not name. Past one
-// that allows, it leads to others, for whom later rules allow less; a token that is
-// narrowed to repositories does not get there.
-func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
+// that allows, it leads to others, for whom later rules may allow less (limitsAfter); a
+// token that is narrowed to repositories does not get there.
+func (r *Rule) isPassedBy(route *Route, matches bool) bool {
 	switch {
 	case route.Reach == github.ReachNamed:
 		return false
@@ -172,13 +77,13 @@ func (r *Rule) isPassedBy(route *Route, matches bool, later []Rule) bool {
 		anybody := route.Reach == github.ReachAny || !route.Subject.Named()
 		return r.looksAtSubjects() && anybody || len(r.Repositories) > 0 && r.isReached(route)
 	case r.Deny == "" && matches:
-		return len(r.Repositories) > 0 && !r.Narrow.ByRepository() && slices.ContainsFunc(later, isLimiting)
+		return len(r.Repositories) > 0 && !r.Narrow.ByRepository()
 	}
 	return false
 }
 
 // isLimiting reports whether a rule gives less than the built-in choice might.
-func isLimiting(r Rule) bool { return r.Deny != "" || r.Auth != Installation || r.Narrow != nil }
+func isLimiting(r *Rule) bool { return r.Deny != "" || r.Auth != Installation || r.Narrow != nil }
 
 // isReached reports whether the rule is about repositories of an owner whom the
 // request names.
@@ -255,16 +160,9 @@ func isGraphQLField(operation string) bool { return strings.HasPrefix(operation,
 
 func (r *Rule) looksAtSubjects() bool { return len(r.Owners) > 0 || len(r.Repositories) > 0 }
 
-// LookAtSubjects reports whether any rule looks at names: of owners, of repositories,
-// or in the paths that it denies. A caller then finds the names of ids first.
-func (set Set) LookAtSubjects() bool {
-	for i := range set.Rules {
-		if r := &set.Rules[i]; r.looksAtSubjects() || r.Deny != "" && len(r.Paths) > 0 {
-			return true
-		}
-	}
-	return false
-}
+// looksAtNames reports whether the rule looks at names: of owners, of repositories, or in
+// the paths that it denies.
+func (r *Rule) looksAtNames() bool { return r.looksAtSubjects() || r.Deny != "" && len(r.Paths) > 0 }
 
 // isUnclear reports that somebody whom the request is about is not known by name.
 func (route *Route) isUnclear() bool {
@@ -346,16 +244,4 @@ func (r *Rule) refusal(number int) Refusal {
 		return Refusal(fmt.Sprintf("rule[%d] (%s) denies this: %s", number, r.Name, r.Deny))
 	}
 	return Refusal(fmt.Sprintf("rule[%d] denies this: %s", number, r.Deny))
-}
-
-// Set is the rules in force. The zero value is the built-in ones. It is safe
-// for concurrent use.
-type Set struct {
-	// JWTWrites allows methods other than GET and HEAD on JWT routes.
-	JWTWrites bool
-	// Exchange has requests for an installation token answered by the caller,
-	// unless a rule denies them, or names the operation and so means GitHub's.
-	Exchange bool
-	// Rules are the user's own; the first that matches decides.
-	Rules []Rule
 }
