@@ -70,6 +70,9 @@ type Effects struct {
 	// credential says whose it is.
 	Account func(*rules.Route) *answer.Refusal
 
+	// Documents has what was parsed of GraphQL documents, nil for nothing.
+	Documents *graphql.Cache
+
 	// Name puts the name into a subject of which only an id is known, if GitHub
 	// tells it.
 	Name func(*github.Account) *answer.Refusal

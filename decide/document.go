@@ -35,7 +35,7 @@ func (d *decision) parseDocument() (*graphql.Document, *answer.Refusal) {
 	if text == nil || refused != nil {
 		return nil, refused
 	}
-	document, err := graphql.Read(text)
+	document, err := d.effects.Documents.Read(text)
 	if err != nil {
 		return nil, nil // it is for GitHub to say
 	}

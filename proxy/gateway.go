@@ -12,6 +12,7 @@ import (
 	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
 	"ghapp-proxy/github"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/rules"
 )
 
@@ -24,6 +25,7 @@ type gateway struct {
 	use          func() *lease                                               // of what is in force
 	again        func(*state, caller, github.Host) (caller, *answer.Refusal) // by it
 	placeholders *placeholders
+	documents    *graphql.Cache
 }
 
 // nameSubject asks GitHub for the name of what is known by id only. What cannot be

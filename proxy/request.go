@@ -134,7 +134,8 @@ func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
 			defer since(&x.shares.client, time.Now())
 			return peekBody(r, most, x.session.usage)
 		},
-		Name: func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
+		Documents: g.documents,
+		Name:      func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
 	}
 	if x.sentPlaceholder = placeholderIn(r.Header["Authorization"]); x.sentPlaceholder != "" && x.now.Rules.Exchange {
 		// Where no placeholders are given any more, none is good: it would leave with a

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"ghapp-proxy/event"
+	"ghapp-proxy/github/graphql"
 	"ghapp-proxy/policy"
 )
 
@@ -22,7 +23,7 @@ func New(opts Options) *Proxy {
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls
 	}
-	p.gateway = &gateway{patience: opts.Patience, events: p.events, use: p.use, again: p.again, placeholders: newPlaceholders()}
+	p.gateway = &gateway{patience: opts.Patience, events: p.events, use: p.use, again: p.again, placeholders: newPlaceholders(), documents: graphql.NewCache()}
 	p.Replace(opts.Configuration)
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
 	p.connect = newConnect()

@@ -10,7 +10,6 @@
 package strictjson
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,18 +41,23 @@ type Scalar string
 // key twice: servers differ on which they take. The error is a phrase to follow the
 // name of the text: "is not UTF-8".
 func Read(text []byte) (any, error) {
-	switch {
-	case !utf8.Valid(text):
+	if !utf8.Valid(text) {
 		return nil, errors.New("is not UTF-8")
-	case !json.Valid(text):
-		return nil, errors.New("is not one JSON value")
 	}
 	r := reader{text: string(text), left: MaxValues}
-	return r.value(0)
+	value, err := r.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if r.peek(); r.at < len(r.text) {
+		return nil, errNotJSON
+	}
+	return value, nil
 }
 
-// reader reads text that json.Valid has accepted. It relies on that: it looks only
-// where values begin and end.
+var errNotJSON = errors.New("is not one JSON value")
+
+// reader reads text that is UTF-8 (RFC 8259).
 type reader struct {
 	text string
 	at   int
@@ -76,53 +80,63 @@ func (r *reader) value(depth int) (any, error) {
 	case '"':
 		return r.string()
 	default:
-		return r.scalar(), nil
+		return r.scalar()
 	}
 }
 
-// peek skips white space and returns the byte after it.
+// peek skips white space and returns the byte after it, 0 at the end.
 func (r *reader) peek() byte {
-	for r.text[r.at] == ' ' || r.text[r.at] == '\t' || r.text[r.at] == '\r' || r.text[r.at] == '\n' {
-		r.at++
+	for ; r.at < len(r.text); r.at++ {
+		switch c := r.text[r.at]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c
+		}
 	}
-	return r.text[r.at]
+	return 0
 }
 
-// more skips the punctuation before the next element of an object or array,
-// and reports whether there is one before the closing byte.
-func (r *reader) more(closing byte) bool {
-	c := r.peek()
-	if c == closing {
-		r.at++
+// take skips the byte c, and white space before it, and reports whether it was there.
+func (r *reader) take(c byte) bool {
+	if r.peek() != c {
 		return false
 	}
-	if c == ',' {
-		r.at++
-		r.peek()
-	}
+	r.at++
 	return true
 }
 
 func (r *reader) object(depth int) (any, error) {
-	object := Object{}
+	r.at++
+	if r.take('}') {
+		return Object{}, nil
+	}
+	object := make(Object, 0, 4)
 	var keys keySet
-	for r.at++; r.more('}'); {
+	for {
+		if r.peek() != '"' {
+			return nil, errNotJSON
+		}
 		key, err := r.string()
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if !keys.add(key, object) {
+		case !keys.add(key, object):
 			return nil, fmt.Errorf("has the key %s twice in one object", excerpt(key))
+		case !r.take(':'):
+			return nil, errNotJSON
 		}
-		r.peek()
-		r.at++ // the colon
 		value, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		object = append(object, Member{key, value})
+		switch {
+		case r.take('}'):
+			return object, nil
+		case !r.take(','):
+			return nil, errNotJSON
+		}
 	}
-	return object, nil
 }
 
 // keySet finds keys that an object has twice. It is nil while they are few.
@@ -156,44 +170,21 @@ func excerpt(key string) string {
 
 func (r *reader) array(depth int) (any, error) {
 	array := []any{}
-	for r.at++; r.more(']'); {
+	r.at++
+	if r.take(']') {
+		return array, nil
+	}
+	for {
 		value, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		array = append(array, value)
-	}
-	return array, nil
-}
-
-func (r *reader) string() (string, error) {
-	start, escaped := r.at, false
-	for r.at++; r.text[r.at] != '"'; r.at++ {
-		if r.text[r.at] == '\\' {
-			r.at++
-			escaped = true
+		switch {
+		case r.take(']'):
+			return array, nil
+		case !r.take(','):
+			return nil, errNotJSON
 		}
 	}
-	r.at++
-	if !escaped {
-		return r.text[start+1 : r.at-1], nil
-	}
-	var s string
-	if err := json.Unmarshal([]byte(r.text[start:r.at]), &s); err != nil {
-		return "", errors.New("has a bad string")
-	}
-	return s, nil
-}
-
-func (r *reader) scalar() any {
-	start := r.at
-	n := strings.IndexAny(r.text[start:], ",]} \t\r\n")
-	if n < 0 {
-		n = len(r.text) - start
-	}
-	r.at += n
-	if word := r.text[start:r.at]; word != "null" {
-		return Scalar(word)
-	}
-	return nil
 }

@@ -7,7 +7,7 @@
 //	}
 //	// document.Subjects, document.Fields, document.Mutation, document.Reach
 //
-// It is pure: no I/O, no clock, no state. What a user wants of such a request is
+// It is pure: no I/O, no clock, no state but a Cache of what it has parsed. What a user wants of such a request is
 // not its business.
 //
 // # Limitations
@@ -24,8 +24,8 @@
 //
 //	document: what there is to say, and the limits of what is read
 //		document.go
-//	request: the JSON around a document
-//		request.go
+//	request: the JSON around a document, and what a document says by itself
+//		request.go text.go cache.go
 //	walk: the fields and values that would run
 //		walker.go values.go reach.go walk.go
 //	all of it

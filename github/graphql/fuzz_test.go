@@ -24,7 +24,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(body(fragmentChain(3, 3), ""))
 	f.Add(body(`query A($o:String="acme"){...F} fragment F on Query{repository(owner:$o,name:"""w"""){id}}`, `{"o":null}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		doc, err := Read(b)
+		doc, err := readEachWay(t, b)
 		if err != nil {
 			if len(err.Error()) > 300 || doc.Subjects != nil || doc.Fields != nil {
 				t.Errorf("%+v, %v", doc, err)
@@ -54,7 +54,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add(`mutation($i:X!){x(input:$i){id}} subscription B{a}`, "R_kgDNIyk")
 	f.Add(`{organization(login:"a"){repository(name:"b"){id} ...on O{c(id:["R_kgDNIyk",{d:E}])}}}`, "")
 	f.Fuzz(func(t *testing.T, query, value string) {
-		doc, err := Read(body(query, `{"o":`+string(body(value, ""))[len(`{"query":`):len(body(value, ""))-1]+`}`))
+		doc, err := readEachWay(t, body(query, `{"o":`+string(body(value, ""))[len(`{"query":`):len(body(value, ""))-1]+`}`))
 		if err == nil && len(doc.Fields) == 0 {
 			t.Errorf("%q runs nothing", query)
 		}
@@ -67,15 +67,17 @@ func BenchmarkRead(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				if _, err := Read(text); err != nil {
-					b.Fatal(err)
+		for kind, read := range map[string]func([]byte) (Document, error){"": Read, "/again": NewCache().Read} {
+			b.Run(name+kind, func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetBytes(int64(len(text)))
+				for b.Loop() {
+					if _, err := read(text); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func TestClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := Read(b)
+		doc, err := readEachWay(t, b)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -148,7 +148,7 @@ func TestSubjects(t *testing.T) {
 		{`{repository(owner:"acme",name:"widgets"){issue(number:1){timeline(where:{id:"` + issue + `"}){x}}}}`, "", "acme/widgets repository:515435885"},
 		{`mutation{createIssue(input:{repositoryId:"` + widgets + `",body:"` + issue + `"}){issue{id}}}`, "", "repository:9001"},
 	} {
-		doc, err := Read(body(tt.query, tt.variables))
+		doc, err := readEachWay(t, body(tt.query, tt.variables))
 		if got := brief(doc.Subjects...); err != nil || got != tt.want || doc.Unclear {
 			t.Errorf("Read(%s %s) = %q, unclear %v, %v, want %q", tt.query, tt.variables, got, doc.Unclear, err, tt.want)
 		}
@@ -188,7 +188,7 @@ func TestUnclear(t *testing.T) {
 		{`{resource(url:"https://acme@github.com/acme/widgets"){url}}`, "", ""},
 		{`{resource(url:"ssh://github.com/acme/widgets"){url}}`, "", ""},
 	} {
-		doc, err := Read(body(tt.query, tt.variables))
+		doc, err := readEachWay(t, body(tt.query, tt.variables))
 		if got := brief(doc.Subjects...); err != nil || got != tt.want || !doc.Unclear {
 			t.Errorf("Read(%s %s) = %q, unclear %v, %v, want %q, unclear", tt.query, tt.variables, got, doc.Unclear, err, tt.want)
 		}
@@ -197,7 +197,7 @@ func TestUnclear(t *testing.T) {
 
 // JSON is read with its white space and escapes.
 func TestJSON(t *testing.T) {
-	doc, err := Read([]byte(" {\r\n\t\"query\" : \"query($o:String!,$x:X){organization(login:$o){id} a(x:$x){b}}\" ,\n" +
+	doc, err := readEachWay(t, []byte(" {\r\n\t\"query\" : \"query($o:String!,$x:X){organization(login:$o){id} a(x:$x){b}}\" ,\n"+
 		`"variables": { "o" : "\u0061cme", "x": [ ] , "y": { } , "z" : [ 1 , -2.5e3,true, null ,{"\"\\": false } ] } , "extensions" : null } `))
 	if err != nil || brief(doc.Subjects...) != "acme" {
 		t.Errorf("%+v, %v", doc, err)
@@ -205,13 +205,13 @@ func TestJSON(t *testing.T) {
 }
 
 func TestDocument(t *testing.T) {
-	doc, err := Read(body(`mutation{...F z:closeIssue(input:{}){clientMutationId} closeIssue{id}}
+	doc, err := readEachWay(t, body(`mutation{...F z:closeIssue(input:{}){clientMutationId} closeIssue{id}}
 		fragment F on Mutation{... on Mutation{createIssue(input:{}){issue{repository{...G}}}}}
 		fragment G on Repository{t:tempCloneToken}`, ""))
 	if err != nil || !doc.Mutation || strings.Join(doc.Fields, " ") != "createIssue closeIssue" || doc.Credential != "tempCloneToken" {
 		t.Errorf("mutation: %+v, %v", doc, err)
 	}
-	doc, err = Read(body(`{user(login:"hubot"){id} repository(owner:"acme",name:"widgets"){id}
+	doc, err = readEachWay(t, body(`{user(login:"hubot"){id} repository(owner:"acme",name:"widgets"){id}
 		resource(url:"https://GitHub.com:443/acme/widgets"){url}}`, ""))
 	if err != nil || brief(doc.Profiles...) != "hubot" || len(doc.ResourceHosts) != 1 || doc.ResourceHosts[0] != "github.com" {
 		t.Errorf("profile: %+v, %v", doc, err)

@@ -161,11 +161,13 @@ func (w *walker) searchType(f *ast.Field) string {
 		return ""
 	}
 	v := argument.Value
-	if known := w.variables[v.Raw]; v.Kind == ast.Variable && known.isGiven {
-		kind, _ := known.given.(string)
-		return kind
-	} else if v.Kind == ast.Variable {
-		v = known.defaultValue
+	if v.Kind == ast.Variable {
+		known, byDefault, _ := w.variable(v.Raw)
+		if known.isGiven {
+			kind, _ := known.value.(string)
+			return kind
+		}
+		v = byDefault
 	}
 	if v != nil && v.Kind == ast.EnumValue {
 		return v.Raw

@@ -22,7 +22,7 @@ func TestReachOfClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		document, err := Read(text)
+		document, err := readEachWay(t, text)
 		if name := strings.TrimSuffix(filepath.Base(file), ".json"); err != nil || document.Reach != want[name] {
 			t.Errorf("%s: reach %d, %v, want %d", name, document.Reach, err, want[name])
 		}
@@ -101,7 +101,7 @@ func TestReach(t *testing.T) {
 		},
 	} {
 		for _, query := range queries {
-			document, err := Read(body(query, ""))
+			document, err := readEachWay(t, body(query, ""))
 			if err != nil || document.Reach != reach {
 				t.Errorf("%s: reach %d, %v, want %d", query, document.Reach, err, reach)
 			}

@@ -5,8 +5,8 @@ import "ghapp-proxy/strictjson"
 // request is the body of a GraphQL request.
 type request struct {
 	query         string
-	operationName string         // "" if there is none
-	variables     map[string]any // values as strictjson returns them
+	operationName string // "" if there is none
+	variables     strictjson.Object
 }
 
 // readRequest decodes a body.
@@ -43,12 +43,7 @@ func (r *request) set(key string, value any) error {
 	case "operationName":
 		r.operationName, ok = value.(string)
 	case "variables":
-		var object strictjson.Object
-		object, ok = value.(strictjson.Object)
-		r.variables = make(map[string]any, len(object))
-		for _, m := range object {
-			r.variables[m.Key] = m.Value
-		}
+		r.variables, ok = value.(strictjson.Object)
 	case "extensions":
 		_, ok = value.(strictjson.Object)
 	default:

@@ -34,13 +34,13 @@ func (w *walker) text(v *ast.Value) (string, bool) {
 	case ast.NullValue:
 		return "", true
 	case ast.Variable:
-		known := w.variables[v.Raw] // value reports one that is not defined
+		known, byDefault, _ := w.variable(v.Raw) // value reports one that is not defined
 		if known.isGiven {
-			text, ok := known.given.(string)
-			return text, ok || known.given == nil
+			text, ok := known.value.(string)
+			return text, ok || known.value == nil
 		}
-		if known.defaultValue != nil {
-			return w.text(known.defaultValue) // a constant
+		if byDefault != nil {
+			return w.text(byDefault) // a constant
 		}
 		return "", true
 	}
@@ -54,14 +54,14 @@ func (w *walker) value(key string, v *ast.Value, depth int) error {
 	}
 	switch v.Kind {
 	case ast.Variable:
-		known, ok := w.variables[v.Raw]
+		known, byDefault, defined := w.variable(v.Raw)
 		switch {
-		case !ok: // section 5.8.3
+		case !defined: // section 5.8.3
 			return errorf("the variable %s is not defined", excerpt(v.Raw))
 		case known.isGiven:
-			return w.json(key, known.given, depth)
-		case known.defaultValue != nil:
-			return w.value(key, known.defaultValue, depth)
+			return w.json(key, known.value, depth)
+		case byDefault != nil:
+			return w.value(key, byDefault, depth)
 		}
 	case ast.StringValue, ast.BlockValue:
 		return w.leaf(key, v.Raw)

@@ -5,33 +5,22 @@ import (
 
 	"ghapp-proxy/github"
 	"ghapp-proxy/github/search"
+	"ghapp-proxy/strictjson"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// prepare takes in the definitions that the operation can use.
-func (w *walker) prepare(fragments ast.FragmentDefinitionList, operation *ast.OperationDefinition, given map[string]any) error {
-	w.fragments = make(map[string]*ast.FragmentDefinition, len(fragments))
-	w.active, w.done = make(map[string]bool), make(map[spread]bool)
-	for _, f := range fragments {
-		switch {
-		case w.fragments[f.Name] != nil: // section 5.5.1.1
-			return errorf("two fragments have the name %s", excerpt(f.Name))
-		case len(f.VariableDefinition) > 0: // not part of the specification
-			return errorf("the fragment %s has variables", excerpt(f.Name))
+// give takes in the values of the variables that the operation defines.
+func (w *walker) give(values strictjson.Object) {
+	for _, m := range values {
+		if i, ok := w.operation.variables[m.Key]; ok {
+			if w.given == nil {
+				w.given = make([]variable, len(w.operation.variables))
+			}
+			// A null that is given counts as given (section 6.1.2).
+			w.given[i] = variable{m.Value, true}
 		}
-		w.fragments[f.Name] = f
 	}
-	w.variables = make(map[string]variable, len(operation.VariableDefinitions))
-	for _, v := range operation.VariableDefinitions {
-		if _, ok := w.variables[v.Variable]; ok { // section 5.8.1
-			return errorf("the variable %s is defined twice", excerpt(v.Variable))
-		}
-		// A null that is given counts as given (section 6.1.2).
-		value, ok := given[v.Variable]
-		w.variables[v.Variable] = variable{value, ok, v.DefaultValue}
-	}
-	return nil
 }
 
 func (w *walker) selections(set ast.SelectionSet, in scope, depth int) error {
@@ -66,6 +55,9 @@ func (w *walker) spread(name string, in scope, depth int) error {
 		return errorf("the fragment %s contains itself", excerpt(name))
 	case w.done[key]:
 		return nil
+	}
+	if w.active == nil {
+		w.active, w.done = make(map[string]bool), make(map[spread]bool)
 	}
 	w.active[name], w.done[key] = true, true
 	err := w.selections(fragment.SelectionSet, in.as(fragment.TypeCondition), depth+1)

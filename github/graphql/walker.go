@@ -10,18 +10,31 @@ import (
 type walker struct {
 	doc       *Document
 	fragments map[string]*ast.FragmentDefinition
-	variables map[string]variable // those that the operation defines
-	steps     int                 // how many more may be taken
+	operation *operation
+	given     []variable // of the operation's, in its order; nil if none is given
+	steps     int        // how many more may be taken
 
 	active map[string]bool // fragments that are being visited
 	done   map[spread]bool // fragments that were visited
 }
 
-// variable is the value of a variable: given by the request, else the default.
+// variable is the value that a request gives to a variable.
 type variable struct {
-	given        any // as strictjson returns it
-	isGiven      bool
-	defaultValue *ast.Value // nil if there is none
+	value   any // as strictjson returns it
+	isGiven bool
+}
+
+// variable returns the value of a variable, or the default, nil if it has none. defined
+// reports whether the operation defines it.
+func (w *walker) variable(name string) (given variable, byDefault *ast.Value, defined bool) {
+	i, ok := w.operation.variables[name]
+	if !ok {
+		return variable{}, nil, false
+	}
+	if w.given != nil && w.given[i].isGiven {
+		return w.given[i], nil, true
+	}
+	return variable{}, w.operation.VariableDefinitions[i].DefaultValue, true
 }
 
 // scope is where a selection set stands.
