@@ -16,8 +16,10 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"ghapp-proxy/config"
+	"ghapp-proxy/spool"
 
 	"github.com/spf13/cobra"
 )
@@ -62,11 +64,14 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := harden(); err != nil { // before there is a key in memory
 		fmt.Fprintln(stderr, "ghapp-proxy: warning: other processes of this user can read this one's memory:", err)
 	}
-	root := newRoot()
+	var s settings
+	root := newRoot(&s)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return report(stderr, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	s.flush()
+	return report(stderr, err)
 }
 
 // report prints err and returns the exit status that it means.
@@ -99,14 +104,25 @@ type settings struct {
 	logFormat string
 	inherited []string // the environment at the start, without what is for the service alone
 	manager   *manager // that has started the process
+
+	log *spool.Writer // of the log, nil where there is none
+}
+
+// flushTime is how long the log may take at the end.
+const flushTime = 2 * time.Second
+
+// flush waits for the log to be written, but not long for who does not read it.
+func (s *settings) flush() {
+	if s.log != nil {
+		s.log.Flush(flushTime)
+	}
 }
 
 // Command is the whole command line, for those who describe it: man pages, say.
-func Command() *cobra.Command { return newRoot() }
+func Command() *cobra.Command { return newRoot(new(settings)) }
 
-func newRoot() *cobra.Command {
-	s := settings{manager: findManager()}
-	s.inherited = os.Environ()
+func newRoot(s *settings) *cobra.Command {
+	s.manager, s.inherited = findManager(), os.Environ()
 	root := &cobra.Command{
 		Use:   "ghapp-proxy",
 		Short: "Gives unmodified tools GitHub App authentication",
@@ -130,7 +146,7 @@ The smallest configuration is two environment variables:
 	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default $GHAPP_PROXY_LOG_LEVEL, then info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "", "how to log: console (for people), text (key=value), json, or auto: console on a terminal, else json (default $GHAPP_PROXY_LOG_FORMAT, then auto)")
-	root.AddCommand(newServe(&s), newReload(&s), newRun(&s), newEnv(&s), newCA(&s), newCheck(&s), newExplain(&s), newInit(&s), newClient(&s), newHealth(&s), newVersion())
+	root.AddCommand(newServe(s), newReload(s), newRun(s), newEnv(s), newCA(s), newCheck(s), newExplain(s), newInit(s), newClient(s), newHealth(s), newVersion())
 	s.complete(root)
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {

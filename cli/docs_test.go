@@ -57,7 +57,7 @@ func TestDocumentedCommands(t *testing.T) {
 			t.Errorf("%s has no command", page)
 		}
 		for _, match := range commands {
-			root := newRoot()
+			root := newRoot(new(settings))
 			root.InitDefaultCompletionCmd()
 			cmd, args, err := root.Find(strings.Fields(match[1]))
 			if err == nil && cmd == root {

@@ -32,16 +32,16 @@ func (s *settings) logger(w io.Writer, byDefault slog.Level) (*slog.Logger, erro
 			return nil, fmt.Errorf("%s %q: use debug, info, warn or error", name, text)
 		}
 	}
-	handler, err := s.logHandler(w, level, env)
+	out := spool.NewWriter(w) // nobody waits for who does not read it
+	handler, err := s.logHandler(out, terminalOf(w, env), level, env)
 	if err != nil {
 		return nil, err
 	}
-	return slog.New(newBounded(handler)), nil
+	s.log = out
+	return slog.New(newBounded(handler, out)), nil
 }
 
-func (s *settings) logHandler(w io.Writer, level slog.Level, env lookup) (slog.Handler, error) {
-	shown := terminalOf(w, env)
-	out := spool.NewWriter(w) // nobody waits for who does not read it
+func (s *settings) logHandler(out io.Writer, shown terminal, level slog.Level, env lookup) (slog.Handler, error) {
 	name, format := flagOr("--log-format", s.logFormat, env, logFormatEnv)
 	if format == "" || format == "auto" {
 		format = "json"

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode"
+
+	"ghapp-proxy/spool"
 )
 
 // stuckWriter is a pipe that nobody reads.
@@ -135,7 +137,7 @@ func TestConsole(t *testing.T) {
 func TestLogBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out lockedBuffer
-		log := slog.New(newBounded(slog.NewTextHandler(&out, nil)))
+		log := slog.New(newBounded(slog.NewTextHandler(&out, nil), spool.NewWriter(io.Discard)))
 		count := func(what string) int { return strings.Count(out.String(), what) }
 		for i := range 1000 {
 			log.Warn("request", "client", "agent", "path", fmt.Sprint("/", i), "status", 400+i%100, "decided_by", "client.agent.deny[1]")
@@ -175,4 +177,35 @@ func TestLogBound(t *testing.T) {
 			t.Error("it is not said how many lines of others were left out")
 		}
 	})
+}
+
+// slowBuffer takes its time for each write.
+type slowBuffer struct{ lockedBuffer }
+
+func (b *slowBuffer) Write(p []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond)
+	return b.lockedBuffer.Write(p)
+}
+
+// TestLogIsWritten: a line that is not one of many is there when it was logged, with all
+// before it; and all are at the end.
+func TestLogIsWritten(t *testing.T) {
+	var out slowBuffer
+	s := &settings{logFormat: "text"}
+	log, err := s.logger(&out, slog.LevelInfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		log  func()
+		want int
+	}{
+		{func() { log.Info("listening") }, 1},
+		{func() { log.Info("request"); log.Info("tunnel"); log.Info("refused"); log.Error("request") }, 5},
+		{func() { log.Info("request"); log.Info("request"); s.flush() }, 7},
+	} {
+		if test.log(); strings.Count(out.String(), "\n") != test.want {
+			t.Errorf("%d lines are written, want %d:\n%s", strings.Count(out.String(), "\n"), test.want, out.String())
+		}
+	}
 }

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/event"
+	"ghapp-proxy/spool"
 )
 
 const (
@@ -25,6 +28,9 @@ const (
 // warnings and refusals, so many a minute, and says how many were left out. Those are
 // alike that have the same message, client, App and deciding key; what a client chooses
 // does not count. The audit log has all of them.
+//
+// The lines of requests and tunnels, of which there may be many, are written together;
+// any other is there when Handle returns.
 type bounded struct {
 	slog.Handler
 	*kinds
@@ -32,7 +38,8 @@ type bounded struct {
 
 // kinds are the lines of the last minute.
 type kinds struct {
-	out slog.Handler // for what says what was left out
+	out     slog.Handler  // for what says what was left out
+	written *spool.Writer // where out writes
 
 	leftOut atomic.Int64 // since the start
 
@@ -45,15 +52,31 @@ type kind struct {
 	message, client, app, decidedBy string
 }
 
-func newBounded(h slog.Handler) *bounded { return &bounded{h, &kinds{out: h}} }
+func newBounded(h slog.Handler, written *spool.Writer) *bounded {
+	return &bounded{h, &kinds{out: h, written: written}}
+}
 
 // Handle implements slog.Handler.
 func (b *bounded) Handle(ctx context.Context, r slog.Record) error {
 	if (r.Level >= slog.LevelWarn || r.Message == refusedMessage) && !b.take(kindOf(&r)) {
 		return nil
 	}
-	return b.Handler.Handle(ctx, r)
+	err := b.Handler.Handle(ctx, r)
+	if r.Level > slog.LevelInfo || !event.IsMessage(r.Message) {
+		b.flush()
+	}
+	return err
 }
+
+// flush waits for what was logged to be written, but not for who does not read it.
+func (k *kinds) flush() {
+	if !k.written.IsStuck() {
+		k.written.Flush(patience)
+	}
+}
+
+// patience is how long a line of the log is waited for.
+const patience = 100 * time.Millisecond
 
 // WithAttrs implements slog.Handler.
 func (b *bounded) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -163,4 +186,5 @@ func (k *kinds) say(attrs ...slog.Attr) {
 	r := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log were left out: there were too many alike", 0)
 	r.AddAttrs(slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Value.Kind() == slog.KindString && a.Value.String() == "" })...)
 	_ = k.out.Handle(ctx, r) // as slog.Logger does
+	k.flush()
 }

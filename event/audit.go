@@ -89,9 +89,11 @@ func clipped(texts []string) []string {
 	return list
 }
 
-// Audit writes Records. What cannot be written is lost: a full disk, or a
-// pipe that nobody reads, does not stop the proxy, but is logged as an error, once
-// in lostEvery. A nil *Audit writes nothing. It is safe for concurrent use.
+// Audit writes Records, many of them in one Write where many come. What cannot be
+// written is lost: a full disk, or a pipe that nobody reads, does not stop the proxy, but
+// is logged as an error, once in lostEvery. A process that is killed loses the records of
+// the last spool.Delay; Flush leaves none. A nil *Audit writes nothing. It is safe for
+// concurrent use.
 type Audit struct {
 	to       *spool.Writer
 	log      *slog.Logger
@@ -106,14 +108,14 @@ type Audit struct {
 // lostEvery is how often the log says that records are lost.
 const lostEvery = time.Minute
 
-// NewAudit returns an Audit that writes each record as a line of JSON in one Write;
-// nil if to is. Where records are required, Begin fails if it cannot write.
+// NewAudit returns an Audit that writes each record as a line of JSON; nil if to is.
+// Where records are required, Begin fails if it cannot write, and returns when it has.
 func NewAudit(to io.Writer, required bool, log *slog.Logger) *Audit {
 	if to == nil {
 		return nil
 	}
 	a := &Audit{to: spool.NewWriter(to), log: log, required: required}
-	a.to.Lost = a.lose
+	a.to.Report = a.report
 	return a
 }
 
@@ -128,50 +130,71 @@ func (a *Audit) Lost() int64 {
 	return a.all.Load()
 }
 
+// Flush waits until all is written that was recorded before, for so long at most.
+func (a *Audit) Flush(within time.Duration) {
+	if a != nil {
+		a.to.Flush(within)
+	}
+}
+
 // begin writes the record of something that is about to leave. Where records
-// are required, it fails if that cannot be written now.
+// are required, it fails if that cannot be written now: it does not leave a moment
+// before it is on record, also if the process is killed.
 func (a *Audit) begin(e *Event) error {
 	if a == nil {
 		return nil
 	}
-	err := a.put(recordOf(e))
-	if err == nil && a.to.IsStuck() {
-		err = spool.ErrFull
-	}
 	if !a.required {
+		a.write(e)
 		return nil
 	}
+	line, err := a.line(e)
+	if err == nil {
+		err = a.to.WriteNow(line)
+	}
+	if err == spool.ErrFull {
+		a.lose(1, err)
+	}
 	return err
 }
 
-// write writes the record of an Event.
+// write writes the record of an Event. What becomes of it, report is told.
 func (a *Audit) write(e *Event) {
-	if a != nil {
-		_ = a.put(recordOf(e)) // it is counted and logged
+	if a == nil {
+		return
 	}
-}
-
-// put writes a record as one line in one Write.
-func (a *Audit) put(record *Record) error {
-	line, err := json.Marshal(record)
-	if err == nil {
-		_, err = a.to.Write(append(PlainJSON(line), '\n'))
-	}
-	switch {
-	case err != nil:
-		a.lose(err)
-	case a.lost.Load() > 0 && !a.to.IsStuck():
-		if n := a.lost.Swap(0); n > 0 {
-			a.log.Warn("the audit log is written again", "lost", n)
+	if line, err := a.line(e); err == nil {
+		if _, err = a.to.Write(line); err != nil {
+			a.lose(1, err)
 		}
 	}
-	return err
 }
 
-// lose counts a record that could not be written.
-func (a *Audit) lose(err error) {
-	lost := a.lost.Add(1)
-	a.all.Add(1)
+// line is the record of an Event as a line of JSON.
+func (a *Audit) line(e *Event) ([]byte, error) {
+	line, err := json.Marshal(recordOf(e))
+	if err != nil {
+		a.lose(1, err)
+		return nil, err
+	}
+	return append(PlainJSON(line), '\n'), nil
+}
+
+// report is told what became of some records.
+func (a *Audit) report(lost int, err error) {
+	if err != nil {
+		a.lose(lost, err)
+		return
+	}
+	if n := a.lost.Swap(0); n > 0 {
+		a.log.Warn("the audit log is written again", "lost", n)
+	}
+}
+
+// lose counts records that could not be written.
+func (a *Audit) lose(n int, err error) {
+	lost := a.lost.Add(int64(n))
+	a.all.Add(int64(n))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now := time.Now(); !now.Before(a.next) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ghapp-proxy/panics"
+	"ghapp-proxy/spool"
 )
 
 func TestRecordOf(t *testing.T) {
@@ -48,6 +49,7 @@ func TestRecordIsPlain(t *testing.T) {
 	sink := &Sink{Log: slog.New(slog.DiscardHandler)}
 	sink.SetAudit(NewAudit(&out, false, slog.New(slog.DiscardHandler)))
 	sink.End(&Event{Path: "/x\x1b[2J\u009b31m\u202e\x7f\n"})
+	sink.Flush()
 	if want := `"path":"/x\u001b[2J\u009b31m\u202e\u007f\n"`; !strings.Contains(out.String(), want) {
 		t.Errorf("no %s in %s", want, out.String())
 	}
@@ -108,7 +110,36 @@ func TestSink(t *testing.T) {
 	sink.SetAudit(NewAudit(&out, false, log))
 	sink.End(&Event{ID: "many", Unrecorded: true})
 	sink.End(&Event{ID: "one"})
+	sink.Flush()
 	if fmt.Sprint(told) != "[many one]" || strings.Contains(out.String(), "many") || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("told %v, recorded %s", told, out.String())
 	}
 }
+
+// one is an Event as most are.
+var one = Event{
+	Time: time.Now(), ID: "QMI7S36KYZSFSNEFUW4JUMEOVB", Kind: Request, Decision: Forwarded, Client: "agent", Address: "127.0.0.1:48138", Method: "GET", Host: "api.github.com",
+	Path: "/repos/acme/widgets/issues", Operation: "issues/list-for-repo", Subject: "acme/widgets", App: "ci-bot", Installation: 1, Credential: "installation",
+	Replaced: "bearer", Fingerprint: "uzdYhJ5QAv3bJGnXzvUYwQBHqkKrzJXQ0mgDWpXPdZw=", Status: 200, GitHubRequestID: "ABCD:12345:678", Duration: 1234567, Received: 5851,
+}
+
+// BenchmarkSink writes a line of the log and a record for each Event.
+func BenchmarkSink(b *testing.B) {
+	nowhere := writerFunc(func(p []byte) (int, error) { return len(p), nil })
+	json := slog.New(slog.NewJSONHandler(spool.NewWriter(nowhere), nil))
+	for name, sink := range map[string]*Sink{"line": {Log: json}, "silent": {Log: slog.New(slog.DiscardHandler)}, "audit": {Log: slog.New(slog.DiscardHandler)}} {
+		if name == "audit" {
+			sink.SetAudit(NewAudit(nowhere, false, sink.Log))
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				sink.End(&one)
+			}
+		})
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

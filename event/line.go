@@ -54,6 +54,11 @@ func (e *Event) message() string {
 	return "refused"
 }
 
+// IsMessage reports whether a line of the log with this message is that of an Event.
+func IsMessage(message string) bool {
+	return message == "request" || message == "tunnel" || message == "refused"
+}
+
 // line collects the fields of a line.
 type line []slog.Attr
 

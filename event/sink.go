@@ -18,12 +18,20 @@ type Sink struct {
 	lost  atomic.Int64 // by those of before
 }
 
+// flushTime is how long the records of before may take when another Audit follows, and
+// all of them at the end.
+const flushTime = 2 * time.Second
+
 // SetAudit makes an Audit that of what is written from now on; nil for none.
 func (s *Sink) SetAudit(a *Audit) {
 	if before := s.audit.Swap(a); before != nil {
+		before.Flush(flushTime)
 		s.lost.Add(before.Lost())
 	}
 }
+
+// Flush waits until what was recorded is written, but not long for who does not read it.
+func (s *Sink) Flush() { s.Audit().Flush(flushTime) }
 
 // Lost is how many records could not be written, since the start.
 func (s *Sink) Lost() int64 { return s.lost.Load() + s.Audit().Lost() }

@@ -355,7 +355,7 @@ func TestAuditFailure(t *testing.T) {
 		}
 	}
 	errorLines := func() int { return strings.Count(w.log.String(), "the audit log cannot be written") }
-	w.eventually(t, "twenty records", func() bool { return full.writes.Load() == 20 })
+	w.eventually(t, "twenty records", func() bool { return full.lines.Load() == 20 })
 	w.eventually(t, "an error in the log", func() bool { return errorLines() == 1 })
 	full.full.Store(false)
 	get(t, w.client(t, false), "https://api.github.com/repos/acme/widgets")
@@ -368,15 +368,44 @@ func TestAuditFailure(t *testing.T) {
 }
 
 type fullDisk struct {
-	full   atomic.Bool
-	writes atomic.Int64
+	full  atomic.Bool
+	lines atomic.Int64
 }
 
 func (d *fullDisk) Write(p []byte) (int, error) {
-	d.writes.Add(1)
+	d.lines.Add(int64(bytes.Count(p, []byte("\n"))))
 	if d.full.Load() {
 		return 0, errors.New("no space left on device")
 	}
+	return len(p), nil
+}
+
+// TestAuditAtTheEnd: what was recorded is written when the proxy has stopped, also by a
+// slow disk; and when another audit log takes its place.
+func TestAuditAtTheEnd(t *testing.T) {
+	for what, end := range map[string]func(*world){
+		"Shutdown": func(w *world) { w.proxy.Shutdown(context.Background()) },
+		"Replace":  func(w *world) { w.proxy.StopAudit() },
+	} {
+		slow := new(slowDisk)
+		w := start(t, func(s *setup) { s.options.Audit = slow })
+		client := w.client(t, false)
+		for range 5 {
+			get(t, client, "https://api.github.com/repos/acme/widgets")
+		}
+		w.eventually(t, "five requests in the log", func() bool { return strings.Count(w.log.String(), "msg=request") == 5 })
+		end(w)
+		if n := slow.lines.Load(); n != 5 {
+			t.Errorf("%s: %d records are written, want 5", what, n)
+		}
+	}
+}
+
+type slowDisk struct{ lines atomic.Int64 }
+
+func (d *slowDisk) Write(p []byte) (int, error) {
+	time.Sleep(50 * time.Millisecond)
+	d.lines.Add(int64(bytes.Count(p, []byte("\n"))))
 	return len(p), nil
 }
 

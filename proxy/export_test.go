@@ -19,6 +19,13 @@ func (p *Proxy) Requests(client string) int {
 	return int(p.current.Load().callers[client].usage.requests.running.Load())
 }
 
+// StopAudit is Replace with no audit log, and the rest as it is.
+func (p *Proxy) StopAudit() {
+	c := p.current.Load().parts
+	c.Audit = nil
+	p.Replace(c)
+}
+
 // ReplacePolicy is Replace with the rest as it is.
 func (p *Proxy) ReplacePolicy(next Policy) (ended int) {
 	c := p.current.Load().parts

@@ -122,5 +122,6 @@ func (p *Proxy) awaitRecords() int {
 	for end := time.Now().Add(recordTime); p.underway.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(recordTick)
 	}
+	p.events.Flush()
 	return int(p.underway.Load())
 }
