@@ -2,7 +2,6 @@ package githubtest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -306,9 +305,7 @@ func (c *call) send(rep reply) {
 	if rep.status == http.StatusOK && c.route != nil && c.route.method == http.MethodGet && c.notModified(h, body) {
 		return
 	}
-	h.Set("Content-Length", fmt.Sprint(len(body)))
-	c.w.WriteHeader(rep.status)
-	_, _ = c.w.Write(body)
+	c.writeBody(rep.status, body)
 }
 
 func encode(v any) ([]byte, error) {
@@ -320,26 +317,6 @@ func encode(v any) ([]byte, error) {
 	e.SetEscapeHTML(false)
 	err := e.Encode(v)
 	return bytes.TrimSpace(b.Bytes()), err
-}
-
-// notModified sets the ETag, which is good for this credential only, and answers
-// 304 if the client has the same; that costs no quota:
-// https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
-func (c *call) notModified(h http.Header, body []byte) bool {
-	sum := sha256.Sum256(append([]byte(c.cred.secret+"\x00"), body...))
-	etag := fmt.Sprintf(`W/"%x"`, sum)
-	h.Set("ETag", etag)
-	h.Set("Cache-Control", "private, max-age=60, s-maxage=60")
-	h.Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP")
-	for _, seen := range strings.Split(c.r.Header.Get("If-None-Match"), ",") {
-		if strings.TrimPrefix(strings.TrimSpace(seen), "W/") == etag[2:] {
-			c.s.refund(c)
-			h.Del("Content-Type")
-			c.w.WriteHeader(http.StatusNotModified)
-			return true
-		}
-	}
-	return false
 }
 
 // mediaType describes Accept as X-GitHub-Media-Type does.

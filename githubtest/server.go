@@ -45,6 +45,10 @@ type Options struct {
 	// one more credential that GitHub sometimes hands out. The default is null.
 	TempCloneTokens bool
 
+	// EncodeBodies compresses what the REST API answers, where the request takes gzip, and prints it for
+	// people where a browser, curl or Wget asks, as GitHub does. The default is neither.
+	EncodeBodies bool
+
 	// ErrorLog receives what net/http has to say about broken connections. The
 	// default is silence, for broken connections are what tests are about.
 	ErrorLog *log.Logger
@@ -62,17 +66,18 @@ type Server struct {
 	wg     sync.WaitGroup // accept loop and requests under way
 	cancel context.CancelFunc
 
-	mu     sync.Mutex // guards what follows
-	closed bool
-	world  world
-	tokens tokenStore
-	limits map[int64]*quota // installation → quota; 0 is everybody else
-	skew   time.Duration
-	hooks  map[string]*http.ServeMux // host → overrides
-	faults []*activeFault
-	log    []*Request
-	serial int64 // source of request ids and other unique numbers
-	secret []string
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	world   world
+	tokens  tokenStore
+	limits  map[int64]*quota // installation → quota; 0 is everybody else
+	skew    time.Duration
+	formula ETagFormula
+	hooks   map[string]*http.ServeMux // host → overrides
+	faults  []*activeFault
+	log     []*Request
+	serial  int64 // source of request ids and other unique numbers
+	secret  []string
 }
 
 // New starts a fake GitHub with an empty world. The caller must Close it.

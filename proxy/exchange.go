@@ -10,6 +10,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/cache"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
 )
@@ -23,12 +24,15 @@ type exchange struct {
 	became event.Event      // when it has ended
 	out    *recorder        // what the client is answered by
 
-	asked    *http.Request // as the client sent it, but for fields of one hop
-	replaced string        // the scheme of the credential that came with it, "" for none
-	leaving  http.Request  // what is sent instead
-	target   url.URL       // of that
-	carrier  carries       // sends it
-	interims interims
+	asked     *http.Request // as the client sent it, but for fields of one hop
+	replaced  string        // the scheme of the credential that came with it, "" for none
+	leaving   http.Request  // what is sent instead
+	target    url.URL       // of that
+	carrier   carries       // sends it
+	cache     *cache.Cache  // nil for none
+	fate      cache.Fate    // how it came to the answer
+	collapsed bool          // which was another's, too
+	interims  interims
 
 	received answerBody // by it, where a host has answered
 	session  session
@@ -69,11 +73,6 @@ type exchange struct {
 // carries sends what an exchange is about.
 type carries interface {
 	carry(*http.Request, *exchange) (*http.Response, error)
-}
-
-// RoundTrip implements http.RoundTripper.
-func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
-	return x.carrier.carry(req, x)
 }
 
 // firstValue is the field's first value: exactly one Authorization leaves.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/cache"
 	"ghapp-proxy/rules"
 
 	"golang.org/x/net/http/httpguts"
@@ -21,12 +22,13 @@ import (
 // 7.6.1, reserves for one hop.
 type forwarder struct {
 	carrier *carrier
+	cache   *cache.Cache
 }
 
 // serve forwards r as x says. It takes the fields of r for those that leave.
 func (f *forwarder) serve(w *recorder, r *http.Request, x *exchange) {
 	defer x.replaceLost()
-	x.asked, x.carrier = r, f.carrier
+	x.asked, x.carrier, x.cache = r, f.carrier, f.cache
 	req := x.request(r)
 	resp, err := x.send(x, req)
 	x.interims.end()
@@ -151,7 +153,7 @@ func (x *exchange) receiveHead(resp *http.Response) error {
 	if resp.StatusCode < 100 || resp.StatusCode > 999 {
 		return fmt.Errorf("%03d is no status", resp.StatusCode) // net/http reads it, and panics when it is to be written
 	}
-	x.githubRequestID, x.githubStatus = githubRequestID(resp.Header), resp.StatusCode
+	x.githubRequestID, x.githubStatus = githubRequestID(resp.Header), x.answeredBy(resp)
 	switch {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		dropHopByHop(resp.Header)

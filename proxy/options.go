@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/cache"
 	"ghapp-proxy/event"
 	"ghapp-proxy/github"
 )
@@ -48,6 +49,9 @@ type Configuration struct {
 	CAPEM []byte
 	// Upstream reaches GitHub and everything else.
 	Upstream *Upstream
+	// Cache keeps answers of the REST API, and lets those who ask the same at the same moment
+	// share one; nil for neither. The next Configuration may have the same.
+	Cache *cache.Cache
 	// PlainHTTP serves http:// requests for served hosts, which leave as https.
 	PlainHTTP bool
 	// Audit receives an event.Record of each request and tunnel, each as a line of JSON in one Write, from

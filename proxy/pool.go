@@ -365,9 +365,12 @@ func (b *pooledBody) Close() error {
 
 // hasArrived reports whether the beginning of an answer's body is there already.
 func hasArrived(body io.Reader) bool {
-	b, ok := body.(*pooledBody)
-	return ok && b.conn.in.Buffered() > 0
+	b, ok := body.(interface{ HasArrived() bool })
+	return ok && b.HasArrived()
 }
+
+// HasArrived reports whether the beginning is there already.
+func (b *pooledBody) HasArrived() bool { return b.conn.in.Buffered() > 0 }
 
 // end gives the connection back, or closes it.
 func (b *pooledBody) end() {

@@ -509,7 +509,7 @@ func TestPoolFault(t *testing.T) {
 				t.Error("there was no fault")
 			}
 		}()
-		(&forwarder{&carrier{kept: h.pool}}).serve(x.out, r, x)
+		(&forwarder{carrier: &carrier{kept: h.pool}}).serve(x.out, r, x)
 	}()
 	if _, err := (<-dialed).Write([]byte{0}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the connection is open: %v", err)

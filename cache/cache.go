@@ -1,0 +1,286 @@
+package cache
+
+import (
+	"container/list"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// maxShare is the largest answer that is kept: one so many parts of the size …
+	maxShare = 16
+	// maxAnswer … and no more than that many bytes.
+	maxAnswer = 4 << 20
+	// maxViews is how many answers are kept for a question to which GitHub gives several: what
+	// a token is good for decides what some list.
+	maxViews = 4
+	// maxViewers is how many askers are known for each of these.
+	maxViewers = 64
+)
+
+// Cache keeps answers. A nil Cache keeps none. It is safe for concurrent use.
+type Cache struct {
+	counts  counts
+	flights flights
+
+	mu     sync.Mutex
+	size   int64
+	used   int64                  // by what is kept, being received, and being sent
+	views  map[Question][]*Answer // the one that was used last first
+	recent list.List              // of *Answer: the one that was used last first
+	doubts doubts
+}
+
+// New returns a Cache of a size in bytes.
+func New(size int64) *Cache {
+	c := &Cache{size: size, views: make(map[Question][]*Answer)}
+	c.flights = flights{cache: c, under: make(map[uint64]*flight)}
+	return c
+}
+
+// Resize changes the size. 0 drops everything, and nothing is kept any more.
+func (c *Cache) Resize(size int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.size = size
+	c.shrink(size)
+}
+
+// On reports whether answers are kept.
+func (c *Cache) On() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.size > 0
+}
+
+// shrink drops what was used least recently until no more than that is used. The Cache
+// must be locked.
+func (c *Cache) shrink(to int64) {
+	for c.used > to {
+		oldest := c.recent.Back()
+		if oldest == nil {
+			return // what is left is under way
+		}
+		c.remove(oldest.Value.(*Answer))
+		c.counts.evicted.Add(1)
+	}
+}
+
+// reserve takes memory, and reports whether there is as much.
+func (c *Cache) reserve(n int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > c.size {
+		return false
+	}
+	if c.shrink(c.size - n); c.used+n > c.size {
+		return false
+	}
+	c.used += n
+	return true
+}
+
+// giveBack gives memory back.
+func (c *Cache) giveBack(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used -= n
+}
+
+// bound is the largest answer that is kept, in bytes.
+func (c *Cache) bound() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return min(c.size/maxShare, maxAnswer)
+}
+
+// Find returns what is kept for a question: what the viewer was last given, else what was used
+// last; nil if there is nothing. A viewer is whoever is likely to be given the same. Where the
+// client names ETags, it is what one of these stands for, if there is such. The Answer must be
+// released.
+func (c *Cache) Find(q *Question, request http.Header, viewer uint64, named []Condition) *Answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found *Answer
+	for _, a := range c.views[*q] {
+		if !a.selects.matches(request) {
+			continue
+		}
+		if a.standsFor(named) {
+			a.uses++
+			return a
+		}
+		if found == nil || a.rank(viewer) > found.rank(viewer) {
+			found = a
+		}
+	}
+	if found != nil {
+		found.uses++
+	}
+	return found
+}
+
+// rank is how likely the answer is what GitHub would give to a viewer.
+func (a *Answer) rank(viewer uint64) int {
+	switch {
+	case a.outdone:
+		return 0
+	case a.isOf(viewer):
+		return 2
+	default:
+		return 1
+	}
+}
+
+// keep puts an answer in, in place of what its viewer was given before. Its cost must have been
+// reserved.
+func (c *Cache) keep(a *Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.size == 0 {
+		c.used -= a.cost
+		return
+	}
+	for _, other := range c.views[a.question] {
+		other.outdone = other.outdone || other.isOf(a.viewers[0])
+		if other.leaves(a.viewers[0]) {
+			c.remove(other)
+			break
+		}
+	}
+	views := c.views[a.question]
+	if len(views) == maxViews {
+		c.remove(views[len(views)-1])
+		views = c.views[a.question]
+	}
+	c.views[a.question] = append([]*Answer{a}, views...)
+	a.place = c.recent.PushFront(a)
+	c.counts.kept.Add(1)
+}
+
+// confirm reports whether an answer is one that is kept: its ETag is.
+func (c *Cache) confirm(a *Answer, request http.Header, viewer uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, other := range c.views[a.question] {
+		if other.selects.matches(request) && slices.Contains(other.given, a.received) {
+			c.use(other, viewer)
+			return true
+		}
+	}
+	return false
+}
+
+// touch notes that an answer was good for a viewer.
+func (c *Cache) touch(a *Answer, viewer uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.place != nil {
+		c.use(a, viewer)
+	}
+}
+
+// use is touch for an answer that is kept. The Cache must be locked.
+func (c *Cache) use(a *Answer, viewer uint64) {
+	c.recent.MoveToFront(a.place)
+	a.outdone = false
+	views := c.views[a.question]
+	for i, other := range views {
+		if other == a {
+			copy(views[1:i+1], views[:i])
+			views[0] = a
+		} else if other.isOf(viewer) {
+			other.forget(viewer)
+		}
+	}
+	a.note(viewer)
+}
+
+// remove takes an answer out. The Cache must be locked.
+func (c *Cache) remove(a *Answer) {
+	if a.place == nil {
+		return
+	}
+	c.recent.Remove(a.place)
+	a.place = nil
+	views := c.views[a.question]
+	for i, other := range views {
+		if other == a {
+			views = append(views[:i:i], views[i+1:]...)
+			break
+		}
+	}
+	if len(views) == 0 {
+		delete(c.views, a.question)
+	} else {
+		c.views[a.question] = views
+	}
+	if a.uses == 0 {
+		c.used -= a.cost
+	}
+}
+
+// drop takes out an answer that is of no use.
+func (c *Cache) drop(a *Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(a)
+}
+
+// release ends one use of an answer.
+func (c *Cache) release(a *Answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.uses--; a.uses == 0 && a.place == nil {
+		c.used -= a.cost
+	}
+}
+
+const (
+	// maxDoubts is after how many answers in a row whose ETag is not what it should be none are
+	// kept for a while,
+	maxDoubts = 8
+	// firstPause, which doubles each time
+	firstPause = time.Minute
+	// up to maxPause.
+	maxPause = time.Hour
+)
+
+// doubts are whether GitHub's ETags are still made as they were.
+type doubts struct {
+	inRow int
+	pause time.Duration
+	until time.Time // nothing is kept before
+}
+
+// isQuiet reports whether nothing is kept at the moment.
+func (c *Cache) isQuiet() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubts.quiet()
+}
+
+func (d *doubts) quiet() bool { return !d.until.IsZero() && time.Now().Before(d.until) }
+
+// learn notes whether an ETag was the one that was computed.
+func (c *Cache) learn(verified bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := &c.doubts
+	if verified {
+		*d = doubts{}
+		return
+	}
+	c.counts.doubted.Add(1)
+	if d.inRow++; d.inRow < maxDoubts || d.quiet() {
+		return
+	}
+	d.pause = min(max(2*d.pause, firstPause), maxPause)
+	d.until, d.inRow = time.Now().Add(d.pause), maxDoubts-1 // one is tried then
+	c.shrink(0)
+}

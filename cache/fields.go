@@ -1,0 +1,162 @@
+package cache
+
+import (
+	"net/http"
+	"strings"
+)
+
+const (
+	// maxVary is how many names a Vary may have.
+	maxVary = 20
+	// maxHead is how much of fields is kept of an answer, in bytes.
+	maxHead = 16 << 10
+)
+
+// ofNow are fields about the moment, the connection or the token of one answer. They are
+// never taken from one that is kept. RFC 9111, section 3.1; docs.github.com "Rate limits
+// for the REST API", "Scopes for OAuth apps", "Managing your personal access tokens".
+var ofNow = map[string]bool{
+	"Date": true, "Age": true, "Via": true, "Warning": true, "Retry-After": true, "Set-Cookie": true, "Server-Timing": true,
+	"Cache-Status": true, "Proxy-Status": true,
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authentication-Info": true,
+	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+	"X-Github-Request-Id": true, "X-Runtime-Rack": true, "X-Github-Sso": true, "X-Oauth-Scopes": true, "X-Accepted-Oauth-Scopes": true,
+	"X-Oauth-Client-Id": true, "X-Accepted-Github-Permissions": true, "Github-Authentication-Token-Expiration": true,
+	"X-Ratelimit-Limit": true, "X-Ratelimit-Remaining": true, "X-Ratelimit-Used": true, "X-Ratelimit-Reset": true, "X-Ratelimit-Resource": true,
+}
+
+// ofBody are fields that say how the kept body is to be read: a 304 does not change them
+// (RFC 9111, section 3.2).
+var ofBody = map[string]bool{
+	"Content-Length": true, "Content-Encoding": true, "Content-Range": true, "Content-Type": true, "Transfer-Encoding": true, "Trailer": true,
+}
+
+// keptFields are those of an answer that are kept, nil if they are too many.
+func keptFields(h http.Header) http.Header {
+	named := make(map[string]bool)
+	for _, value := range h["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			named[http.CanonicalHeaderKey(strings.Trim(name, " \t"))] = true
+		}
+	}
+	kept := make(http.Header, len(h))
+	size := 0
+	for name, values := range h {
+		if ofNow[name] || named[name] {
+			continue
+		}
+		name = strings.Clone(name)
+		for _, value := range values {
+			kept[name] = append(kept[name], strings.Clone(value))
+			size += len(name) + len(value)
+		}
+	}
+	if size > maxHead {
+		return nil
+	}
+	return kept
+}
+
+// freshen is the head of an answer that is kept, with what a 304 updates. It is the
+// caller's.
+func freshen(kept, now http.Header) http.Header {
+	fresh := make(http.Header, len(kept)+len(now))
+	for name, values := range kept {
+		if now[name] == nil || ofBody[name] {
+			fresh[name] = append([]string(nil), values...)
+		}
+	}
+	for name, values := range now {
+		if !ofBody[name] {
+			fresh[name] = append([]string(nil), values...)
+		}
+	}
+	return fresh
+}
+
+// updates reports whether a 304 changes what is kept.
+func updates(kept, now http.Header) bool {
+	for name, values := range now {
+		if ofNow[name] || ofBody[name] || name == "Etag" {
+			continue
+		}
+		before := kept[name]
+		if len(before) != len(values) {
+			return true
+		}
+		for i := range values {
+			if before[i] != values[i] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// selection is what Vary says of an answer.
+type selection struct {
+	accept, authorization bool    // they are in its ETag
+	others                []field // of the request, besides those of its Question
+}
+
+// field is a field of a request.
+type field struct{ name, value string }
+
+// selectionOf reads Vary: RFC 9110, section 12.5.5. It fails where the answer is good for
+// its own request only.
+func selectionOf(request, answer http.Header) (s selection, ok bool) {
+	names := 0
+	for _, value := range answer["Vary"] {
+		for name := range strings.SplitSeq(value, ",") {
+			if name = strings.Trim(name, " \t"); name == "" {
+				continue
+			}
+			if names++; names > maxVary || name == "*" || len(name) > maxField {
+				return s, false
+			}
+			s.add(http.CanonicalHeaderKey(name), request)
+		}
+	}
+	return s, true
+}
+
+func (s *selection) add(name string, request http.Header) {
+	switch name {
+	case "Accept":
+		s.accept = true
+	case "Authorization":
+		s.authorization = true
+	case "Cookie", "Accept-Encoding", "User-Agent", "X-Github-Api-Version": // there is none, or the Question has it
+	default:
+		s.others = append(s.others, field{strings.Clone(name), strings.Clone(joined(request, name))})
+	}
+}
+
+func joined(h http.Header, name string) string {
+	switch values := h[name]; len(values) {
+	case 0:
+		return ""
+	case 1:
+		return values[0]
+	default:
+		return strings.Join(values, ",")
+	}
+}
+
+// matches reports whether a request selects the same answer.
+func (s *selection) matches(request http.Header) bool {
+	for _, f := range s.others {
+		if joined(request, f.name) != f.value {
+			return false
+		}
+	}
+	return true
+}
+
+// bytes is the length of its texts.
+func (s *selection) bytes() (n int) {
+	for _, f := range s.others {
+		n += len(f.name) + len(f.value)
+	}
+	return n
+}

@@ -1,0 +1,187 @@
+package cache
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// filling is the body of an answer on its way to a client, which is kept when it has come to its
+// end.
+type filling struct {
+	io.ReadCloser
+	cache    *Cache
+	answer   *Answer     // nil when it is not to be kept any more
+	trailer  func() bool // whether there is one
+	bound    int64
+	reserved int64
+	left     int64 // as its length was announced, -1 if it was not
+}
+
+// Fill returns the body of an answer to req, which is kept when it has been read to its end. Where the
+// answer is not one to be kept, it is the same body.
+func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer uint64) io.ReadCloser {
+	bound := c.bound()
+	a := c.answerOf(q, req, resp, bound)
+	if a == nil {
+		return resp.Body
+	}
+	if c.confirm(a, req.Header, viewer) {
+		return resp.Body // it is kept already
+	}
+	fixed := costOf(&a.question, &a.selects, a.header, 0)
+	if !c.reserve(fixed) {
+		return resp.Body
+	}
+	a.viewers = []uint64{viewer}
+	return &filling{
+		ReadCloser: resp.Body, cache: c, answer: a, trailer: func() bool { return len(resp.Trailer) > 0 },
+		bound: bound, reserved: fixed, left: resp.ContentLength,
+	}
+}
+
+// answerOf is what would be kept of an answer, without its body; nil for nothing.
+func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, bound int64) *Answer {
+	h := resp.Header
+	if resp.StatusCode != http.StatusOK || resp.ContentLength > bound || resp.Body == nil || resp.Body == http.NoBody || len(h["Etag"]) != 1 ||
+		h["Set-Cookie"] != nil || h["Content-Range"] != nil || len(resp.Trailer) > 0 || hasDirective(h, "no-store") || c.isQuiet() {
+		return nil
+	}
+	tag, weak, ok := parseTag(h["Etag"][0])
+	gzip, known := codingOf(h)
+	selects, fits := selectionOf(req.Header, h)
+	if !ok || !known || !fits {
+		return nil
+	}
+	header := keptFields(h)
+	if header == nil {
+		return nil
+	}
+	return &Answer{
+		cache: c, question: q.clone(), selects: selects, gzip: gzip, weak: weak,
+		header: header, received: tag, asked: authorizationOf(req), given: []Tag{tag},
+	}
+}
+
+func authorizationOf(req *http.Request) string { return joined(req.Header, "Authorization") }
+
+// codingOf reads Content-Encoding. It fails where the coding is not known.
+func codingOf(h http.Header) (gzip, known bool) {
+	switch coding := strings.ToLower(joined(h, "Content-Encoding")); coding {
+	case "", "identity":
+		return false, true
+	default:
+		return coding == "gzip", coding == "gzip"
+	}
+}
+
+// Read implements io.Reader.
+func (f *filling) Read(p []byte) (int, error) {
+	n, err := f.ReadCloser.Read(p)
+	if f.answer == nil {
+		return n, err
+	}
+	if n > 0 {
+		f.write(p[:n])
+	}
+	if f.left >= 0 {
+		f.left -= int64(n)
+	}
+	switch {
+	case err == io.EOF:
+		f.keep()
+	case err != nil:
+		f.drop()
+	}
+	return n, err
+}
+
+// Close implements io.Closer. Of a body that was not read to its end nothing is kept, unless only the
+// end itself was not read.
+func (f *filling) Close() error {
+	if f.left == 0 && f.answer != nil {
+		f.keep()
+	}
+	f.drop()
+	return f.ReadCloser.Close()
+}
+
+// HasArrived reports whether the beginning is there already.
+func (f *filling) HasArrived() bool {
+	b, ok := f.ReadCloser.(interface{ HasArrived() bool })
+	return ok && b.HasArrived()
+}
+
+const (
+	firstChunk = 4 << 10
+	lastChunk  = 64 << 10
+)
+
+// write keeps the next part of the body.
+func (f *filling) write(p []byte) {
+	a := f.answer
+	if a.length += int64(len(p)); a.length > f.bound {
+		f.drop()
+		return
+	}
+	for len(p) > 0 {
+		if n := len(a.body); n > 0 && len(a.body[n-1]) < cap(a.body[n-1]) {
+			last := a.body[n-1]
+			m := min(cap(last)-len(last), len(p))
+			a.body[n-1], p = append(last, p[:m]...), p[m:]
+			continue
+		}
+		next := f.nextChunk(len(p))
+		if !f.cache.reserve(next) {
+			f.drop()
+			return
+		}
+		f.reserved += next
+		a.body = append(a.body, make([]byte, 0, next))
+	}
+}
+
+// nextChunk is the size of the next chunk, of which that much is there.
+func (f *filling) nextChunk(there int) int64 {
+	size := int64(min(firstChunk<<min(len(f.answer.body), 4), lastChunk))
+	if f.left >= 0 {
+		size = min(max(f.left, int64(there)), lastChunk)
+	}
+	return max(size, min(int64(there), lastChunk))
+}
+
+// keep puts the answer in.
+func (f *filling) keep() {
+	a := f.answer
+	if a == nil || f.trailer() || f.left > 0 {
+		f.drop()
+		return
+	}
+	f.trim()
+	f.answer = nil
+	a.cost = f.reserved
+	f.cache.keep(a)
+}
+
+// trim gives back what the last chunk does not need.
+func (f *filling) trim() {
+	n := len(f.answer.body)
+	if n == 0 {
+		return
+	}
+	last := f.answer.body[n-1]
+	spare := cap(last) - len(last)
+	if rounded := len(last) / 8; spare > rounded { // which the allocator adds at most
+		f.answer.body[n-1] = append(make([]byte, 0, len(last)), last...)
+		f.cache.giveBack(int64(spare - rounded))
+		f.reserved -= int64(spare - rounded)
+	}
+}
+
+// drop keeps nothing.
+func (f *filling) drop() {
+	if f.answer != nil {
+		f.cache.giveBack(f.reserved)
+		f.answer = nil
+	}
+}
