@@ -54,6 +54,8 @@ package certs
 
 import (
 	"crypto"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -131,6 +133,20 @@ func (ca *CA) OverlapEnd() time.Time {
 		return time.Time{}
 	}
 	return ca.before.until()
+}
+
+// Secret derives a secret from the CA's key (RFC 5869): the same wherever the key is the
+// same, another one for each purpose, and useless for finding the key.
+func (ca *CA) Secret(purpose string) []byte {
+	key, err := x509.MarshalPKCS8PrivateKey(ca.key)
+	if err != nil {
+		return nil // it is no key that Load or generate gives
+	}
+	secret, err := hkdf.Key(sha256.New, key, nil, "ghapp-proxy: "+purpose, sha256.Size)
+	if err != nil {
+		return nil // it is not too long
+	}
+	return secret
 }
 
 // Hosts returns the hosts that the CA signs for, sorted.

@@ -199,3 +199,24 @@ func TestErrorsHideTheKey(t *testing.T) {
 		data[i] ^= 0x10
 	}
 }
+
+// TestSecret: whoever has the same key has the same secrets, another one for each
+// purpose.
+func TestSecret(t *testing.T) {
+	one, another := newCA(t, github), newCA(t, github)
+	if a, b := one.Secret("x"), one.Secret("x"); len(a) != 32 || !bytes.Equal(a, b) {
+		t.Errorf("Secret = %x, then %x", a, b)
+	}
+	if a, b := one.Secret("x"), one.Secret("y"); bytes.Equal(a, b) {
+		t.Error("two purposes have one secret")
+	}
+	if a, b := one.Secret("x"), another.Secret("x"); bytes.Equal(a, b) {
+		t.Error("two CAs have one secret")
+	}
+	for _, key := range []crypto.Signer{rsaKey(t), one.key} {
+		ca := &CA{key: key}
+		if s := ca.Secret("x"); len(s) != 32 {
+			t.Errorf("of a %T: %x", key, s)
+		}
+	}
+}

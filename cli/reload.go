@@ -171,6 +171,7 @@ func (l *reloader) put(ctx context.Context, cfg *config.Config, print fingerprin
 		l.log.Warn("some changes need a restart of the proxy", "keys", keys)
 	}
 	ended := l.server.replace(next)
+	go next.cas.prepare(l.log)
 	if cfg.AuditLog == "" {
 		_ = l.audit.open("") // nothing is opened
 	}

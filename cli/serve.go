@@ -112,6 +112,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	go reloader.run(life, hup)
 	defer reloader.close()
 	go watchExpiry(life, srv.authorities, log)
+	go o.cas.prepare(log)
 	if o.says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun

@@ -115,7 +115,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	p.upstream.users.Add(1)
 	c := proxy.Configuration{
 		Policy: policyOf(p.cfg), Hosts: servedHosts(p.cfg), Credentials: p.source,
-		Certificate: p.cas.certificate, CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream,
+		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream,
 		PlainHTTP: p.cfg.PlainHTTP, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
 	"ghapp-proxy/github"
+	"ghapp-proxy/panics"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 )
@@ -150,6 +152,24 @@ func (a *authorities) certificate(host string) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("no CA for %s", host)
 	}
 	return ca.Certificate(host)
+}
+
+// secret is one that all proxies have that have the same CAs, and nobody else.
+func (a *authorities) secret(purpose string) []byte {
+	var all []byte
+	for _, ca := range a.all {
+		all = append(all, ca.Secret(purpose)...)
+	}
+	return all
+}
+
+// prepare makes a certificate for each host, before somebody waits for it. What fails
+// then is said when it fails again.
+func (a *authorities) prepare(log *slog.Logger) {
+	defer panics.Log(log, "certificates could not be made beforehand")
+	for host, ca := range a.byHost {
+		_, _ = ca.Certificate(host)
+	}
 }
 
 // userAgent is what GitHub is told.

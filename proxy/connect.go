@@ -61,7 +61,8 @@ func (p *Proxy) intercept(conn net.Conn, s session, how entrance) {
 }
 
 // tlsConfig is what clients negotiate with inside an intercepted connection.
-// Sessions resume across connections: both configurations share ticket keys.
+// Sessions resume across connections, hosts and restarts: both configurations have the
+// same tickets.
 func (p *Proxy) tlsConfig() *tls.Config {
 	base := &tls.Config{
 		MinVersion: tls.VersionTLS12, // libgit2 speaks no newer
@@ -77,6 +78,7 @@ func (p *Proxy) tlsConfig() *tls.Config {
 			return p.current.Load().parts.Certificate(intercepted.session.host.Name)
 		},
 	}
+	(&tickets{secret: func() []byte { return p.current.Load().parts.TicketSecret }}).use(base)
 	bulk := base.Clone()
 	bulk.NextProtos = []string{"http/1.1"}
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {

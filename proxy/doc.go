@@ -122,5 +122,5 @@
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
 //		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
-//		connect.go outer.go shutdown.go serve.go
+//		tickets.go connect.go outer.go shutdown.go serve.go
 package proxy

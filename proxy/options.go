@@ -45,6 +45,9 @@ type Configuration struct {
 	// Certificate returns the certificate to show for a served host. It is
 	// called at every handshake, from many goroutines.
 	Certificate func(host string) (*tls.Certificate, error)
+	// TicketSecret is what keys of TLS sessions are made of. With the same one clients
+	// resume a session after a restart, and with another process. nil: with this alone.
+	TicketSecret []byte
 	// CAPEM is what clients must trust; it is served as /ca.pem.
 	CAPEM []byte
 	// Upstream reaches GitHub and everything else.
