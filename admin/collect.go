@@ -46,6 +46,15 @@ var (
 	githubUp      = describe("github_up", "1 if GitHub answered when it was last asked, else 0.", "host")
 	githubOffset  = describe("github_clock_offset_seconds", "How far GitHub's clock is ahead of this machine's; 0 up to two seconds.", "host")
 
+	cacheAnswers = describe("cache_answers_total", "Answers of the REST API that may be kept: hit and validated after GitHub's 304, shared with another request, or a miss.", "result")
+	cacheBytes   = describe("cache_bytes_saved_total", "Bytes of answers that GitHub did not send because of the cache.")
+	cacheQuota   = describe("cache_quota_saved_total", "Requests that cost nothing of a rate limit because of the cache.")
+	cacheEvicted = describe("cache_evictions_total", "Answers that made room for others.")
+	cacheKept    = describe("cache_entries", "Answers that are kept.")
+	cacheUsed    = describe("cache_used_bytes", "Memory that answers take.")
+	cacheSize    = describe("cache_size_bytes", "Memory that answers may take, 0 where none are kept.")
+	cacheQuiet   = describe("cache_quiet", "1 if nothing is kept for a while because GitHub's ETags are not what they should be, else 0.")
+
 	reloads      = describe("config_reloads_total", "Configurations that were read, the first included, by whether they were put in force.", "result")
 	reloadOK     = describe("config_last_reload_successful", "1 if the configuration that was read last is in force, else 0.")
 	reloadTime   = describe("config_last_reload_success_timestamp_seconds", "When the configuration in force was put there.")
@@ -61,7 +70,7 @@ func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, clientConnections, clientRequests, clientWaiting,
 		mints, lookUps, retries, heals, appUsable, tokensKept, mappingsWrong, tokenAge, quotaLimit, quotaRemaining, quotaReset,
-		githubContact, githubUp, githubOffset, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
+		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
 	} {
 		out <- d
 	}
@@ -106,6 +115,7 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 		s.gauge(githubUp, one(!g.Reached.IsZero() && !g.Missed.After(g.Reached)), g.Host)
 		s.gauge(githubOffset, g.Offset.Seconds(), g.Host)
 	}
+	s.cache(&state.Cache)
 	s.counter(reloads, float64(state.Reload.Read), "ok")
 	s.counter(reloads, float64(state.Reload.Failures), "failed")
 	s.gauge(reloadOK, one(state.Reload.Problem == ""))
@@ -114,6 +124,17 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	for _, ca := range state.Authorities {
 		s.gauge(authorityEnd, seconds(ca.Expires), ca.Name)
 	}
+}
+
+func (s sample) cache(c *Cache) {
+	s.counters(cacheAnswers, map[string]uint64{"hit": c.Hits, "validated": c.Validated, "shared": c.Shared, "miss": c.Misses})
+	s.counter(cacheBytes, float64(c.BytesSaved))
+	s.counter(cacheQuota, float64(c.QuotaSaved))
+	s.counter(cacheEvicted, float64(c.Evicted))
+	s.gauge(cacheKept, float64(c.Answers))
+	s.gauge(cacheUsed, float64(c.Used))
+	s.gauge(cacheSize, float64(c.Size))
+	s.gauge(cacheQuiet, one(c.Quiet))
 }
 
 func (s sample) app(app *App) {

@@ -53,7 +53,26 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"ago":   func(t time.Time) string { return minutes(time.Since(t)) },
 	"left":  func(t time.Time) string { return minutes(time.Until(t)) },
 	"clock": func(t time.Time) string { return t.Format("15:04:05") },
+	"size":  size,
 }).Parse(pageText))
+
+// size is a number of bytes for people.
+func size(n any) string {
+	bytes, units := 0.0, []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
+	switch n := n.(type) {
+	case int64:
+		bytes = float64(n)
+	case uint64:
+		bytes = float64(n)
+	}
+	for bytes >= 1024 && len(units) > 1 {
+		bytes, units = bytes/1024, units[1:]
+	}
+	if bytes >= 100 {
+		return fmt.Sprintf("%.0f %s", bytes, units[0])
+	}
+	return fmt.Sprintf("%.3g %s", bytes, units[0])
+}
 
 // servePage is the page as it is now, without a script as well.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,7 @@ type State struct {
 	GitHubs     []GitHub // the instances of the Apps
 	Authorities []Authority
 	Clients     []Client // in the order of the configuration; "" for who is no client
+	Cache       Cache
 	Reload      Reload
 	// Draining says that the proxy is about to end.
 	Draining bool
@@ -85,6 +86,16 @@ type Client struct {
 	Connections int
 	Requests    int // under way
 	Waiting     int // requests and connections that wait for their turn
+}
+
+// Cache is what is kept of answers, and what that has saved since the start.
+type Cache struct {
+	Size, Used int64 // in bytes; Size is 0 where nothing is kept
+	Answers    int
+	Quiet      bool // GitHub's ETags are not what they should be, so that nothing is kept for a while
+
+	Hits, Validated, Shared, Misses, Evicted uint64
+	BytesSaved, QuotaSaved                   uint64 // that GitHub did not send, and requests that cost no quota
 }
 
 // Reload is what became of the configuration.

@@ -30,6 +30,7 @@ type view struct {
 	Total         int
 	Requests      int
 	Tunnels       int
+	Cache         Cache
 	Explain       bool
 	Style         template.CSS
 	Script        template.JS
@@ -76,7 +77,7 @@ func (s *Server) view(now time.Time) *view {
 	latest := s.opts.Recent.latest()
 	v := &view{
 		Version: s.opts.Version, Started: s.started, Problems: problems(&state, latest.uncovered, now), Total: latest.total,
-		Requests: state.Requests, Tunnels: state.Tunnels, Explain: s.opts.Explain != nil, Style: pageStyle, Script: pageScript,
+		Requests: state.Requests, Tunnels: state.Tunnels, Cache: state.Cache, Explain: s.opts.Explain != nil, Style: pageStyle, Script: pageScript,
 	}
 	for _, app := range state.Apps {
 		v.Apps = append(v.Apps, viewApp(app))
@@ -137,6 +138,9 @@ func viewEvent(e *event.Event) eventView {
 	case e.Credential != "":
 		v.Why = shown(e.Operation) + ", " + e.Credential
 	}
+	if e.Err == nil && e.Cache != "" {
+		v.Why += ", cache: " + e.Cache
+	}
 	return v
 }
 
@@ -146,6 +150,9 @@ func problems(s *State, uncovered []uncovered, now time.Time) (list []problem) {
 	warn := func(what, remedy string) { list = append(list, problem{false, what, remedy}) }
 	if s.Draining {
 		warn("The proxy is about to end.", "")
+	}
+	if s.Cache.Quiet {
+		warn("No answers are kept for a while: GitHub's ETags are not what they should be.", "Nothing is wrong with what clients get. If it stays so, look for a newer version of the proxy.")
 	}
 	if s.Reload.Problem != "" {
 		bad("The configuration was not read again, the one before is in force: "+s.Reload.Problem, "")

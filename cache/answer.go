@@ -19,7 +19,7 @@ const (
 	// below at their longest.
 	overhead = 2<<10 + maxGiven*len(Tag{}) + maxTags*(len(Tag{})+16) + 8*maxViewers
 	// fieldOverhead is the same for each field.
-	fieldOverhead = 96
+	fieldOverhead = 64
 )
 
 // Answer is an answer that is kept. It is safe for concurrent use.
@@ -41,14 +41,14 @@ type Answer struct {
 	given   []Tag // that clients were given for it, the newest last
 
 	mu       sync.Mutex
-	header   http.Header // never changed, but replaced
+	header   []field // never changed, but replaced; those of one name stand together
 	received Tag
 	asked    string // the Authorization it was asked with, until it is verified
 	verified bool
 	unfit    bool
 	coding   coding
-	tags     [maxTags]tagOf
-	next     int // of these to be replaced
+	tags     []tagOf // maxTags at most
+	next     int     // of these to be replaced
 }
 
 // tagOf is the ETag for a token.
@@ -63,15 +63,12 @@ var seed = maphash.MakeSeed()
 func Viewer(name string) uint64 { return maphash.String(seed, name) }
 
 // costOf is what an answer takes of the memory.
-func costOf(q *Question, s *selection, h http.Header, body int64) int64 {
-	n := int64(overhead+q.bytes()+s.bytes()+len(s.others)*fieldOverhead) + body
-	for name, values := range h {
-		n += int64(len(name) + fieldOverhead)
-		for _, value := range values {
-			n += int64(len(value) + 16)
-		}
+func costOf(q *Question, s *selection, fields []field) int64 {
+	n := overhead + q.bytes() + s.bytes() + (len(s.others)+len(fields))*fieldOverhead
+	for _, f := range fields {
+		n += len(f.name) + len(f.value)
 	}
-	return n
+	return int64(n)
 }
 
 // Release ends a use of the Answer.
@@ -87,7 +84,7 @@ func (a *Answer) ETag(authorization string) (etag string, ok bool) {
 	}
 	token := maphash.String(seed, authorization)
 	for i := range a.tags {
-		if known := &a.tags[i]; known.token == token && known.tag != (Tag{}) {
+		if known := &a.tags[i]; known.token == token {
 			return known.tag.field(a.weak), true
 		}
 	}
@@ -172,8 +169,12 @@ func (a *Answer) compute(authorization string, c coding, look func([]byte)) (Tag
 
 // remember notes the ETag for a token, which clients are going to be given.
 func (a *Answer) remember(token uint64, tag Tag) {
-	a.tags[a.next] = tagOf{token, tag}
-	a.next = (a.next + 1) % maxTags
+	if len(a.tags) < maxTags {
+		a.tags = append(a.tags, tagOf{token, tag})
+	} else {
+		a.tags[a.next] = tagOf{token, tag}
+		a.next = (a.next + 1) % maxTags
+	}
 	a.cache.mu.Lock()
 	defer a.cache.mu.Unlock()
 	a.give(tag)
@@ -251,7 +252,8 @@ func (a *Answer) Freshen(now http.Header, etag string, viewer uint64) http.Heade
 		fresh["Etag"] = []string{etag}
 	}
 	if updates(kept, now) {
-		if update := keptFields(freshen(kept, now)); update != nil && costOf(&a.question, &a.selects, update, 0) <= costOf(&a.question, &a.selects, kept, 0) {
+		update, ok := keptFields(freshen(kept, now))
+		if ok && a.cache.recost(a, costOf(&a.question, &a.selects, update)-costOf(&a.question, &a.selects, kept)) {
 			a.header = update
 		}
 	}

@@ -85,6 +85,20 @@ func (c *Cache) reserve(n int64) bool {
 	return true
 }
 
+// recost makes an answer that is in use cost more, and reports whether there is as much.
+func (c *Cache) recost(a *Answer, more int64) bool {
+	if more > 0 && !c.reserve(more) {
+		return false
+	}
+	if more < 0 {
+		c.giveBack(-more)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.cost += more
+	return true
+}
+
 // giveBack gives memory back.
 func (c *Cache) giveBack(n int64) {
 	c.mu.Lock()

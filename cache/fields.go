@@ -2,6 +2,7 @@ package cache
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,8 @@ const (
 	maxVary = 20
 	// maxHead is how much of fields is kept of an answer, in bytes.
 	maxHead = 16 << 10
+	// maxFields is how many of them are.
+	maxFields = 200
 )
 
 // ofNow are fields about the moment, the connection or the token of one answer. They are
@@ -31,63 +34,94 @@ var ofBody = map[string]bool{
 	"Content-Length": true, "Content-Encoding": true, "Content-Range": true, "Content-Type": true, "Transfer-Encoding": true, "Trailer": true,
 }
 
-// keptFields are those of an answer that are kept, nil if they are too many.
-func keptFields(h http.Header) http.Header {
-	named := make(map[string]bool)
+// keptFields are those of an answer that are kept, in memory of their own. It fails where they are too
+// many.
+func keptFields(h http.Header) (fields []field, ok bool) {
+	var hop []string // what Connection names
 	for _, value := range h["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {
-			named[http.CanonicalHeaderKey(strings.Trim(name, " \t"))] = true
+			hop = append(hop, http.CanonicalHeaderKey(strings.Trim(name, " \t")))
 		}
 	}
-	kept := make(http.Header, len(h))
+	var few [48]field
+	fields = few[:0]
 	size := 0
 	for name, values := range h {
-		if ofNow[name] || named[name] {
+		if ofNow[name] || slices.Contains(hop, name) {
 			continue
 		}
-		name = strings.Clone(name)
 		for _, value := range values {
-			kept[name] = append(kept[name], strings.Clone(value))
-			size += len(name) + len(value)
+			if size += len(name) + len(value); size > maxHead || len(fields) == maxFields {
+				return nil, false
+			}
+			fields = append(fields, field{name, value})
 		}
 	}
-	if size > maxHead {
-		return nil
+	texts := newTexts(size)
+	kept := make([]field, len(fields))
+	for i, f := range fields {
+		kept[i] = field{texts.keep(f.name), texts.keep(f.value)}
 	}
-	return kept
+	return kept, true
+}
+
+// texts has copies of strings in one allocation.
+type texts struct{ text strings.Builder }
+
+func newTexts(size int) *texts {
+	t := new(texts)
+	t.text.Grow(size)
+	return t
+}
+
+// keep is a copy of a string.
+func (t *texts) keep(s string) string {
+	begin := t.text.Len()
+	t.text.WriteString(s)
+	return t.text.String()[begin:]
 }
 
 // freshen is the head of an answer that is kept, with what a 304 updates. It is the
 // caller's.
-func freshen(kept, now http.Header) http.Header {
-	fresh := make(http.Header, len(kept)+len(now))
-	for name, values := range kept {
+func freshen(kept []field, now http.Header) http.Header {
+	values := len(kept)
+	for _, list := range now {
+		values += len(list)
+	}
+	fresh, all := make(http.Header, len(kept)+len(now)), make([]string, 0, values)
+	for i := 0; i < len(kept); {
+		name, begin := kept[i].name, len(all)
+		for ; i < len(kept) && kept[i].name == name; i++ {
+			all = append(all, kept[i].value)
+		}
 		if now[name] == nil || ofBody[name] {
-			fresh[name] = append([]string(nil), values...)
+			fresh[name] = all[begin:len(all):len(all)]
 		}
 	}
-	for name, values := range now {
-		if !ofBody[name] {
-			fresh[name] = append([]string(nil), values...)
+	for name, list := range now {
+		if begin := len(all); !ofBody[name] {
+			all = append(all, list...)
+			fresh[name] = all[begin:len(all):len(all)]
 		}
 	}
 	return fresh
 }
 
 // updates reports whether a 304 changes what is kept.
-func updates(kept, now http.Header) bool {
+func updates(kept []field, now http.Header) bool {
 	for name, values := range now {
 		if ofNow[name] || ofBody[name] || name == "Etag" {
 			continue
 		}
-		before := kept[name]
-		if len(before) != len(values) {
-			return true
-		}
-		for i := range values {
-			if before[i] != values[i] {
+		i := slices.IndexFunc(kept, func(f field) bool { return f.name == name })
+		for _, value := range values {
+			if i < 0 || i >= len(kept) || kept[i] != (field{name, value}) {
 				return true
 			}
+			i++
+		}
+		if i >= 0 && i < len(kept) && kept[i].name == name {
+			return true
 		}
 	}
 	return false

@@ -29,7 +29,7 @@ func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer
 	if c.confirm(a, req.Header, viewer) {
 		return resp.Body // it is kept already
 	}
-	fixed := costOf(&a.question, &a.selects, a.header, 0)
+	fixed := costOf(&a.question, &a.selects, a.header)
 	if !c.reserve(fixed) {
 		return resp.Body
 	}
@@ -53,8 +53,8 @@ func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, bo
 	if !ok || !known || !fits {
 		return nil
 	}
-	header := keptFields(h)
-	if header == nil {
+	header, few := keptFields(h)
+	if !few {
 		return nil
 	}
 	return &Answer{
@@ -113,8 +113,10 @@ func (f *filling) HasArrived() bool {
 }
 
 const (
-	firstChunk = 4 << 10
-	lastChunk  = 64 << 10
+	// wholeRead is from which length on what was read is a chunk of its own; what is less is put together
+	wholeRead = 4 << 10
+	// in chunks of that size.
+	smallChunk = 4 << 10
 )
 
 // write keeps the next part of the body.
@@ -124,30 +126,37 @@ func (f *filling) write(p []byte) {
 		f.drop()
 		return
 	}
-	for len(p) > 0 {
-		if n := len(a.body); n > 0 && len(a.body[n-1]) < cap(a.body[n-1]) {
-			last := a.body[n-1]
-			m := min(cap(last)-len(last), len(p))
-			a.body[n-1], p = append(last, p[:m]...), p[m:]
-			continue
-		}
-		next := f.nextChunk(len(p))
-		if !f.cache.reserve(next) {
-			f.drop()
-			return
-		}
-		f.reserved += next
-		a.body = append(a.body, make([]byte, 0, next))
+	if n := len(a.body); n > 0 {
+		last := a.body[n-1]
+		m := min(cap(last)-len(last), len(p))
+		a.body[n-1], p = append(last, p[:m]...), p[m:]
 	}
+	if len(p) == 0 {
+		return
+	}
+	size := smallChunk
+	if len(p) >= wholeRead || f.left == int64(len(p)) {
+		size = len(p)
+	}
+	if !f.reserve(size) {
+		return
+	}
+	if size == len(p) {
+		a.body = append(a.body, append([]byte(nil), p...)) // which needs not be cleared first
+		f.reserve(cap(a.body[len(a.body)-1]) - size)
+		return
+	}
+	a.body = append(a.body, append(make([]byte, 0, size), p...))
 }
 
-// nextChunk is the size of the next chunk, of which that much is there.
-func (f *filling) nextChunk(there int) int64 {
-	size := int64(min(firstChunk<<min(len(f.answer.body), 4), lastChunk))
-	if f.left >= 0 {
-		size = min(max(f.left, int64(there)), lastChunk)
+// reserve takes memory, or drops the answer.
+func (f *filling) reserve(n int) bool {
+	if !f.cache.reserve(int64(n)) {
+		f.drop()
+		return false
 	}
-	return max(size, min(int64(there), lastChunk))
+	f.reserved += int64(n)
+	return true
 }
 
 // keep puts the answer in.

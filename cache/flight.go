@@ -125,7 +125,9 @@ func (f *flight) lead(req *http.Request, mine *seat, send func(*http.Request) (*
 	}()
 	resp, fate, err = send(req.WithContext(f.ctx))
 	landed = true
-	resp, err = f.land(req, resp, fate, err, mine, stop)
+	if resp, err = f.land(req, resp, fate, err, mine, stop); err == nil {
+		resp.Request = req // whose context does not end with the body
+	}
 	return resp, fate, err
 }
 
@@ -250,10 +252,10 @@ func (f *flight) share(resp *http.Response, fate Fate) bool {
 	if kept, ok := resp.Body.(*keptBody); ok {
 		f.hold(kept.answer)
 	} else if resp.Body != http.NoBody {
-		if resp.ContentLength < 0 || resp.ContentLength > maxSharedBody || !f.of.cache.reserve(resp.ContentLength+lastChunk) {
+		if resp.ContentLength < 0 || resp.ContentLength > maxSharedBody || !f.of.cache.reserve(resp.ContentLength+sharedChunk) {
 			return false
 		}
-		f.shared = newSharedBody(f, resp.ContentLength+lastChunk)
+		f.shared = newSharedBody(f, resp.ContentLength+sharedChunk)
 		go f.shared.pump(resp.Body)
 	}
 	head := *resp

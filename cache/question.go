@@ -62,9 +62,9 @@ const (
 
 // clone is a copy that keeps nothing of the request's memory.
 func (q *Question) clone() Question {
-	c := *q
+	c, texts := *q, newTexts(q.bytes())
 	for _, s := range [...]*string{&c.Kind, &c.Own, &c.host, &c.target, &c.accept, &c.encoding, &c.userAgent, &c.apiVersion} {
-		*s = strings.Clone(*s)
+		*s = texts.keep(*s)
 	}
 	return c
 }

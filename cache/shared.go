@@ -8,6 +8,9 @@ import (
 	"ghapp-proxy/panics"
 )
 
+// sharedChunk is the size of the largest part that a sharedBody is kept in.
+const sharedChunk = 64 << 10
+
 // sharedBody is a body that several read while it comes, each at his own pace.
 type sharedBody struct {
 	flight *flight
@@ -62,7 +65,7 @@ func (s *sharedBody) room() []byte {
 	if n := len(s.chunks); n > 0 && len(s.chunks[n-1]) < cap(s.chunks[n-1]) {
 		return s.chunks[n-1]
 	}
-	chunk := make([]byte, 0, min(max(s.memory-lastChunk-s.length, 512), lastChunk))
+	chunk := make([]byte, 0, min(max(s.memory-sharedChunk-s.length, 512), sharedChunk))
 	s.chunks = append(s.chunks, chunk)
 	return chunk
 }

@@ -15,9 +15,9 @@ const (
 	Passed               // the client's own condition is for GitHub to judge
 )
 
-// String is the word for logs, "" for what was not asked.
+// String is the word for logs, "" where the cache had nothing to do with the answer.
 func (h How) String() string {
-	return [...]string{"", "miss", "hit", "validated", "changed", "passed"}[h]
+	return [...]string{"", "", "hit", "validated", "changed", ""}[h]
 }
 
 // Field is the value of Cache-Status: RFC 9211, section 2. As a hit counts what the cache has given after

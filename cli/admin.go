@@ -13,6 +13,7 @@ import (
 
 	"ghapp-proxy/admin"
 	"ghapp-proxy/auth"
+	"ghapp-proxy/cache"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
@@ -78,6 +79,7 @@ func (w *watched) state() admin.State {
 		Draining: reload.Draining, Requests: doing.Requests, Tunnels: doing.Tunnels, RecordsLost: doing.RecordsLost,
 		LinesLeft:   linesLeftOut(w.log),
 		Reload:      admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
+		Cache:       cacheState(w.server.kept.Stats()),
 		Authorities: w.server.authorities().state(), Clients: clientsState(w.server.clients(), doing.Clients),
 	}
 	for i := range stats.Apps {
@@ -91,6 +93,13 @@ func (w *watched) state() admin.State {
 		state.GitHubs = append(state.GitHubs, g)
 	}
 	return state
+}
+
+func cacheState(s cache.Stats) admin.Cache {
+	return admin.Cache{
+		Size: s.Size, Used: s.Used, Answers: s.Answers, Quiet: s.Quiet,
+		Hits: s.Hits, Validated: s.Validated, Shared: s.Shared, Misses: s.Misses, Evicted: s.Evicted, BytesSaved: s.BytesSaved, QuotaSaved: s.QuotaSaved,
+	}
 }
 
 func appState(app *auth.AppStats) admin.App {

@@ -113,6 +113,7 @@ type explanation struct {
 	Rule         int                   `json:"rule,omitempty"` // [[rule]], from 1; 0 for the built-in table
 	Narrowing    string                `json:"narrowing,omitempty"`
 	UserOnly     bool                  `json:"user_only,omitempty"`
+	Kept         bool                  `json:"kept,omitempty"`  // with [cache], its answer
 	Error        string                `json:"error,omitempty"` // a line that is no request
 }
 
@@ -210,6 +211,7 @@ func (e *explainer) explain(method, target, body string) (explanation, error) {
 		}
 	}
 	e.describe(&a, host, &verdict)
+	a.Kept = a.Credential != "refused" && !verdict.Revokes && decide.MayBeKept(method, host, path, &verdict.Route)
 	return a, nil
 }
 
@@ -358,6 +360,9 @@ func writeText(w io.Writer, a explanation) error {
 	line("narrowed to", a.Narrowing)
 	if a.Rule != 0 {
 		line("decided by", fmt.Sprintf("[[rule]] number %d", a.Rule))
+	}
+	if a.Kept {
+		line("cache", "GitHub is always asked; with [cache] an answer that has not changed costs no quota")
 	}
 	if a.UserOnly {
 		line("but", "GitHub opens this operation to users only, and will answer 403")

@@ -119,6 +119,7 @@ func TestReloadOfEveryKey(t *testing.T) {
 		"ShutdownGrace": {func(c *config.Config) { c.ShutdownGrace = time.Second }, func(l *reloader) any { _, grace := l.times(); return grace }},
 		"CA":            {func(c *config.Config) { c.StateDir, c.CA.NameConstraints = filepath.Join(dir, "third"), false }, given(func(c proxy.Configuration) any { return string(c.CAPEM) })},
 		"Upstream":      {func(c *config.Config) { c.Upstream.HTTP2 = true }, given(func(c proxy.Configuration) any { return c.Upstream })},
+		"Cache":         {func(c *config.Config) { size := int64(1 << 20); c.Cache.Size = &size }, func(l *reloader) any { return l.server.kept.Stats().Size }},
 		"Egress":        {func(c *config.Config) { c.Egress = new(policy.Egress) }, given(func(c proxy.Configuration) any { return c.Upstream })},
 	}
 	fixed := map[string]struct {

@@ -72,6 +72,10 @@ still allowed, and a configuration with faults changes nothing.`,
 // anyway.
 func servedEgress(cfg *config.Config) *policy.Egress { return cmp.Or(cfg.Egress, &policy.Egress{}) }
 
+// servedCache is how much memory answers may take with `serve`, in bytes, where the configuration does
+// not say. Of what one command asks, little is asked again.
+const servedCache = 64 << 20
+
 // serve runs the proxy until ctx ends.
 func serve(ctx context.Context, load func(context.Context, config.Source) (*config.Config, error), by *manager, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1) // from now on it does not end the process
@@ -99,7 +103,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if o.says != nil {
 		events = watching.events()
 	}
-	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: o.audit, events: events, own: o.addresses(), log: log})
+	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), log: log})
 	if err != nil {
 		return err
 	}

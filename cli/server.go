@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/cache"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
 	"ghapp-proxy/panics"
@@ -23,6 +24,7 @@ type server struct {
 	*proxy.Proxy
 	opts serverOptions
 	now  atomic.Pointer[parts] // in force
+	kept *cache.Cache          // of all configurations
 
 	replacing sync.Mutex     // held while others are put in force
 	retiring  sync.WaitGroup // those of before that are still needed
@@ -33,6 +35,7 @@ type serverOptions struct {
 	admission proxy.Admission
 	audit     *auditLog            // nil for none
 	revoke    bool                 // the tokens at the end, where the configuration does not say
+	cacheSize int64                // in bytes, where the configuration does not say
 	events    []func(*event.Event) // the proxy's Options.Events
 	own       []net.Addr           // that this process listens on, which nobody reaches by it
 	log       *slog.Logger
@@ -65,7 +68,7 @@ func (u *sharedUpstream) leave() {
 
 // newServer wires a proxy together. Call its stop.
 func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*server, error) {
-	s := &server{opts: opts}
+	s := &server{opts: opts, kept: cache.New(0)}
 	first, err := s.prepare(cfg, cas)
 	if err != nil {
 		return nil, err
@@ -113,9 +116,10 @@ func (s *server) prepare(cfg *config.Config, cas *authorities) (*parts, error) {
 // configuration is that of parts, which are needed from now on.
 func (s *server) configuration(p *parts) proxy.Configuration {
 	p.upstream.users.Add(1)
+	s.kept.Resize(s.cacheSize(p.cfg))
 	c := proxy.Configuration{
 		Policy: policyOf(p.cfg), Hosts: servedHosts(p.cfg), Credentials: p.source,
-		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream,
+		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
 		PlainHTTP: p.cfg.PlainHTTP, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },
 	}
@@ -123,6 +127,14 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 		c.Audit = s.opts.audit
 	}
 	return c
+}
+
+// cacheSize is how much memory answers may take by a configuration, in bytes.
+func (s *server) cacheSize(cfg *config.Config) int64 {
+	if cfg.Cache.Size != nil {
+		return *cfg.Cache.Size
+	}
+	return s.opts.cacheSize
 }
 
 // replace puts parts that were prepared in force, and returns how many connections

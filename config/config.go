@@ -117,6 +117,7 @@ type Live struct {
 
 	CA       CA
 	Upstream Upstream
+	Cache    Cache
 	// Egress limits where tunnels may go; nil if the file has no [egress].
 	Egress *policy.Egress
 }

@@ -173,6 +173,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	l.readTop(cfg, doc.root)
 	cfg.CA = readCA(doc.root.table("ca", ""))
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
+	cfg.Cache = readCache(doc.root.table("cache", cacheHint))
 	apps := doc.root.table("app", nameHint)
 	if wrongType := apps.values == nil && doc.root.has("app"); len(apps.values) == 0 && !wrongType && !l.src.NoApp {
 		doc.addFault(0, "", errNoApp)

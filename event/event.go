@@ -98,8 +98,9 @@ type Event struct {
 	Status          int    // what the client was answered, 0 for nothing
 	GitHubStatus    int    // what GitHub answered, 0 for nothing
 	GitHubRequestID string
-	Sent            int64 // bytes to the host, by a tunnel
-	Received        int64 // bytes by the client
+	Cache           string // how the answer came of the cache: "hit", "validated", "changed", "shared"; "" where there was nothing in it
+	Sent            int64  // bytes to the host, by a tunnel
+	Received        int64  // bytes by the client
 
 	Early      bool // it was refused before anybody looked at what it asks for
 	Level      slog.Level

@@ -109,4 +109,5 @@ func (l *line) request(e *Event) {
 	l.number("status", int64(e.Status))
 	l.duration(e)
 	l.number("bytes", e.Received)
+	l.some("cache", e.Cache)
 }

@@ -3,10 +3,9 @@ package proxy
 import (
 	"crypto/sha256"
 	"net/http"
-	"strings"
 
 	"ghapp-proxy/cache"
-	"ghapp-proxy/github"
+	"ghapp-proxy/decide"
 	"ghapp-proxy/rules"
 )
 
@@ -21,7 +20,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // question is what a request asks the REST API, if its answer may be kept and shared.
 func (x *exchange) question(req *http.Request) (q cache.Question, ok bool) {
-	if req.Method != http.MethodGet || x.source == nil || x.cache == nil || !isREST(x.session.host, x.path) || x.Route.HandsOut || !x.cache.On() {
+	if x.source == nil || !decide.MayBeKept(req.Method, x.session.host, x.path, &x.Route) || !x.cache.On() {
 		return q, false
 	}
 	who, ok := x.who(req)
@@ -29,17 +28,6 @@ func (x *exchange) question(req *http.Request) (q cache.Question, ok bool) {
 		return q, false
 	}
 	return cache.QuestionOf(req, req.URL.Host, x.path+x.query, who)
-}
-
-// isREST reports whether a path of a host is the REST API's.
-func isREST(host github.Host, path string) bool {
-	switch host.Service {
-	case github.API:
-		return path != "/graphql"
-	case github.GHES:
-		return strings.HasPrefix(path, "/api/v3/")
-	}
-	return false
 }
 
 // who is as whom the request leaves.
@@ -81,7 +69,9 @@ func (x *exchange) askCached(q *cache.Question, req *http.Request) (*http.Respon
 		x.cache.CountMiss()
 	}
 	x.fate, x.collapsed = fate, collapsed
-	resp.Header["Cache-Status"] = append(resp.Header["Cache-Status"], fate.Field(collapsed))
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotModified {
+		resp.Header["Cache-Status"] = append(resp.Header["Cache-Status"], fate.Field(collapsed))
+	}
 	return resp, nil
 }
 

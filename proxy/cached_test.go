@@ -373,3 +373,32 @@ func waitUnused(t testing.TB, kept *cache.Cache) {
 		}
 	}
 }
+
+// TestCachedAnswerBreaksOff: where GitHub breaks off, or the answer has the credential in it, the client is told so
+// also where answers are kept.
+func TestCachedAnswerBreaksOff(t *testing.T) {
+	for name, test := range map[string]struct {
+		host http.Handler
+		want string
+	}{
+		"leaks": {answering(func(r *http.Request) string { return r.Header.Get("Authorization") }), "http_response_incomplete"},
+		"breaks off": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			panic(http.ErrAbortHandler)
+		}), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, kept := startCached(t, nil)
+			w.github.Handle("api.github.com", "GET /repos/acme/widgets", test.host)
+			for range 2 {
+				if r := ask(t, w.client(t, false), widgets); r.status != 502 || !strings.Contains(r.header.Get("Proxy-Status"), test.want) || r.header.Get("Cache-Status") != "" {
+					t.Errorf("%d, %v", r.status, r.header)
+				}
+			}
+			if s := kept.Stats(); s.Hits != 0 {
+				t.Errorf("%+v", s)
+			}
+			waitUnused(t, kept)
+		})
+	}
+}

@@ -61,6 +61,10 @@
 // The first 64 KiB of their bodies are searched for the credential that they
 // were asked with and for its App's key, and the answer ends before it.
 //
+// Where there is a Cache, answers of the REST API are kept. If-None-Match leaves as it is for the token of
+// now, and answers have a Cache-Status; what is kept is given after GitHub's 304 only, and passes all that an answer of GitHub's
+// passes. Requests that are the same in all that leaves share one answer; what comes before it (1xx) only the first gets.
+//
 // Where Rules.Exchange is set, a program that authenticates as an App by itself
 // gets a placeholder when it asks for an installation token, after GitHub has
 // granted the real one. In a later request the placeholder chooses the

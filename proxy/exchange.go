@@ -75,6 +75,14 @@ type carries interface {
 	carry(*http.Request, *exchange) (*http.Response, error)
 }
 
+// cacheWord says how the answer came of the cache, "" where it was not asked.
+func (x *exchange) cacheWord() string {
+	if x.collapsed {
+		return "shared"
+	}
+	return x.fate.How.String()
+}
+
 // firstValue is the field's first value: exactly one Authorization leaves.
 func firstValue(values []string) []string { return values[:min(len(values), 1)] }
 

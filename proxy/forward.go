@@ -18,8 +18,8 @@ import (
 )
 
 // forwarder sends a request to a served host on and streams the answer back. What
-// leaves is what came in, save for Authorization, Cookie, and what RFC 9110, section
-// 7.6.1, reserves for one hop.
+// leaves is what came in, save for Authorization, Cookie, where there is a cache
+// If-None-Match, and what RFC 9110, section 7.6.1, reserves for one hop.
 type forwarder struct {
 	carrier *carrier
 	cache   *cache.Cache

@@ -23,7 +23,7 @@ func (x *exchange) event(r *http.Request, w *recorder) event.Event {
 		Operation: x.Route.Operation, OtherOwners: len(x.Route.Others), GraphQL: graphQLKind(x.Document), Refs: x.refs,
 		Credential: credentialName(x), Installation: int64(x.credential.Installation),
 		Placeholder: x.placeholder != nil, OtherSite: x.OtherSite, Fallback: x.credential.Fallback, Tries: x.outgoing.Tries,
-		Status: w.status, GitHubRequestID: x.githubRequestID, GitHubStatus: x.githubStatus, Received: w.bytes,
+		Status: w.status, GitHubRequestID: x.githubRequestID, GitHubStatus: x.githubStatus, Received: w.bytes, Cache: x.cacheWord(),
 	}
 	if x.Document != nil {
 		e.Fields = x.Document.Fields
