@@ -63,8 +63,8 @@ func newCatalogue(tokens *tokens, sweeper *sweeper) *catalogue {
 func newDirectory(c *caller, all *catalogue) *directory {
 	d := &directory{
 		caller: c, catalogue: all,
-		mapped:   make(map[string]*installation),
-		ids:      make(map[github.InstallationID]*installation),
+		mapped:   make(map[string]*installation, len(c.Installations)+len(c.Enterprises)),
+		ids:      make(map[github.InstallationID]*installation, len(c.Installations)),
 		known:    newCache[found](maxDiscovered),
 		vanished: newCache[struct{}](maxDiscovered),
 		missing:  newCache[struct{}](maxDiscovered),

@@ -82,6 +82,7 @@ was not found.`,
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
+			defer s.flush() // before the file is closed
 			cfg, err := s.load(cmd.Context(), config.Source{Log: log})
 			if err != nil {
 				return &statusError{exitRunFailed, err}

@@ -167,12 +167,25 @@ func expandHome(path, home string) string {
 // finish reports the keys that nobody asked for. Call it when everything is read.
 func (d *document) finish() {
 	for _, t := range d.tables {
+		if t.isKnown() {
+			continue
+		}
 		for _, key := range t.names() {
 			if !t.asked[key] {
 				t.fault(key, withHint(t.suggest(key), "unknown key"))
 			}
 		}
 	}
+}
+
+// isKnown reports whether somebody asked for each key.
+func (t *table) isKnown() bool {
+	for key := range t.values {
+		if !t.asked[key] {
+			return false
+		}
+	}
+	return true
 }
 
 // otherNames are what keys are called elsewhere: in other tools, in GitHub's

@@ -42,7 +42,7 @@ func hasKey(app *auth.App) bool {
 }
 
 // write makes a file that only its owner can read.
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -73,9 +73,22 @@ func (pl *places) add(path string, line int, definition bool) {
 	}
 }
 
+// isBare reports whether TOML takes a key as it is (toml.io, v1.0.0, "Keys").
+func isBare(key string) bool {
+	for _, c := range []byte(key) {
+		if c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return key != ""
+}
+
 // join appends a key to a dotted path, quoted where TOML wants it quoted.
 func join(path, key string) string {
-	quoted := toml.Key{key}.String()
+	quoted := key
+	if !isBare(key) {
+		quoted = toml.Key{key}.String()
+	}
 	if path == "" {
 		return quoted
 	}

@@ -159,21 +159,25 @@ func (r *ruleReader) readHosts(t *table) []string {
 // readClients reads the names of clients, all of which must be defined.
 func (r *ruleReader) readClients(t *table) []string {
 	names, _ := t.words("clients")
-	hint := "no client is defined: leave clients out, the rule is for everybody then"
-	if all := r.clients.All(); len(all) > 0 {
-		var defined []string
-		for _, c := range all {
-			defined = append(defined, c.Name)
-		}
-		slices.Sort(defined)
-		hint = "clients defined here: " + strings.Join(defined, ", ")
-	}
 	for _, name := range names {
 		if _, ok := r.clients.ByName(name); !ok {
-			t.fault("clients", withHint(hint, "no client named %q", name))
+			t.fault("clients", withHint(r.definedClients(), "no client named %q", name))
 		}
 	}
 	return names
+}
+
+// definedClients says which clients a rule can name.
+func (r *ruleReader) definedClients() string {
+	var defined []string
+	for _, c := range r.clients.All() {
+		defined = append(defined, c.Name)
+	}
+	if len(defined) == 0 {
+		return "no client is defined: leave clients out, the rule is for everybody then"
+	}
+	slices.Sort(defined)
+	return "clients defined here: " + strings.Join(defined, ", ")
 }
 
 // readAuth reads auth, and sees to it that there is either that or deny.

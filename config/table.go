@@ -58,9 +58,12 @@ func (t *table) place(key string) (line int, path string) {
 
 // names returns the keys in the order of the file.
 func (t *table) names() []string {
-	return slices.SortedFunc(maps.Keys(t.values), func(a, b string) int {
-		order := t.doc.places.order
-		return cmp.Or(cmp.Compare(order[join(t.path, a)], order[join(t.path, b)]), cmp.Compare(a, b))
+	places := make(map[string]int, len(t.values))
+	for key := range t.values {
+		places[key] = t.doc.places.order[join(t.path, key)]
+	}
+	return slices.SortedFunc(maps.Keys(places), func(a, b string) int {
+		return cmp.Or(cmp.Compare(places[a], places[b]), cmp.Compare(a, b))
 	})
 }
 

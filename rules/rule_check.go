@@ -131,7 +131,7 @@ func serviceOf(name string) github.Service {
 // fail to see it, but is never wrong to say so.
 func (r *Rule) covers(other *Rule) bool {
 	return includes(r.Hosts, other.Hosts) &&
-		includes(withHead(r.Methods), withHead(other.Methods)) &&
+		coversAll(r.Methods, other.Methods, coversMethod) &&
 		includes(r.Operations, other.Operations) &&
 		includes(r.Clients, other.Clients) &&
 		coversAll(r.Paths, other.Paths, Pattern.covers) &&
@@ -154,13 +154,9 @@ func coversAll[T any](a, b []T, covers func(a, b T) bool) bool {
 	})
 }
 
-// withHead spells out that GET includes HEAD.
-func withHead(methods []string) []string {
-	if slices.Contains(methods, "GET") {
-		return append(slices.Clone(methods), "HEAD")
-	}
-	return methods
-}
+// coversMethod reports whether a condition for the method a is met by b. GET includes
+// HEAD.
+func coversMethod(a, b string) bool { return a == b || a == "GET" && b == "HEAD" }
 
 // covers reports whether p matches every path that other matches.
 func (p Pattern) covers(other Pattern) bool {
@@ -169,7 +165,7 @@ func (p Pattern) covers(other Pattern) bool {
 	}
 	for i, part := range p.parts {
 		theirs := other.parts[i]
-		if !part.any && (theirs.any || !strings.EqualFold(part.word, theirs.word)) {
+		if !part.any && (theirs.any || part.word != theirs.word && !strings.EqualFold(part.word, theirs.word)) {
 			return false
 		}
 	}
