@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -31,7 +32,8 @@ import (
 )
 
 const (
-	// chaosEnv is how long TestChaos lasts: "60s", "10m".
+	// chaosEnv is how long TestChaos lasts: "60s", "10m", or how many requests,
+	// "100000".
 	chaosEnv = "GHAPP_PROXY_CHAOS"
 	// chaosSeedEnv repeats a run, as far as the scheduler lets it.
 	chaosSeedEnv = "GHAPP_PROXY_CHAOS_SEED"
@@ -47,25 +49,28 @@ func TestChaos(t *testing.T) {
 	if os.Getenv(chaosEnv) == "" {
 		t.Skipf("%s does not say for how long", chaosEnv)
 	}
-	lasts, err := time.ParseDuration(os.Getenv(chaosEnv))
-	if err != nil {
+	requests, lasts := int64(math.MaxInt64), time.Hour
+	n, err := strconv.ParseInt(os.Getenv(chaosEnv), 10, 64)
+	if err == nil {
+		requests = n
+	} else if lasts, err = time.ParseDuration(os.Getenv(chaosEnv)); err != nil {
 		t.Fatalf("%s: %v", chaosEnv, err)
 	}
 	seed, err := strconv.ParseUint(cmp.Or(os.Getenv(chaosSeedEnv), strconv.FormatUint(rand.Uint64(), 10)), 10, 64)
 	if err != nil {
 		t.Fatalf("%s: %v", chaosSeedEnv, err)
 	}
-	t.Logf("%s=%v %s=%d", chaosEnv, lasts, chaosSeedEnv, seed)
+	t.Logf("%s=%s %s=%d", chaosEnv, os.Getenv(chaosEnv), chaosSeedEnv, seed)
 
 	s := startStorm(t, seed)
-	s.rage(t, max(lasts/5, 2*time.Second)) // fills the caches and pools
+	s.rage(t, max(lasts/5, 2*time.Second), requests/5) // fills the caches and pools
 	before, took := s.calm(t, nil), s.normalRequest(t)
-	s.rage(t, lasts)
+	s.rage(t, lasts, requests)
 	after, takes := s.calm(t, &before), s.normalRequest(t)
 	for range 3 { // the machine may have been busy with something else
 		takes = min(takes, s.normalRequest(t))
 	}
-	t.Logf("before: %v, a request %v; after: %v, a request %v", before, took, after, takes)
+	t.Logf("before: %v, a request %v; after %d requests: %v, a request %v", before, took, s.ids.Load(), after, takes)
 	if takes > 5*took+20*time.Millisecond {
 		t.Errorf("a request takes %v, and took %v before", takes, took)
 	}
@@ -253,11 +258,12 @@ func (s *storm) eventually(t *testing.T, what string, is func() bool) {
 
 func tail(text string) string { return text[max(0, len(text)-8<<10):] }
 
-// rage lets everybody misbehave for a while.
-func (s *storm) rage(t *testing.T, lasts time.Duration) {
+// rage lets everybody misbehave for a while, or for so many requests.
+func (s *storm) rage(t *testing.T, lasts time.Duration, requests int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
+	last := s.ids.Load() + min(requests, math.MaxInt64/2)
 	var actors sync.WaitGroup
 	for i, act := range slices.Concat([]func(*testing.T, context.Context, *rand.Rand){
 		s.misbehaveGitHub, s.reload,
@@ -267,7 +273,7 @@ func (s *storm) rage(t *testing.T, lasts time.Duration) {
 	}, s.programs()) {
 		rnd := rand.New(rand.NewPCG(s.seed, uint64(i)))
 		actors.Go(func() {
-			for ctx.Err() == nil {
+			for ctx.Err() == nil && s.ids.Load() < last {
 				act(t, ctx, rnd)
 			}
 		})
