@@ -30,6 +30,7 @@ type peer struct {
 	connect  bool   // it is a proxy: CONNECT comes before TLS
 	secret   string // "user:password" for the CONNECT, "" for none
 	roots    *x509.CertPool
+	admin    string   // the socket of its metrics, "" for none
 	tunnelTo string   // a host and port that is not served
 	process  *process // nil for nothing: straight to the GitHub
 }

@@ -79,6 +79,8 @@ func (l *lab) peer(ctx context.Context, name string, fresh bool) (p *peer, err e
 		p = &peer{name: name, address: l.github, roots: l.pki.roots}
 	case nginx:
 		p, err = l.startNginx(ctx)
+	case goproxyCommand:
+		p, err = l.startGoproxy(ctx)
 	default:
 		p, err = l.startProxy(ctx, name, variants[name])
 	}
@@ -182,7 +184,7 @@ func (l *lab) startProxy(ctx context.Context, name string, v variant) (*peer, er
 	if err != nil {
 		return nil, err
 	}
-	p := &peer{name: name, address: address, connect: true, secret: v.secret, tunnelTo: l.github, roots: roots, process: process}
+	p := &peer{name: name, address: address, connect: true, secret: v.secret, admin: v.adminSocket(dir), tunnelTo: l.github, roots: roots, process: process}
 	if err := listens(ctx, process, address); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("%w\n%s", err, text)

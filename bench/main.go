@@ -4,6 +4,7 @@
 //
 //	bench/run                      # builds the proxy, and measures everything
 //	bench/run -only h1 -rounds 5   # scenarios whose name matches
+//	bench/run -goproxy             # goproxy's own interception beside them
 //
 // # What is compared
 //
@@ -44,12 +45,18 @@ type settings struct {
 	only     string
 	duration time.Duration
 	bulk     int64
+	goproxy  bool
 	keep     bool
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == stubCommand {
-		exit(runStub(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case stubCommand:
+			exit(runStub(os.Args[2:]))
+		case goproxyCommand:
+			exit(runGoproxy(os.Args[2:]))
+		}
 	}
 	var s settings
 	flag.StringVar(&s.binary, "binary", "", "the ghapp-proxy to measure")
@@ -57,6 +64,7 @@ func main() {
 	flag.StringVar(&s.only, "only", ".", "`regexp` of the names of scenarios to run")
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "of a scenario")
 	flag.Int64Var(&s.bulk, "bulk", 1<<30, "bytes of a large body")
+	flag.BoolVar(&s.goproxy, "goproxy", false, "measure goproxy's own interception, too")
 	flag.BoolVar(&s.keep, "keep", false, "keep the directory with configurations and logs, and name it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

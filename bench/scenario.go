@@ -27,28 +27,34 @@ type scenario struct {
 // scenarios are those of the table, in its order.
 func scenarios(s *settings) []*scenario {
 	both := []string{direct, nginx, shipped}
+	all := both
+	if s.goproxy { // whose interception speaks no HTTP/2 by default, and resumes no session
+		all = append(all[:len(all):len(all)], goproxyCommand)
+	}
 	closed := func(connections int, request maker) func(context.Context, *peer) (result, error) {
 		return func(ctx context.Context, p *peer) (result, error) {
 			return closedLoop(ctx, p, connections, warmUp, s.duration, request)
 		}
 	}
 	list := []*scenario{
-		{name: "h1 x1", peers: both, load: closed(1, small)},
-		{name: "h1 x32", peers: both, load: closed(32, small)},
-		{name: "h1 x32, 100 KB", peers: both, load: closed(32, large)},
+		{name: "h1 x1", peers: all, load: closed(1, small)},
+		{name: "h1 x32", peers: all, load: closed(32, small)},
+		{name: "h1 x32, 100 KB", peers: all, load: closed(32, large)},
 		{name: "h2 x32", peers: both, load: func(ctx context.Context, p *peer) (result, error) { return http2Loop(ctx, p, 32, s.duration) }},
-		{name: "500 requests/s", peers: both, load: func(ctx context.Context, p *peer) (result, error) { return steady(ctx, p, 500, s.duration) }},
-		{name: "new connection", peers: both, load: func(ctx context.Context, p *peer) (result, error) { return connections(ctx, p, false, s.duration) }},
+		{name: "500 requests/s", peers: all, load: func(ctx context.Context, p *peer) (result, error) { return steady(ctx, p, 500, s.duration) }},
+		{name: "new connection", peers: all, load: func(ctx context.Context, p *peer) (result, error) { return connections(ctx, p, false, s.duration) }},
 		{name: "new connection, resumed", peers: both, load: func(ctx context.Context, p *peer) (result, error) { return connections(ctx, p, true, s.duration) }},
-		{name: "clone", peers: both, load: func(ctx context.Context, p *peer) (result, error) {
+		{name: "clone", peers: all, load: func(ctx context.Context, p *peer) (result, error) {
 			return bulk(ctx, p, gitHost, fmt.Sprintf("/acme/widgets.git/git-upload-pack?bytes=%d", s.bulk), s.bulk)
 		}},
-		{name: "push", peers: both, load: func(ctx context.Context, p *peer) (result, error) { return push(ctx, p, s.bulk) }},
+		{name: "push", peers: all, load: func(ctx context.Context, p *peer) (result, error) { return push(ctx, p, s.bulk) }},
 		{name: "tunnel", peers: []string{nginx, shipped}, load: func(ctx context.Context, p *peer) (result, error) { return tunnelled(ctx, p, s.bulk) }},
 		{name: "5,000 idle connections", peers: []string{nginx, shipped}, fresh: true, load: func(ctx context.Context, p *peer) (result, error) { return idle(ctx, p, 5000) }},
 	}
 	for _, name := range []string{audit, limits, rules, clients, metrics} {
-		list = append(list, &scenario{name: "h1 x32, " + name, peers: []string{nginx, shipped, name}, load: closed(32, small)})
+		list = append(list, &scenario{name: "h1 x32, " + name, peers: []string{nginx, shipped, name}, load: func(ctx context.Context, p *peer) (result, error) {
+			return scraped(ctx, p, closed(32, small))
+		}})
 	}
 	return append(list,
 		&scenario{name: "h1 x32, " + owners, peers: []string{nginx, shipped, owners}, load: func(ctx context.Context, p *peer) (result, error) {
@@ -57,7 +63,10 @@ func scenarios(s *settings) []*scenario {
 			}
 			return closedLoop(ctx, p, 32, warmUp, s.duration, small)
 		}},
-		&scenario{name: "GraphQL x32", peers: both, load: closed(32, graphQL)},
+		&scenario{name: "15,000 mints", peers: []string{owners}, fresh: true, load: coldOwners},
+		&scenario{name: "15,000 tokens in memory", peers: []string{owners}, fresh: true, load: cachedTokens},
+		&scenario{name: "500 clients, a cold owner", peers: []string{owners}, fresh: true, load: func(ctx context.Context, p *peer) (result, error) { return crowd(ctx, p, 500) }},
+		&scenario{name: "GraphQL x32", peers: all, load: closed(32, graphQL)},
 	)
 }
 

@@ -14,6 +14,7 @@ type variant struct {
 	tables string // at its end
 	owners int    // with an installation each; 0 means acme alone
 	secret string // of the client that sends the requests, "" for none
+	admin  bool   // its metrics are read
 }
 
 const (
@@ -51,7 +52,7 @@ max_body = "10GiB"
 		secret: "c777:secret-777",
 	},
 	owners:  {owners: manyOwners},
-	metrics: {tables: "[admin]\nlisten = \"unix:admin.sock\"\n"},
+	metrics: {admin: true},
 }
 
 func clientTable(name, secret string) string {
@@ -77,6 +78,9 @@ func (v variant) config(l *lab, dir, address string) []byte {
 	fmt.Fprintf(&b, "[app.bench]\nid = 12345\nprivate_key_file = %q\ndefault_installation = 1\ndiscover = false\n[app.bench.installations]\nacme = 1\n", l.pki.appKey)
 	for i := range v.owners {
 		fmt.Fprintf(&b, "%s = %d\n", owner(i), i+2)
+	}
+	if v.admin {
+		fmt.Fprintf(&b, "[admin]\nlisten = %q\n", "unix:"+v.adminSocket(dir))
 	}
 	b.WriteString(v.tables)
 	return b.Bytes()
