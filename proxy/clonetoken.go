@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -23,8 +24,12 @@ func askForPlainText(out *http.Request) {
 	}
 }
 
-// blankCloneTokens filters the answer's body, which loses its length and its
-// entity tag: they are the unfiltered text's.
+// maxFilteredWhole is how long a body is, at most, that is filtered before it is passed
+// on, so that it has a length again: one without is sent in pieces.
+const maxFilteredWhole = 32 << 10
+
+// blankCloneTokens filters the answer's body, which loses its entity tag, and its
+// length where it is long or not known: they are the unfiltered text's.
 func blankCloneTokens(resp *http.Response) error {
 	if !hasBody(resp.StatusCode) || resp.Request.Method == http.MethodHead {
 		return nil
@@ -35,10 +40,43 @@ func blankCloneTokens(resp *http.Response) error {
 	for _, name := range [...]string{"Content-Length", "Etag", "Digest", "Content-Digest", "Content-Md5"} {
 		delete(resp.Header, name)
 	}
-	resp.ContentLength = -1
-	resp.Body = &cloneTokenFilter{ReadCloser: resp.Body}
+	filter := &cloneTokenFilter{ReadCloser: resp.Body}
+	length := resp.ContentLength
+	resp.Body, resp.ContentLength = filter, -1
+	if 0 < length && length <= maxFilteredWhole {
+		filter.readWhole(resp, length)
+	}
 	return nil
 }
+
+// readWhole filters a body of that length. One that breaks off does so as well when it
+// is passed on.
+func (f *cloneTokenFilter) readWhole(resp *http.Response, length int64) {
+	text := make([]byte, length+1) // one more, so that its end is read, too
+	n, err := io.ReadFull(f.ReadCloser, text)
+	complete := int64(n) == length && err == io.ErrUnexpectedEOF
+	text = text[:f.filter(text[:n])]
+	from := io.Reader(bytes.NewReader(text))
+	if complete {
+		resp.ContentLength = int64(len(text))
+		resp.Header["Content-Length"] = []string{strconv.Itoa(len(text))}
+	} else {
+		from = io.MultiReader(from, brokenOff{err})
+	}
+	resp.Body = readWhole{from, f.ReadCloser}
+}
+
+// readWhole is a body that was read before.
+type readWhole struct {
+	io.Reader
+	io.Closer
+}
+
+// brokenOff is what follows a body that broke off.
+type brokenOff struct{ err error }
+
+// Read implements io.Reader.
+func (b brokenOff) Read([]byte) (int, error) { return 0, b.err }
 
 // isPlain reports whether an answer has no content coding. Codings are
 // case-insensitive, and an element of a list may be empty (RFC 9110, sections
@@ -92,13 +130,39 @@ func (f *cloneTokenFilter) Read(p []byte) (int, error) {
 // of what is left.
 func (f *cloneTokenFilter) filter(text []byte) int {
 	kept := 0
-	for _, c := range text {
-		if f.passes(c) {
-			text[kept] = c
+	for i := 0; i < len(text); {
+		if n := f.unmoved(text[i:]); n > 0 {
+			kept += copy(text[kept:], text[i:i+n])
+			i += n
+			continue
+		}
+		if f.passes(text[i]) {
+			text[kept] = text[i]
 			kept++
 		}
+		i++
 	}
 	return kept
+}
+
+// unmoved is how many octets at the beginning of a text pass, and leave the filter
+// where it is.
+func (f *cloneTokenFilter) unmoved(text []byte) int {
+	switch {
+	case f.at == between:
+		if n := bytes.IndexByte(text, '"'); n >= 0 {
+			return n
+		}
+		return len(text)
+	case f.at == inString && f.matched < 0 && f.escape == 0:
+		for n, c := range text {
+			if c == '"' || c == '\\' {
+				return n
+			}
+		}
+		return len(text)
+	}
+	return 0
 }
 
 // passes takes one octet and reports whether it may pass.

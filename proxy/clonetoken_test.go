@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -41,6 +43,47 @@ func TestCloneTokenFilter(t *testing.T) {
 	}
 }
 
+// TestBlankShortAnswers: a short answer has a length again; one that breaks off, or is
+// long, has none.
+func TestBlankShortAnswers(t *testing.T) {
+	const text = `{"temp_clone_token":"AB3XYZ","name":"w"}`
+	const want = `{"temp_clone_token":"","name":"w"}`
+	broken := errors.New("broken off")
+	long := strings.Repeat(" ", maxFilteredWhole)
+	for what, test := range map[string]struct {
+		body   io.Reader
+		length int64
+		want   string
+		known  bool
+		err    error
+	}{
+		"short":              {strings.NewReader(text), int64(len(text)), want, true, nil},
+		"by octets":          {iotest.OneByteReader(strings.NewReader(text)), int64(len(text)), want, true, nil},
+		"the longest":        {strings.NewReader(long), maxFilteredWhole, long, true, nil},
+		"long":               {strings.NewReader(long + "x"), maxFilteredWhole + 1, long + "x", false, nil},
+		"of no length":       {strings.NewReader(text), -1, want, false, nil},
+		"breaks off":         {io.MultiReader(strings.NewReader(text[:25]), iotest.ErrReader(broken)), int64(len(text)), text[:21], false, broken},
+		"ends early":         {strings.NewReader(text[:25]), int64(len(text)), text[:21], false, io.ErrUnexpectedEOF},
+		"a fault at its end": {io.MultiReader(strings.NewReader(text), iotest.ErrReader(broken)), int64(len(text)), want, false, broken},
+	} {
+		resp := &http.Response{StatusCode: 200, Header: http.Header{"Content-Length": {"x"}, "Etag": {"x"}}, ContentLength: test.length, Body: io.NopCloser(test.body), Request: &http.Request{Method: "GET"}}
+		if err := blankCloneTokens(resp); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		if string(got) != test.want || !errors.Is(err, test.err) {
+			t.Errorf("%s: %.100q, %v, want %.100q, %v", what, got, err, test.want, test.err)
+		}
+		length, header := int64(-1), ""
+		if test.known {
+			length, header = int64(len(test.want)), strconv.Itoa(len(test.want))
+		}
+		if resp.ContentLength != length || resp.Header.Get("Content-Length") != header || resp.Header.Get("Etag") != "" {
+			t.Errorf("%s: %d, %v, want %d", what, resp.ContentLength, resp.Header, length)
+		}
+	}
+}
+
 func TestIsPlain(t *testing.T) {
 	for coding, want := range map[string]bool{
 		"identity": true, "Identity": true, "": true, " ,\tIDENTITY ,": true, "gzip": false, "identity, gzip": false, "identity;q=1": false,
@@ -58,6 +101,16 @@ func FuzzCloneTokenFilter(f *testing.F) {
 		var whole, parts cloneTokenFilter
 		once := bytes.Clone(text)
 		once = once[:whole.filter(once)]
+		var plain cloneTokenFilter
+		var each []byte
+		for _, c := range text {
+			if plain.passes(c) {
+				each = append(each, c)
+			}
+		}
+		if !bytes.Equal(once, each) {
+			t.Errorf("%q: %q, octet by octet %q", text, once, each)
+		}
 		cut = min(max(cut, 0), len(text))
 		first, second := bytes.Clone(text[:cut]), bytes.Clone(text[cut:])
 		twice := append(first[:parts.filter(first)], second[:parts.filter(second)]...)
