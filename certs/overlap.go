@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"ghapp-proxy/files"
 )
 
 const (
@@ -155,7 +157,7 @@ func writeOld(file string, m *material, cross *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(file, data, 0o600, os.Rename)
+	return files.Write(file, data, 0o600, os.Rename)
 }
 
 // leave returns the hosts of the CA in dir that o has been before, and the rest:

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ghapp-proxy/files"
 )
 
 // renewed returns a CA, and what Renew made of it when the first has left of
@@ -133,7 +135,7 @@ func TestSecondRenewal(t *testing.T) {
 // CA that was there.
 func TestConcurrentRenewals(t *testing.T) {
 	dir := t.TempDir()
-	unlock, err := lock(dir)
+	unlock, err := files.Lock(dir)
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
 	} else if err != nil {

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"ghapp-proxy/files"
 )
 
 // link is os.Link, which tests replace.
@@ -19,7 +21,7 @@ func placeFirst(from, to string) error {
 	if linkErr == nil || errors.Is(linkErr, fs.ErrExist) {
 		return linkErr
 	}
-	unlock, err := lock(filepath.Dir(to))
+	unlock, err := files.Lock(filepath.Dir(to))
 	if err != nil {
 		return errors.Join(linkErr, err)
 	}

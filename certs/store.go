@@ -169,7 +169,7 @@ func replace(dir string, spec Spec, name string, keep func(file string, spec Spe
 // replaced meanwhile. Where directories cannot be locked it does neither.
 func lockUnchanged(dir, file string) (unlock func(), err error) {
 	before, _ := readPrivate(file) // nil if nobody can use it
-	unlock, err = lock(dir)
+	unlock, err = files.Lock(dir)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return func() {}, nil
@@ -336,7 +336,7 @@ func (m material) write(file string, place func(from, to string) error) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(file, data, 0o600, place)
+	return files.Write(file, data, 0o600, place)
 }
 
 // encodePrivate returns what [parse] reads.
@@ -356,44 +356,5 @@ func (ca *CA) publish(dir string) error {
 	if data, err := os.ReadFile(ca.path); err == nil && bytes.Equal(data, ca.PEM()) {
 		return nil
 	}
-	return writeFile(ca.path, ca.PEM(), 0o644, os.Rename)
-}
-
-// writeFile writes a file that, after a crash too, is there with all its data or
-// not at all.
-func writeFile(name string, data []byte, mode fs.FileMode, place func(from, to string) error) error {
-	dir := filepath.Dir(name)
-	temp, err := writeTemp(dir, data, mode)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer os.Remove(temp) // a hard link leaves it behind, a rename does not
-	if err := place(temp, name); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	if d, err := os.Open(dir); err == nil {
-		d.Sync() // best effort: not every system can sync a directory
-		d.Close()
-	}
-	return nil
-}
-
-func writeTemp(dir string, data []byte, mode fs.FileMode) (name string, err error) {
-	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return f.Name(), errors.Join(err, f.Close())
+	return files.Write(ca.path, ca.PEM(), 0o644, os.Rename)
 }

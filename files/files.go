@@ -3,6 +3,8 @@
 //
 //	text, info, err := files.Read("/etc/ghapp-proxy/key.pem", 1<<20)
 //
+// It also writes what several processes share, whole or not at all.
+//
 // # Limitations
 //
 // A file system that does not answer, as NFS may, is waited for.

@@ -1,14 +1,14 @@
 //go:build unix
 
-package certs
+package files
 
 import (
 	"os"
 	"syscall"
 )
 
-// lock waits for the lock of a directory. Call unlock to let go of it.
-func lock(dir string) (unlock func(), err error) {
+// Lock waits for the lock of a directory. Call unlock to let go of it.
+func Lock(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
