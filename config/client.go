@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"ghapp-proxy/github"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -84,8 +83,10 @@ func (r *clientReader) readIdentity(t *table, c *policy.Client) {
 		c.Listen = r.readListen(t, s)
 	}
 	c.UIDs = readUIDs(t)
-	if !t.has("secret_hash") && !t.has("networks") && !t.has("listen") {
-		t.warn("", withHint("give it secret_hash, networks or listen", "nobody can be this client"))
+	grants := t.boolean("grants", true)
+	c.NoGrants = !grants
+	if onlyGrants := grants && t.has("grants"); !onlyGrants && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") {
+		t.warn("", withHint("give it secret_hash, networks or listen, or say grants = true if grants of it are all that there is", "nobody can be this client"))
 	}
 }
 
@@ -112,19 +113,11 @@ func readUIDs(t *table) (uids []uint32) {
 
 // parseNetwork reads a network in CIDR notation, or one address.
 func parseNetwork(s string) (netip.Prefix, error) {
-	prefix, err := netip.ParsePrefix(s)
-	if addr, addrErr := netip.ParseAddr(s); addrErr == nil && addr.Zone() == "" {
-		prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	switch {
-	case err != nil:
-		return prefix, errors.New("not a network")
-	case prefix.Addr().Is4In6():
-		return prefix, errors.New("write the IPv4 network")
-	case prefix != prefix.Masked():
+	prefix, err := policy.ParseNetwork(s)
+	if errors.Is(err, policy.ErrNetworkBits) {
 		return prefix, withHint("write the network's own address", "has more bits than the network, which is %s", prefix.Masked())
 	}
-	return prefix, nil
+	return prefix, err
 }
 
 // readListen reads a listener of the client's own.
@@ -160,26 +153,12 @@ func (r *clientReader) readSubjects(t *table, c *policy.Client) {
 	c.DefaultOwner = readDefaultOwner(t)
 	switch {
 	case c.DefaultOwner == "" && !t.has("default_owner"):
-		if c.DefaultOwner = onlyOwner(c); c.Grants(r.defaultOwner) {
+		if c.DefaultOwner = c.OnlyOwner(); c.Grants(r.defaultOwner) {
 			c.DefaultOwner = r.defaultOwner
 		}
 	case c.DefaultOwner != "" && !c.Grants(c.DefaultOwner):
 		t.fault("default_owner", withHint("add it there, or choose one that is", "not among the client's owners or repositories"))
 	}
-}
-
-// onlyOwner is the login of all that the client is granted, "" if that is nobody
-// or several.
-func onlyOwner(c *policy.Client) string {
-	var logins []string
-	for _, g := range slices.Concat(c.Owners, c.Repositories) {
-		owner, _, _ := strings.Cut(string(g), "/") // "enterprises", of an enterprise, is nobody's login
-		logins = append(logins, strings.ToLower(owner))
-	}
-	if logins = slices.Compact(logins); len(logins) != 1 || !github.IsLogin(logins[0]) || !c.Grants(logins[0]) {
-		return ""
-	}
-	return logins[0]
 }
 
 // readApps reads the names of Apps, all of which must be defined.

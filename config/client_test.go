@@ -102,8 +102,14 @@ func must[T any](t *testing.T, parse func(string) (T, error), texts ...string) (
 }
 
 func TestClientWithoutIdentity(t *testing.T) {
+	if cfg, errText := load(t, minimal+"[client.x]\ngrants = true\n", nil); errText != "" || len(cfg.Warnings) != 0 || cfg.Clients.All()[0].NoGrants {
+		t.Errorf("with grants: Load = %q, warnings %q", errText, cfg.Warnings)
+	}
+	if cfg, _ := load(t, minimal+"[client.x]\ngrants = false\n", nil); len(cfg.Warnings) != 1 || !cfg.Clients.All()[0].NoGrants {
+		t.Errorf("without grants: warnings %q", cfg.Warnings)
+	}
 	cfg, errText := load(t, minimal+"[client.x]\nread_only = true\n", nil)
-	if errText != "" || len(cfg.Warnings) != 1 || !strings.HasSuffix(cfg.Warnings[0], "config.toml:4: client.x: nobody can be this client\n\thint: give it secret_hash, networks or listen") {
+	if errText != "" || len(cfg.Warnings) != 1 || !strings.HasSuffix(cfg.Warnings[0], "config.toml:4: client.x: nobody can be this client\n\thint: give it secret_hash, networks or listen, or say grants = true if grants of it are all that there is") {
 		t.Errorf("Load = %q, warnings %q", errText, cfg.Warnings)
 	}
 }

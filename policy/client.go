@@ -15,11 +15,15 @@ import (
 // *Client has no limits.
 type Client struct {
 	Name string
+	// Grant is the id of the grant that the limits are of, "" for a table of the
+	// configuration.
+	Grant string
 
 	// Who it is: any of these.
 	Secret   SecretHash     // zero: it has none
 	Networks []netip.Prefix // that it connects from
 	Listen   string         // a listener of its own, "127.0.0.1:8081" or "unix:/run/agent.sock"; "" for none
+	NoGrants bool           // who holds a grant of it is nobody
 	UIDs     []uint32       // the users whose processes may connect there; nil: the user that runs the proxy
 
 	// Whom its requests may be about. One of the two at most.
@@ -50,7 +54,8 @@ type Client struct {
 
 	Limits Limits
 
-	scope *Scope // as NewSet computed it
+	within []*Client // limits that must grant all as well, see Within
+	scope  *Scope    // as NewSet, or Within, computed it
 }
 
 // GraphQLAccess is what a client may do by GraphQL.
@@ -99,8 +104,10 @@ func (l Limits) WithDefaults() Limits {
 }
 
 // Limited reports whether anything is not granted to the client.
-func (c *Client) Limited() bool {
-	return c != nil && (c.LooksAtNames() || c.LimitsRefs() || c.ReadOnly ||
+func (c *Client) Limited() bool { return c.limited() || c.anyWithin((*Client).limited) }
+
+func (c *Client) limited() bool {
+	return c != nil && (c.limitsSubjects() || c.limitsRefs() || c.ReadOnly ||
 		c.Permissions != nil || c.Apps != nil || c.Hosts != nil || c.Allow != nil || c.Deny != nil ||
 		c.GraphQL == GraphQLDeny || c.GraphQL == GraphQLRead || c.Mutations != nil)
 }
@@ -112,7 +119,9 @@ func (c *Client) ConnectsFrom(addr netip.Addr) bool {
 
 // LooksAtNames reports whether Decide looks at whom a request names, so that a
 // caller has to find the names of those known by id only.
-func (c *Client) LooksAtNames() bool {
+func (c *Client) LooksAtNames() bool { return c.looksAtNames() || c.anyWithin((*Client).looksAtNames) }
+
+func (c *Client) looksAtNames() bool {
 	return c.limitsSubjects() || c != nil && (hasPath(c.Allow) || hasPath(c.Deny))
 }
 
@@ -120,7 +129,9 @@ func (c *Client) limitsSubjects() bool { return c != nil && (c.Owners != nil || 
 
 // LimitsRefs reports whether the client may not move every ref, so that what it
 // pushes has to be read.
-func (c *Client) LimitsRefs() bool {
+func (c *Client) LimitsRefs() bool { return c.limitsRefs() || c.anyWithin((*Client).limitsRefs) }
+
+func (c *Client) limitsRefs() bool {
 	return c != nil && (c.Push != nil || c.DenyPush != nil || c.DeleteRefs != nil)
 }
 
@@ -135,7 +146,10 @@ func (c *Client) OwnerOr(byDefault string) string {
 
 // Grants reports whether requests may be about an account, or about some of its
 // repositories.
-func (c *Client) Grants(login string) bool { return c.grantsAccount(&github.Account{Login: login}) }
+func (c *Client) Grants(login string) bool {
+	account := &github.Account{Login: login}
+	return c.grantsAccount(account) && !c.anyWithin(func(limit *Client) bool { return !limit.grantsAccount(account) })
+}
 
 func (c *Client) grantsAccount(s *github.Account) bool {
 	switch {

@@ -12,17 +12,24 @@ import (
 // could be found; the document is that of a POST to GraphQL, nil if it was not
 // read. Nothing that is given is changed or kept.
 func (c *Client) Decide(req rules.Request, route *rules.Route, document *graphql.Document) *Denial {
-	if !c.Limited() {
+	if denial := c.decide(req, route, document); denial != nil {
+		return denial
+	}
+	return c.firstWithin(func(limit *Client) *Denial { return limit.decide(req, route, document) })
+}
+
+func (c *Client) decide(req rules.Request, route *rules.Route, document *graphql.Document) *Denial {
+	if !c.limited() {
 		return nil
 	}
 	if route.Also != "" { // the body makes another operation of it as well
 		also := *route
 		also.Operation, also.Also = route.Also, ""
-		if denial := c.Decide(req, &also, document); denial != nil {
+		if denial := c.decide(req, &also, document); denial != nil {
 			return denial
 		}
 	}
-	denial := c.DecideHost(req.Host.Name)
+	denial := c.decideHost(req.Host.Name)
 	if denial == nil {
 		denial = c.decideOperation(&req, route, document)
 	}
@@ -46,6 +53,13 @@ func (c *Client) Decide(req rules.Request, route *rules.Route, document *graphql
 
 // DecideHost says why the client may not reach a served host, nil if it may.
 func (c *Client) DecideHost(name string) *Denial {
+	if denial := c.decideHost(name); denial != nil {
+		return denial
+	}
+	return c.firstWithin(func(limit *Client) *Denial { return limit.decideHost(name) })
+}
+
+func (c *Client) decideHost(name string) *Denial {
 	if c == nil || c.Hosts == nil || slices.Contains(c.Hosts, name) {
 		return nil
 	}
@@ -54,6 +68,13 @@ func (c *Client) DecideHost(name string) *Denial {
 
 // DecideApp says why the client may not use an App, nil if it may.
 func (c *Client) DecideApp(name string) *Denial {
+	if denial := c.decideApp(name); denial != nil {
+		return denial
+	}
+	return c.firstWithin(func(limit *Client) *Denial { return limit.decideApp(name) })
+}
+
+func (c *Client) decideApp(name string) *Denial {
 	if c == nil || c.Apps == nil || slices.Contains(c.Apps, name) {
 		return nil
 	}
@@ -131,7 +152,7 @@ func (c *Client) decideCredential(route *rules.Route) *Denial {
 		return c.deny("", "", "has limits, and may not use %q: it takes a credential of which it is not known what limits it", route.Operation)
 	}
 	if route.App != "" {
-		return c.DecideApp(route.App)
+		return c.decideApp(route.App)
 	}
 	return nil
 }

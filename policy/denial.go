@@ -10,7 +10,7 @@ import (
 // read the log see it: it repeats words of the request.
 type Denial struct {
 	Client string // its name
-	Key    string // the key that decided, as "client.agent.deny[1]"
+	Key    string // the key that decided, as "client.agent.deny[1]" or "grant.ID.push"
 	Reason string // "may not write": what follows the client's name, without a full stop
 	Remedy string // what can be done, "" if nothing is known
 	Status int    // to answer with
@@ -21,10 +21,13 @@ func (d *Denial) Error() string {
 	return fmt.Sprintf("client %s %s (%s)", d.Client, d.Reason, d.Key)
 }
 
-// deny makes a Denial that a key of the client's decides; "" is the table as a
-// whole.
+// deny makes a Denial that a key of the client's, or of its grant's, decides; "" is
+// the table as a whole.
 func (c *Client) deny(key, remedy, format string, args ...any) *Denial {
 	name := "client." + c.Name
+	if c.Grant != "" {
+		name = "grant." + c.Grant
+	}
 	if key != "" {
 		name += "." + key
 	}

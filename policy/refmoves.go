@@ -103,7 +103,7 @@ var refMoves = map[string]refMove{
 // decideRefMove refuses a request that moves refs otherwise than by a push, unless
 // its path names the ref and the client may move it.
 func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {
-	if !c.LimitsRefs() || route.Read {
+	if !c.limitsRefs() || route.Read {
 		return nil
 	}
 	const remedy = "push with git: what that moves can be told"
@@ -129,7 +129,7 @@ func (c *Client) decideRefMove(req *rules.Request, route *rules.Route, document 
 		if move == deletesInPath {
 			update.New = ""
 		}
-		return c.DecideRef(update)
+		return c.decideRef(update)
 	}
 	return nil
 }

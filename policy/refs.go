@@ -88,7 +88,14 @@ func matchSegment(pattern, s string) bool {
 // DecideRef says why the client may not move a ref, nil if it may. An update
 // that deletes needs a pattern of DeleteRefs, wherever refs are limited.
 func (c *Client) DecideRef(update RefUpdate) *Denial {
-	if !c.LimitsRefs() {
+	if denial := c.decideRef(update); denial != nil {
+		return denial
+	}
+	return c.firstWithin(func(limit *Client) *Denial { return limit.decideRef(update) })
+}
+
+func (c *Client) decideRef(update RefUpdate) *Denial {
+	if !c.limitsRefs() {
 		return nil
 	}
 	ref := update.Ref

@@ -34,11 +34,20 @@ func (c *Client) Scope() *Scope {
 	return c.makeScope()
 }
 
-func (c *Client) makeScope() *Scope {
+func (c *Client) makeScope() *Scope { return c.scopeWithin(c.ownScope(nil)) }
+
+// ownScope is that of the client's own limits. Permissions are what it and the
+// Scope of what is above it, nil for nothing, have in common.
+func (c *Client) ownScope(above *Scope) *Scope {
 	if !c.limitsSubjects() && c.Permissions == nil && c.Apps == nil && !c.ReadOnly {
 		return nil
 	}
 	scope := &Scope{Key: c.scopeKey(), Permissions: c.Permissions, ReadOnly: c.ReadOnly}
+	if above != nil && above.Permissions != nil {
+		if scope.Permissions = above.Permissions; c.Permissions != nil {
+			scope.Permissions = github.CommonPermissions(above.Permissions, c.Permissions)
+		}
+	}
 	if c.Apps != nil {
 		scope.App = func(name string) bool { return slices.Contains(c.Apps, name) }
 	}
@@ -52,7 +61,7 @@ func (c *Client) makeScope() *Scope {
 			return c.grantsRepository(&github.Account{Login: owner, Repo: repo})
 		}
 		scope.Names = c.repositoryNames()
-		if c.Permissions == nil {
+		if scope.Permissions == nil {
 			scope.Permissions = defaultPermissions
 		}
 	}
@@ -67,12 +76,10 @@ func (c *Client) Narrowing() string {
 		return ""
 	}
 	var parts []string
-	if c.Repositories != nil {
-		var names []string
-		for _, pattern := range c.Repositories {
-			names = append(names, string(pattern))
+	for _, layer := range c.layers() {
+		if layer.Repositories != nil {
+			parts = append(parts, strings.TrimSpace("repositories "+strings.Join(texts(layer.Repositories), ", ")))
 		}
-		parts = append(parts, "repositories "+strings.Join(names, ", "))
 	}
 	if scope.Permissions != nil {
 		var levels []string

@@ -88,7 +88,8 @@ func (c *Client) decideSubjects(req *rules.Request, route *rules.Route, document
 // IsGranted reports whether the client is granted all whom a request is about,
 // for who has found their names: those of others are not to be told.
 func (c *Client) IsGranted(req rules.Request, route *rules.Route, document *graphql.Document) bool {
-	return c.decideSubjects(&req, route, document) == nil
+	refuses := func(limit *Client) bool { return limit.decideSubjects(&req, route, document) != nil }
+	return !refuses(c) && !c.anyWithin(refuses)
 }
 
 func (c *Client) decideSubject(s *github.Account, req *rules.Request, route *rules.Route, document *graphql.Document) *Denial {

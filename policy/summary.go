@@ -12,14 +12,30 @@ func (c *Client) Summary() string {
 		return "everything"
 	}
 	var parts []string
-	add := func(what string, items []string) {
-		if items != nil {
-			parts = append(parts, strings.TrimSpace(what+" "+strings.Join(items, ", ")))
+	for _, layer := range c.layers() {
+		if layer.Owners != nil {
+			parts = append(parts, listed("owners", texts(layer.Owners)))
 		}
 	}
-	add("owners", texts(c.Owners))
 	if narrowing := c.Narrowing(); narrowing != "" {
 		parts = append(parts, narrowing)
+	}
+	for _, layer := range c.layers() {
+		parts = append(parts, layer.ownSummary()...)
+	}
+	return cmp.Or(strings.Join(parts, "; "), "reads")
+}
+
+func listed(what string, items []string) string {
+	return strings.TrimSpace(what + " " + strings.Join(items, ", "))
+}
+
+// ownSummary is about what the Scope does not say.
+func (c *Client) ownSummary() (parts []string) {
+	add := func(what string, items []string) {
+		if items != nil {
+			parts = append(parts, listed(what, items))
+		}
 	}
 	add("Apps", c.Apps)
 	add("hosts", c.Hosts)
@@ -35,7 +51,7 @@ func (c *Client) Summary() string {
 	add("pushes to", texts(c.Push))
 	add("no pushes to", texts(c.DenyPush))
 	add("deletes", texts(c.DeleteRefs))
-	return cmp.Or(strings.Join(parts, "; "), "reads")
+	return parts
 }
 
 func texts[T any](list []T) []string {

@@ -42,7 +42,7 @@ func (c *Client) graphQL() GraphQLAccess {
 // rest is the client without what Withdraws compares or leaves out.
 func (c *Client) rest() Client {
 	rest := *c
-	rest.Name, rest.Secret, rest.Networks, rest.Listen, rest.UIDs = "", SecretHash{}, nil, "", nil
+	rest.Name, rest.Secret, rest.Networks, rest.Listen, rest.UIDs, rest.NoGrants = "", SecretHash{}, nil, "", nil, false
 	rest.Owners, rest.Repositories, rest.DefaultOwner = nil, nil, ""
 	rest.Permissions, rest.ReadOnly, rest.Apps, rest.Hosts, rest.JWT = nil, false, nil, nil, false
 	rest.Allow, rest.Deny, rest.GraphQL, rest.Mutations = nil, nil, GraphQLUnset, nil
