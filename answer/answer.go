@@ -91,6 +91,7 @@ type Refusal struct {
 	RetryAt   time.Time // when it may be tried again, zero if nothing is known
 	DecidedBy string    // the key of the configuration, "" if none did
 	ID        string    // of the request, "" before WithID
+	Asker     string    // who asked, where that is not the client as a whole, "" where it is
 	Quiet     bool      // there are many of the kind: it is in the log at the lowest level only
 	Challenge bool      // the client may know the secret that it is asked for: nobody has to look
 }
@@ -136,10 +137,14 @@ func (f *Refusal) WithRemedy(remedy string) *Refusal {
 	return &own
 }
 
-// Message is the cause and the remedy, with our name so that nobody blames GitHub.
+// Message is the cause, the remedy and who asked, with our name so that nobody blames GitHub.
 func (f *Refusal) Message() string {
-	if f.Remedy == "" {
-		return "ghapp-proxy: " + f.Title
+	message := "ghapp-proxy: " + f.Title
+	if f.Remedy != "" {
+		message += "; " + f.Remedy
 	}
-	return "ghapp-proxy: " + f.Title + "; " + f.Remedy
+	if f.Asker != "" {
+		message += " (" + f.Asker + ")"
+	}
+	return message
 }

@@ -28,6 +28,10 @@ type Record struct {
 	Client  string    `json:"client,omitempty"`  // its name in the configuration
 	Address string    `json:"address,omitempty"` // where it connected from
 
+	Actor   string `json:"actor,omitempty"` // of a grant: who asked, and what for
+	Purpose string `json:"purpose,omitempty"`
+	Grant   []Link `json:"grant,omitempty"` // its links, from the root on
+
 	Method string `json:"method"`
 	Host   string `json:"host"`           // of a CONNECT, and over http://, with the port
 	Path   string `json:"path,omitempty"` // without the query
@@ -61,6 +65,7 @@ const maxFields = 50
 func recordOf(e *Event) *Record {
 	record := &Record{
 		Time: e.Time.UTC(), ID: e.ID, Kind: e.Kind, Phase: e.Phase, Client: e.Client, Address: e.Address,
+		Actor: e.Actor, Purpose: e.Purpose, Grant: e.Grant,
 		Method: Clip(e.Method), Host: Clip(e.Host), Path: Clip(e.Path),
 		Decision: e.Decision, DecidedBy: e.DecidedBy,
 		Operation: e.Operation, Subject: Clip(e.Subject), OtherOwners: e.OtherOwners, GraphQL: e.GraphQL, Refs: clipped(e.Refs),

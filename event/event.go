@@ -67,9 +67,15 @@ type Event struct {
 
 	Client  string // its name in the configuration, "" for none
 	Address string // where it connected from
-	Method  string
-	Host    string // of a CONNECT, and over http://, with the port
-	Path    string // without the query, which may hold secrets
+
+	// Of a grant: who asked and what for, as its first link says that says so, and all
+	// of its links, from the root on.
+	Actor, Purpose string
+	Grant          []Link
+
+	Method string
+	Host   string // of a CONNECT, and over http://, with the port
+	Path   string // without the query, which may hold secrets
 
 	Decision  Decision
 	DecidedBy string // the key of the configuration that refused, "" if none did
@@ -106,6 +112,13 @@ type Event struct {
 	Level      slog.Level
 	Fault      *panics.Fault // nil for none
 	Unrecorded bool          // there are many of the kind: it is for the log only
+}
+
+// Link is a link of a grant, and what whoever made it says of whom it is for.
+type Link struct {
+	ID      string `json:"id"`
+	Actor   string `json:"actor,omitempty"`
+	Purpose string `json:"purpose,omitempty"`
 }
 
 // NewID names a request or a tunnel, in all that is written about it and in what

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,9 @@ func writeLine(log *slog.Logger, e *Event) {
 	l := line(make([]slog.Attr, 0, 24))
 	l.text("id", e.ID)
 	l.text("client", cmp.Or(e.Client, e.Address))
+	l.some("grant", e.grantPath())
+	l.some("actor", e.Actor)
+	l.some("purpose", e.Purpose)
 	l.text("method", Clip(e.Method))
 	l.text("host", Clip(e.Host))
 	message := e.message()
@@ -41,6 +45,15 @@ func writeLine(log *slog.Logger, e *Event) {
 		l.text("stack", string(e.Fault.Stack))
 	}
 	log.LogAttrs(ctx, e.Level, message, l...)
+}
+
+// grantPath are the ids of a grant's links, from the root on.
+func (e *Event) grantPath() string {
+	var ids []string
+	for _, link := range e.Grant {
+		ids = append(ids, link.ID)
+	}
+	return strings.Join(ids, "/")
 }
 
 // message is that of an Event's line.

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/grant"
 	"ghapp-proxy/policy"
 )
 
@@ -141,8 +142,9 @@ func (a *Admission) passwordMatches(header string) bool {
 	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// maxBasic bounds the header that is decoded, in bytes.
-const maxBasic = 1 << 10
+// maxBasic bounds the header that is decoded, in bytes: a grant fits, with the name of
+// its client, in base64.
+const maxBasic = (grant.MaxText + 128) * 4 / 3
 
 // parseBasic reads Proxy-Authorization: Basic (RFC 7617, section 2).
 func parseBasic(header string) (user, password string, ok bool) {

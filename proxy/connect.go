@@ -41,6 +41,9 @@ func (p *Proxy) decideHost(by *lease, hostport string, c caller, how entrance) o
 	if refused == nil {
 		refused = c.usage.keepPace(c.usage.bounds())
 	}
+	if refused == nil {
+		refused = c.keepGrantPace()
+	}
 	if refused != nil {
 		return opening{refused: refused}
 	}

@@ -65,7 +65,7 @@ func TestWithoutConnect(t *testing.T) {
 				}
 				lease := p.use()
 				defer lease.release()
-				c, _ := lease.caller(nil)
+				c, _ := lease.caller(told{})
 				by := evidence{peer: &peer{conn: conn}}
 				if refused := p.count(t.Context(), by, &c); refused != nil {
 					t.Error(refused)

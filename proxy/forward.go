@@ -219,7 +219,7 @@ func (x *exchange) answerError(r *http.Request, err error) {
 	if errors.Is(err, errLeak) {
 		x.err = errLeak
 	}
-	refused.WithID(x.id).Write(x.out, x.Route.Form)
+	x.session.refusal(refused, x.id).Write(x.out, x.Route.Form)
 }
 
 // replaceLost is deferred behind what passes an answer on. It answers in place of

@@ -6,21 +6,20 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
-	"ghapp-proxy/policy"
 )
 
 // identify finds out who a client is: the one whose listener it came in by,
 // whose secret it has, or whose network it is from, in this order.
 func (p *Proxy) identify(now *state, by evidence) (caller, *answer.Refusal) {
-	client, refused := p.clientOf(now, by)
-	if refused == errWrongSecret {
-		refused = p.guessed(by.peer.conn.RemoteAddr().String())
+	told, refused := p.clientOf(now, by)
+	if told.guess {
+		refused = p.guessed(by.peer.conn.RemoteAddr().String(), refused)
 	}
 	if refused != nil {
-		return caller{}, refused
+		return caller{client: told.client, grant: told.grant}, refused
 	}
-	who, refused := now.caller(client)
-	who.anonymous = client == nil && now.Anonymous && !p.admissionOf(by.listener).Private
+	who, refused := now.caller(told)
+	who.anonymous = told.client == nil && now.Anonymous && !p.admissionOf(by.listener).Private
 	return who, refused
 }
 
@@ -64,33 +63,32 @@ var (
 	})
 )
 
-// errWrongSecret stands for what guessed says: that counts whom it tells.
-var errWrongSecret = &answer.Refusal{}
-
-// clientOf is who a client is by a policy; nil is somebody without limits, where
-// that is allowed.
-func (p *Proxy) clientOf(now *state, by evidence) (*policy.Client, *answer.Refusal) {
+// clientOf is who a client is by a policy.
+func (p *Proxy) clientOf(now *state, by evidence) (told, *answer.Refusal) {
 	admission := p.admissionOf(by.listener)
 	if other, ok := by.listener.(*Listener); ok && other.Client != "" {
-		return now.byListener(by.peer, other)
+		return now.byListener(by, other)
 	}
 	if admission.Private {
-		return admission.As, admission.admit(by)
+		return told{client: admission.As}, admission.admit(by)
+	}
+	if sent, ok := grantIn(by.proxyAuthorization); ok {
+		return now.byGrant(sent, by.peer) // which is never good for more, whoever else may send it
 	}
 	if len(now.Clients.All()) > 0 {
 		if by.proxyAuthorization != "" {
 			return now.byPassword(by.proxyAuthorization)
 		}
 		if c, ok := now.Clients.ByAddress(by.peer.address()); ok {
-			return c, nil
+			return told{client: c}, nil
 		}
 		if !now.servesAnybody() {
-			return nil, challenge()
+			return told{}, challenge()
 		}
 	}
 	anybody := *admission
 	anybody.SameUser = anybody.SameUser && !now.Anonymous
-	return nil, anybody.admit(by)
+	return told{}, anybody.admit(by)
 }
 
 // challenge asks for a name and a secret. Clients that know theirs may wait for
@@ -102,42 +100,46 @@ func challenge() *answer.Refusal {
 }
 
 // byPassword is the client that a Proxy-Authorization field names.
-func (now *state) byPassword(header string) (*policy.Client, *answer.Refusal) {
+func (now *state) byPassword(header string) (told, *answer.Refusal) {
 	if user, password, ok := parseBasic(header); ok {
 		if c, ok := now.Clients.ByPassword(user, password); ok {
-			return c, nil
+			return told{client: c}, nil
 		}
 	}
-	return nil, errWrongSecret
+	return told{guess: true}, wrongSecret.Refuse()
 }
 
 // byListener is the client whose own listener a connection came in by. Whoever
 // reaches it is that client, in so far as the peer can be told. One that has become
 // another client's is nobody's.
-func (now *state) byListener(from *peer, at *Listener) (*policy.Client, *answer.Refusal) {
+func (now *state) byListener(by evidence, at *Listener) (told, *answer.Refusal) {
 	c, ok := now.Clients.ByName(at.Client)
 	if !ok || c.Listen == "" {
-		return nil, listenerGone.Refuse()
+		return told{}, listenerGone.Refuse()
 	}
 	if c.Listen != at.Address {
 		if other, taken := now.Clients.ByListen(at.Address); taken && other != c {
-			return nil, listenerTaken.Refuse(other.Name)
+			return told{}, listenerTaken.Refuse(other.Name)
 		}
 	}
-	if why := from.mayUseListener(c); why != "" {
-		return nil, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + c.Name + ".uids or .networks")
+	if why := by.peer.mayUseListener(c); why != "" {
+		return told{}, notAtListener.Refuse(why).WithRemedy("name the user or the network in client." + c.Name + ".uids or .networks")
 	}
-	return c, nil
+	if sent, ok := grantIn(by.proxyAuthorization); ok {
+		sent.user = c.Name
+		return now.byGrant(sent, by.peer)
+	}
+	return told{client: c}, nil
 }
 
-// guessed counts a wrong secret and says what to answer. That slows down
+// guessed counts a wrong secret and says what to answer; wrong says so. That slows down
 // who guesses; a right secret is never refused, so that nobody can lock out
 // another one behind the same address.
-func (p *Proxy) guessed(remote string) *answer.Refusal {
+func (p *Proxy) guessed(remote string, wrong *answer.Refusal) *answer.Refusal {
 	if !p.guesses.allow(remote) {
 		refused := manyGuesses.Refuse(addressOf(remote))
 		refused.RetryAt, refused.Quiet = time.Now().Add(time.Minute/maxGuesses), true
 		return refused
 	}
-	return wrongSecret.Refuse()
+	return wrong
 }

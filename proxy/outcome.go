@@ -47,11 +47,12 @@ func begin(events *event.Sink, e *event.Event) *answer.Refusal {
 // refusedEarly is the event of what is refused before it is a gateway's.
 func refusedEarly(r *http.Request, c caller, refused *answer.Refusal) *event.Event {
 	e := &event.Event{
-		Kind: event.Connect, Early: true, ID: refused.ID, Time: time.Now(), Client: c.clientName(), Address: r.RemoteAddr,
+		Kind: event.Connect, Early: true, ID: refused.ID, Time: time.Now(), Address: r.RemoteAddr,
 		Method: r.Method, Host: r.URL.Host,
 		Decision: decisionOf(refused), DecidedBy: refused.DecidedBy, Err: refused, Status: refused.Status,
 		Unrecorded: refused.Quiet || refused.Challenge, Level: levelOf(refused),
 	}
+	c.sign(e)
 	if r.Method != http.MethodConnect {
 		e.Kind = event.Request
 		e.Path, _ = target(r)

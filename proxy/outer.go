@@ -187,7 +187,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, by *lease
 	if asksFor(r.Header, "h2c") {
 		dropUpgrade(r.Header) // its HTTP2-Settings is for this hop only
 	}
-	if age := c.maxAge(); age > 0 && r.Header["Upgrade"] != nil {
+	if _, ends := c.endsIn(c.slot.opened); ends && r.Header["Upgrade"] != nil {
 		ctx, cut := context.WithCancel(r.Context())
 		defer cut()
 		r, x.cut = r.WithContext(ctx), cut
@@ -203,7 +203,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, by *lease
 	}
 	if refused != nil {
 		x.err = refused
-		refused.WithID(x.id).Write(out, x.Route.Form)
+		c.refusal(refused, x.id).Write(out, x.Route.Form)
 		return
 	}
 	by.elsewhere.serve(out, r, x)

@@ -8,6 +8,7 @@ import (
 	"ghapp-proxy/auth"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/github"
+	"ghapp-proxy/grant"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -21,6 +22,9 @@ type Policy struct {
 	DefaultOwner string
 	// Clients are those whom the proxy can tell apart; nil for none.
 	Clients *policy.Set
+	// Grants are those of the Clients, and by what they are verified; nil where none is
+	// served.
+	Grants *grant.Source
 	// Anonymous serves whoever is none of the Clients, within the default Limits
 	// but no others; what hands out a credential is not for them, whatever the Rules
 	// say. Without it, whoever the Admission admits is served, and only where there
@@ -37,6 +41,7 @@ type state struct {
 	Policy
 	callers map[string]caller      // client's name, "" for who has none → who that is
 	hosts   map[string]github.Host // name → served host
+	grants  *grant.Holders         // nil for none
 }
 
 // newState is the state for a Policy after another, nil for the first. What a client
@@ -46,6 +51,9 @@ func newState(p Policy, hosts []github.Host, before *state) *state {
 	now := &state{Policy: p, callers: make(map[string]caller), hosts: make(map[string]github.Host)}
 	for _, host := range hosts {
 		now.hosts[host.Name] = host
+	}
+	if p.Grants != nil {
+		now.grants = grant.NewHolders(*p.Grants, p.Clients)
 	}
 	now.addCallers(before)
 	return now
@@ -74,31 +82,47 @@ func (now *state) addCallers(before *state) {
 // servesAnybody reports whether somebody who is no client may be served.
 func (p *Policy) servesAnybody() bool { return p.Anonymous || len(p.Clients.All()) == 0 }
 
+// told is who a client is.
+type told struct {
+	client *policy.Client // nil for somebody without limits, where that is allowed
+	grant  *grant.Held    // by which it is that, nil for none
+	guess  bool           // the secret is wrong: it may be a guess
+}
+
 var clientGone = answer.Define(answer.Kind{
 	Status: http.StatusForbidden, Code: answer.RequestDenied,
 	Title: "client %s is not configured any more",
 })
 
-// caller is who the client is by the policy in force. nil is somebody without
-// limits. The refusal is for a client that is not among the Clients.
-func (now *state) caller(c *policy.Client) (caller, *answer.Refusal) {
-	who, ok := now.callers[nameOf(c)]
+// caller is who the client is by the policy in force. The refusal is for a client that
+// is not among the Clients.
+func (now *state) caller(c told) (caller, *answer.Refusal) {
+	who, ok := now.callers[nameOf(c.client)]
 	if !ok {
-		return caller{}, clientGone.Refuse(nameOf(c))
+		return caller{}, clientGone.Refuse(nameOf(c.client))
 	}
-	who.client = c
-	return who, nil
+	who.client = c.client
+	return who.by(c.grant), nil
 }
 
 // caller is who sent a request to the proxy's own address.
 type caller struct {
 	now    *state         // by which it is that
 	client *policy.Client // nil for somebody without limits
+	grant  *grant.Held    // by which it is that, nil for none
 
 	anonymous bool // somebody who is none of the Clients, and whom Anonymous lets in
 	usage     *usage
 	scope     *auth.Scope // confines its tokens, nil does not
 	slot      *slot       // of the connection
+}
+
+// by is the caller with a grant, if there is one.
+func (c caller) by(held *grant.Held) caller {
+	if held != nil {
+		c.grant, c.client, c.scope = held, held.Client, held.Scope
+	}
+	return c
 }
 
 // maxAge is for how long a connection may be open, 0 for any time.

@@ -132,8 +132,8 @@ func (x *exchange) decidePush(push *policy.Push) (*answer.Refusal, []byte) {
 	if more := len(reasons) - 1; more > 0 {
 		first.Title += fmt.Sprintf(" (and %d more)", more)
 	}
-	message := "ghapp-proxy: " + strings.Join(append([]string{"nothing was pushed"}, remedies...), "; ")
-	return first, push.Refuse(reasons, message)
+	all := answer.Refusal{Title: strings.Join(append([]string{"nothing was pushed"}, remedies...), "; ")}
+	return first, push.Refuse(reasons, x.session.refusal(&all, x.id).Message())
 }
 
 // refusePush makes report the answer to a push. It is nil for a client that

@@ -29,7 +29,7 @@ func (p *Proxy) noteRefused(r *http.Request, c caller, refused *answer.Refusal) 
 	if c.usage != nil && refused.Status != http.StatusTooManyRequests {
 		refused = cmp.Or(c.usage.keepPace(c.usage.bounds()), refused)
 	}
-	refused = refused.WithID(event.NewID())
+	refused = c.refusal(refused, event.NewID())
 	p.events.End(refusedEarly(r, c, refused))
 	return refused
 }

@@ -128,11 +128,11 @@ func (p *Proxy) isStill(s *slot, now *state) bool {
 	if told.policy == now {
 		return true
 	}
-	client, refused := p.clientOf(now, told.evidence)
-	if refused != nil || now.callers[nameOf(client)].usage != s.usage {
+	is, refused := p.clientOf(now, told.evidence)
+	if refused != nil || now.callers[nameOf(is.client)].usage != s.usage {
 		return false
 	}
-	s.told.CompareAndSwap(told, &identity{now, told.evidence})
+	s.told.CompareAndSwap(told, &identity{now, told.evidence, is.grant})
 	return true
 }
 
@@ -140,14 +140,14 @@ func (p *Proxy) isStill(s *slot, now *state) bool {
 // request.
 func (p *Proxy) again(now *state, c caller, host github.Host) (caller, *answer.Refusal) {
 	if c.now == now {
-		return c, nil
+		return c, c.checkGrant()
 	}
 	if !p.isStill(c.slot, now) || now.hosts[host.Name] != host {
 		return c, changed()
 	}
-	who := now.callers[c.usage.name]
+	who := now.callers[c.usage.name].by(c.slot.told.Load().grant)
 	who.slot = c.slot
-	return who, nil
+	return who, who.checkGrant()
 }
 
 var replacedNow = answer.Define(answer.Kind{
@@ -161,4 +161,17 @@ func changed() *answer.Refusal {
 	f := replacedNow.Refuse()
 	f.RetryAt = time.Now()
 	return f
+}
+
+// EndGrants closes the connections of grants that are not good any more, with the
+// requests under way, and returns how many. It is called when others are revoked.
+func (p *Proxy) EndGrants() (ended int) {
+	now := p.current.Load()
+	for _, who := range now.callers {
+		ended += who.usage.end(func(s *slot) bool {
+			held := s.told.Load().grant
+			return held != nil && now.grants.Good(held, time.Now()) != nil
+		})
+	}
+	return ended
 }

@@ -52,10 +52,10 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	case refused != nil:
 		x.err = refused
 		if x.pushReport != nil {
-			refused.WithID(x.id).WriteReport(out, x.pushReport)
+			s.refusal(refused, x.id).WriteReport(out, x.pushReport)
 			return
 		}
-		refused.WithID(x.id).Write(out, x.Route.Form)
+		s.refusal(refused, x.id).Write(out, x.Route.Form)
 	case x.answer != nil:
 		x.answer.write(out, x.id)
 	default:
@@ -66,6 +66,9 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 // queue counts a request as one of its client's, when it is its turn.
 func (x *exchange) queue(r *http.Request, patience time.Duration) *answer.Refusal {
 	defer since(&x.shares.queued, time.Now())
+	if refused := x.session.keepGrantPace(); refused != nil {
+		return refused
+	}
 	return x.session.usage.begin(r.Context(), x.session.slot, patience)
 }
 

@@ -18,13 +18,14 @@ func (x *exchange) event(r *http.Request, w *recorder) event.Event {
 	e := event.Event{
 		Kind: event.Request, ID: x.id, Time: x.start, Duration: takes,
 		Queued: x.shares.queued, GitHub: x.shares.github, Own: x.shares.own(x.start, takes),
-		Client: x.session.clientName(), Address: r.RemoteAddr, Method: r.Method, Host: x.session.host.Name, Path: x.path,
+		Address: r.RemoteAddr, Method: r.Method, Host: x.session.host.Name, Path: x.path,
 		Decision: event.Forwarded, Rule: x.Route.Rule, Err: x.err,
 		Operation: x.Route.Operation, OtherOwners: len(x.Route.Others), GraphQL: graphQLKind(x.Document), Refs: x.refs,
 		Credential: credentialName(x), Installation: int64(x.credential.Installation),
 		Placeholder: x.placeholder != nil, OtherSite: x.OtherSite, Fallback: x.credential.Fallback, Tries: x.outgoing.Tries,
 		Status: w.status, GitHubRequestID: x.githubRequestID, GitHubStatus: x.githubStatus, Received: w.bytes, Cache: x.cacheWord(),
 	}
+	x.session.sign(&e)
 	if x.Document != nil {
 		e.Fields = x.Document.Fields
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/http"
-	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
@@ -24,7 +23,7 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	if refused := u.tooLarge(r); refused != nil {
 		return r, refused
 	}
-	if age := s.maxAge(); age > 0 && time.Since(s.slot.opened) > age {
+	if left, ends := s.endsIn(s.slot.opened); ends && left < 0 {
 		w.Header().Set("Connection", "close") // after this request, also in HTTP/2
 	}
 	if s.plain { // else withSession has done it
@@ -39,7 +38,7 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 }
 
 // identity is by what the caller was told.
-func (c *caller) identity(by evidence) *identity { return &identity{c.now, by} }
+func (c *caller) identity(by evidence) *identity { return &identity{c.now, by, c.grant} }
 
 // differs reports whether a later request of the connection tells its client by
 // something else.

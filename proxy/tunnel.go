@@ -27,9 +27,10 @@ func (p *Proxy) openTunnel(ctx context.Context, by *lease, client net.Conn, to p
 	c.slot.asked.Store(true)
 	defer c.slot.release()
 	e := &event.Event{
-		Kind: event.Tunnel, ID: event.NewID(), Time: time.Now(), Client: c.clientName(), Address: client.RemoteAddr().String(),
+		Kind: event.Tunnel, ID: event.NewID(), Time: time.Now(), Address: client.RemoteAddr().String(),
 		Method: how.method, Host: to.String(), Decision: event.Forwarded, Status: http.StatusOK,
 	}
+	c.sign(e)
 	defer func() {
 		e.Duration = time.Since(e.Time)
 		p.events.End(e)
@@ -37,13 +38,13 @@ func (p *Proxy) openTunnel(ctx context.Context, by *lease, client net.Conn, to p
 
 	way := heading{to: to, tunnel: true}
 	if refused := p.head(&c, &way); refused != nil {
-		p.refuseTunnel(client, e, refused, how)
+		p.refuseTunnel(client, &c, e, refused, how)
 		return
 	}
 	upstream := by.parts.Upstream
 	t, err := p.dialTunnel(ctx, upstream, client, to)
 	if err != nil {
-		p.refuseTunnel(client, e, tunnelRefusal(err, to), how)
+		p.refuseTunnel(client, &c, e, tunnelRefusal(err, to), how)
 		if denial, ok := errors.AsType[*policy.EgressDenial](err); ok && denial.Addr.IsValid() {
 			e.Destination, e.DecidedBy = denial.Addr.String(), denial.Key
 		}
@@ -51,8 +52,8 @@ func (p *Proxy) openTunnel(ctx context.Context, by *lease, client net.Conn, to p
 	}
 	defer p.tunnels.remove(t)
 	defer t.host.Close()
-	if age := c.maxAge(); age > 0 {
-		defer time.AfterFunc(age, func() { client.Close(); t.host.Close() }).Stop()
+	if left, ends := c.endsIn(e.Time); ends {
+		defer time.AfterFunc(left, func() { client.Close(); t.host.Close() }).Stop()
 	}
 	reached := way
 	reached.addr = upstream.addrOf(to, t.host)
@@ -64,7 +65,7 @@ func (p *Proxy) openTunnel(ctx context.Context, by *lease, client net.Conn, to p
 		refused = begin(p.events, e)
 	}
 	if refused != nil {
-		p.refuseTunnel(client, e, refused, how)
+		p.refuseTunnel(client, &c, e, refused, how)
 		return
 	}
 	e.Phase = event.End
@@ -78,11 +79,11 @@ func (p *Proxy) openTunnel(ctx context.Context, by *lease, client net.Conn, to p
 }
 
 // refuseTunnel tells a client that it gets no tunnel.
-func (p *Proxy) refuseTunnel(client net.Conn, e *event.Event, refused *answer.Refusal, how entrance) {
+func (p *Proxy) refuseTunnel(client net.Conn, c *caller, e *event.Event, refused *answer.Refusal, how entrance) {
 	e.Kind, e.Phase, e.Level = event.Connect, "", slog.LevelWarn
 	e.Decision, e.DecidedBy = decisionOf(refused), refused.DecidedBy
 	e.Status, e.Err = refused.Status, refused
-	how.refuse(client, refused.WithID(e.ID))
+	how.refuse(client, c.refusal(refused, e.ID))
 }
 
 // errClosing is for a tunnel that ends with the proxy, or comes too late.

@@ -8,8 +8,8 @@ import "time"
 func (x *exchange) upgrade() {
 	s := x.session.slot
 	s.upgraded.Store(true)
-	if age := x.session.maxAge(); age > 0 && x.cut != nil {
-		x.aging = time.AfterFunc(age-time.Since(s.opened), x.cut)
+	if left, ends := x.session.endsIn(s.opened); ends && x.cut != nil {
+		x.aging = time.AfterFunc(left, x.cut)
 	}
 }
 

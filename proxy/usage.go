@@ -15,6 +15,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
+	"ghapp-proxy/grant"
 	"ghapp-proxy/policy"
 
 	"golang.org/x/time/rate"
@@ -27,6 +28,7 @@ type usage struct {
 	by   atomic.Pointer[bounds] // in force
 
 	requests  queue[*slot]  // under way
+	paces     paces         // of grants
 	logged    *rate.Limiter // bounds the log lines about requests above the pace
 	questions *auth.Budget  // that GitHub is asked for its sake
 
@@ -56,28 +58,13 @@ func (u *usage) bound(limits policy.Limits) {
 	before := u.bounds()
 	u.by.Store(&bounds{
 		Limits: limits,
-		pace:   perMinute(before.pace, limits.RequestsPerMinute, max(1, limits.RequestsPerMinute/6)), // ten seconds' worth at once
+		pace:   perMinute(before.pace, limits.RequestsPerMinute, burstOf(limits.RequestsPerMinute)),
 		asking: perMinute(before.asking, limits.LookupsPerMinute, limits.LookupsPerMinute),
 	})
 }
 
 // bounds are those in force.
 func (u *usage) bounds() *bounds { return u.by.Load() }
-
-// perMinute allows n in a minute, and a burst of them at once; nil if n is 0.
-// It goes on with the limiter of before, if there was one.
-func perMinute(before *rate.Limiter, n, burst int) *rate.Limiter {
-	each := rate.Limit(float64(n) / 60)
-	switch {
-	case n == 0:
-		return nil
-	case before == nil:
-		return rate.NewLimiter(each, burst)
-	}
-	before.SetLimit(each)
-	before.SetBurst(burst)
-	return before
-}
 
 // open counts a connection until its release. If there are too many, the one that
 // has been idle for longest is closed for it; if none is idle, it waits as long as
@@ -390,4 +377,5 @@ func (s *slot) dropPool() {
 type identity struct {
 	policy   any // a *state: it is compared only
 	evidence evidence
+	grant    *grant.Held // nil for none
 }
