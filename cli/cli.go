@@ -146,7 +146,7 @@ The smallest configuration is two environment variables:
 	flags.StringVarP(&s.config, "config", "c", "", "configuration `file` (default $GHAPP_PROXY_CONFIG, then config.toml in the user's configuration directory)")
 	flags.StringVar(&s.logLevel, "log-level", "", "what to log: debug, info, warn or error (default $GHAPP_PROXY_LOG_LEVEL, then info, for run error)")
 	flags.StringVar(&s.logFormat, "log-format", "", "how to log: console (for people), text (key=value), json, or auto: console on a terminal, else json (default $GHAPP_PROXY_LOG_FORMAT, then auto)")
-	root.AddCommand(newServe(s), newReload(s), newRun(s), newEnv(s), newCA(s), newCheck(s), newExplain(s), newInit(s), newClient(s), newHealth(s), newVersion())
+	root.AddCommand(newServe(s), newReload(s), newRun(s), newEnv(s), newCA(s), newCheck(s), newExplain(s), newInit(s), newClient(s), newGrant(s), newHealth(s), newVersion())
 	s.complete(root)
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {

@@ -26,10 +26,10 @@ import (
 )
 
 func newExplain(s *settings) *cobra.Command {
-	var data, client string
+	var data, client, granted string
 	var asJSON, refusals bool
 	cmd := &cobra.Command{
-		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json - | explain --refusals",
+		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json - | explain --grant GRANT | explain --refusals",
 		Short: "Say what a request would get, and why",
 		Long: `Say what a request would get, and why. Without METHOD it is GET. It says the operation, the credential, the owner and
 where it was found, the installation, and the rule that decided. Nobody is asked,
@@ -41,10 +41,16 @@ without it, what somebody gets who is no client.
 With "-" it reads requests from standard input, one a line: METHOD URL, which a
 tab and a body may follow. It answers each with one line.
 
+With --grant it says what a grant allows, or what a request with it would get. The
+grant is verified if the root key is there, and decoded if not.
+
 With --refusals it prints all refusals there are, and what to do about each.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if refusals && len(args) == 0 {
+			if (refusals || granted != "") && len(args) == 0 {
 				return nil
+			}
+			if granted != "" && client != "" {
+				return &statusError{exitConfig, errors.New("a grant is of a client: give --grant or --client")}
 			}
 			if len(args) != 2 && (len(args) != 1 || args[0] != "-" && !strings.Contains(args[0], "/")) {
 				return &statusError{exitConfig, errors.New("explain needs URL, METHOD and URL, or - (see ghapp-proxy explain --help)")}
@@ -59,12 +65,18 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 				_, err := io.WriteString(cmd.OutOrStdout(), docs.Refusals)
 				return err
 			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			defer out.Flush()
+			if granted != "" && len(args) == 0 {
+				return explainGrant(cmd, s, granted, out)
+			}
 			e, err := newExplainer(cmd, s, client)
+			if granted != "" {
+				e, err = grantExplainer(cmd, s, granted)
+			}
 			if err != nil {
 				return err
 			}
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			defer out.Flush()
 			write := writeText
 			if asJSON {
 				write = writeJSON
@@ -84,6 +96,7 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 	}
 	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, in JSON")
 	cmd.Flags().StringVar(&client, "client", "", "the `name` of the client that makes the request")
+	cmd.Flags().StringVar(&granted, "grant", "", "the `grant`, or proxy URL with one, or - for standard input, with which the request is made; alone, say what it allows")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer with one JSON object a line")
 	cmd.Flags().BoolVar(&refusals, "refusals", false, "print every refusal there is, as Markdown")
 	return cmd

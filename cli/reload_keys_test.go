@@ -98,7 +98,11 @@ func TestReloadOfEveryKey(t *testing.T) {
 	dir := t.TempDir()
 	one, another := appFor(t, "bot"), appFor(t, "another")
 	live := keys{
-		"StateDir":       {func(c *config.Config) { c.StateDir = filepath.Join(dir, "other") }, func(l *reloader) any { return l.control.path }},
+		"StateDir": {func(c *config.Config) { c.StateDir = filepath.Join(dir, "other") }, func(l *reloader) any { return l.control.path }},
+		"GrantKeyFile": {func(c *config.Config) { c.GrantKeyFile = filepath.Join(dir, "none") }, now(func(p *parts) any {
+			_, err := p.grants.Keys()
+			return fmt.Sprint(err)
+		})},
 		"AllowAnonymous": {func(c *config.Config) { c.AllowAnonymous = true }, given(func(c proxy.Configuration) any { return c.Anonymous })},
 		"PlainHTTP":      {func(c *config.Config) { c.PlainHTTP = true }, given(func(c proxy.Configuration) any { return c.PlainHTTP })},
 		"Apps":           {func(c *config.Config) { c.Apps = append(slices.Clone(c.Apps), another) }, now(func(p *parts) any { return len(p.source.Stats().Apps) })},

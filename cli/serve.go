@@ -117,6 +117,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	defer reloader.close()
 	go watchExpiry(life, srv.authorities, log)
 	go o.cas.prepare(log)
+	go srv.watchGrants(life)
 	if o.says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun

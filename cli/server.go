@@ -14,6 +14,7 @@ import (
 	"ghapp-proxy/cache"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
+	"ghapp-proxy/grant"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -48,6 +49,7 @@ type parts struct {
 	cas      *authorities
 	source   *auth.Source
 	upstream *sharedUpstream
+	grants   *grant.Files
 	revoke   bool   // the tokens of Apps that are gone, and all at the end
 	through  string // the proxy on the way to GitHub, for the log
 }
@@ -110,6 +112,7 @@ func (s *server) prepare(cfg *config.Config, cas *authorities) (*parts, error) {
 		next.upstream = &sharedUpstream{Upstream: upstream, through: describeNext(cfg, way)}
 	}
 	next.through = next.upstream.through
+	next.grants = openGrants(cfg)
 	return next, nil
 }
 
@@ -118,7 +121,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	p.upstream.users.Add(1)
 	s.kept.Resize(s.cacheSize(p.cfg))
 	c := proxy.Configuration{
-		Policy: policyOf(p.cfg), Hosts: servedHosts(p.cfg), Credentials: p.source,
+		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}), Hosts: servedHosts(p.cfg), Credentials: p.source,
 		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
 		PlainHTTP: p.cfg.PlainHTTP, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },

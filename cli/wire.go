@@ -15,6 +15,7 @@ import (
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
 	"ghapp-proxy/github"
+	"ghapp-proxy/grant"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
@@ -67,8 +68,8 @@ func servedHosts(cfg *config.Config) []github.Host {
 }
 
 // policyOf is who may do what.
-func policyOf(cfg *config.Config) proxy.Policy {
-	return proxy.Policy{Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
+func policyOf(cfg *config.Config, grants *grant.Source) proxy.Policy {
+	return proxy.Policy{Grants: grants, Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
 }
 
 // ruleSet are the rules in force.

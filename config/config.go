@@ -82,6 +82,7 @@ type Fixed struct {
 // Live is all else: a reload puts it in force.
 type Live struct {
 	StateDir       string // where the CA is kept
+	GrantKeyFile   string // with the root keys of grants; "" for one in StateDir
 	AllowAnonymous bool   // serve peers that are not known to be the same user
 	PlainHTTP      bool   // serve http:// absolute-form requests for served hosts
 

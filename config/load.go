@@ -198,6 +198,9 @@ func (l *loader) readTop(cfg *Config, t *table) {
 		cfg.Listen = s
 	}
 	l.overrideListen(cfg)
+	if path, ok := t.file("grant_key_file"); ok {
+		cfg.GrantKeyFile = path
+	}
 	if dir, ok := t.file("state_dir"); ok {
 		cfg.StateDir = dir
 	} else if !t.has("state_dir") {

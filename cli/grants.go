@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"ghapp-proxy/config"
+	"ghapp-proxy/grant"
+	"ghapp-proxy/panics"
+)
+
+// grantsDir is where root keys, and what is revoked, are kept.
+func grantsDir(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "grants") }
+
+// openGrants are the root keys and what is revoked.
+func openGrants(cfg *config.Config) *grant.Files {
+	return grant.Open(grantsDir(cfg), cfg.GrantKeyFile)
+}
+
+// grantsTick is how often it is looked whether a grant was revoked, or a root key made:
+// on file systems that tell nothing of changes as well.
+const grantsTick = 250 * time.Millisecond
+
+// watchGrants puts in force what becomes of grants, until ctx ends.
+func (s *server) watchGrants(ctx context.Context) {
+	defer panics.Log(s.opts.log, "it is not noticed any more when a grant is revoked")
+	tick := time.NewTicker(grantsTick)
+	defer tick.Stop()
+	files := s.now.Load().grants
+	if len(s.clients().All()) > 0 {
+		if err := files.MakeKey(); err != nil && files.Err() == nil {
+			s.opts.log.Info("there is no root key for grants, and none can be made here", "error", err)
+		}
+	}
+	if err := files.Err(); err != nil {
+		s.opts.log.Error("no grant is good", "error", err)
+	}
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		files := s.now.Load().grants
+		if !files.Refresh() {
+			continue
+		}
+		if err := files.Err(); err != nil {
+			s.opts.log.Error("no grant is good", "error", err)
+		}
+		if ended := s.EndGrants(); ended > 0 {
+			s.opts.log.Info("connections ended with their grants", "connections", ended)
+		}
+	}
+}
