@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"ghapp-proxy/event"
 	"ghapp-proxy/spool"
 )
 
@@ -207,5 +208,23 @@ func TestLogIsWritten(t *testing.T) {
 		if test.log(); strings.Count(out.String(), "\n") != test.want {
 			t.Errorf("%d lines are written, want %d:\n%s", strings.Count(out.String(), "\n"), test.want, out.String())
 		}
+	}
+}
+
+// BenchmarkLogLine is the line of a request as `serve` writes it to a file.
+func BenchmarkLogLine(b *testing.B) {
+	log, err := (&settings{logFormat: "json"}).logger(io.Discard, slog.LevelInfo)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sink := event.Sink{Log: log}
+	e := &event.Event{
+		ID: "QMI7S36KYZSFSNEFUW4JUMEOVB", Kind: event.Request, Client: "agent", Address: "127.0.0.1:48138", Method: "GET", Host: "api.github.com",
+		Path: "/repos/acme/widgets/issues", Operation: "issues/list-for-repo", Subject: "acme/widgets", App: "ci-bot", Installation: 1, Credential: "installation",
+		Replaced: "bearer", Status: 200, Duration: 1234567, Received: 5851,
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		sink.End(e)
 	}
 }
