@@ -250,7 +250,7 @@ func mints(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// github reset | revoke | suspend ID | uninstall ID | reinstall ID |
+// github reset | revoke | lifetime DURATION | suspend ID | uninstall ID | reinstall ID |
 // young AGE STATUS | addkey APP FILE | removekeys APP changes the fake GitHub;
 // young makes it refuse tokens that are younger; addkey gives an App another key
 // and writes it to the file, removekeys deletes all others.
@@ -261,6 +261,12 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 		status, err := strconv.Atoi(args[2])
 		ts.Check(err)
 		fakeOf(ts).RejectYoungTokens(age, status)
+		return
+	}
+	if len(args) == 2 && args[0] == "lifetime" { // of tokens that are minted from now on
+		life, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		fakeOf(ts).SetTokenLifetime(life)
 		return
 	}
 	if len(args) == 3 && args[0] == "addkey" || len(args) == 2 && args[0] == "removekeys" {
@@ -286,7 +292,7 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 	case "revoke":
 		fakeOf(ts).RevokeAll()
 	default:
-		ts.Fatalf("usage: github reset | revoke | suspend ID | uninstall ID | reinstall ID | young AGE STATUS | addkey APP FILE | removekeys APP")
+		ts.Fatalf("usage: github reset | revoke | lifetime DURATION | suspend ID | uninstall ID | reinstall ID | young AGE STATUS | addkey APP FILE | removekeys APP")
 	}
 }
 

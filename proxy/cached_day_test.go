@@ -101,7 +101,9 @@ func TestDay(t *testing.T) {
 			} else {
 				seen[key] = version
 			}
-			if want := sayDirectly(t, direct, left); got.status != want.status || got.body != want.body ||
+			if want := sayDirectly(t, direct, left); want.status == 401 {
+				continue // the token has ended in between
+			} else if got.status != want.status || got.body != want.body ||
 				got.header.Get("Content-Type") != want.header.Get("Content-Type") || got.header.Get("Content-Encoding") != want.header.Get("Content-Encoding") {
 				differ++
 				t.Errorf("hour %d: %s %s: %d with %d octets, GitHub says %d with %d", hour, name, path, got.status, len(got.body), want.status, len(want.body))
@@ -172,6 +174,7 @@ func TestProbes(t *testing.T) {
 		}
 		if i%1000 == 999 {
 			answered304(t, w, "rockets", 0)
+			w.github.RestoreRateLimit(111)
 		}
 	}
 	for _, path := range paths {
