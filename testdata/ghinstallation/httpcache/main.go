@@ -1,0 +1,40 @@
+// Program httpcache asks by go-github, with gregjones/httpcache in between, for the same three times, as the story
+// of package cache tells: what it prints is the status and whether it came of the program's own cache.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/google/go-github/v88/github"
+	"github.com/gregjones/httpcache"
+)
+
+// revalidating has httpcache ask whether what it has is still good.
+type revalidating struct{ http.RoundTripper }
+
+func (r revalidating) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Cache-Control", "max-age=0")
+	return r.RoundTripper.RoundTrip(req)
+}
+
+func main() {
+	client, err := github.NewClient(github.WithTransport(revalidating{httpcache.NewMemoryCacheTransport()}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for range 3 {
+		repository, resp, err := client.Repositories.Get(context.Background(), "acme", "rockets")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(repository.GetFullName(), resp.StatusCode, resp.Header.Get(httpcache.XFromCache))
+		time.Sleep(2 * time.Second)
+	}
+}
