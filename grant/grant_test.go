@@ -214,6 +214,19 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// TestWords: what is said of who asks steers no terminal, and no reader.
+func TestWords(t *testing.T) {
+	r, _ := harness(t)
+	for _, bad := range []string{"a\nb", "a\x1b[2Jb", "a\u202eb", "a\u200bb", "\xff", " a", "a ", strings.Repeat("a", MaxActor+1)} {
+		if _, err := New(r.keys, "agent", Caveats{Actor: bad}); err == nil {
+			t.Errorf("the actor %q is taken", bad)
+		}
+	}
+	if _, err := New(r.keys, "agent", Caveats{Actor: "Œdipe, 42 (x)"}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFirstSays: nobody who was given a grant changes who asked.
 func TestFirstSays(t *testing.T) {
 	r, holders := harness(t)
@@ -255,6 +268,12 @@ func TestFiles(t *testing.T) {
 	}
 	if list, _ := other.List(); len(list) != 1 {
 		t.Errorf("%v, want what has not ended", list)
+	}
+	if err := os.Chmod(f.keyPath, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if other.Refresh(); other.Err() == nil || !strings.Contains(other.Err().Error(), "other users may read it") {
+		t.Errorf("a key that others may read: %v", other.Err())
 	}
 	if err := os.WriteFile(f.revokedPath(), []byte("nonsense\n"), 0o600); err != nil {
 		t.Fatal(err)

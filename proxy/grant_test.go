@@ -190,3 +190,23 @@ func TestGrantReplace(t *testing.T) {
 		t.Errorf("without the client: %s", resp.Status)
 	}
 }
+
+// TestGrantAtListener: a grant narrows at a client's own listener as well, and one of
+// another client is refused.
+func TestGrantAtListener(t *testing.T) {
+	by := &granting{keys: grant.Keys{grant.NewKey()}}
+	ln, dial := ownListener(t, "tcp", "127.0.0.1:0", "agent")
+	w := start(t, func(s *setup) {
+		s.own = append(s.own, ln)
+		s.options.Clients = clients(t, &policy.Client{Name: "agent", Listen: "127.0.0.1:0"})
+		s.options.Grants = &grant.Source{Keys: by, Revoked: by}
+	})
+	client := w.clientAs(t, "agent", by.make(t, grant.Caveats{Repositories: []string{"acme/widgets"}}).Text(), true)
+	client.Transport.(noLeaks).next.DialContext = dial
+	if status, _, text := w.askedAs(t, client, grantedURL); status != 200 {
+		t.Errorf("%d: %s", status, text)
+	}
+	if status, _, text := w.askedAs(t, client, otherURL); status != 403 {
+		t.Errorf("another repository: %d: %s", status, text)
+	}
+}
