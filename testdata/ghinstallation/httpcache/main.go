@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"time"
@@ -19,7 +21,14 @@ type revalidating struct{ http.RoundTripper }
 func (r revalidating) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("Cache-Control", "max-age=0")
-	return r.RoundTripper.RoundTrip(req)
+	resp, err := r.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body) // httpcache keeps what is read to its end, which go-github does not always do
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, err
 }
 
 func main() {
