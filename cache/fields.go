@@ -36,15 +36,15 @@ var ofBody = map[string]bool{
 
 // keptFields are those of an answer that are kept, in memory of their own. It fails where they are too
 // many.
-func keptFields(h http.Header) (fields []field, ok bool) {
+func keptFields(h http.Header) (kept []field, ok bool) {
 	var hop []string // what Connection names
 	for _, value := range h["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {
 			hop = append(hop, http.CanonicalHeaderKey(strings.Trim(name, " \t")))
 		}
 	}
-	var few [48]field
-	fields = few[:0]
+	var few [48]field // most have less: they need no memory of their own
+	fields := few[:0]
 	size := 0
 	for name, values := range h {
 		if ofNow[name] || slices.Contains(hop, name) {
@@ -58,7 +58,7 @@ func keptFields(h http.Header) (fields []field, ok bool) {
 		}
 	}
 	texts := newTexts(size)
-	kept := make([]field, len(fields))
+	kept = make([]field, len(fields))
 	for i, f := range fields {
 		kept[i] = field{texts.keep(f.name), texts.keep(f.value)}
 	}
