@@ -350,3 +350,55 @@ func FuzzSqueeze(f *testing.F) {
 		}
 	})
 }
+
+// TestFormulaFollowsVary: only what Vary names is in an ETag.
+func TestFormulaFollowsVary(t *testing.T) {
+	for vary, prefix := range map[string][]string{
+		"Accept, Authorization": {"*/*", "Bearer t"}, "Accept": {"*/*"}, "authorization": {"Bearer t"}, "X-Other": nil, "": nil,
+	} {
+		c := New(1 << 20)
+		req, q := requestFor(t, "/a", "Bearer t", "Accept", "*/*")
+		tag := tagFor("{}", prefix...)
+		if len(prefix) == 0 {
+			sum := sha256.Sum256([]byte("{}"))
+			tag = `"` + hex.EncodeToString(sum[:]) + `"`
+		}
+		fetch(t, c, &q, req, answerWith("{}", tag, "Vary", vary), 1)
+		kept := c.Find(&q, req.Header, 1, nil)
+		if got, ok := kept.ETag("Bearer t"); !ok || got != tag {
+			t.Errorf("with Vary: %s it is %s, %v, want %s", vary, got, ok, tag)
+		}
+		kept.Release()
+	}
+}
+
+// TestIncomplete: of a body that is shorter than was announced nothing is kept.
+func TestIncomplete(t *testing.T) {
+	c := New(1 << 20)
+	req, q := requestFor(t, "/a", "Bearer t")
+	resp := answerWith("{}", tagFor("{}", "Bearer t"))
+	resp.ContentLength = 3
+	fetch(t, c, &q, req, resp, 1)
+	if s := c.Stats(); s.Answers != 0 || s.Used != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestUnverified: an answer with another ETag than is computed, or with the credential in it, is of no use.
+func TestUnverified(t *testing.T) {
+	for body, tag := range map[string]string{"{}": tagFor("[]", "Bearer secret"), "[secret]": tagFor("[secret]", "Bearer secret")} {
+		c := New(1 << 20)
+		req, q := requestFor(t, "/a", "Bearer secret")
+		fetch(t, c, &q, req, answerWith(body, tag), 1)
+		kept := c.Find(&q, req.Header, 1, nil)
+		for _, token := range []string{"Bearer secret", "Bearer other"} {
+			if got, ok := kept.ETag(token); ok {
+				t.Errorf("%s: its ETag is %s", body, got)
+			}
+		}
+		kept.Release()
+		if s := c.Stats(); s.Answers != 0 || s.Used != 0 {
+			t.Errorf("%s: %+v", body, s)
+		}
+	}
+}
