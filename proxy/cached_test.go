@@ -211,8 +211,8 @@ func TestNotKept(t *testing.T) {
 	}{
 		"no-store":          {set("Cache-Control", "private, No-Store"), nil},
 		"Set-Cookie":        {set("Set-Cookie", "a=b"), nil},
-		"Vary: *":           {set("Vary", "Accept, *"), nil},
-		"a long Vary":       {set("Vary", "Accept, Authorization"+strings.Repeat(", X", 10000)), nil},
+		"Vary: *":           {set("Vary", "Accept, Authorization, *"), nil},
+		"a long Vary":       {set("Vary", "Accept, Authorization"+strings.Repeat(", X", 30)), nil},
 		"an unknown coding": {set("Content-Encoding", "br"), nil},
 		"an odd ETag":       {set("Etag", `"a b\x"`), nil},
 		"another ETag":      {set("Etag", `"`+strings.Repeat("a", 64)+`"`), nil},
