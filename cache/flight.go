@@ -233,6 +233,14 @@ func (b *leadBody) Close() error {
 	return err
 }
 
+// Names are those of the head's fields as they came, nil if that is not known.
+func (b *leadBody) Names() []string {
+	if b, ok := b.ReadCloser.(interface{ Names() []string }); ok {
+		return b.Names()
+	}
+	return nil
+}
+
 // HasArrived reports whether the beginning is there already.
 func (b *leadBody) HasArrived() bool {
 	inner, ok := b.ReadCloser.(interface{ HasArrived() bool })

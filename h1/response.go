@@ -1,16 +1,17 @@
-// Package h1 reads answers of HTTP/1.1 at a fraction of what net/http takes for it:
-// the head becomes one string, of which all fields are parts.
+// Package h1 reads heads of HTTP/1.1 at a fraction of what net/http takes for it: the
+// head becomes one string, of which all fields are parts.
 //
 //	resp, err := h1.ReadResponse(reader, req)
+//	req, ok := h1.ParseRequest(head)
 //
 // It has a strict grammar, narrower than that of RFC 9112. What is not in it, and what
-// is seldom, is left to http.ReadResponse, octet for octet as it came. So whatever the
-// answer, the result is that of http.ReadResponse: FuzzReadResponse compares them.
+// is seldom, is left to net/http, octet for octet as it came. So the result is always
+// that of http.ReadResponse and http.ReadRequest: FuzzReadResponse and FuzzParseRequest
+// compare them.
 package h1
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -20,27 +21,44 @@ import (
 // ReadResponse reads the head of an answer to req, which may be nil for a GET; the
 // body is read on demand. It is http.ReadResponse, whose errors it has. A head that is
 // larger than the reader's buffer costs what it costs there.
-func ReadResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
-	if req != nil && req.Method == http.MethodHead {
-		return http.ReadResponse(r, req)
-	}
+//
+// The names are those of the fields as they are spelled, in their order; nil where that
+// is not known.
+func ReadResponse(r *bufio.Reader, req *http.Request) (resp *http.Response, names []string, err error) {
 	size, err := peekHead(r)
 	if err != nil || size == 0 {
-		return http.ReadResponse(r, req) // which meets the error again
+		resp, err = http.ReadResponse(r, req) // which meets the error again
+		return resp, nil, err
 	}
-	head, err := r.Peek(size)
+	peeked, err := r.Peek(size)
 	if err != nil {
-		return http.ReadResponse(r, req)
+		resp, err = http.ReadResponse(r, req)
+		return resp, nil, err
 	}
-	a := &response{r: r}
-	if !a.parse(string(head)) {
-		return http.ReadResponse(r, req)
+	a, head := &response{r: r}, string(peeked)
+	if req != nil && req.Method == http.MethodHead || !a.parse(head) {
+		resp, err = http.ReadResponse(r, req)
+		return resp, namesIn(head), err
 	}
 	if _, err := r.Discard(size); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a.Request = req
-	return &a.Response, nil
+	return &a.Response, a.names, nil
+}
+
+// namesIn are the names of the fields of a head, nil if one is not in the grammar.
+func namesIn(head string) (names []string) {
+	_, fields, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
+	for line := ""; fields != ""; {
+		line, fields, _ = strings.Cut(fields, "\r\n")
+		name, _, ok := parseField(line)
+		if !ok {
+			return nil
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // peekHead returns the size of the head, its empty line included; 0 if it does not end
@@ -57,8 +75,8 @@ func peekHead(r *bufio.Reader) (size int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if end := bytes.Index(seen, []byte("\r\n\r\n")); end >= 0 {
-			return end + len("\r\n\r\n"), nil
+		if size := HeadSize(seen); size > 0 {
+			return size, nil
 		}
 	}
 }
@@ -66,8 +84,9 @@ func peekHead(r *bufio.Reader) (size int, err error) {
 // response is an answer and its body, which has a length.
 type response struct {
 	http.Response
-	r    *bufio.Reader
-	left int64
+	r     *bufio.Reader
+	left  int64
+	names []string
 }
 
 // parse reports whether the head is in the grammar. If not, the response is of no use.
@@ -78,7 +97,9 @@ func (a *response) parse(head string) bool {
 	}
 	fields := strings.TrimSuffix(rest, "\r\n")
 	n := strings.Count(fields, "\r\n")
-	values := make([]string, n) // of which each field gets one
+	texts := make([]string, 2*n)
+	values := texts[:n:n] // of which each field gets one
+	a.names = texts[n:]
 	a.Header = make(http.Header, n)
 	length := ""
 	for i := 0; fields != ""; i++ {
@@ -87,6 +108,7 @@ func (a *response) parse(head string) bool {
 		if !ok {
 			return false
 		}
+		a.names[i] = name
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		switch name {
 		case "Content-Length":
@@ -136,20 +158,29 @@ func (a *response) parseStatus(line string) bool {
 
 // parseLength reads Content-Length, which there must be: RFC 9112, section 6.3.
 func (a *response) parseLength(digits string) bool {
-	if digits == "" || len(digits) > 18 { // which is less than an int64 takes
+	length, ok := parseDigits(digits)
+	if !ok {
 		return false
 	}
-	for _, c := range []byte(digits) {
-		if c < '0' || c > '9' {
-			return false
-		}
-		a.ContentLength = a.ContentLength*10 + int64(c-'0')
-	}
-	a.Body, a.left = http.NoBody, a.ContentLength
+	a.ContentLength, a.left, a.Body = length, length, http.NoBody
 	if a.left > 0 {
 		a.Body = body{a}
 	}
 	return true
+}
+
+// parseDigits reads a length: RFC 9110, section 8.6.
+func parseDigits(digits string) (n int64, ok bool) {
+	if digits == "" || len(digits) > 18 { // which is less than an int64 takes
+		return 0, false
+	}
+	for _, c := range []byte(digits) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
 }
 
 // parseField reads a line "Name: value", without what may surround the value (RFC

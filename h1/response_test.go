@@ -67,9 +67,14 @@ func readBy(by func(*bufio.Reader, *http.Request) (*http.Response, error), metho
 	return all
 }
 
+func byH1(r *bufio.Reader, req *http.Request) (*http.Response, error) {
+	resp, _, err := h1.ReadResponse(r, req)
+	return resp, err
+}
+
 func compare(t *testing.T, method string, text []byte) {
 	t.Helper()
-	got, want := readBy(h1.ReadResponse, method, text), readBy(http.ReadResponse, method, text)
+	got, want := readBy(byH1, method, text), readBy(http.ReadResponse, method, text)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s, %q: - net/http, + h1\n%s", method, text, diff)
 	}
@@ -85,7 +90,7 @@ func TestReadResponse(t *testing.T) {
 
 // TestSlow: what comes octet by octet, and what ends within, is as good.
 func TestSlow(t *testing.T) {
-	resp, err := h1.ReadResponse(bufio.NewReader(iotest.OneByteReader(strings.NewReader(answer))), nil)
+	resp, err := byH1(bufio.NewReader(iotest.OneByteReader(strings.NewReader(answer))), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +99,7 @@ func TestSlow(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	for i := range answer {
-		resp, err := h1.ReadResponse(bufio.NewReader(io.MultiReader(strings.NewReader(answer[:i]), iotest.ErrReader(broken))), nil)
+		resp, err := byH1(bufio.NewReader(io.MultiReader(strings.NewReader(answer[:i]), iotest.ErrReader(broken))), nil)
 		if err == nil {
 			_, err = io.ReadAll(resp.Body)
 		}
@@ -107,7 +112,7 @@ func TestSlow(t *testing.T) {
 
 // TestFields: appending to a field changes no other.
 func TestFields(t *testing.T) {
-	resp, err := h1.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
+	resp, err := byH1(bufio.NewReader(strings.NewReader(answer)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +148,7 @@ func BenchmarkReadResponse(b *testing.B) {
 		head += name + ": " + value + "\r\n"
 	}
 	text := []byte(head + "\r\nok")
-	for name, by := range map[string]func(*bufio.Reader, *http.Request) (*http.Response, error){"h1": h1.ReadResponse, "net/http": http.ReadResponse} {
+	for name, by := range map[string]func(*bufio.Reader, *http.Request) (*http.Response, error){"h1": byH1, "net/http": http.ReadResponse} {
 		b.Run(name, func(b *testing.B) {
 			in := bytes.NewReader(text)
 			r := bufio.NewReader(in)

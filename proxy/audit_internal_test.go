@@ -62,6 +62,7 @@ func phasesOf(t *testing.T, underWay func(*exchange, *http.Request)) (phases []e
 	}
 	underWay(x, r)
 	x.end(r, &recorder{status: 200, bytes: 7})()
+	x.events.Flush()
 	synctest.Wait()
 	for decoder := json.NewDecoder(&out); decoder.More(); {
 		var record event.Record

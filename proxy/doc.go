@@ -19,7 +19,7 @@
 //	                                    (who is it?)         │
 //	                  session: host and client, fixed here ──┤
 //	                                                         ▼
-//	       ══TLS═══════════════════════► inner server ─► gateway ─► forwarder ─► GitHub
+//	       ══TLS══════════════► relay or inner server ─► gateway ─► forwarder ─► GitHub
 //	                                     (h2, HTTP/1.1)    │ 421 for another host
 //	client ──GET http://api.github.com/──────────────────► │ rules: which credential?
 //	                                                       │ policy: may this client have it?
@@ -29,7 +29,8 @@
 //
 // The outer server takes the CONNECT, and goproxy decides about it. The
 // connection of a served host is hijacked and handed to the inner server, an
-// ordinary net/http server whose listener is the outside's hand-over. What was
+// ordinary net/http server whose listener is the outside's hand-over. Plain requests
+// of HTTP/1.1 a relay reads and answers in its place, for less. What was
 // decided at CONNECT travels with the connection; nothing that a client says
 // inside can lead the credential to another host. From the gateway on it is
 // plain net/http.
@@ -83,8 +84,9 @@
 //
 // # Limitations
 //
-// The order of fields with different names, the spelling of their names' case
-// and the reason phrase are net/http's, not what was sent. TRACE, CONNECT,
+// The order of fields with different names, the spelling of their names' case and the reason phrase are what was sent
+// where a client's requests are relayed and a host is spoken to over a kept connection of HTTP/1.1; elsewhere they are
+// net/http's. TRACE, CONNECT,
 // methods with small letters, WebSockets, "OPTIONS *" and X-HTTP-Method-Override
 // are refused on served hosts; so are names with underscores that can be taken
 // for Content-Type and the like, and a Connection that names one of these.
@@ -106,6 +108,7 @@
 //
 //	ground: addresses, bounds, waiting, and what a connection or an answer is wrapped in
 //		address.go bounds.go buffers.go watch.go conn.go queue.go pace.go shares.go heads.go
+//		fields.go writerequest.go answerwriter.go
 //		answerbody.go recordconn.go quiet_unix.go quiet_other.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
 //	arrivals: connections of clients, from when they are accepted until they say who they are
 //		servererrors.go clientconn.go arrivals.go files_unix.go files_other.go door.go
@@ -124,7 +127,7 @@
 //		elsewhere.go ownpools.go generation.go gateway.go placeholder_sealed.go issue.go peek.go push.go
 //		request.go
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
-//		tunnels.go proxy.go destinations.go idle.go intercepted.go handshake.go
+//		tunnels.go idle.go intercepted.go relay.go proxy.go destinations.go handshake.go
 //		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
 //		tickets.go connect.go outer.go shutdown.go serve.go
 package proxy

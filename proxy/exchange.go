@@ -24,6 +24,7 @@ type exchange struct {
 	became event.Event      // when it has ended
 	out    *recorder        // what the client is answered by
 
+	names     []string      // of the client's fields, as they came; nil if that is not known
 	asked     *http.Request // as the client sent it, but for fields of one hop
 	replaced  string        // the scheme of the credential that came with it, "" for none
 	leaving   http.Request  // what is sent instead

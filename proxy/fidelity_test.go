@@ -337,16 +337,31 @@ func respond(t testing.TB, serve func(conn net.Conn, r *bufio.Reader)) *world {
 	return behind(t, ln.Addr().String(), trust)
 }
 
+// sortedHead is an answer with its fields in net/http's order.
+func sortedHead(text string) string {
+	interim := ""
+	if i := strings.Index(text, "HTTP/1.1 200"); i > 0 {
+		interim, text = text[:i], text[i:]
+	}
+	head, body, _ := strings.Cut(text, "\r\n\r\n")
+	lines := strings.Split(head, "\r\n")
+	slices.SortStableFunc(lines[1:], func(a, b string) int {
+		name := func(line string) string { name, _, _ := strings.Cut(line, ":"); return name }
+		return strings.Compare(name(a), name(b))
+	})
+	return interim + strings.Join(lines, "\r\n") + "\r\n\r\n" + body
+}
+
 // Answers are passed on as they came, save for hop-by-hop fields.
 func TestAnswerFidelity(t *testing.T) {
 	for name, test := range map[string]struct{ method, answer, want string }{
 		"fields": {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Multi: b\r\nX-Multi: a\r\nSet-Cookie: x=y\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nDate: d\r\n\r\nok",
-			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: d\r\nSet-Cookie: x=y\r\nX-Multi: b\r\nX-Multi: a\r\n\r\nok"},
+			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Multi: b\r\nX-Multi: a\r\nSet-Cookie: x=y\r\nDate: d\r\n\r\nok"},
 		"no content":   {"GET", "HTTP/1.1 204 No Content\r\nDate: d\r\n\r\n", "HTTP/1.1 204 No Content\r\nDate: d\r\n\r\n"},
 		"not modified": {"GET", "HTTP/1.1 304 Not Modified\r\nDate: d\r\nEtag: \"x\"\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nDate: d\r\nEtag: \"x\"\r\n\r\n"},
 		"head":         {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nDate: d\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nDate: d\r\n\r\n"},
 		"trailers": {"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\nDate: d\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n",
-			"HTTP/1.1 200 OK\r\nDate: d\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n"},
+			"HTTP/1.1 200 OK\r\nTrailer: X-T\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n"},
 		"early hints": {"GET", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n",
 			"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n"},
 		"redirect": {"GET", "HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example/\r\nContent-Length: 0\r\nDate: d\r\n\r\n",
@@ -361,6 +376,9 @@ func TestAnswerFidelity(t *testing.T) {
 		})
 		conn := w.intercepted(t, codeload, nil)
 		fmt.Fprintf(conn, "%s /acme/widgets/tar.gz/x HTTP/1.1\r\nHost: %s\r\nTE: trailers\r\n\r\n", test.method, codeload)
+		if !*withRelay {
+			test.want = sortedHead(test.want)
+		}
 		got := make([]byte, len(test.want))
 		n, err := io.ReadFull(conn, got)
 		if string(got) != test.want {

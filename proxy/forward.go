@@ -29,13 +29,16 @@ type forwarder struct {
 func (f *forwarder) serve(w *recorder, r *http.Request, x *exchange) {
 	defer x.replaceLost()
 	x.asked, x.carrier, x.cache = r, f.carrier, f.cache
+	if relayed, ok := w.ResponseWriter.(*answerWriter); ok {
+		x.names = relayed.asked
+	}
 	req := x.request(r)
 	resp, err := x.send(x, req)
 	x.interims.end()
 	if err == nil {
 		body := resp.Body
 		defer body.Close() // also where what follows has a fault
-		w.arrived = hasArrived(body)
+		w.arrived, w.names = hasArrived(body), namesOf(body)
 		err = x.receiveHead(resp)
 	}
 	if err != nil {

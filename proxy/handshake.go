@@ -19,20 +19,34 @@ import (
 )
 
 // handshake negotiates TLS with the client of an intercepted connection and hands
-// it to the inner server, which owns it from then on. net/http would do that too,
-// but its error does not say whose connection it was.
+// it to whoever owns it from then on. net/http would do that too, but its error does
+// not say whose connection it was.
 func (p *Proxy) handshake(c *interceptedConn) {
+	secure := p.negotiate(c)
+	switch {
+	case secure == nil:
+	case secure.ConnectionState().NegotiatedProtocol == "h2":
+		p.inside.give(secure)
+	case p.current.Load().parts.WithoutRelay:
+		p.inside.give(&insideConn{Conn: secure})
+	default:
+		p.relay.serve(&insideConn{Conn: secure})
+	}
+}
+
+// negotiate negotiates TLS. Where that fails it closes the connection, and returns nil.
+func (p *Proxy) negotiate(c *interceptedConn) (secure *tls.Conn) {
 	defer panics.Log(p.opts.Log, "a TLS handshake failed")
-	given := false
+	done := false
 	defer func() {
-		if !given {
+		if !done {
 			c.Close()
 		}
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), headTimeout)
 	defer cancel()
-	secure := tls.Server(c, p.inner.TLSConfig)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	conn := tls.Server(c, p.inner.TLSConfig)
+	if err := conn.HandshakeContext(ctx); err != nil {
 		p.noteHandshake(c, err)
 		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && looksLikeHTTP(record.RecordHeader) {
 			if raw := clientConnOf(c); raw != nil {
@@ -40,15 +54,11 @@ func (p *Proxy) handshake(c *interceptedConn) {
 			}
 			noTLS.Refuse().Response(nil).Write(c)
 		}
-		return
+		return nil
 	}
 	c.ready = time.Now()
-	given = true
-	if secure.ConnectionState().NegotiatedProtocol == "h2" {
-		p.inside.give(secure)
-		return
-	}
-	p.inside.give(&insideConn{secure})
+	done = true
+	return conn
 }
 
 var noTLS = answer.Define(answer.Kind{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -99,6 +100,9 @@ func clients(t testing.TB, list ...*policy.Client) *policy.Set {
 	return set
 }
 
+// withRelay is turned off to have all tests ask by net/http's server.
+var withRelay = flag.Bool("relay", true, "relay requests of HTTP/1.1")
+
 // start starts a world. change, if not nil, may alter its parts first.
 func start(t testing.TB, change func(*setup)) *world {
 	t.Helper()
@@ -136,7 +140,7 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 		upstream: proxy.UpstreamOptions{ConnectTo: fake.ConnectTo(), RootCAs: upstreamRoots},
 		options: proxy.Options{
 			Configuration: proxy.Configuration{
-				Hosts: github.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true, Audit: w.audit,
+				Hosts: github.GitHubCom.Hosts(), Certificate: ca.Certificate, CAPEM: ca.PEM(), PlainHTTP: true, Audit: w.audit, WithoutRelay: !*withRelay,
 			},
 			Patience: 100 * time.Millisecond, // most who wait in tests do it in vain
 			Log:      slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

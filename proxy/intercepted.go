@@ -40,7 +40,20 @@ func withSession(ctx context.Context, conn net.Conn) context.Context {
 
 // insideConn is the TLS of an intercepted connection on which HTTP/1.1 is spoken.
 // net/http takes its state for that of the request.
-type insideConn struct{ *tls.Conn }
+type insideConn struct {
+	*tls.Conn
+	unread []byte // what the relay has read, and left
+}
+
+// Read implements net.Conn.
+func (c *insideConn) Read(p []byte) (int, error) {
+	if len(c.unread) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.unread)
+	c.unread = c.unread[n:]
+	return n, nil
+}
 
 // Write implements net.Conn.
 func (c *insideConn) Write(p []byte) (int, error) {

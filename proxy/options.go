@@ -55,6 +55,8 @@ type Configuration struct {
 	// Cache keeps answers of the REST API, and lets those who ask the same at the same moment
 	// share one; nil for neither. The next Configuration may have the same.
 	Cache *cache.Cache
+	// WithoutRelay has all requests of new connections read by net/http's server.
+	WithoutRelay bool
 	// PlainHTTP serves http:// requests for served hosts, which leave as https.
 	PlainHTTP bool
 	// Audit receives an event.Record of each request and tunnel, each as a line of JSON in one Write, from

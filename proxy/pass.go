@@ -27,6 +27,9 @@ func (w *recorder) pass(resp *http.Response) {
 	if announced > 0 {
 		h.Add("Trailer", strings.Join(slices.Collect(maps.Keys(resp.Trailer)), ", "))
 	}
+	if relayed, ok := w.ResponseWriter.(*answerWriter); ok {
+		relayed.as(w.names, resp.Status)
+	}
 	w.WriteHeader(resp.StatusCode)
 	err := w.copy(resp)
 	resp.Body.Close() // which fills in the trailers

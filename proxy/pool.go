@@ -257,7 +257,7 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 			err = ctx.Err()
 		}
 	}()
-	if err := c.write(req); err != nil {
+	if err := c.write(req, x); err != nil {
 		return nil, err
 	}
 	if err := c.SetReadDeadline(time.Now().Add(answerPatience)); err != nil {
@@ -266,7 +266,8 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // its deadline may have been before ours
 	}
-	if resp, err = c.read(req, x); err != nil {
+	resp, names, err := c.read(req, x)
+	if err != nil {
 		return nil, err
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
@@ -276,7 +277,7 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 		return nil, ctx.Err() // its deadline may have been before ours
 	}
 	resp.TLS = c.state
-	body := &pooledBody{ReadCloser: resp.Body, conn: c, stop: stop, keep: resp.StatusCode >= 200 && !resp.Close && resp.ProtoAtLeast(1, 1)}
+	body := &pooledBody{ReadCloser: resp.Body, conn: c, names: names, stop: stop, keep: resp.StatusCode >= 200 && !resp.Close && resp.ProtoAtLeast(1, 1)}
 	resp.Body = body
 	if body.ReadCloser == http.NoBody {
 		body.end()
@@ -286,32 +287,37 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 }
 
 // write writes a request.
-func (c *poolConn) write(req *http.Request) error {
-	if err := req.Write(c.out); err != nil {
+func (c *poolConn) write(req *http.Request, x *exchange) (err error) {
+	if x != nil && x.names != nil {
+		err = writeRequest(c.out, req, x.names)
+	} else {
+		err = req.Write(c.out)
+	}
+	if err != nil {
 		return err
 	}
 	return c.out.Flush()
 }
 
 // read reads the head of the final answer, and passes on those before it.
-func (c *poolConn) read(req *http.Request, x *exchange) (*http.Response, error) {
+func (c *poolConn) read(req *http.Request, x *exchange) (resp *http.Response, names []string, err error) {
 	c.left = maxAnswerHead
 	defer func() { c.left = -1 }()
 	if _, err := c.in.Peek(1); err != nil {
-		return nil, headFault(err) // the host has closed it without an octet
+		return nil, nil, headFault(err) // the host has closed it without an octet
 	}
 	for range maxInterim + 1 {
-		resp, err := h1.ReadResponse(c.in, req)
+		resp, names, err := h1.ReadResponse(c.in, req)
 		switch {
 		case err != nil:
-			return nil, headFault(fmt.Errorf("%s: %w", textBroken, err))
+			return nil, nil, headFault(fmt.Errorf("%s: %w", textBroken, err))
 		case resp.StatusCode >= 200, resp.StatusCode < 100, resp.StatusCode == http.StatusSwitchingProtocols:
-			return resp, nil
+			return resp, names, nil
 		case x != nil:
 			x.passInterim(resp.StatusCode, resp.Header)
 		}
 	}
-	return nil, fmt.Errorf("%s: more than %d interim answers", textBroken, maxInterim)
+	return nil, nil, fmt.Errorf("%s: more than %d interim answers", textBroken, maxInterim)
 }
 
 // errSlowAnswer is for a host that thinks for too long.
@@ -332,9 +338,10 @@ func headFault(err error) error {
 // its end, and closed otherwise.
 type pooledBody struct {
 	io.ReadCloser
-	conn *poolConn
-	stop func() bool
-	keep bool // another request can follow
+	conn  *poolConn
+	names []string // of the head's fields
+	stop  func() bool
+	keep  bool // another request can follow
 
 	mu    sync.Mutex
 	ended bool
@@ -371,6 +378,18 @@ func hasArrived(body io.Reader) bool {
 
 // HasArrived reports whether the beginning is there already.
 func (b *pooledBody) HasArrived() bool { return b.conn.in.Buffered() > 0 }
+
+// Names are those of the head's fields as they came, nil if that is not known.
+func (b *pooledBody) Names() []string { return b.names }
+
+// namesOf are the names of the fields of an answer as they came, nil if that is not
+// known.
+func namesOf(body io.Reader) []string {
+	if b, ok := body.(interface{ Names() []string }); ok {
+		return b.Names()
+	}
+	return nil
+}
 
 // end gives the connection back, or closes it.
 func (b *pooledBody) end() {

@@ -19,6 +19,7 @@ type Proxy struct {
 	outer    http.Server // takes CONNECT and absolute-form requests
 	inner    http.Server // takes what is inside a CONNECT to a served host
 	inside   *handover   // where the outer hands connections to the inner
+	relay    *relay      // serves what it can in place of the inner
 	tunnels  tunnels
 	underway atomic.Int64 // handlers that run: each writes its records before it ends
 

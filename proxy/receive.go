@@ -38,9 +38,3 @@ func (x *exchange) receive(resp *http.Response) {
 	resp.Body = &x.received
 	x.out.head.awaits = resp.ContentLength > 0 && resp.Request.Method != http.MethodHead
 }
-
-// hasBody reports whether an answer of that status may have a body, whatever it
-// says of its length: RFC 9112, section 6.3.
-func hasBody(status int) bool {
-	return status != http.StatusNoContent && status != http.StatusNotModified
-}

@@ -21,8 +21,9 @@ type recorder struct {
 	// interim reports whether an answer before the final one may pass, by its
 	// fields; nil lets all pass.
 	interim  func(fields http.Header) bool
-	passesOn bool // the answer is a host's
-	arrived  bool // and its body has begun to come
+	passesOn bool     // the answer is a host's
+	arrived  bool     // and its body has begun to come
+	names    []string // of its fields, as they came; nil if that is not known
 	h2       bool
 	head     heldHead
 	status   int

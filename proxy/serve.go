@@ -40,6 +40,7 @@ func New(opts Options) *Proxy {
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: policy.DefaultMaxRequests, MaxReadFrameSize: maxFrame},
 		DisableGeneralOptionsHandler: true,
 	}
+	p.relay = &relay{handler: p.inner.Handler, note: p.noteInside, hand: p.inside.give, log: opts.Log, conns: make(map[*relayConn]struct{})}
 	return p
 }
 

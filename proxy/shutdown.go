@@ -59,7 +59,8 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.Drain()
 	p.closeDoors(ctx)
 	err := p.outer.Shutdown(ctx)
-	p.awaitFirst(ctx) // net/http does not count a handshake, nor an HTTP/2 connection before its first request
+	p.awaitFirst(ctx)                             // net/http does not count a handshake, nor an HTTP/2 connection before its first request
+	err = errors.Join(err, p.relay.shutdown(ctx)) // which may still give the inner connections
 	err = errors.Join(err, p.inner.Shutdown(ctx))
 	p.inside.Close()
 	p.tunnels.drain(ctx)
@@ -70,6 +71,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	cut := &CutOffError{Err: ctx.Err(), Tunnels: p.tunnels.cut()}
 	cut.Requests = max(0, int(p.underway.Load())-cut.Tunnels)
 	p.outer.Close() // what it returns is not news
+	p.relay.close()
 	p.inner.Close()
 	if cut.Unrecorded = p.awaitRecords(); cut.Requests+cut.Tunnels == 0 {
 		return nil

@@ -1,0 +1,129 @@
+package h1
+
+import (
+	"bytes"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// maxFields is how many fields the head of a request may have.
+const maxFields = 100
+
+// HeadSize returns the size of the head that p begins with, its empty line included; 0 if
+// it does not end in p.
+func HeadSize(p []byte) int {
+	end := bytes.Index(p, endOfHead)
+	if end < 0 {
+		return 0
+	}
+	return end + len(endOfHead)
+}
+
+var endOfHead = []byte("\r\n\r\n")
+
+// ParseRequest reads the head of a request, its empty line included. It reports whether
+// the head is in the grammar, which is narrower than that of RFC 9112: then the request
+// is what http.ReadRequest would return, but for the body, which is left to the caller.
+// A request that is framed by anything but Content-Length, that waits before it
+// sends its body, or that asks for another protocol, is not in it. The names are those
+// of the fields as they are spelled, in their order.
+func ParseRequest(head string) (r *http.Request, names []string, ok bool) {
+	line, rest, _ := strings.Cut(head, "\r\n")
+	r = new(http.Request)
+	if !parseRequestLine(r, line) || rest == "" {
+		return nil, nil, false
+	}
+	fields := strings.TrimSuffix(rest, "\r\n")
+	n := strings.Count(fields, "\r\n")
+	if n == 0 || n > maxFields {
+		return nil, nil, false
+	}
+	texts := make([]string, 2*n)
+	values := texts[:n:n] // of which each field gets one
+	names = texts[n:]
+	r.Header = make(http.Header, n)
+	for i := 0; fields != ""; i++ {
+		line, fields, _ = strings.Cut(fields, "\r\n")
+		name, value, ok := parseField(line)
+		if !ok {
+			return nil, nil, false
+		}
+		names[i], values[i] = name, value
+		if name = textproto.CanonicalMIMEHeaderKey(name); !addField(r, name, values[i:i+1:i+1]) {
+			return nil, nil, false
+		}
+	}
+	host := r.Header["Host"]
+	if host == nil || !httpguts.ValidHostHeader(host[0]) {
+		return nil, nil, false
+	}
+	r.Host = host[0]
+	delete(r.Header, "Host")
+	return r, names, true
+}
+
+// parseRequestLine reads the line with the method and the target, which must be in
+// origin form: RFC 9112, section 3.
+func parseRequestLine(r *http.Request, line string) bool {
+	method, rest, _ := strings.Cut(line, " ")
+	target, version, _ := strings.Cut(rest, " ")
+	if version != "HTTP/1.1" || method == "" || method == http.MethodConnect || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
+		return false
+	}
+	for _, c := range []byte(method) {
+		if !isToken[c] {
+			return false
+		}
+	}
+	for _, c := range []byte(target) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return false
+	}
+	r.Method, r.RequestURI, r.URL = method, target, u
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	return true
+}
+
+// addField adds a field with its one value, and reports whether it may be there.
+func addField(r *http.Request, name string, value []string) bool {
+	before := r.Header[name]
+	switch name {
+	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Pragma":
+		return false // they change what the rest means, or how it is shown
+	case "Host":
+		if before != nil {
+			return false
+		}
+	case "Content-Length":
+		length, ok := parseDigits(value[0])
+		if !ok || before != nil {
+			return false
+		}
+		r.ContentLength = length
+	case "Connection":
+		if before != nil || !isConnection(r, value[0]) {
+			return false
+		}
+	}
+	if before != nil {
+		value = append(before, value[0])
+	}
+	r.Header[name] = value
+	return true
+}
+
+// isConnection reports whether Connection says no more than whether another request may
+// follow: RFC 9112, section 9.3.
+func isConnection(r *http.Request, value string) bool {
+	r.Close = strings.EqualFold(value, "close")
+	return r.Close || strings.EqualFold(value, "keep-alive")
+}

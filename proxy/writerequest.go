@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// writeRequest writes a request as its Write does, but for the order and the spelling of
+// its fields, which are those of names.
+func writeRequest(out *bufio.Writer, req *http.Request, names []string) error {
+	out.WriteString(req.Method)
+	out.WriteByte(' ')
+	out.WriteString(req.URL.RequestURI())
+	out.WriteString(" HTTP/1.1\r\n")
+	host := "Host"
+	for _, name := range names {
+		if strings.EqualFold(name, host) {
+			host = name
+		}
+	}
+	writeField(out, host, []string{req.Host})
+	eachField(req.Header, names, func(name string, values []string) {
+		if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "User-Agent") && values[0] == "" {
+			return
+		}
+		writeField(out, name, values)
+	})
+	if req.ContentLength > 0 || hasLength(req) {
+		out.WriteString("Content-Length: ")
+		out.WriteString(strconv.FormatInt(req.ContentLength, 10))
+		out.WriteString("\r\n")
+	}
+	if _, err := out.WriteString("\r\n"); err != nil || req.ContentLength == 0 {
+		return err
+	}
+	n, err := io.Copy(out, req.Body)
+	if err == nil && n != req.ContentLength {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// hasLength reports whether a request without a body says so.
+func hasLength(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		return true // RFC 9110, section 8.6
+	}
+	return len(req.TransferEncoding) > 0 // keepZeroLength
+}
