@@ -104,6 +104,7 @@ func TestReloadOfEveryKey(t *testing.T) {
 			return fmt.Sprint(err)
 		})},
 		"AllowAnonymous": {func(c *config.Config) { c.AllowAnonymous = true }, given(func(c proxy.Configuration) any { return c.Anonymous })},
+		"WithoutRelay":   {func(c *config.Config) { c.WithoutRelay = true }, given(func(c proxy.Configuration) any { return c.WithoutRelay })},
 		"PlainHTTP":      {func(c *config.Config) { c.PlainHTTP = true }, given(func(c proxy.Configuration) any { return c.PlainHTTP })},
 		"Apps":           {func(c *config.Config) { c.Apps = append(slices.Clone(c.Apps), another) }, now(func(p *parts) any { return len(p.source.Stats().Apps) })},
 		"Fallback": {func(c *config.Config) { c.Fallback = auth.FallbackRefuse }, now(func(p *parts) any {

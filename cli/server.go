@@ -123,7 +123,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	c := proxy.Configuration{
 		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}), Hosts: servedHosts(p.cfg), Credentials: p.source,
 		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
-		PlainHTTP: p.cfg.PlainHTTP, AuditRequired: p.cfg.AuditRequired,
+		PlainHTTP: p.cfg.PlainHTTP, WithoutRelay: p.cfg.WithoutRelay, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },
 	}
 	if s.opts.audit != nil && p.cfg.AuditLog != "" {

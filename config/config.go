@@ -85,6 +85,7 @@ type Live struct {
 	GrantKeyFile   string // with the root keys of grants; "" for one in StateDir
 	AllowAnonymous bool   // serve peers that are not known to be the same user
 	PlainHTTP      bool   // serve http:// absolute-form requests for served hosts
+	WithoutRelay   bool   // read all requests with net/http's server
 
 	Apps     []*auth.App // in the order of the file; at least one
 	Fallback auth.Fallback

@@ -215,6 +215,7 @@ func (l *loader) readTop(cfg *Config, t *table) {
 	}
 	cfg.AllowAnonymous = t.boolean("allow_anonymous", false)
 	cfg.PlainHTTP = t.boolean("plain_http", IsLoopback(cfg.Listen))
+	cfg.WithoutRelay = !t.boolean("relay", true)
 	cfg.JWTWrites = t.boolean("jwt_writes", false)
 	if revoke := t.boolean("revoke_on_exit", false); t.has("revoke_on_exit") {
 		cfg.RevokeOnExit = &revoke
