@@ -1,0 +1,211 @@
+package governor
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Bucket is what GitHub counts together: the requests of an installation, or those with an App's JWT. A nil Bucket has no
+// limits. It is safe for concurrent use.
+type Bucket struct {
+	g      *Governor
+	server bool
+	known  Known
+
+	mu      sync.Mutex
+	by      *Settings     // whose limits are in force
+	minute  time.Duration // of these
+	limits  Limits
+	under   int // requests under way
+	quotas  [primaries]int
+	windows [Full]window  // of limits with one
+	nextIn  time.Duration // when a request may change something that comes after many others
+	paused  time.Duration // nothing leaves before
+	shares  map[string]*share
+	queue   *queue // nil where nobody waits
+	timer   *time.Timer
+}
+
+// share is what a client has used of its share of a primary limit.
+type share struct {
+	used  [primaries]int
+	reset [primaries]int64 // of the limit, in Unix seconds
+}
+
+// Bucket returns a new bucket; server says that it is one of Enterprise Server.
+func (g *Governor) Bucket(server bool, known Known) *Bucket {
+	if g == nil {
+		return nil
+	}
+	return &Bucket{g: g, server: server, known: known}
+}
+
+// Ticket is for a request that may leave. Done must be called once. The zero value is for one that nobody counts.
+type Ticket struct {
+	of     *Bucket
+	class  Class
+	share  *share
+	Waited time.Duration
+}
+
+// now is the time since the Governor's start.
+func (b *Bucket) now() time.Duration { return time.Since(b.g.start) }
+
+// follow puts the settings in force, and reports whether they are on. b is locked.
+func (b *Bucket) follow() bool {
+	by := b.g.settings.Load()
+	if by == b.by {
+		return by.On
+	}
+	b.by, b.limits, b.minute = by, by.Limits, by.minute()
+	if b.server {
+		b.limits = by.Server
+	}
+	if !by.On {
+		b.limits = Limits{}
+	}
+	l := b.limits
+	b.windows[Mints].bound(l.MintsAnHour, 60*b.minute)
+	b.windows[CreationsAnHour].bound(l.CreationsAnHour, 60*b.minute)
+	b.windows[CreationsAMinute].bound(l.CreationsAMinute, b.minute)
+	b.windows[Points].bound(l.Points, b.minute)
+	b.windows[GraphQLPoints].bound(l.GraphQLPoints, b.minute)
+	return by.On
+}
+
+// take counts a request that leaves.
+func (b *Bucket) take(c Class, now time.Duration, s *share) Ticket {
+	cost := &costOf[c]
+	b.under++
+	b.quotas[cost.quota]++
+	for _, t := range cost.of {
+		b.windows[t.limit].under += t.n
+	}
+	if cost.needs&WritePause.bit() != 0 && b.limits.WritePause > 0 {
+		b.nextIn = max(b.nextIn, now) + b.limits.WritePause
+	}
+	if s != nil {
+		s.used[cost.quota]++
+	}
+	return Ticket{of: b, class: c, share: s}
+}
+
+// Done says how a request was answered. It may be called when the head of the answer is there: what GitHub counts is
+// what it works on.
+func (t Ticket) Done(a Answer) {
+	b := t.of
+	if b == nil {
+		return
+	}
+	cost := &costOf[t.class]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.under--
+	b.quotas[cost.quota]--
+	for _, t := range cost.of {
+		b.windows[t.limit].end(t.n, now)
+	}
+	if free := a.Status == 0 || a.Status == http.StatusNotModified; free && t.share != nil {
+		t.share.used[cost.quota]--
+	}
+	if pause := a.pause(); pause > 0 {
+		b.paused = max(b.paused, now+pause)
+	}
+	if b.queue != nil {
+		b.dispatch(now)
+	}
+}
+
+// pause is for how long GitHub wants nothing more.
+func (a *Answer) pause() time.Duration {
+	if a.Status != http.StatusForbidden && a.Status != http.StatusTooManyRequests {
+		return 0
+	}
+	if after := a.Fields["Retry-After"]; len(after) == 1 {
+		if seconds, err := strconv.ParseUint(after[0], 10, 32); err == nil {
+			return min(time.Duration(seconds)*time.Second, maxPause)
+		}
+	}
+	if left := a.Fields["X-Ratelimit-Remaining"]; a.Secondary || a.Status == http.StatusTooManyRequests && !(len(left) == 1 && left[0] == "0") {
+		return blindPause
+	}
+	return 0
+}
+
+// PausedUntil is until when GitHub wants nothing of the bucket, the zero time where it said nothing of the kind.
+func (b *Bucket) PausedUntil() time.Time {
+	if b == nil {
+		return time.Time{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.now(); b.paused > now {
+		return time.Now().Add(b.paused - now)
+	}
+	return time.Time{}
+}
+
+// lacks are the limits of which nothing is left for a class.
+func (b *Bucket) lacks(c Class, now time.Duration) (lacks set) {
+	if !b.by.On {
+		return 0
+	}
+	cost := &costOf[c]
+	if b.paused > now {
+		lacks |= RetryAfter.bit()
+	}
+	if most := b.limits.Concurrent; most > 0 && b.under >= most {
+		lacks |= Concurrent.bit()
+	}
+	for _, t := range cost.of {
+		if !b.windows[t.limit].has(t.n, now) {
+			lacks |= t.limit.bit()
+		}
+	}
+	if cost.needs&WritePause.bit() != 0 && b.writesAt() > now {
+		lacks |= WritePause.bit()
+	}
+	if left, known := b.left(c); known && left.Remaining <= b.quotas[cost.quota] {
+		lacks |= cost.quota.bit()
+	}
+	return lacks
+}
+
+// writesAt is when the next request may change something.
+func (b *Bucket) writesAt() time.Duration { return b.nextIn - (writeBurst-1)*b.limits.WritePause }
+
+// left is what GitHub has said that is left for a class.
+func (b *Bucket) left(c Class) (Left, bool) {
+	if b.known == nil {
+		return Left{}, false
+	}
+	return b.known.Left(c)
+}
+
+// when is when what a class lacks is there, if nothing else leaves; 0 where only an answer can tell. ahead is how much of a limit
+// others will have had by then.
+func (b *Bucket) when(c Class, lacks set, ahead func(Limit) int, now time.Duration) (at time.Duration) {
+	if lacks&RetryAfter.bit() != 0 {
+		at = b.paused
+	}
+	for _, t := range costOf[c].of {
+		if lacks&t.limit.bit() != 0 {
+			at = max(at, b.windows[t.limit].freeAt(t.n+ahead(t.limit), now))
+		}
+	}
+	if lacks&WritePause.bit() != 0 {
+		at = max(at, b.writesAt()+time.Duration(ahead(WritePause))*b.limits.WritePause)
+	}
+	if lacks&quotas != 0 {
+		if left, known := b.left(c); known && left.Remaining <= 0 {
+			at = max(at, now+time.Until(left.Reset))
+		}
+	}
+	return at
+}
+
+// nobody is ahead.
+func nobody(Limit) int { return 0 }

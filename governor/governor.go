@@ -1,0 +1,62 @@
+package governor
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Governor keeps the limits of GitHub for all buckets. It is safe for concurrent use.
+type Governor struct {
+	settings atomic.Pointer[Settings]
+	start    time.Time // times are since then
+	waited   [limits]atomic.Uint64
+	refused  [limits]atomic.Uint64
+	waiting  atomic.Int64 // nanoseconds that were waited
+}
+
+// New returns a Governor.
+func New(s Settings) *Governor {
+	g := &Governor{start: time.Now()}
+	g.Set(s)
+	return g
+}
+
+// Set puts other settings in force. What was used counts on. Who waits is told with the next that leaves or waits.
+func (g *Governor) Set(s Settings) { g.settings.Store(&s) }
+
+// Known is what GitHub has said of a bucket's primary limits.
+type Known interface {
+	// Left says how much is left for a class, if anything is known and its limit has not been reset since.
+	Left(Class) (Left, bool)
+}
+
+// Left is what is left of a primary limit.
+type Left struct {
+	Resource         string // as X-Ratelimit-Resource has it
+	Limit, Remaining int
+	Reset            time.Time // by our clock
+}
+
+// Request is one that is about to leave.
+type Request struct {
+	Class  Class
+	Client string
+	Weight int // of the client, 0 for 1
+	Share  int // of a primary limit, in percent, that the client may use up, 0 for all
+}
+
+// Answer is what GitHub said to a request that left.
+type Answer struct {
+	Status    int // 0 for none
+	Fields    http.Header
+	Secondary bool // its text blames a secondary limit
+}
+
+const (
+	// blindPause is for how long nothing leaves where GitHub names a secondary limit and no time:
+	// docs.github.com "Rate limits for the REST API", "Exceeding the rate limit".
+	blindPause = time.Minute
+	// maxPause bounds what is believed of Retry-After.
+	maxPause = time.Hour
+)
