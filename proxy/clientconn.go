@@ -25,34 +25,39 @@ type clientConn struct {
 	net.Conn
 	unread atomic.Bool
 
-	begun  bool           // something was read
-	isTLS  bool           // and it is TLS
-	notTLS func(net.Conn) // is told of that, unless it is nil
+	begun  bool                    // something was read
+	speaks *speech                 // and it is no HTTP
+	notice func(net.Conn, *speech) // is told of that, unless it is nil
 }
 
-// Read implements net.Conn. It fails for a client that begins with TLS.
+// Read implements net.Conn. It fails for a client that does not begin with HTTP.
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.begun || n == 0 {
 		return n, err
 	}
-	if c.begun = true; isHello(p[:n]) {
-		c.isTLS = true
-		if c.notTLS != nil {
-			c.notTLS(c)
-		}
-		return 0, errTLS
+	if c.begun, c.speaks = true, speechOf(p[0]); c.speaks == nil {
+		return n, err
 	}
-	return n, err
+	if c.notice != nil {
+		c.notice(c, c.speaks)
+	}
+	return 0, errSpeech
 }
 
 // Write implements net.Conn.
 func (c *clientConn) Write(p []byte) (int, error) {
-	var because *answer.Refusal
-	if c.isTLS {
-		because = tlsRefusal()
+	switch {
+	case c.speaks == nil:
+		return writeOwn(c.Conn, c, p, nil)
+	case c.speaks.words == nil:
+		return writeOwn(c.Conn, c, p, c.speaks.refusal())
 	}
-	return writeOwn(c.Conn, c, p, because)
+	c.leaveUnread()
+	if _, err := c.Conn.Write(c.speaks.words); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // leaveUnread says that the client may go on sending what nobody will read. The

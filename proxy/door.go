@@ -20,9 +20,9 @@ type door struct {
 	net.Listener
 	arrivals *arrivals
 	files    *files
-	notTLS   func(net.Conn) // is told of clients that speak TLS to the proxy
-	entering *atomic.Int64  // who is let in, until it has asked for something, and the door itself while it waits
-	once     sync.Once      // of Close
+	notice   func(net.Conn, *speech) // is told of clients that speak something else than HTTP
+	entering *atomic.Int64           // who is let in, until it has asked for something, and the door itself while it waits
+	once     sync.Once               // of Close
 
 	usedReserve bool // by the last connection
 }
@@ -41,7 +41,7 @@ func (d *door) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			d.usedReserve = d.files.isReserved(conn)
-			c := d.arrivals.add(&clientConn{Conn: conn, notTLS: d.notTLS})
+			c := d.arrivals.add(&clientConn{Conn: conn, notice: d.notice})
 			c.listener, c.entering = d.Listener, d.entering
 			return c, nil
 		case isExhausted(err):

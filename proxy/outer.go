@@ -36,14 +36,13 @@ var (
 
 // serveOuter takes what a client sends to the proxy's own address.
 func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
-	if in := inboundOf(r.Context()); in != nil {
-		in.arrival.enter()
-	}
-	if r.Method != http.MethodConnect && (!r.URL.IsAbs() || p.isOwnAddress(r)) {
+	in := inboundOf(r.Context())
+	in.arrival.enter()
+	toOrigin := r.Method != http.MethodConnect && !r.URL.IsAbs()
+	if toOrigin && !in.takesOrigin(r) || p.isOwnAddress(r) {
 		p.serveOwn(w, r)
 		return
 	}
-	in := inboundOf(r.Context())
 	by := p.use()
 	defer by.release()
 	c, refused := p.identify(by.state, in.evidence(r.Header))
@@ -59,7 +58,11 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 			p.refuseOuter(w, r, c, refused)
 			return
 		}
-		p.serveAbsolute(w, r, by, c)
+		if toOrigin {
+			p.serveOrigin(w, r, by, c)
+		} else {
+			p.serveAbsolute(w, r, by, c)
+		}
 		return
 	}
 	if refused = p.count(r.Context(), in.evidence(r.Header), &c); refused != nil {
@@ -209,12 +212,12 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, by *lease
 	by.elsewhere.serve(out, r, x)
 }
 
-// noteTLS logs a client that speaks TLS to the proxy's own address.
-func (p *Proxy) noteTLS(conn net.Conn) {
+// noteSpeech logs a client that takes the proxy for one of another kind.
+func (p *Proxy) noteSpeech(conn net.Conn, s *speech) {
 	level, from := slog.LevelDebug, conn.RemoteAddr().String()
-	if p.strangers.allow(from) {
+	if p.handshakes.allow(networkOf(from).String() + " " + s.name) {
 		level = slog.LevelWarn
 	}
-	f := tlsRefusal()
-	p.opts.Log.Log(context.Background(), level, "a client speaks TLS to the proxy", "client", from, "error", f.Title, "remedy", f.Remedy)
+	f := s.refusal()
+	p.opts.Log.Log(context.Background(), level, "a client speaks "+s.name+" to the proxy", "client", from, "error", f.Title, "remedy", f.Remedy)
 }

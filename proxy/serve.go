@@ -87,7 +87,7 @@ func (p *Proxy) serveAt(d *door) error {
 
 // door makes a listener one of the proxy's.
 func (p *Proxy) door(ln net.Listener) *door {
-	d := &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notTLS: p.noteTLS, entering: &p.entering}
+	d := &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notice: p.noteSpeech, entering: &p.entering}
 	p.replacing.Lock()
 	defer p.replacing.Unlock()
 	if p.doors = append(p.doors, d); p.closing.Load() {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,11 +28,6 @@ var (
 		Title:  "the head of the request is larger than %d KiB",
 		Remedy: "send fewer or shorter fields: cookies, mostly",
 	})
-	tlsToProxy = answer.Define(answer.Kind{
-		Status: http.StatusBadRequest, Code: answer.RequestError,
-		Title:  "this is the address of an HTTP proxy, and what came is TLS",
-		Remedy: "set HTTPS_PROXY to http://HOST:PORT, not https://: the connections in it are encrypted all the same",
-	})
 )
 
 // serverError is the answer with our name in place of one that net/http has made
@@ -54,15 +48,4 @@ func serverError(p []byte) *answer.Refusal {
 	f := unreadRequest.Refuse(strings.TrimPrefix(text, code+" "))
 	f.Status = status
 	return f
-}
-
-// errTLS stands for the ClientHello of a client that speaks TLS to the proxy.
-var errTLS = errors.New("TLS where HTTP is spoken")
-
-// isHello reports whether a connection begins as one with TLS does: RFC 8446,
-// section 5.1.
-func isHello(p []byte) bool { return len(p) > 2 && p[0] == 22 && p[1] == 3 }
-
-func tlsRefusal() *answer.Refusal {
-	return tlsToProxy.Refuse()
 }

@@ -54,14 +54,3 @@ func TestServerErrors(t *testing.T) {
 		})
 	}
 }
-
-// TestTLSToTheProxy: whoever runs the proxy learns of clients that speak TLS to it.
-func TestTLSToTheProxy(t *testing.T) {
-	w := start(t, nil)
-	if err := tls.Client(w.dial(t), &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
-		t.Error("the proxy speaks TLS")
-	}
-	w.eventually(t, "a warning", func() bool {
-		return strings.Contains(w.log.String(), "level=WARN msg=\"a client speaks TLS to the proxy\"") && strings.Contains(w.log.String(), "set HTTPS_PROXY to http://")
-	})
-}
