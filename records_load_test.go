@@ -54,7 +54,7 @@ func (l *load) startWith(t *testing.T, keys string) *process {
 	p := l.start(t, config)
 	l.trust(t)
 	l.run(50)
-	time.Sleep(300 * time.Millisecond)
+	l.waitForArrivals(t, 50)
 	return p
 }
 

@@ -118,6 +118,16 @@ func (l *load) run(n int) {
 	}
 }
 
+// waitForArrivals waits until n requests have arrived, and the clients are at it.
+func (l *load) waitForArrivals(t *testing.T, n int64) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); l.arrived.Load() < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d requests arrived within 30 s, want %d", l.arrived.Load(), n)
+		}
+	}
+}
+
 // ask asks until the end. Half of it may not be repeated, so that nobody hides a loss.
 func (l *load) ask(client *http.Client, post bool) {
 	defer client.CloseIdleConnections()
@@ -320,7 +330,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	p := l.start(t, config)
 	l.trust(t)
 	l.run(200)
-	time.Sleep(300 * time.Millisecond) // all have begun
+	l.waitForArrivals(t, 400)
 
 	add := func(tables string) func(string) string {
 		return func(s string) string { return s + "\n" + tables + "\n" }

@@ -35,12 +35,12 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	l.trust(t)
 	l.run(200)
 	for range 2 {
-		time.Sleep(500 * time.Millisecond)
+		l.waitForArrivals(t, l.arrived.Load()+200)
 		p.stop(t)
 		time.Sleep(100 * time.Millisecond) // whoever comes now waits
 		p = l.start(t, config, socket)
 	}
-	time.Sleep(500 * time.Millisecond)
+	l.waitForArrivals(t, l.arrived.Load()+200)
 	l.check(t)
 	p.stop(t)
 }

@@ -57,6 +57,7 @@ func TestRefusalsNameTheClient(t *testing.T) {
 		t.Errorf("a host that is not the client's: %d", status)
 	}
 	var record event.Record
+	waitFor(t, func() bool { return strings.HasSuffix(audit.String(), "\n") }, "the record")
 	if err := json.Unmarshal([]byte(audit.String()), &record); err != nil || record.Client != "agent" || record.DecidedBy != "client.agent.hosts" {
 		t.Errorf("the audit log has %s (%v)", audit, err)
 	}
