@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,12 +82,20 @@ func TestScript(t *testing.T) {
 				return os.Getuid() == 0, nil
 			case "roots": // the system trusts somebody
 				return hasRoots(), nil
+			case "sandbox":
+				return makesSandboxes(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: storyCommands,
 	})
 }
+
+// makesSandboxes reports whether run --sandbox works here. Where
+// GHAPP_PROXY_REQUIRE_SANDBOX is set it has to, and the stories say why not.
+var makesSandboxes = sync.OnceValue(func() bool {
+	return os.Getenv("GHAPP_PROXY_REQUIRE_SANDBOX") != "" || exec.Command("ghapp-proxy", "run", "--sandbox=check").Run() == nil
+})
 
 var storyCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"arrived":       arrived,

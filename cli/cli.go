@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ghapp-proxy/config"
+	"ghapp-proxy/sandbox"
 	"ghapp-proxy/spool"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,9 @@ func (e *statusError) Unwrap() error { return e.err }
 // Main runs the command line args (without the program's name) until it is
 // done or interrupted, and returns the exit status.
 func Main(args []string) int {
+	if sandbox.Called(args) { // it has nothing of a configuration
+		return sandbox.Init(args)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait

@@ -32,6 +32,7 @@ const runGrace = 2 * time.Second
 func newRun(s *settings) *cobra.Command {
 	var verbose bool
 	var owner, client, logFile string
+	var boxed sandboxFlags
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG…]",
 		Short: "Run a command with a proxy of its own",
@@ -49,6 +50,12 @@ himself is kept where it does not lead past the proxy; -v says what was not.
 With allow_anonymous there are two addresses on Linux: one with a password, for other
 users too, and in $GHAPP_PROXY_URL_NO_AUTH, and for Java, one without.
 
+--sandbox gives the command nothing but the proxy: on Linux, without root, in a network
+of its own, with its working directory and without the files that hold keys and
+credentials. It may use the repository that --repo names, or what its --client may, and
+reach the hosts of --allow; what was refused is said at the end. docs/sandbox.md has all
+of it.
+
 Where GitHub refused what left without the App's credential, because no App is
 installed on its owner, the last lines of standard error say so.
 
@@ -60,12 +67,18 @@ The exit status is the command's; 128 plus the signal's number if one ended it;
 125 if ghapp-proxy failed, 126 if the command could not be started, 127 if it
 was not found.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 && boxed.mode != "check" {
 				return &statusError{exitRunFailed, errors.New("run needs a COMMAND (see ghapp-proxy run --help)")}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := boxed.check(client); err != nil {
+				return &statusError{exitRunFailed, err}
+			}
+			if boxed.mode == "check" {
+				return checkSandbox(cmd.OutOrStdout())
+			}
 			level, logTo := slog.LevelError, cmd.ErrOrStderr()
 			if verbose {
 				level = slog.LevelInfo
@@ -83,7 +96,8 @@ was not found.`,
 				return &statusError{exitRunFailed, err}
 			}
 			defer s.flush() // before the file is closed
-			cfg, err := s.load(cmd.Context(), config.Source{Log: log})
+			reading := new(config.Reading)
+			cfg, err := s.load(cmd.Context(), config.Source{Log: log, Reading: reading})
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
@@ -95,7 +109,11 @@ was not found.`,
 				return &statusError{exitRunFailed, errors.New("--owner and --client exclude each other: a client has its default_owner")}
 			}
 			cfg.DefaultOwner = cmp.Or(owner, cfg.DefaultOwner)
-			return run(context.WithoutCancel(cmd.Context()), cfg, limited, log, cmd.ErrOrStderr(), s.inherited, args)
+			j := &job{cfg: cfg, client: limited, log: log, stderr: cmd.ErrOrStderr(), inherited: s.inherited, args: args}
+			if boxed.mode != "" {
+				return j.runInSandbox(context.WithoutCancel(cmd.Context()), &boxed, reading.Files())
+			}
+			return j.run(context.WithoutCancel(cmd.Context()))
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -105,83 +123,106 @@ was not found.`,
 	cmd.Flags().StringVarP(&owner, "owner", "o", "", "`login` whose installation serves requests that name no owner")
 	cmd.Flags().StringVar(&client, "client", "", "`name` of the [client.NAME] whose limits the command has")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, what is withheld from the command, and a summary at the end")
+	boxed.define(cmd)
 	cmd.Flags().StringVar(&logFile, "log", "", "append the log to a `file` instead of standard error; implies -v")
 	return cmd
 }
 
-// run starts a private proxy and runs the command args with it, within the
-// limits of a client, nil for none. The command gets what is fit for it of the
-// inherited environment. Signals do not end it: they are passed on, and end the
-// command.
-func run(ctx context.Context, cfg *config.Config, client *policy.Client, log *slog.Logger, stderr io.Writer, inherited, args []string) error {
+// job is a command to run with a private proxy, within the limits of a client, nil for
+// none. The command gets what is fit for it of the inherited environment.
+type job struct {
+	cfg             *config.Config
+	client          *policy.Client
+	log             *slog.Logger
+	stderr          io.Writer
+	inherited, args []string
+
+	listen func(context.Context) (*privateProxy, []*proxy.Listener, error)
+	events []func(*event.Event)
+	cas    *authorities
+}
+
+// run runs the command where its user is. Signals do not end this process: they are
+// passed on, and end the command.
+func (j *job) run(ctx context.Context) error {
 	fail := func(err error) error { return &statusError{exitRunFailed, err} }
-	for _, warning := range cfg.Warnings {
-		fmt.Fprintln(stderr, "ghapp-proxy: warning:", warning)
-	}
-	path, err := exec.LookPath(args[0])
+	path, err := exec.LookPath(j.args[0])
 	if err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			err = fmt.Errorf("%s: command not found: install it, or name it by its path", args[0])
+			err = fmt.Errorf("%s: command not found: install it, or name it by its path", j.args[0])
 			return &statusError{exitNotFound, err}
 		}
 		return &statusError{startStatus(err), err}
 	}
-	cas, err := openAuthorities(cfg, inMemory(cfg))
-	if err != nil {
+	runtimeDir, _ := lookupIn(j.inherited)("XDG_RUNTIME_DIR")
+	var dir *runDir
+	j.listen = func(ctx context.Context) (*privateProxy, []*proxy.Listener, error) {
+		return listenPrivately(ctx, j.client, j.cfg.AllowAnonymous)
+	}
+	return j.withProxy(ctx, func(private *privateProxy) error {
+		if dir, err = makeRunDir(runtimeDir, j.cfg.StateDir); err != nil {
+			return fail(err)
+		}
+		defer dir.remove()
+		child := exec.Command(path, j.args[1:]...)
+		child.Args[0] = j.args[0]
+		child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+		if child.Env, err = j.childEnv(private, dir.path, ""); err != nil {
+			return fail(err)
+		}
+		return runChild(child)
+	})
+}
+
+// withProxy starts a private proxy, and stops it when what runs with it has ended.
+func (j *job) withProxy(ctx context.Context, do func(*privateProxy) error) (err error) {
+	fail := func(err error) error { return &statusError{exitRunFailed, err} }
+	for _, warning := range j.cfg.Warnings {
+		fmt.Fprintln(j.stderr, "ghapp-proxy: warning:", warning)
+	}
+	if j.cas, err = openAuthorities(j.cfg, inMemory(j.cfg)); err != nil {
 		return fail(err)
 	}
-	for _, fault := range cas.expiring() { // only those of files can
-		fmt.Fprintln(stderr, "ghapp-proxy: warning:", fault)
+	for _, fault := range j.cas.expiring() { // only those of files can
+		fmt.Fprintln(j.stderr, "ghapp-proxy: warning:", fault)
 	}
-	runtimeDir, _ := lookupIn(inherited)("XDG_RUNTIME_DIR")
-	dir, err := makeRunDir(runtimeDir, cfg.StateDir)
-	if err != nil {
-		return fail(err)
-	}
-	defer dir.remove()
 	var tally event.Tally
-	if log.Enabled(ctx, slog.LevelInfo) {
-		defer tally.Report(log) // when the proxy has stopped
+	if j.log.Enabled(ctx, slog.LevelInfo) {
+		defer tally.Report(j.log) // when the proxy has stopped
 	}
-	audit, err := openAudit(cfg)
+	audit, err := openAudit(j.cfg)
 	if err != nil {
 		return fail(err)
 	}
 	defer audit.Close() // when the proxy has stopped
 	var suffered uncovered
-	private, err := servePrivately(ctx, cfg, cas, client, audit, []func(*event.Event){tally.Count, suffered.add}, log)
+	j.events = append(j.events, tally.Count, suffered.add)
+	private, err := j.servePrivately(ctx, audit)
 	if err != nil {
 		return fail(err)
 	}
-	defer private.stop(func() { suffered.report(ctx, stderr, private.source) })
-
-	child := exec.Command(path, args[1:]...)
-	child.Args[0] = args[0]
-	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if child.Env, err = childEnv(cfg, cas, private, inherited, dir.path, log); err != nil {
-		return fail(err)
-	}
-	log.Info("running", "command", args[0], "proxy", private.address.Host, "upstream_proxy", private.through)
-	return runChild(child)
+	defer private.stop(func() { suffered.report(ctx, j.stderr, private.source) })
+	j.log.Info("running", "command", j.args[0], "proxy", private.address.Host, "upstream_proxy", private.through)
+	return do(private)
 }
 
 // childEnv is the environment for a child that uses a proxy, made of the
-// inherited one. The files that it names are written to dir. What is done to the user's own
-// settings goes to the log.
-func childEnv(cfg *config.Config, cas *authorities, private *privateProxy, inherited []string, dir string, log *slog.Logger) ([]string, error) {
-	kept, withheld := withhold(inherited, cfg.SecretEnv, madeUpKey(cfg))
-	files := &trustFiles{ca: cas.pem(), dir: dir, mode: 0o600, has: lookupIn(kept), earlier: envDir(cfg)}
+// inherited one. The files that it names are written to dir, which the child sees as
+// seenAs if that is not "". What is done to the user's own settings goes to the log.
+func (j *job) childEnv(private *privateProxy, dir, seenAs string) ([]string, error) {
+	kept, withheld := withhold(j.inherited, j.cfg.SecretEnv, madeUpKey(j.cfg))
+	files := &trustFiles{ca: j.cas.pem(), dir: dir, seenAs: seenAs, mode: 0o600, has: lookupIn(kept), earlier: envDir(j.cfg)}
 	files.home, _ = os.UserHomeDir() // without one there is no ~/.wgetrc
 	found, notes, err := files.write()
 	if err != nil {
 		return nil, err
 	}
-	env := environment{proxy: private.address, open: private.open, served: instances(cfg), trust: found, git: gitInstalled()}
+	env := environment{proxy: private.address, open: private.open, served: instances(j.cfg), trust: found, git: gitInstalled()}
 	if env.open == nil {
 		notes = append(notes, "no variables for Java, which sends no password: only Linux can tell whose connection it is")
 	}
 	merged, overridden := override(kept, env.variables(files.has))
-	log.Info("environment", "withheld", withheld, "overridden", overridden, "notes", notes)
+	j.log.Info("environment", "withheld", withheld, "overridden", overridden, "notes", notes)
 	return merged, nil
 }
 
@@ -194,13 +235,12 @@ type privateProxy struct {
 	stop    func(last func()) // must be called; last is called while GitHub can be asked
 }
 
-// servePrivately starts a proxy for a client alone, nil for one without limits,
+// listenPrivately listens for a client alone, nil for one without limits,
 // on a random port. Where the user of a connection can be told, that is enough:
 // what has no secret in it cannot be sent elsewhere, as npm does that expands
 // ${HTTPS_PROXY} in a checkout's .npmrc. Else there is a password, also for the
 // other users that allow_anonymous lets in.
-func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, client *policy.Client, audit *auditLog, events []func(*event.Event), log *slog.Logger) (_ *privateProxy, err error) {
-	var listeners []*proxy.Listener
+func listenPrivately(ctx context.Context, client *policy.Client, anonymous bool) (_ *privateProxy, listeners []*proxy.Listener, err error) {
 	listenFor := func(admission proxy.Admission) *url.URL {
 		if err != nil {
 			return nil
@@ -222,12 +262,18 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 		private.open = listenFor(proxy.Admission{SameUser: true})
 		private.address = private.open
 	}
-	if !tellsUsers || cfg.AllowAnonymous {
+	if !tellsUsers || anonymous {
 		private.address = listenFor(proxy.Admission{Password: policy.NewSecret()})
 	}
+	return private, listeners, err
+}
+
+// servePrivately starts a proxy at the job's listeners.
+func (j *job) servePrivately(ctx context.Context, audit *auditLog) (*privateProxy, error) {
+	private, listeners, err := j.listen(ctx)
 	var srv *server
 	if err == nil {
-		srv, err = newServer(cfg, cas, serverOptions{admission: listeners[0].Admission, audit: audit, revoke: true, events: events, log: log})
+		srv, err = newServer(j.cfg, j.cas, serverOptions{admission: listeners[0].Admission, audit: audit, revoke: true, events: j.events, log: j.log})
 	}
 	if err != nil {
 		for _, ln := range listeners {
@@ -238,7 +284,7 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 	private.through, private.source = srv.now.Load().through, srv.source()
 	private.stop = func(last func()) {
 		if err := srv.stop(ctx, runGrace, last); err != nil {
-			log.Info("the end was not clean", "error", err)
+			j.log.Info("the end was not clean", "error", err)
 		}
 	}
 	go srv.Serve(listeners[0].Listener, listeners[1:]...)
@@ -247,29 +293,15 @@ func servePrivately(ctx context.Context, cfg *config.Config, cas *authorities, c
 
 // runChild runs a command to its end and passes signals on to it.
 func runChild(child *exec.Cmd) error {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, passedOn...)
-	defer signal.Stop(signals)
+	pass, stop := catchSignals()
+	defer stop()
 	endWith(child)
 	runtime.LockOSThread() // see endWith
 	defer runtime.UnlockOSThread()
 	if err := child.Start(); err != nil {
 		return &statusError{startStatus(err), err}
 	}
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		for {
-			select {
-			case sig := <-signals:
-				if !fromTerminal(sig) {
-					child.Process.Signal(sig) // fails only if it has ended
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
+	pass(child.Process)
 	err := child.Wait()
 	var exit *exec.ExitError
 	switch {
@@ -282,6 +314,32 @@ func runChild(child *exec.Cmd) error {
 		return &statusError{exitSignalBase + int(status.Signal()), nil}
 	}
 	return &statusError{exit.ExitCode(), nil}
+}
+
+// catchSignals keeps signals for the command; pass begins to hand them on, stop must be
+// called when it has ended.
+func catchSignals() (pass func(to interface{ Signal(os.Signal) error }), stop func()) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, passedOn...)
+	done := make(chan struct{})
+	pass = func(to interface{ Signal(os.Signal) error }) {
+		go func() {
+			for {
+				select {
+				case sig := <-signals:
+					if !fromTerminal(sig) {
+						to.Signal(sig) // fails only if it has ended
+					}
+				case <-done:
+					return
+				}
+			}
+		}()
+	}
+	return pass, func() {
+		signal.Stop(signals)
+		close(done)
+	}
 }
 
 // startStatus is env(1)'s exit status for a command that does not start.

@@ -19,3 +19,6 @@ func (noSignal) Signal()        {}
 
 // fromTerminal reports whether the terminal sent the signal to the command too.
 func fromTerminal(os.Signal) bool { return true }
+
+// hasTerminal is asked for a sandbox, of which there is none here.
+func hasTerminal() bool { return true }

@@ -1,0 +1,48 @@
+package sandbox
+
+import "path/filepath"
+
+// stores are where users' tools keep what lets them in elsewhere, below the home.
+var stores = []string{
+	".config/gh", ".config/hub", ".config/glab-cli", ".config/ghapp-proxy", ".local/state/ghapp-proxy",
+	".git-credentials", ".config/git/credentials", ".git-credential-cache", ".cache/git/credential", ".netrc", "_netrc", ".authinfo", ".authinfo.gpg",
+	".ssh", ".gnupg", ".pki", ".password-store", ".local/share/keyrings", ".local/share/kwalletd", ".config/op", ".1password", ".config/Bitwarden CLI",
+	".aws", ".azure", ".config/gcloud", ".config/doctl", ".config/hcloud", ".oci", ".kube", ".config/helm", ".minikube", ".terraform.d/credentials.tfrc.json", ".vault-token", ".config/rclone", ".s3cfg", ".boto",
+	".docker", ".config/containers/auth.json", ".local/share/docker", ".local/share/containers",
+	".npmrc", ".yarnrc", ".yarnrc.yml", ".pypirc", ".config/pip", ".pip", ".gem/credentials", ".local/share/gem/credentials", ".bundle/config", ".cargo/credentials", ".cargo/credentials.toml",
+	".m2/settings.xml", ".m2/settings-security.xml", ".gradle/gradle.properties", ".config/composer/auth.json", ".composer/auth.json", ".nuget/NuGet/NuGet.Config", ".config/NuGet",
+	".pgpass", ".my.cnf", ".mylogin.cnf", ".config/sops",
+	".bash_history", ".zsh_history", ".local/share/fish/fish_history", ".python_history", ".node_repl_history",
+	".mozilla", ".config/google-chrome", ".config/chromium", ".config/BraveSoftware", ".config/microsoft-edge", ".thunderbird", ".Xauthority", ".ICEauthority",
+}
+
+// systemStores are such files of the system's: root inside is who may read root's files.
+var systemStores = []string{
+	"/etc/ghapp-proxy", "/var/lib/ghapp-proxy", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssl/private", "/etc/pki/tls/private",
+	"/etc/sudoers", "/etc/sudoers.d", "/etc/krb5.keytab", "/etc/kubernetes", "/etc/rancher", "/etc/docker/key.json", "/etc/wireguard", "/etc/NetworkManager/system-connections", "/etc/openvpn",
+	"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key",
+	"/var/lib/docker", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/rancher", "/var/lib/lxd", "/var/lib/incus", "/var/lib/libvirt", "/var/lib/sss", "/var/lib/NetworkManager",
+	"/var/spool/cron", "/var/log", "/var/backups", "/var/mail", "/var/spool/mail",
+}
+
+// Hidden are files and directories that a command is not shown unless it is asked for: credentials, of
+// a user with that home and of the system.
+func Hidden(home string) []string {
+	list := append([]string(nil), systemStores...)
+	if home != "" {
+		for _, name := range stores {
+			list = append(list, filepath.Join(home, name))
+		}
+	}
+	return list
+}
+
+// Variables lead to what is outside: sockets, and directories that are hidden.
+var Variables = []string{
+	"SSH_AUTH_SOCK", "SSH_AGENT_PID", "GPG_AGENT_INFO", "GNOME_KEYRING_CONTROL", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS",
+	"DOCKER_HOST", "CONTAINER_HOST", "BUILDKIT_HOST", "XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "ICEAUTHORITY", "SESSION_MANAGER", "PULSE_SERVER",
+	"TMUX", "STY", "VSCODE_IPC_HOOK_CLI", "VSCODE_GIT_IPC_HANDLE", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "TMPDIR", "TMP", "TEMP",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "ARM_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CREDENTIALS", "CLOUDSDK_AUTH_ACCESS_TOKEN",
+	"VAULT_TOKEN", "KUBECONFIG", "OP_SERVICE_ACCOUNT_TOKEN", "OP_SESSION", "NPM_TOKEN", "NODE_AUTH_TOKEN", "CARGO_REGISTRY_TOKEN", "TWINE_PASSWORD", "GITLAB_TOKEN", "CI_JOB_TOKEN",
+}
