@@ -137,6 +137,29 @@ func (e *Egress) DecideOwnAddr(d Destination, addr netip.Addr) *EgressDenial {
 	}
 }
 
+// Ports are those on which something may pass: 443, 80, and those that are listed.
+func (e *Egress) Ports() []uint16 {
+	ports := []uint16{443, 80}
+	if e == nil {
+		return ports
+	}
+	for p := range e.allowed() {
+		if p.port != 0 && !slices.Contains(ports, p.port) {
+			ports = append(ports, p.port)
+		}
+	}
+	return ports
+}
+
+// LeadsTo reports whether something may pass to a name, on some port. What is no name, as an address is, leads nowhere.
+func (e *Egress) LeadsTo(name string) bool {
+	host, addr, err := parseHost(name)
+	if err != nil || addr.IsValid() {
+		return false
+	}
+	return slices.ContainsFunc(e.Ports(), func(port uint16) bool { return e.Decide(Destination{Host: host, Port: port}) == nil })
+}
+
 const addTheAddress = "if that is meant, add the address to egress.allow"
 
 // allowed are the elements of Allow and AllowPrivate.

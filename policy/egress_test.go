@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -477,4 +478,42 @@ func FuzzParseHostPattern(f *testing.F) {
 			t.Errorf("%q lets %q pass both when allowed and when denied", text, d)
 		}
 	})
+}
+
+func TestLeadsTo(t *testing.T) {
+	limited := &policy.Egress{DenyUnlisted: true, Allow: patterns(t, "host.example.com", "*.ports.example.com:8443", "10.0.0.0/8"), AllowPrivate: patterns(t, "wiki.example.com:22"), Deny: patterns(t, "bad.ports.example.com", "half.example.com:443")}
+	open := &policy.Egress{Deny: patterns(t, "bad.example.com", "half.example.com:443")}
+	for _, tt := range []struct {
+		egress *policy.Egress
+		name   string
+		want   bool
+	}{
+		{limited, "host.example.com", true},
+		{limited, "a.ports.example.com", true},
+		{limited, "bad.ports.example.com", false},
+		{limited, "wiki.example.com", true},
+		{limited, "other.example.com", false},
+		{limited, "host.example.com.corp.example", false},
+		{open, "other.example.com", true},
+		{open, "bad.example.com", false},
+		{open, "half.example.com", true}, // port 80
+		{open, "localhost", false},
+		{open, "metadata.google.internal", false},
+		{nil, "other.example.com", true},
+		{nil, "", false},
+		{nil, "10.0.0.1", false},
+		{nil, "[::1]", false},
+		{nil, "127.1", false},
+		{nil, "a b.example.com", false},
+		{nil, strings.Repeat("a", 64) + ".example.com", false},
+	} {
+		if got := tt.egress.LeadsTo(tt.name); got != tt.want {
+			t.Errorf("LeadsTo(%q) = %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	for want, e := range map[string]*policy.Egress{"[443 80]": nil, "[443 80 8443 22]": limited} {
+		if got := fmt.Sprint(e.Ports()); got != want {
+			t.Errorf("Ports() = %s, want %s", got, want)
+		}
+	}
 }

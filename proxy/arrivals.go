@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ghapp-proxy/transparent"
 )
 
 const (
@@ -48,12 +50,14 @@ type arrival struct {
 	net.Conn
 	pending  *arrivals
 	from     network
-	listener net.Listener // by which it came in
+	listener net.Listener        // by which it came in
+	to       *transparent.Target // where a client wants to go that does not know of the proxy; nil for one that does
 
 	unidentified atomic.Bool // it is in the arrivals
 
 	entering *atomic.Int64 // counts it until it has entered
 	entered  atomic.Bool
+	silent   atomic.Bool // its ClientHello is waited for
 
 	at   *list.Element // there; guarded by their mu, as are these
 	came time.Time
@@ -160,6 +164,19 @@ func (a *arrivals) closeFirst() bool {
 	}
 	a.drop(a.first())
 	return true
+}
+
+// closeSilent closes those that are to lead to a host and have not said to which.
+func (a *arrivals) closeSilent() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, waiting := range a.from {
+		for at := waiting.Front(); at != nil; at = at.Next() {
+			if c := at.Value.(*arrival); c.silent.Load() {
+				closeNow(c.Conn)
+			}
+		}
+	}
 }
 
 // weigh counts what a connection has sent.

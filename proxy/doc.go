@@ -35,6 +35,10 @@
 // inside can lead the credential to another host. From the gateway on it is
 // plain net/http.
 //
+// A client that does not know of the proxy connects to hosts, and the network leads it to a
+// Listener with Names. Its ClientHello, or the Host of its request to port 80, says where it goes, and has
+// to be what its address stands for. From there on it is as by CONNECT; what is refused gets an alert of TLS.
+//
 // What a client is answered by, and what it sends, are good until its request has
 // been answered, whoever still holds them. A refusal does not wait for the body:
 // the connection is read on for a while then, and closed.
@@ -129,5 +133,5 @@
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go idle.go intercepted.go relay.go proxy.go destinations.go handshake.go
 //		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
-//		tickets.go connect.go origin.go outer.go shutdown.go serve.go
+//		tickets.go connect.go origin.go transparent.go outer.go shutdown.go serve.go
 package proxy

@@ -35,3 +35,6 @@ func (p *Proxy) ReplacePolicy(next Policy) (ended int) {
 
 // Configured is the Configuration in force.
 func (p *Proxy) Configured() Configuration { return p.current.Load().parts }
+
+// HelloFor is the ClientHello that Go's client sends.
+var HelloFor = helloFor

@@ -35,12 +35,12 @@ func (t *tunnel) checkHello(to policy.Destination) (net.Conn, error) {
 	name, read, err := readHello(t.client)
 	if err != nil {
 		if _, notTLS := errors.AsType[tls.RecordHeaderError](err); !notTLS {
-			t.sendAlert()
+			sendAlert(t.client)
 		}
 		return nil, fmt.Errorf("read the ClientHello of a tunnel to port 443: %w", err)
 	}
 	if err := checkServerName(to, name); err != nil {
-		t.sendAlert()
+		sendAlert(t.client)
 		return nil, err
 	}
 	return unread(t.client, read), nil
@@ -56,16 +56,16 @@ func (e *helloError) Unwrap() error { return e.error }
 // (RFC 8446, sections 5.1 and 6.2). Clients print its name.
 var accessDenied = []byte{21, 3, 3, 0, 2, 2, 49}
 
-// sendAlert tells the client of a tunnel why it is closed, and waits a moment
+// sendAlert tells a client why its connection is to be closed, and waits a moment
 // for the client to close it first: data that arrives later would make the
 // kernel take the alert back.
-func (t *tunnel) sendAlert() {
-	t.client.SetDeadline(time.Now().Add(time.Second))
-	if _, err := t.client.Write(accessDenied); err != nil {
+func sendAlert(client net.Conn) {
+	client.SetDeadline(time.Now().Add(time.Second))
+	if _, err := client.Write(accessDenied); err != nil {
 		return // nobody is there to be told
 	}
-	if closeWrite(t.client) == nil {
-		io.CopyN(io.Discard, t.client, maxHello)
+	if closeWrite(client) == nil {
+		io.CopyN(io.Discard, client, maxHello)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"ghapp-proxy/cache"
 	"ghapp-proxy/event"
 	"ghapp-proxy/github"
+	"ghapp-proxy/transparent"
 )
 
 // Options are the parts of a Proxy. All are required unless they say otherwise.
@@ -80,4 +81,7 @@ type Listener struct {
 	Address string
 	// Admission is in place of the Options' where Client is "".
 	Admission Admission
+	// Names, if not nil, are what addresses stand for, and make the listener one for clients that do not
+	// know of a proxy: they connect to hosts, on any port, and the network leads them here.
+	Names *transparent.Names
 }

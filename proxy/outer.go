@@ -39,13 +39,24 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	in := inboundOf(r.Context())
 	in.arrival.enter()
 	toOrigin := r.Method != http.MethodConnect && !r.URL.IsAbs()
-	if toOrigin && !in.takesOrigin(r) || p.isOwnAddress(r) {
+	switch to := in.arrival.to; {
+	case to != nil:
+		if refused := asAbsolute(r, to); refused != nil {
+			refused.Quiet = !p.strangers.allow(r.RemoteAddr)
+			p.noteRefused(r, caller{}, refused).Write(w, answer.Text)
+			return
+		}
+		toOrigin = false
+	case toOrigin && !in.takesOrigin(r) || p.isOwnAddress(r):
 		p.serveOwn(w, r)
 		return
 	}
 	by := p.use()
 	defer by.release()
 	c, refused := p.identify(by.state, in.evidence(r.Header))
+	if refused != nil && in.arrival.to != nil {
+		refused = withoutChallenge(refused)
+	}
 	if refused != nil {
 		refused.Quiet = !p.strangers.allow(r.RemoteAddr) || refused.Quiet
 		p.refuseOuter(w, r, c, refused)

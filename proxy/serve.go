@@ -47,20 +47,30 @@ func New(opts Options) *Proxy {
 // Serve accepts clients on ln, and on others, until Shutdown is called, then
 // returns http.ErrServerClosed. It may be called once.
 func (p *Proxy) Serve(ln net.Listener, others ...*Listener) error {
-	failed := make(chan error, 2+len(others))
+	failed := make(chan error, 2+2*len(others))
+	n := 2
 	p.forbid(ln.Addr())
 	go func() { failed <- p.inner.Serve(p.inside) }()
 	go func() { failed <- p.serveAt(p.door(ln)) }()
 	for _, l := range others {
 		p.forbid(l.Addr())
-		go func() { failed <- p.serveAt(p.door(l)) }()
+		n++
+		if l.Names == nil {
+			go func() { failed <- p.serveAt(p.door(l)) }()
+			continue
+		}
+		n++
+		web := newHandover()
+		go func() { failed <- p.serveTransparent(p.door(l), l, web) }()
+		go func() { failed <- p.serveAt(web) }()
 	}
 	err := <-failed
 	if !errors.Is(err, http.ErrServerClosed) { // one listener failed: end the others as well
 		p.outer.Close()
 		p.inside.Close()
+		p.shutDoors()
 	}
-	for range cap(failed) - 1 {
+	for range n - 1 {
 		if other := <-failed; !errors.Is(other, http.ErrServerClosed) && !errors.Is(other, net.ErrClosed) {
 			err = errors.Join(err, other)
 		}
@@ -77,7 +87,7 @@ func (p *Proxy) forbid(addr net.Addr) {
 }
 
 // serveAt serves who comes through a door, until Shutdown closes it.
-func (p *Proxy) serveAt(d *door) error {
+func (p *Proxy) serveAt(d net.Listener) error {
 	err := p.outer.Serve(d)
 	if p.closing.Load() && errors.Is(err, net.ErrClosed) {
 		return http.ErrServerClosed

@@ -83,14 +83,20 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 // (1.26) closes a connection whose first request it has read when it is shutting down,
 // and does not know of one that was just accepted: TestUpgradeUnderLoad loses both.
 func (p *Proxy) closeDoors(ctx context.Context) {
-	p.replacing.Lock()
-	for _, d := range p.doors {
-		d.Close() // it may have failed before
-	}
-	p.replacing.Unlock()
+	p.shutDoors()
+	defer p.arrivals.closeSilent()
 	end := time.Now().Add(firstTime)
 	for p.entering.Load() > 0 && ctx.Err() == nil && time.Now().Before(end) {
 		time.Sleep(recordTick)
+	}
+}
+
+// shutDoors stops accepting.
+func (p *Proxy) shutDoors() {
+	p.replacing.Lock()
+	defer p.replacing.Unlock()
+	for _, d := range p.doors {
+		d.Close() // it may have failed before
 	}
 }
 
