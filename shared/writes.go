@@ -1,0 +1,100 @@
+package shared
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+
+	"ghapp-proxy/panics"
+)
+
+const (
+	// writers write at the same time.
+	writers = 8
+	// maxWrites is how many writes wait for each of them.
+	maxWrites = 4096
+)
+
+// writes are what is to be written, while nobody waits for it. Those of one key are in
+// order.
+type writes struct {
+	seed   maphash.Seed
+	queues [writers]chan write
+}
+
+// write is one of them. A marker is told that all before it is done.
+type write struct {
+	do     func(context.Context) error
+	marker chan<- struct{}
+}
+
+func (w *writes) start(s *Store) {
+	w.seed = maphash.MakeSeed()
+	for i := range w.queues {
+		w.queues[i] = make(chan write, maxWrites)
+		s.work.Go(func() { w.run(s, w.queues[i]) })
+	}
+}
+
+// run writes what is in a queue.
+func (w *writes) run(s *Store, queue <-chan write) {
+	for {
+		select {
+		case one := <-queue:
+			one.run(s)
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+func (w write) run(s *Store) {
+	defer panics.Log(s.opts.Log, "something was not written to the shared store")
+	switch {
+	case w.marker != nil:
+		w.marker <- struct{}{}
+		return
+	case s.health.isAway():
+		s.counts.lost.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.life, s.opts.Timeout)
+	defer cancel()
+	err := w.do(ctx)
+	if isNothing(err) {
+		err = nil
+	}
+	if err != nil {
+		s.counts.lost.Add(1)
+	}
+	s.health.note(err)
+}
+
+// write has something written for a key. It does not wait: where there is too much, it is lost.
+func (s *Store) write(key string, do func(context.Context) error) {
+	select {
+	case s.writes.queues[maphash.String(s.writes.seed, key)%writers] <- write{do: do}:
+	default:
+		s.counts.lost.Add(1)
+	}
+}
+
+// drain waits until all has been written, for a time.
+func (w *writes) drain(most time.Duration) {
+	end := time.After(most)
+	done := make(chan struct{}, writers)
+	for _, queue := range w.queues {
+		select {
+		case queue <- write{marker: done}:
+		case <-end:
+			return
+		}
+	}
+	for range w.queues {
+		select {
+		case <-done:
+		case <-end:
+			return
+		}
+	}
+}
