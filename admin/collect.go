@@ -55,6 +55,13 @@ var (
 	cacheSize    = describe("cache_size_bytes", "Memory that answers may take, 0 where none are kept.")
 	cacheQuiet   = describe("cache_quiet", "1 if nothing is kept for a while because GitHub's ETags are not what they should be, else 0.")
 
+	sharedUp      = describe("shared_up", "1 if the store that replicas share answers, else 0.")
+	sharedDowns   = describe("shared_outages_total", "How often it was away.")
+	sharedClaims  = describe("shared_claims_total", "Questions that one replica answers for all, by what became of them: another's answer, a lease to answer it, or that nobody could tell.", "result")
+	sharedSlow    = describe("shared_slow_total", "Answers of the store that came too late.")
+	sharedLost    = describe("shared_writes_lost_total", "Values that could not be written to the store.")
+	sharedDropped = describe("shared_values_dropped_total", "Values of the store that did not open, or meant nothing.")
+
 	reloads      = describe("config_reloads_total", "Configurations that were read, the first included, by whether they were put in force.", "result")
 	reloadOK     = describe("config_last_reload_successful", "1 if the configuration that was read last is in force, else 0.")
 	reloadTime   = describe("config_last_reload_success_timestamp_seconds", "When the configuration in force was put there.")
@@ -70,7 +77,7 @@ func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, clientConnections, clientRequests, clientWaiting,
 		mints, lookUps, retries, heals, appUsable, tokensKept, mappingsWrong, tokenAge, quotaLimit, quotaRemaining, quotaReset,
-		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
+		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet, sharedUp, sharedDowns, sharedClaims, sharedSlow, sharedLost, sharedDropped, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
 	} {
 		out <- d
 	}
@@ -116,6 +123,9 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 		s.gauge(githubOffset, g.Offset.Seconds(), g.Host)
 	}
 	s.cache(&state.Cache)
+	if state.Shared != nil {
+		s.shared(state.Shared)
+	}
 	s.counter(reloads, float64(state.Reload.Read), "ok")
 	s.counter(reloads, float64(state.Reload.Failures), "failed")
 	s.gauge(reloadOK, one(state.Reload.Problem == ""))
@@ -124,6 +134,17 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	for _, ca := range state.Authorities {
 		s.gauge(authorityEnd, seconds(ca.Expires), ca.Name)
 	}
+}
+
+func (s sample) shared(h *Shared) {
+	s.gauge(sharedUp, one(!h.Away))
+	s.counter(sharedDowns, float64(h.Downs))
+	s.counter(sharedClaims, float64(h.Values), "value")
+	s.counter(sharedClaims, float64(h.Leases), "lease")
+	s.counter(sharedClaims, float64(h.Alone), "alone")
+	s.counter(sharedSlow, float64(h.Slow))
+	s.counter(sharedLost, float64(h.Lost))
+	s.counter(sharedDropped, float64(h.Dropped))
 }
 
 func (s sample) cache(c *Cache) {

@@ -36,6 +36,9 @@ func (s *Server) checks(now time.Time) []check {
 	for _, instance := range state.GitHubs {
 		list = append(list, contact(instance, now))
 	}
+	if state.Shared != nil {
+		list = append(list, state.Shared.check(now))
+	}
 	if state.Draining {
 		list = append(list, check{name: "shutdown", failed: "the proxy is ending"})
 	}
@@ -87,6 +90,18 @@ func contact(instance GitHub, now time.Time) check {
 		c.warns = fmt.Sprintf("last answered %v ago: %s", ago, instance.Problem)
 	default:
 		c.says = fmt.Sprintf("answered %v ago", ago)
+	}
+	return c
+}
+
+// check is how the store is that replicas share. One that is away does not make the proxy unready: it
+// goes on by itself, and so do the others.
+func (s *Shared) check(now time.Time) check {
+	c, ago := check{name: "shared"}, now.Sub(s.Since).Round(time.Second)
+	if s.Away {
+		c.warns = fmt.Sprintf("the store is away for %v, and this replica goes on by itself: %s", ago, s.Problem)
+	} else {
+		c.says = fmt.Sprintf("there for %v", ago)
 	}
 	return c
 }

@@ -35,6 +35,10 @@ func TestReady(t *testing.T) {
 			s.GitHubs[0].Reached, s.GitHubs[0].Missed, s.GitHubs[0].Problem = ago(3*time.Minute), ago(time.Second), "no route"
 		}, 503, 0, []string{"[-]github.com: last answered 3m0s ago: no route"}},
 		{"idle", func(s *admin.State) { s.GitHubs[0].Reached = ago(time.Hour) }, 200, 0, []string{"[+]github.com: answered 1h0m0s ago"}},
+		{"shared", func(s *admin.State) { s.Shared = &admin.Shared{Since: ago(time.Minute)} }, 200, 0, []string{"[+]shared: there for 1m0s"}},
+		{"shared, and away", func(s *admin.State) {
+			s.Shared = &admin.Shared{Away: true, Since: ago(time.Minute), Problem: "connection refused"}
+		}, 200, 503, []string{"[!]shared: the store is away for 1m0s, and this replica goes on by itself: connection refused"}},
 		{"ending", func(s *admin.State) { s.Draining = true }, 503, 0, []string{"[-]shutdown: the proxy is ending", "[+]credentials"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -34,6 +34,7 @@ func busy() admin.State {
 	state.Authorities = []admin.Authority{{Name: "api.github.com github.com", Expires: now.Add(365 * 24 * time.Hour)}}
 	state.Clients = []admin.Client{{Name: "agent", May: "repositories acme/widgets", Connections: 3, Requests: 2, Waiting: 1}, {}}
 	state.Requests, state.Tunnels, state.RecordsLost = 3, 2, 1
+	state.Shared = &admin.Shared{Since: now, Downs: 1, Values: 4, Leases: 3, Alone: 2, Slow: 1, Lost: 5, Dropped: 6}
 	return state
 }
 

@@ -9,6 +9,7 @@ type State struct {
 	Authorities []Authority
 	Clients     []Client // in the order of the configuration; "" for who is no client
 	Cache       Cache
+	Shared      *Shared // nil where nothing is shared
 	Reload      Reload
 	// Draining says that the proxy is about to end.
 	Draining bool
@@ -96,6 +97,17 @@ type Cache struct {
 
 	Hits, Validated, Shared, Misses, Evicted uint64
 	BytesSaved, QuotaSaved                   uint64 // that GitHub did not send, and requests that cost no quota
+}
+
+// Shared is what replicas share, and of what use it was since the start.
+type Shared struct {
+	Away    bool
+	Since   time.Time // of being away, or not
+	Problem string    // why it is away
+	Downs   int       // how often it was
+
+	Values, Leases, Alone uint64 // what became of questions that one replica answers for all: another's answer, a lease, or that nobody could tell
+	Slow, Lost, Dropped   uint64 // answers that came too late, writes that were lost, values that did not open
 }
 
 // Reload is what became of the configuration.

@@ -154,6 +154,9 @@ func problems(s *State, uncovered []uncovered, now time.Time) (list []problem) {
 	if s.Cache.Quiet {
 		warn("No answers are kept for a while: GitHub's ETags are not what they should be.", "Nothing is wrong with what clients get. If it stays so, look for a newer version of the proxy.")
 	}
+	if s.Shared != nil && s.Shared.Away {
+		warn("The store that replicas share is away, and this one goes on by itself: "+s.Shared.Problem, "")
+	}
 	if s.Reload.Problem != "" {
 		bad("The configuration was not read again, the one before is in force: "+s.Reload.Problem, "")
 	}

@@ -28,7 +28,7 @@ func (d *directory) foundByID(answer installationAnswer) found {
 // findAccount walks an App's installations, and remembers whose each is. One
 // walk serves all accounts for a minute, however many are asked for.
 func (d *directory) findAccount(ctx context.Context, key string) (found, error) {
-	walk, err := d.ask(ctx, "*accounts", func(ctx context.Context) (found, error) { // no owner's key
+	walk, err := d.ask(ctx, accountsKey, func(ctx context.Context) (found, error) {
 		ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 		defer cancel()
 		complete, err := d.walkInstallations(ctx, maxPages)
@@ -157,7 +157,7 @@ func (i *installation) forgetMissing(repository github.Account) {
 	}
 	if _, ok := i.of.missing.get(key); !ok {
 		i.of.missing.set(key, struct{}{}, missingTTL)
-		i.of.known.delete(key)
+		i.of.forget(key)
 	}
 }
 
@@ -170,7 +170,7 @@ func (i *installation) forgetOld(repository github.Account) {
 	}
 	for _, key := range []string{repository.Key(), repository.WithoutRepo().Key()} {
 		if f, ok := i.of.remembered(key); ok && f.inst != nil && time.Since(f.asked) >= recheckAfter {
-			i.of.known.delete(key)
+			i.of.forget(key)
 		}
 	}
 }

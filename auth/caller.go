@@ -24,6 +24,7 @@ type caller struct {
 	clock   *clock // the instance's
 	keyring keyring
 	quotas  *quotas // of the App's installations
+	vault   *vault  // what replicas share of it
 
 	standing standing
 	counts   counts

@@ -186,6 +186,8 @@ type found struct {
 	all   bool // it covers every repository of the account
 	filed bool // under the account, for all that is its own
 
+	generation uint64 // under which it is shared, 0 if it is not
+
 	asked time.Time // when GitHub said so
 	used  time.Time // about when it was of use last
 	cut   bool      // there is more than was looked at
@@ -251,4 +253,27 @@ func (l *listing) goodFor() time.Duration { return factsFresh + (l.pages()-1)*fr
 type repository struct {
 	id          int64
 	login, name string
+}
+
+// remembered returns what GitHub said, unless it turned out to be wrong. What is
+// used stays: it takes no look-up to use it on.
+func (d *directory) remembered(key string) (found, bool) {
+	f, ok := d.known.get(key)
+	if !ok || f.inst == nil {
+		return f, ok
+	}
+	if f.inst.gone.Load() {
+		return found{}, false
+	}
+	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundTTL/4 && !f.inst.reappeared {
+		f.used = now
+		d.known.set(key, f, foundTTL)
+	}
+	return f, true
+}
+
+// learn files what GitHub said, and sees to it that it is dropped one day.
+func (d *directory) learn(key string, f found) {
+	d.known.set(key, f, f.ttl())
+	d.sweeper.start()
 }

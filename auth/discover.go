@@ -69,6 +69,9 @@ func (a *installationsAnswer) read(in *items) error {
 func (d *directory) discover(ctx context.Context, owner github.Account) (*installation, error) {
 	account := owner.WithoutRepo()
 	f, known := d.remembered(account.Key())
+	if !known && owner.Repo != "" {
+		f, known = d.recall(ctx, account.Key())
+	}
 	switch {
 	case known && (f.all || owner.Repo == ""):
 		return f.inst, nil
@@ -125,7 +128,7 @@ func (d *directory) find(ctx context.Context, owner github.Account) (found, erro
 		f := d.foundNow(answer)
 		f.all = f.all || owner.Enterprise
 		if owner.Repo != "" && strings.EqualFold(answer.Account.Login, owner.Login) { // else the repository was transferred
-			d.learn(owner.WithoutRepo().Key(), f)
+			d.learnForAll(owner.WithoutRepo().Key(), f)
 			f.filed = f.all
 		}
 		return f
@@ -188,42 +191,8 @@ func (d *directory) ask(ctx context.Context, key string, question func(context.C
 		if f, ok := d.remembered(key); ok {
 			return f, nil
 		}
-		f, err := question(ctx)
-		if err != nil {
-			d.rememberRefusal(flight, err)
-			if isOfApp(err) { // another App may answer, and nobody would know
-				d.log.Warn("GitHub does not say where an App is installed", "app", d.Name, "error", err)
-			}
-			return found{}, err
-		}
-		if !f.filed {
-			d.learn(key, f)
-		}
-		return f, nil
+		return d.askForAll(ctx, key, flight, question)
 	})
-}
-
-// remembered returns what GitHub said, unless it turned out to be wrong. What is
-// used stays: it takes no look-up to use it on.
-func (d *directory) remembered(key string) (found, bool) {
-	f, ok := d.known.get(key)
-	if !ok || f.inst == nil {
-		return f, ok
-	}
-	if f.inst.gone.Load() {
-		return found{}, false
-	}
-	if now := time.Now(); !f.used.IsZero() && now.Sub(f.used) > foundTTL/4 && !f.inst.reappeared {
-		f.used = now
-		d.known.set(key, f, foundTTL)
-	}
-	return f, true
-}
-
-// learn files what GitHub said, and sees to it that it is dropped one day.
-func (d *directory) learn(key string, f found) {
-	d.known.set(key, f, f.ttl())
-	d.sweeper.start()
 }
 
 // isMissing reports whether GitHub said that there is no such installation,

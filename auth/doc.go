@@ -72,8 +72,9 @@
 //
 // # Where tokens lie
 //
-// Tokens lie in a Store: within the process, unless Options has another one, which
-// several processes can share. A token is minted once for all of them.
+// Tokens lie within the process. Where Options has something Shared, they lie there as well, sealed, and
+// so does where Apps are installed, and what GitHub refused a moment ago: each question is asked once for all replicas. Where it
+// cannot be reached, each goes on by itself. No token that is in the process is looked for there.
 //
 // # Limits
 //
@@ -126,11 +127,11 @@
 //		answer.go grant.go
 //	calls: GitHub's API is asked, each question once, and counted
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
-//		counts.go app.go send.go way.go caller.go authority.go api.go
-//	tokens: minted, renewed, replaced, and filed in a Store
-//		mintanswer.go token.go store.go mint.go
+//		counts.go app.go send.go way.go shared.go vault.go caller.go authority.go api.go sharedrefusal.go
+//	tokens: minted, renewed, replaced, and filed, here and for other replicas
+//		mintanswer.go token.go memory.go minter.go quotashared.go tokens.go mintshared.go mint.go
 //	directory: where an App is installed, and on what
-//		identity.go directory.go identify.go discover.go facts.go byid.go mapping.go
+//		identity.go directory.go identify.go findshared.go discover.go facts.go byid.go mapping.go
 //		coverage.go
 //	choice: which App, which installation, and how much of it
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go

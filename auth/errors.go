@@ -66,3 +66,5 @@ func isOfApp(err error) bool {
 	refused, ok := errors.AsType[*Error](err)
 	return ok && refused.ofApp
 }
+
+var errOtherRepository = errors.New("GitHub minted for another repository than was named, as it might where one was renamed: use its present name")

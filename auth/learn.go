@@ -16,7 +16,7 @@ func (s *Source) learn(out *Outgoing, resp *http.Response) {
 	}
 	inst := out.Credential.inst
 	if inst != nil {
-		inst.quota.observe(resp.Header, inst.clock.now())
+		inst.observeQuota(resp.Header)
 	}
 	switch status := resp.StatusCode; {
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
@@ -46,6 +46,6 @@ func (c Credential) teaches() bool {
 // forget drops what GitHub said about an owner: it has moved.
 func (s *Source) forget(instance github.Instance, owner github.Account) {
 	for _, app := range s.apps[instance] {
-		app.known.delete(owner.Key())
+		app.forget(owner.Key())
 	}
 }

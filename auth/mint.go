@@ -2,12 +2,8 @@ package auth
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"ghapp-proxy/github"
@@ -18,91 +14,15 @@ import (
 // because GitHub refused it: no client can make us mint in a loop.
 const replaceInterval = time.Minute
 
-var errOtherRepository = errors.New("GitHub minted for another repository than was named, as it might where one was renamed: use its present name")
-
 // reissueInterval is how often a token may be replaced because its installation was
 // granted more.
 const reissueInterval = 10 * time.Second
 
-// tokens are the installation tokens of all Apps.
-type tokens struct {
-	store    Store
-	issued   *cache[issued]   // generation → a token of this process that may be revoked
-	replaced *cache[struct{}] // keys of tokens that were replaced of late
-	log      *slog.Logger
-	sweeper  *sweeper
-	*flights
-
-	discarding sync.Mutex // held while a refused token is taken out
-}
-
-// issued is a token that this process minted.
-type issued struct {
-	*Token
-	by  *minter
-	key string // under which it was filed
-}
-
-func newTokens(store Store, f *flights, sweeper *sweeper) *tokens {
-	t := &tokens{
-		store: store, issued: newCache[issued](maxTokens), replaced: newCache[struct{}](maxTokens),
-		log: f.log, sweeper: sweeper, flights: f,
-	}
-	if kept, ok := store.(expirer); ok {
-		sweeper.keep([]expirer{kept}, nil)
-	}
-	sweeper.keep([]expirer{t.issued}, []expirer{t.replaced})
-	return t
-}
-
-// minter is where the tokens of one installation of an App come from.
-type minter struct {
-	*caller
-	id      github.InstallationID
-	key     string // within this Source
-	filed   string // under which its token lies in the Store: the same for all who have the App
-	quota   *quota
-	unknown func() string // the remedy where GitHub does not know the installation
-}
-
-func newMinter(c *caller, id github.InstallationID) minter {
-	return minter{
-		caller: c, id: id, key: fmt.Sprintf("installation|%s%d", c.prefix, id),
-		filed: filedUnder(c.App, id), quota: c.quotas.of(id),
-	}
-}
-
-// filedUnder is what the tokens of an installation are filed under that are not
-// narrowed.
-func filedUnder(app *App, id github.InstallationID) string {
-	return fmt.Sprintf("token|%s|%d", app.identifier(), id)
-}
-
-// tokenKey is what a token of the installation is filed under.
-func (m *minter) tokenKey(narrow *github.Narrowing) string {
-	if narrow == nil {
-		return m.filed
-	}
-	return m.filed + "|" + narrow.Key()
-}
-
-// flight is the question for a token that is filed under key. The same App is asked
-// with the keys that it has now.
-func (m *minter) flight(key string) string { return m.prefix + key }
-
-// valid returns the token filed under key if it can be used, else nil.
-func (t *tokens) valid(ctx context.Context, key string, now time.Time) *Token {
-	if token := t.store.Get(ctx, key); token != nil && now.Before(token.until) {
-		return token
-	}
-	return nil
-}
-
 // cached returns the installation's token if there is one, which is renewed in the
 // background towards its end; else nil.
-func (t *tokens) cached(ctx context.Context, m *minter, narrow *github.Narrowing) *Token {
+func (t *tokens) cached(m *minter, narrow *github.Narrowing) *Token {
 	key, now := m.tokenKey(narrow), m.clock.now()
-	token := t.valid(ctx, key, now)
+	token := t.valid(key, now)
 	if token != nil && token.due(now) {
 		t.renew(key, token, m, narrow)
 	}
@@ -113,7 +33,7 @@ func (t *tokens) cached(ctx context.Context, m *minter, narrow *github.Narrowing
 // minted once for everybody who is waiting. A waiter that leaves does not stop the
 // mint.
 func (t *tokens) get(ctx context.Context, m *minter, narrow *github.Narrowing) (*Token, error) {
-	if token := t.cached(ctx, m, narrow); token != nil {
+	if token := t.cached(m, narrow); token != nil {
 		return token, nil
 	}
 	key := m.tokenKey(narrow)
@@ -151,50 +71,35 @@ func (t *tokens) mintInsteadOf(ctx context.Context, key string, token *Token, m 
 // minted meanwhile, or one that is minted and filed, unless it cannot be used
 // twice. What GitHub refused a moment ago it is not asked again.
 func (t *tokens) mint(ctx context.Context, key string, m *minter, narrow *github.Narrowing, besides uint64) (*Token, error) {
-	unlock, err := t.store.Lock(ctx, key)
+	unlock, err := t.memory.lock(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if token := t.valid(ctx, key, m.clock.now()); token != nil && token.Generation != besides {
+	if token := t.valid(key, m.clock.now()); token != nil && token.Generation != besides {
 		return token, nil
 	}
 	if err := t.refusal(m.flight(key)); err != nil {
 		return nil, err
 	}
-	token, err := m.mint(ctx, narrow)
-	if err != nil {
-		t.rememberRefusal(m.flight(key), err)
-		return nil, err
+	if refused, ok := t.replaced.get(key); ok && besides == 0 {
+		besides = refused // which may be there again, where the store has lost a few seconds
 	}
-	use := token.until.Sub(m.clock.now())
-	if use <= 0 {
-		return token, nil // an old one may be good for longer
-	}
-	t.file(ctx, key, token, m, use)
-	return token, nil
-}
-
-// file files a token that is good for a time, for who asks for one and for Revoke, and
-// sees to it that it is dropped then.
-func (t *tokens) file(ctx context.Context, key string, token *Token, m *minter, use time.Duration) {
-	t.issued.set(token.name(), issued{token, m, key}, token.expires.Sub(m.clock.now()))
-	t.store.Put(ctx, key, token, use)
-	t.sweeper.start()
+	return t.mintForAll(ctx, key, m, narrow, besides)
 }
 
 // reissue mints another token in place of one that stays good, unless that was
 // done a moment ago.
 func (t *tokens) reissue(ctx context.Context, m *minter, narrow *github.Narrowing, old *Token) error {
 	key := m.tokenKey(narrow)
-	if current := t.valid(ctx, key, m.clock.now()); current == nil || current.Generation != old.Generation {
+	if current := t.valid(key, m.clock.now()); current == nil || current.Generation != old.Generation {
 		return nil // somebody else has
 	}
 	_, err := once(ctx, t.flights, "regrant|"+m.flight(key), func(ctx context.Context) (struct{}, error) {
 		if _, ok := t.replaced.get(key + "|grant"); ok {
 			return struct{}{}, nil
 		}
-		t.replaced.set(key+"|grant", struct{}{}, reissueInterval)
+		t.replaced.set(key+"|grant", old.Generation, reissueInterval)
 		t.log.Info("the installation was granted more than its token: minting another", "app", m.Name, "installation", int64(m.id))
 		return struct{}{}, t.mintInsteadOf(ctx, key, old, m, narrow)
 	})
@@ -207,48 +112,22 @@ func (t *tokens) discard(ctx context.Context, m *minter, narrow *github.Narrowin
 	key := m.tokenKey(narrow)
 	t.discarding.Lock() // all that were refused at once get the same answer
 	defer t.discarding.Unlock()
-	current := t.store.Get(ctx, key)
+	current := t.memory.get(key)
 	if current == nil || current.Generation != refused.Generation {
 		return true // by somebody else
 	}
 	if _, ok := t.replaced.get(key); ok {
 		return false
 	}
-	t.replaced.set(key, struct{}{}, replaceInterval)
-	t.store.Delete(ctx, key, refused.Generation)
+	if may, ok := m.vault.Replace(ctx, sharedToken(key), refused.Generation, replaceInterval); ok && !may {
+		return false // another replica has replaced the one before
+	}
+	t.replaced.set(key, refused.Generation, replaceInterval)
+	t.memory.delete(key, refused.Generation)
 	t.issued.delete(refused.name())
+	m.vault.tellDrop(refused.Generation)
 	t.log.Warn("GitHub refuses a token that should be good: minting another", "app", m.Name, "installation", int64(m.id))
 	return true
-}
-
-// mint creates an installation token: docs.github.com "Generating an
-// installation access token for a GitHub App".
-func (m *minter) mint(ctx context.Context, narrow *github.Narrowing) (*Token, error) {
-	var answer mintAnswer
-	call := apiCall{
-		method: http.MethodPost, path: fmt.Sprintf("/app/installations/%d/access_tokens", m.id),
-		action: fmt.Sprintf("mint a token for installation %d", m.id), unknown: m.unknown,
-	}
-	if narrow != nil {
-		call.body = []byte(narrow.String())
-		call.action += " narrowed to " + github.Redact(narrow.String())
-	}
-	if err := m.do(ctx, call, &answer); err != nil {
-		return nil, err
-	}
-	if !isToken(answer.token) {
-		return nil, m.failed(call, errNoToken)
-	}
-	m.log.Info("minted a token", "app", m.Name, "installation", int64(m.id), "expires", answer.expires)
-	grant := answer.grant()
-	if grant.exceeds(narrow) {
-		e := m.failed(call, errOtherRepository)
-		e.lasting = true
-		return nil, e
-	}
-	token := newToken(answer.token, grant, answer.expires, m.clock.now())
-	token.header(m.Signers)
-	return token, nil
 }
 
 // tokenAuthority sends an installation token: where GitHub may not know it yet it
@@ -269,7 +148,7 @@ func (a *tokenAuthority) authorization() ([]string, error) {
 
 func (a *tokenAuthority) observe(resp *http.Response) {
 	a.minter.clock.observe(resp.Header.Get("Date"), resp.Header.Get("Age"))
-	a.minter.quota.observe(resp.Header, a.minter.clock.now())
+	a.minter.observeQuota(resp.Header)
 }
 
 func (a *tokenAuthority) complaint(resp *http.Response) complaints {

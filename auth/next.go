@@ -22,7 +22,7 @@ func (s *Source) Next(apps []*App, transport http.RoundTripper, fallback Fallbac
 // had, and nobody uses any more. If revoke is set, GitHub forgets them as well; the
 // error is that of Revoke.
 func (s *Source) DropOthers(ctx context.Context, revoke bool) error {
-	tokens := s.tokens.take(ctx, func(t issued) bool { return s.same(t.by.App) == nil })
+	tokens := s.tokens.take(func(t issued) bool { return s.same(t.by.App) == nil })
 	if !revoke {
 		return nil
 	}

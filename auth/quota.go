@@ -57,18 +57,18 @@ type window struct {
 	passedOver atomic.Bool // another App serves instead; for the log
 }
 
-// observe takes the head of an answer in, if it is about one of the limits. It
-// allocates nothing.
-func (q *quota) observe(h http.Header, now time.Time) {
+// observe takes the head of an answer in, if it is about one of the limits, and reports whether other
+// replicas should know. It allocates nothing.
+func (q *quota) observe(h http.Header, now time.Time) (worthTelling bool) {
 	resource, ok := resourceNames[h.Get("X-Ratelimit-Resource")]
 	if !ok {
-		return // GitHub Enterprise Server has no limits unless they are turned on
+		return false // GitHub Enterprise Server has no limits unless they are turned on
 	}
 	limit, remaining, reset := number(h, "X-Ratelimit-Limit"), number(h, "X-Ratelimit-Remaining"), number(h, "X-Ratelimit-Reset")
 	if limit <= 0 || remaining < 0 || reset <= now.Add(-minSkew).Unix() || reset > now.Add(maxReset).Unix() {
-		return
+		return false
 	}
-	q[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
+	return q[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
 }
 
 // number reads a field of GitHub's answer, -1 if it is none that fits.
@@ -81,8 +81,8 @@ func number(h http.Header, field string) int64 {
 }
 
 // observe takes an answer in. Answers of one window may arrive in any order:
-// the least remaining counts.
-func (w *window) observe(limit, remaining, reset uint32) {
+// the least remaining counts. It reports whether the window is another, or another part of it is left.
+func (w *window) observe(limit, remaining, reset uint32) (changed bool) {
 	for {
 		old := w.state.Load()
 		if uint32(old>>32) == reset {
@@ -90,9 +90,17 @@ func (w *window) observe(limit, remaining, reset uint32) {
 		}
 		if w.state.CompareAndSwap(old, uint64(reset)<<32|uint64(remaining)) {
 			w.limit.Store(limit)
-			return
+			return uint32(old>>32) != reset || part(uint32(old), limit) != part(remaining, limit)
 		}
 	}
+}
+
+// part is how much is left of a limit, in sixteenths; -1 where it is exhausted.
+func part(remaining, limit uint32) int {
+	if remaining <= limit/reserveShare {
+		return -1
+	}
+	return int(uint64(remaining) * 16 / uint64(limit))
 }
 
 // exhausted reports whether GitHub will refuse the next requests; now, GitHub's time,

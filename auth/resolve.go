@@ -45,7 +45,7 @@ func (s *Source) resolve(ctx context.Context, apps []*appState, want *Want) (Cre
 		}
 		return cred, err
 	}
-	token := s.tokens.cached(ctx, &inst.minter, cred.narrow)
+	token := s.tokens.cached(&inst.minter, cred.narrow)
 	if token == nil {
 		if token, err = s.tokens.get(want.counting(ctx, inst), &inst.minter, cred.narrow); err != nil {
 			return cred, err

@@ -23,14 +23,19 @@ const (
 // Requests under way may still use them, and a request that comes later mints
 // another: call it after Close, while the Transport is still there.
 func (s *Source) Revoke(ctx context.Context) error {
-	return s.revokeAll(ctx, s.tokens.take(ctx, func(issued) bool { return true }))
+	return s.revokeAll(ctx, s.tokens.take(func(issued) bool { return true }))
 }
 
 // take takes out the tokens that which reports true of, and returns those that have not
 // expired.
-func (t *tokens) take(ctx context.Context, which func(issued) bool) (taken []issued) {
+func (t *tokens) take(which func(issued) bool) (taken []issued) {
 	for _, token := range t.issued.take(which) {
-		t.store.Delete(ctx, token.key, token.Generation)
+		t.memory.delete(token.key, token.Generation)
+		if token.theirs {
+			continue // who minted it may need it
+		}
+		token.by.vault.Delete(sharedToken(token.key), token.Generation)
+		token.by.vault.tellDrop(token.Generation)
 		if token.by.clock.now().Before(token.expires) {
 			taken = append(taken, token)
 		}

@@ -42,16 +42,4 @@ func (s *Source) Open(ctx context.Context, instance github.Instance, sealed []by
 
 // sealersNow makes the keys once. Where a Signer fails it is asked again after ten
 // seconds.
-func (a *appState) sealersNow(ctx context.Context) []*sealer {
-	by := a.sealers.derived()
-	if !a.sealers.due() {
-		return by
-	}
-	derived, err := once(ctx, a.flights, a.sealers.flight, func(ctx context.Context) ([]*sealer, error) {
-		return a.sealers.derive(ctx, by), nil
-	})
-	if err != nil {
-		return by
-	}
-	return derived
-}
+func (a *appState) sealersNow(ctx context.Context) []*sealer { return a.sealers.now(ctx, a.flights) }

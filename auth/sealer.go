@@ -29,6 +29,7 @@ type sealer struct {
 
 // sealers are those of an App's Signers. It is safe for concurrent use.
 type sealers struct {
+	label   string // that is signed
 	prefix  string // of what is sealed: the same after a restart
 	flight  string // in which the keys are made
 	signers []Signer
@@ -89,9 +90,9 @@ func (k *sealers) derive(ctx context.Context, before []*sealer) []*sealer {
 		if made[i] != nil {
 			continue
 		}
-		signature, err := signer.Sign(ctx, []byte(sealLabel))
+		signature, err := signer.Sign(ctx, []byte(k.label))
 		if err == nil {
-			made[i], err = newSealer(signature)
+			made[i], err = newSealer(signature, k.label)
 		}
 		if err != nil { // told where a JWT is needed
 			failed = time.Now()
@@ -106,8 +107,8 @@ func (k *sealers) derive(ctx context.Context, before []*sealer) []*sealer {
 // newSealer derives a key (RFC 5869) from what only who has the private key can
 // make: RSASSA-PKCS1-v1_5 gives the same signature every time (RFC 8017, section 8.2),
 // also where the private key itself is out of reach.
-func newSealer(signature []byte) (*sealer, error) {
-	secret, err := hkdf.Key(sha256.New, signature, nil, sealLabel, 32+sealIDSize)
+func newSealer(signature []byte, label string) (*sealer, error) {
+	secret, err := hkdf.Key(sha256.New, signature, nil, label, 32+sealIDSize)
 	if err != nil {
 		return nil, err
 	}

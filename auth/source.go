@@ -21,8 +21,10 @@ type Options struct {
 	Fallback Fallback
 	// Log receives one line per mint; nil discards them.
 	Log *slog.Logger
-	// Store keeps the installation tokens; nil means within the process.
-	Store Store
+	// Shared is what replicas share; nil means nothing.
+	Shared Shared
+	// SharedSecrets seal what is shared, the newest first, in place of the Apps' keys. All open.
+	SharedSecrets [][]byte
 	// UserAgent is sent to GitHub, which requires one; "" means "ghapp-proxy".
 	UserAgent string
 }
@@ -41,6 +43,9 @@ type core struct {
 	transport *way
 	log       *slog.Logger
 	userAgent string
+	shared    Shared
+	secrets   [][]byte                  // that seal what is shared
+	callers   atomic.Pointer[[]*caller] // of the Source in force, for what is told
 
 	flights *flights
 	sweeper *sweeper
@@ -61,19 +66,21 @@ type appState struct {
 // New returns a Source for apps, which come in order of precedence and must
 // not be changed afterwards. It does no I/O.
 func New(apps []*App, opts Options) *Source {
-	if opts.Store == nil {
-		opts.Store = newMemory()
+	if opts.Shared == nil {
+		opts.Shared = alone{}
 	}
-	c := &core{transport: newWay(opts.Transport), log: opts.Log, userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
+	c := &core{shared: opts.Shared, secrets: opts.SharedSecrets, transport: newWay(opts.Transport), log: opts.Log, userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.flights = newFlights(c.log)
 	c.sweeper = &sweeper{flights: c.flights, others: []expirer{c.flights.refusals}}
-	c.tokens = newTokens(opts.Store, c.flights, c.sweeper)
+	c.tokens = newTokens(c.flights, c.sweeper)
 	c.known = newCatalogue(c.tokens, c.sweeper)
 	c.scopes = newConfiner(c.known)
-	return c.source(apps, opts.Fallback, nil)
+	s := c.source(apps, opts.Fallback, nil)
+	c.listen()
+	return s
 }
 
 // source makes a Source after another, nil for the first.
@@ -98,7 +105,21 @@ func (c *core) source(apps []*App, fallback Fallback, before *Source) *Source {
 			state.close()
 		}
 	}
+	var callers []*caller
+	for _, state := range s.all() {
+		callers = append(callers, state.caller)
+	}
+	c.callers.Store(&callers)
 	return s
+}
+
+// listen begins to listen to other replicas.
+func (c *core) listen() {
+	c.shared.Back(c.tokens.offer)
+	c.shared.Hear(dropTopic, func(says []byte) { c.tokens.hearDrop(*c.callers.Load(), says) })
+	c.shared.Hear(quotaTopic, func(says []byte) {
+		_ = slices.ContainsFunc(*c.callers.Load(), func(c *caller) bool { return c.hearQuota(says) })
+	})
 }
 
 // addClock gives the Source the clock of an instance.
@@ -140,9 +161,10 @@ func (s *Source) newAppState(app *App, quotas *quotas) *appState {
 	clock := s.clocks[app.Instance]
 	prefix := fmt.Sprintf("%s|%s|%d|", app.Instance, app.Name, s.states) // none before it had
 	c := &caller{App: app, prefix: prefix, transport: s.transport, userAgent: s.userAgent, log: s.log, flights: s.flights, clock: clock, quotas: quotas}
+	c.vault = newVault(s.shared, s.flights, app, prefix, s.secrets)
 	c.fillKeyring()
 	a := &appState{directory: newDirectory(c, s.known)}
-	a.sealers.flight, a.sealers.prefix, a.sealers.signers = "sealers|"+prefix, string(app.Instance)+"|"+app.Name+"|", app.Signers
+	a.sealers = sealers{label: sealLabel, flight: "sealers|" + prefix, prefix: string(app.Instance) + "|" + app.Name + "|", signers: app.Signers}
 	if app.ClientID != "" && app.ClientSecret != "" {
 		a.client = newHeader(KindClient, app.ClientID, string(app.ClientSecret), app.Signers)
 	}

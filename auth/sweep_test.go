@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -13,11 +12,11 @@ import (
 // to it.
 // file files a token for a time, as a mint does.
 func (s *Source) file(key string, ttl time.Duration) {
-	s.tokens.file(context.Background(), key, &Token{expires: time.Now().Add(ttl)}, &minter{caller: &caller{clock: &clock{}}}, ttl)
+	s.tokens.file(issued{Token: &Token{expires: time.Now().Add(ttl)}, by: &minter{caller: &caller{clock: &clock{}}}, key: key}, ttl)
 }
 
 // filed is how many tokens are there.
-func (s *Source) filed() int { return s.tokens.store.(*memory).tokens.entries.ItemCount() }
+func (s *Source) filed() int { return s.tokens.memory.tokens.entries.ItemCount() }
 
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

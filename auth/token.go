@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -21,7 +20,7 @@ const (
 	maxPace = 30 * time.Second
 )
 
-// Token is an installation token as a Store keeps it. Its text is in the encoding
+// Token is an installation token. Its text is in the encoding for other replicas
 // alone: a Token prints as a redaction. It must not be changed, nor copied.
 type Token struct {
 	// Generation tells the tokens apart that have been filed under one key.
@@ -42,7 +41,7 @@ type Token struct {
 
 // newToken returns a token that was minted now, by GitHub's clock.
 func newToken(text string, grant *Grant, expires, now time.Time) *Token {
-	t := &Token{Generation: rand.Uint64(), text: Secret(text), minted: time.Now(), grant: grant, expires: expires}
+	t := &Token{Generation: newGeneration(), text: Secret(text), minted: time.Now(), grant: grant, expires: expires}
 	use := min(usable(expires.Sub(now)), maxUse)
 	t.until = now.Add(use)
 	t.schedule(use)
@@ -108,31 +107,35 @@ func (t *Token) header(signers []Signer) *header {
 	return t.written.Load()
 }
 
-// tokenText is the encoding of a Token.
+// tokenText is the encoding of a Token for other replicas. All times are by GitHub's clock.
 type tokenText struct {
-	Generation uint64
-	Text       string
-	Minted     time.Time
-	Expires    time.Time
-	Until      time.Time
-	Grant      *Grant
+	Text    string
+	Minted  time.Time
+	Expires time.Time
+	Until   time.Time
+	Grant   *Grant
 }
 
-// MarshalBinary implements encoding.BinaryMarshaler. The encoding has the token in it.
-func (t *Token) MarshalBinary() ([]byte, error) {
-	return json.Marshal(tokenText{t.Generation, string(t.text), t.minted, t.expires, t.until, t.grant})
-}
-
-// UnmarshalBinary implements encoding.BinaryUnmarshaler. What could not be put into
-// a header is an error.
-func (t *Token) UnmarshalBinary(text []byte) error {
-	var in tokenText
-	if json.Unmarshal(text, &in) != nil || !isToken(in.Text) {
-		return fmt.Errorf("%d bytes are no token", len(text)) // not the error, which quotes them
+// encode is the token as other replicas read it, by GitHub's clock. It has the secret in it.
+func (t *Token) encode(clock *clock) []byte {
+	text, err := json.Marshal(tokenText{string(t.text), t.minted.Round(0).Add(clock.skew()), t.expires, t.until, t.grant})
+	if err != nil {
+		return nil // it has nothing that JSON has not
 	}
-	t.Generation, t.text, t.minted, t.expires, t.until, t.grant = in.Generation, Secret(in.Text), in.Minted, in.Expires, in.Until, in.Grant
-	t.schedule(t.until.Sub(t.minted))
-	return nil
+	return text
+}
+
+// decodeToken reads what encode has written. What could not be put into a header is no token.
+func decodeToken(generation uint64, text []byte, clock *clock) (*Token, bool) {
+	var in tokenText
+	if json.Unmarshal(text, &in) != nil || !isToken(in.Text) || in.Grant == nil {
+		return nil, false
+	}
+	t := &Token{
+		Generation: generation, text: Secret(in.Text), minted: in.Minted.Add(-clock.skew()), grant: in.Grant, expires: in.Expires, until: in.Until,
+	}
+	t.schedule(min(in.Until.Sub(in.Minted), maxUse))
+	return t, true
 }
 
 // Format implements fmt.Formatter with a redaction, whatever the verb.

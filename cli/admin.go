@@ -19,6 +19,7 @@ import (
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/shared"
 )
 
 const (
@@ -59,6 +60,7 @@ func openAdmin(ctx context.Context, address string) (net.Listener, error) {
 // watched is what the admin listener tells of.
 type watched struct {
 	server *server
+	shared *shared.Store // nil for none
 	reload func() ReloadState
 	log    *slog.Logger
 
@@ -77,9 +79,9 @@ func (w *watched) state() admin.State {
 	stats, reload, doing := w.server.source().Stats(), w.reload(), w.server.Stats()
 	state := admin.State{
 		Draining: reload.Draining, Requests: doing.Requests, Tunnels: doing.Tunnels, RecordsLost: doing.RecordsLost,
-		LinesLeft:   linesLeftOut(w.log),
-		Reload:      admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
-		Cache:       cacheState(w.server.kept.Stats()),
+		LinesLeft: linesLeftOut(w.log),
+		Reload:    admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
+		Cache:     cacheState(w.server.kept.Stats()), Shared: sharedState(w.shared),
 		Authorities: w.server.authorities().state(), Clients: clientsState(w.server.clients(), doing.Clients),
 	}
 	for i := range stats.Apps {

@@ -236,6 +236,9 @@ func (x *examination) checks() []check {
 	for _, app := range x.cfg.Apps {
 		checks = append(checks, check{titleOf(app), func(ctx context.Context) []finding { return x.checkApp(ctx, app) }})
 	}
+	if x.cfg.Shared.URL != "" {
+		checks = append(checks, check{groupShared, x.checkShared})
+	}
 	for _, c := range x.cfg.Clients.All() {
 		checks = append(checks, check{"Client " + c.Name, func(ctx context.Context) []finding { return x.checkClient(ctx, c) }})
 	}

@@ -133,6 +133,7 @@ func TestReloadOfEveryKey(t *testing.T) {
 	}{
 		"Listen": {func(c *config.Config) { c.Listen = "127.0.0.1:1" }, "listen"},
 		"Admin":  {func(c *config.Config) { c.Admin.Listen = "127.0.0.1:2" }, "admin"},
+		"Shared": {func(c *config.Config) { c.Shared.Prefix = "other:" }, "shared"},
 	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
 		if field.Anonymous || len(field.Index) == 1 && slices.Contains([]string{"File", "SecretEnv", "Warnings"}, field.Name) {

@@ -19,6 +19,7 @@ import (
 	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/shared"
 
 	"github.com/spf13/cobra"
 )
@@ -42,7 +43,7 @@ Clients set HTTPS_PROXY to its address and trust the certificate that
 It reads its configuration again when that changes, or a file that it names (not with
 watch = false), on SIGHUP, which opens the audit log anew as well, and when
 "ghapp-proxy reload" asks. All takes effect but what it listens on, which is by listen,
-client.NAME.listen and [admin], and needs a restart. No connection is closed that is
+client.NAME.listen and [admin], and [shared]: these need a restart. No connection is closed that is
 still allowed, and a configuration with faults changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -98,12 +99,12 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		return err
 	}
 	defer o.close()
-	watching := &watched{log: log}
+	watching := &watched{log: log, shared: o.shared}
 	var events []func(*event.Event)
 	if o.says != nil {
 		events = watching.events()
 	}
-	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), log: log})
+	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), shared: o.shared, log: log})
 	if err != nil {
 		return err
 	}
@@ -144,6 +145,8 @@ type opened struct {
 	ln    net.Listener      // nil before it listens
 	own   []*proxy.Listener // of clients
 	says  net.Listener      // of the admin listener, nil for none
+
+	shared *shared.Store // nil for none
 }
 
 // openAll opens what a configuration names.
@@ -161,6 +164,9 @@ func openAll(ctx context.Context, cfg *config.Config, by *manager, log *slog.Log
 		return nil, &statusError{exitConfig, err}
 	}
 	if o.audit, err = openAudit(cfg); err != nil {
+		return nil, &statusError{exitConfig, err}
+	}
+	if o.shared, err = openShared(cfg, log); err != nil {
 		return nil, &statusError{exitConfig, err}
 	}
 	sockets, err := by.sockets()
@@ -186,6 +192,9 @@ func (o *opened) close() {
 	}
 	if o.audit != nil {
 		o.audit.Close()
+	}
+	if o.shared != nil {
+		o.shared.Close()
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/shared"
 )
 
 // server is a proxy and what it is made of.
@@ -38,6 +39,7 @@ type serverOptions struct {
 	revoke    bool                 // the tokens at the end, where the configuration does not say
 	cacheSize int64                // in bytes, where the configuration does not say
 	events    []func(*event.Event) // the proxy's Options.Events
+	shared    *shared.Store        // nil for none
 	own       []net.Addr           // that this process listens on, which nobody reaches by it
 	log       *slog.Logger
 }
@@ -77,6 +79,7 @@ func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*serve
 	}
 	first.source = auth.New(cfg.Apps, auth.Options{
 		Transport: first.upstream.Transport(), Fallback: cfg.Fallback, Log: opts.log, UserAgent: userAgent,
+		Shared: sharedBy(opts.shared), SharedSecrets: cfg.Shared.Secrets,
 	})
 	s.Proxy = proxy.New(proxy.Options{
 		Configuration: s.configuration(first), Admission: opts.admission, Log: opts.log, Events: opts.events,

@@ -72,11 +72,12 @@ type Config struct {
 	Warnings []string
 }
 
-// Fixed is what only a restart of `serve` changes: what it listens on. The tag of a
+// Fixed is what only a restart of `serve` changes: what it listens on, and what it shares. The tag of a
 // field is its key. Client.Listen of the Clients is fixed as well.
 type Fixed struct {
 	Listen string `key:"listen"` // address of the proxy
 	Admin  Admin  `key:"admin"`
+	Shared Shared `key:"shared"`
 }
 
 // Live is all else: a reload puts it in force.

@@ -32,7 +32,9 @@ func loadExample(t *testing.T, text string) *Config {
 	write(t, filepath.Join(dir, "ci-bot.pem"), testPEM())
 	write(t, filepath.Join(dir, "ci-bot.secret"), canary)
 	write(t, filepath.Join(dir, "extra-roots.pem"), testCertificate(t))
-	env := map[string]string{"CI_BOT_KEY": testPEM(), "RELEASE_BOT_KEY": testPEM(), "APP_SECRET": canary}
+	write(t, filepath.Join(dir, "valkey.url"), "rediss://:"+canary+"@valkey.example.com\n")
+	write(t, filepath.Join(dir, "shared.secret"), strings.Repeat("a", 32)+"\n"+strings.Repeat("b", 32)+"\n")
+	env := map[string]string{"CI_BOT_KEY": testPEM(), "RELEASE_BOT_KEY": testPEM(), "APP_SECRET": canary, "VALKEY_URL": "rediss://:" + canary + "@valkey.example.com"}
 	cfg, errText := loadIn(t, dir, Source{Path: filepath.Join(dir, "config.toml"), HomeDir: dir, LookupEnv: environ(env)})
 	if errText != "" {
 		t.Fatalf("%s", errText)
@@ -54,19 +56,20 @@ func TestExampleAllKeys(t *testing.T) {
 	all = strings.ReplaceAll(all, `["op", "read", "op://vault/ci-bot/private-key"]`, `["cat", "ci-bot.pem"]`)
 	all = strings.ReplaceAll(all, `["op", "read", "op://vault/ci-bot/client-secret"]`, `["cat", "ci-bot.secret"]`)
 	all = strings.ReplaceAll(all, `["./kms-sign", "ci-bot"]`, `["cat", "ci-bot"]`)
-	for _, test := range []struct{ kind, key, secret string }{
-		{"file", "private_key_file", "client_secret_file"}, {"env", "private_key_env", "client_secret_env"},
-		{"command", "private_key_command", "client_secret_command"}, {"signer", "signer_command", "client_secret_file"},
+	all = strings.ReplaceAll(all, `["pass", "show", "valkey-url"]`, `["cat", "valkey.url"]`)
+	for _, test := range []struct{ kind, key, secret, url string }{
+		{"file", "private_key_file", "client_secret_file", "url_file"}, {"env", "private_key_env", "client_secret_env", "url_env"},
+		{"command", "private_key_command", "client_secret_command", "url_command"}, {"signer", "signer_command", "client_secret_file", "url"},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
-			text := regexp.MustCompile(`(?m)^(private_key_[a-z]*|client_secret_[a-z]*|signer_command) = .*(ci-bot|CI_BOT|APP_S).*$`).ReplaceAllStringFunc(all, func(line string) string {
-				if strings.HasPrefix(line, test.key+" ") || strings.HasPrefix(line, test.secret+" ") {
+			text := regexp.MustCompile(`(?m)^(private_key_[a-z]*|client_secret_[a-z]*|signer_command|url|url_[a-z]*) = .*(ci-bot|CI_BOT|APP_S|(?i:valkey)).*$`).ReplaceAllStringFunc(all, func(line string) string {
+				if strings.HasPrefix(line, test.key+" ") || strings.HasPrefix(line, test.secret+" ") || strings.HasPrefix(line, test.url+" ") {
 					return line
 				}
 				return ""
 			})
 			cfg := loadExample(t, text)
-			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Clients.All()) != 2 || len(cfg.Warnings) > 0 {
+			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Clients.All()) != 2 || cfg.Shared.URL == "" || len(cfg.Shared.Secrets) != 2 || len(cfg.Warnings) > 0 {
 				t.Errorf("Load = %+v", cfg)
 			}
 		})

@@ -174,6 +174,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	cfg.CA = readCA(doc.root.table("ca", ""))
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
 	cfg.Cache = readCache(doc.root.table("cache", cacheHint))
+	cfg.Shared = l.readShared(doc.root.table("shared", sharedHint))
 	apps := doc.root.table("app", nameHint)
 	if wrongType := apps.values == nil && doc.root.has("app"); len(apps.values) == 0 && !wrongType && !l.src.NoApp {
 		doc.addFault(0, "", errNoApp)

@@ -50,11 +50,12 @@ return 1`)
 	renewScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`)
-	// replaceScript removes the value if it is of generation ARGV[1], which happens once in ARGV[2] milliseconds.
+	// replaceScript removes the value if it is of generation ARGV[1], which happens once in ARGV[2] milliseconds. It
+	// returns 2 where that was done already.
 	replaceScript = redis.NewScript(`
 local v = redis.call('GET', KEYS[1])
-if v and string.sub(v, 1, 8) ~= ARGV[1] then return 2 end
-if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[2]) then return 0 end
+if v and string.sub(v, 1, 8) ~= ARGV[1] or redis.call('GET', KEYS[2]) == ARGV[1] then return 2 end
+if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[1])
 return 1`)
 	// deleteScript removes the value if it is of generation ARGV[1].

@@ -58,10 +58,10 @@ func (h *health) isAway() bool {
 }
 
 // state is for Stats.
-func (h *health) state() (away bool, since time.Time, fault error, downs int) {
+func (h *health) state(st *Stats) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.away, h.since, h.fault, h.downs
+	st.Away, st.Since, st.Fault, st.Downs = h.away, h.since, h.fault, h.downs
 }
 
 // note takes in what became of a question.

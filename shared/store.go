@@ -60,7 +60,7 @@ func (s *Store) Stats() Stats {
 		Claims: s.counts.claims.Load(), Values: s.counts.values.Load(), Leases: s.counts.leases.Load(), Alone: s.counts.alone.Load(),
 		Slow: s.counts.slow.Load(), Lost: s.counts.lost.Load(), Dropped: s.counts.dropped.Load(),
 	}
-	st.Away, st.Since, st.Fault, st.Downs = s.health.state()
+	s.health.state(&st)
 	return st
 }
 
