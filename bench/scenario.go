@@ -178,6 +178,7 @@ func steady(ctx context.Context, p *peer, rate int, d time.Duration) (result, er
 		}
 		idle <- c
 	}
+	var count atomic.Int64
 	return measured(p, func() (result, error) {
 		go func() {
 			defer close(due)
@@ -191,7 +192,7 @@ func steady(ctx context.Context, p *peer, rate int, d time.Duration) (result, er
 			c := <-idle
 			defer func() { idle <- c }()
 			for began := range due {
-				if _, err := c.do(small(p, 0)); err != nil {
+				if _, err := c.do(small(p, int(count.Add(1)))); err != nil {
 					return took, err
 				}
 				took = append(took, time.Since(began))
@@ -203,6 +204,7 @@ func steady(ctx context.Context, p *peer, rate int, d time.Duration) (result, er
 
 // connections opens one for each request.
 func connections(ctx context.Context, p *peer, resumed bool, d time.Duration) (result, error) {
+	var count atomic.Int64
 	return measured(p, func() (result, error) {
 		end := time.Now().Add(d)
 		return workers(8, func() (took []time.Duration, err error) {
@@ -216,7 +218,7 @@ func connections(ctx context.Context, p *peer, resumed bool, d time.Duration) (r
 				if err != nil {
 					return took, err
 				}
-				_, err = c.do(small(p, 0))
+				_, err = c.do(small(p, int(count.Add(1))))
 				did := c.ConnectionState().DidResume
 				c.Close()
 				if err != nil {
@@ -240,8 +242,9 @@ func http2Loop(ctx context.Context, p *peer, n int, d time.Duration) (result, er
 		return p.dial(ctx, apiHost, &tls.Config{NextProtos: []string{"h2"}})
 	}
 	defer transport.CloseIdleConnections()
+	var count atomic.Int64
 	get := func() error {
-		req, err := http.NewRequestWithContext(ctx, "GET", "https://"+apiHost+"/repos/acme/widgets/issues?state=open&per_page=30", nil)
+		req, err := http.NewRequestWithContext(ctx, "GET", "https://"+apiHost+page(int(count.Add(1))), nil)
 		if err != nil {
 			return err
 		}

@@ -106,12 +106,16 @@ func (p *peer) request(method, host, target string, body int64) []byte {
 	return b.Bytes()
 }
 
-func small(p *peer, _ int) []byte {
-	return p.request("GET", apiHost, "/repos/acme/widgets/issues?state=open&per_page=30", 0)
+// small asks for another page each time: requests that are the same share one answer.
+func small(p *peer, i int) []byte { return p.request("GET", apiHost, page(i), 0) }
+
+func page(i int) string {
+	return fmt.Sprintf("/repos/acme/widgets/issues?state=open&per_page=30&page=%d", i)
 }
 
-func large(p *peer, _ int) []byte {
-	return p.request("GET", apiHost, "/repos/acme/widgets/contents/large", 0)
+// large asks for a file at another commit each time.
+func large(p *peer, i int) []byte {
+	return p.request("GET", apiHost, fmt.Sprintf("/repos/acme/widgets/contents/large?ref=%040x", i), 0)
 }
 
 // ofOwner is a request about one of many owners: about each once, and then about any.

@@ -49,6 +49,13 @@ type Answer struct {
 	coding   coding
 	tags     []tagOf // maxTags at most
 	next     int     // of these to be replaced
+
+	one struct { // where most have no more than one of each: the first memory of the lists
+		chunk  [1][]byte
+		viewer [1]uint64
+		given  [1]Tag
+		view   [1]*Answer
+	}
 }
 
 // tagOf is the ETag for a token.

@@ -172,7 +172,7 @@ func (c *Cache) keep(a *Answer) {
 		c.remove(views[len(views)-1])
 		views = c.views[a.question]
 	}
-	c.views[a.question] = append([]*Answer{a}, views...)
+	c.views[a.question] = append(append(a.one.view[:0], a), views...)
 	a.place = c.recent.PushFront(a)
 	c.counts.kept.Add(1)
 }

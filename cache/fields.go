@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 const (
@@ -139,31 +140,61 @@ type field struct{ name, value string }
 // selectionOf reads Vary: RFC 9110, section 12.5.5. It fails where the answer is good for
 // its own request only.
 func selectionOf(request, answer http.Header) (s selection, ok bool) {
-	names := 0
-	for _, value := range answer["Vary"] {
-		for name := range strings.SplitSeq(value, ",") {
-			if name = strings.Trim(name, " \t"); name == "" {
-				continue
-			}
-			if names++; names > maxVary || name == "*" || len(name) > maxField {
-				return s, false
-			}
-			s.add(http.CanonicalHeaderKey(name), request)
-		}
+	v := varyOf(joined(answer, "Vary"))
+	if v.unfit {
+		return s, false
+	}
+	s = selection{accept: v.accept, authorization: v.authorization}
+	if len(v.others) > 0 {
+		s.others = make([]field, len(v.others))
+	}
+	for i, name := range v.others {
+		s.others[i] = field{name, strings.Clone(joined(request, name))}
 	}
 	return s, true
 }
 
-func (s *selection) add(name string, request http.Header) {
-	switch name {
-	case "Accept":
-		s.accept = true
-	case "Authorization":
-		s.authorization = true
-	case "Cookie", "Accept-Encoding", "User-Agent", "X-Github-Api-Version": // there is none, or the Question has it
-	default:
-		s.others = append(s.others, field{strings.Clone(name), strings.Clone(joined(request, name))})
+// vary is a Vary that was read.
+type vary struct {
+	text                         string
+	accept, authorization, unfit bool
+	others                       []string
+}
+
+// lastVary is the Vary that was read last: that of GitHub's answers is mostly the same.
+var lastVary atomic.Pointer[vary]
+
+func varyOf(text string) *vary {
+	if v := lastVary.Load(); v != nil && v.text == text {
+		return v
 	}
+	v := readVary(strings.Clone(text))
+	if len(text) <= maxField {
+		lastVary.Store(v)
+	}
+	return v
+}
+
+func readVary(text string) *vary {
+	v, names := &vary{text: text}, 0
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.Trim(name, " \t"); name == "" {
+			continue
+		}
+		if names++; names > maxVary || name == "*" || len(name) > maxField {
+			return &vary{text: text, unfit: true}
+		}
+		switch name = http.CanonicalHeaderKey(name); name {
+		case "Accept":
+			v.accept = true
+		case "Authorization":
+			v.authorization = true
+		case "Cookie", "Accept-Encoding", "User-Agent", "X-Github-Api-Version": // there is none, or the Question has it
+		default:
+			v.others = append(v.others, name)
+		}
+	}
+	return v
 }
 
 func joined(h http.Header, name string) string {

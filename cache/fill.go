@@ -11,8 +11,8 @@ import (
 type filling struct {
 	io.ReadCloser
 	cache    *Cache
-	answer   *Answer     // nil when it is not to be kept any more
-	trailer  func() bool // whether there is one
+	answer   *Answer        // nil when it is not to be kept any more
+	resp     *http.Response // for its trailers
 	bound    int64
 	reserved int64
 	left     int64 // as its length was announced, -1 if it was not
@@ -33,11 +33,8 @@ func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer
 	if !c.reserve(fixed) {
 		return resp.Body
 	}
-	a.viewers = []uint64{viewer}
-	return &filling{
-		ReadCloser: resp.Body, cache: c, answer: a, trailer: func() bool { return len(resp.Trailer) > 0 },
-		bound: bound, reserved: fixed, left: resp.ContentLength,
-	}
+	a.viewers = append(a.one.viewer[:0], viewer)
+	return &filling{ReadCloser: resp.Body, cache: c, answer: a, resp: resp, bound: bound, reserved: fixed, left: resp.ContentLength}
 }
 
 // answerOf is what would be kept of an answer, without its body; nil for nothing.
@@ -57,10 +54,12 @@ func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, bo
 	if !few {
 		return nil
 	}
-	return &Answer{
+	a := &Answer{
 		cache: c, question: q.clone(), selects: selects, gzip: gzip, weak: weak,
-		header: header, received: tag, asked: authorizationOf(req), given: []Tag{tag},
+		header: header, received: tag, asked: authorizationOf(req),
 	}
+	a.given, a.body = append(a.one.given[:0], tag), a.one.chunk[:0]
+	return a
 }
 
 func authorizationOf(req *http.Request) string { return joined(req.Header, "Authorization") }
@@ -170,7 +169,7 @@ func (f *filling) reserve(n int) bool {
 // keep puts the answer in.
 func (f *filling) keep() {
 	a := f.answer
-	if a == nil || f.trailer() || f.left > 0 {
+	if a == nil || len(f.resp.Trailer) > 0 || f.left > 0 {
 		f.drop()
 		return
 	}

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"context"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"ghapp-proxy/ending"
 )
 
 const (
@@ -41,17 +42,20 @@ type Fate struct {
 
 // flight is a request that leaves for several who ask the same.
 type flight struct {
-	of     *flights
-	key    uint64
-	host   string
-	target string
-	fields http.Header // of the first, who does not change them before it has landed
-	ctx    context.Context
-	cancel context.CancelFunc
+	ending.Context // of the request that leaves: it ends when nobody is aboard any more
 
-	landed chan struct{} // closed when the head is there
+	of      *flights
+	key     uint64
+	host    string
+	target  string
+	fields  http.Header // of the first, who does not change them before it has landed
+	leaving http.Request
+	first   seat
+	left    ending.Watch // has the first leave his seat
+	body    leadBody
 
 	// By flights.mu.
+	landed chan struct{} // closed when the head is there; nil while nobody waits for that
 	aboard int           // who still wants the answer
 	kept   io.ReadCloser // keeps an answer's memory until they have it
 
@@ -81,13 +85,16 @@ func (s *seat) leave() {
 		kept := f.kept
 		f.of.mu.Unlock()
 		if empty {
-			f.cancel()
+			f.End()
 			if kept != nil {
 				kept.Close()
 			}
 		}
 	})
 }
+
+// Ended implements ending.Waiter: who sits there does not want the answer any more.
+func (s *seat) Ended() { s.leave() }
 
 // close lets nobody join any more. The flights must be locked.
 func (f *flight) close() {
@@ -96,36 +103,42 @@ func (f *flight) close() {
 	}
 }
 
+// Sender sends a request for a Cache. It must use the request that it is given: the context of that ends when
+// nobody wants the answer any more, not with the first who asked.
+type Sender interface {
+	SendToKeep(q *Question, req *http.Request) (*http.Response, Fate, error)
+}
+
 // Do sends a request, or shares the answer to one that is the same in all that leaves and is under way;
-// collapsed reports that. send must use the request that it is given: its context ends when nobody wants the
-// answer any more, not with the first who asked.
-func (c *Cache) Do(q *Question, req *http.Request, send func(*http.Request) (*http.Response, Fate, error)) (resp *http.Response, fate Fate, collapsed bool, err error) {
+// collapsed reports that.
+func (c *Cache) Do(q *Question, req *http.Request, by Sender) (resp *http.Response, fate Fate, collapsed bool, err error) {
 	flight, mine, leads := c.flights.join(q, req)
 	switch {
 	case leads:
-		resp, fate, err = flight.lead(req, mine, send)
+		resp, fate, err = flight.lead(q, req, by)
 		return resp, fate, false, err
 	case flight != nil:
 		if resp, err = flight.wait(req, mine); resp != nil || err != nil {
 			return resp, flight.fate, true, err
 		}
 	}
-	resp, fate, err = send(req)
+	resp, fate, err = by.SendToKeep(q, req)
 	return resp, fate, false, err
 }
 
 // lead sends the request of the first.
-func (f *flight) lead(req *http.Request, mine *seat, send func(*http.Request) (*http.Response, Fate, error)) (resp *http.Response, fate Fate, err error) {
-	stop := context.AfterFunc(req.Context(), mine.leave)
+func (f *flight) lead(q *Question, req *http.Request, by Sender) (resp *http.Response, fate Fate, err error) {
+	f.left.Begin(req.Context(), &f.first)
 	landed := false
 	defer func() {
-		if !landed { // send has panicked
-			f.land(req, nil, Fate{}, errFault, mine, stop)
+		if !landed { // the sender has panicked
+			f.land(req, nil, Fate{}, errFault)
 		}
 	}()
-	resp, fate, err = send(req.WithContext(f.ctx))
+	f.leaving = *req.WithContext(&f.Context)
+	resp, fate, err = by.SendToKeep(q, &f.leaving)
 	landed = true
-	if resp, err = f.land(req, resp, fate, err, mine, stop); err == nil {
+	if resp, err = f.land(req, resp, fate, err); err == nil {
 		resp.Request = req // whose context does not end with the body
 	}
 	return resp, fate, err
@@ -142,6 +155,9 @@ func (f *flights) join(q *Question, req *http.Request) (flight *flight, mine *se
 		if flight.aboard >= maxPassengers || !flight.isFor(q, req) {
 			return nil, nil, false
 		}
+		if flight.landed == nil {
+			flight.landed = make(chan struct{})
+		}
 		flight.aboard++
 		return flight, &seat{flight: flight}, false
 	}
@@ -150,15 +166,14 @@ func (f *flights) join(q *Question, req *http.Request) (flight *flight, mine *se
 	}
 	flight = f.begin(key, q, req)
 	f.under[key] = flight
-	return flight, &seat{flight: flight}, true
+	return flight, &flight.first, true
 }
 
 func (f *flights) begin(key uint64, q *Question, req *http.Request) *flight {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(req.Context()))
-	return &flight{
-		of: f, key: key, host: q.host, target: q.target, fields: req.Header,
-		ctx: ctx, cancel: cancel, landed: make(chan struct{}), aboard: 1,
-	}
+	flight := &flight{of: f, key: key, host: q.host, target: q.target, fields: req.Header, aboard: 1}
+	flight.Of(req.Context())
+	flight.first.flight = flight
+	return flight
 }
 
 // keyOf is a hash of all of a request, in whatever order its fields are.
@@ -181,34 +196,37 @@ func (f *flight) isFor(q *Question, req *http.Request) bool {
 }
 
 // land gives the answer to all aboard. The first gets it from here.
-func (f *flight) land(req *http.Request, resp *http.Response, fate Fate, err error, mine *seat, stop func() bool) (*http.Response, error) {
+func (f *flight) land(req *http.Request, resp *http.Response, fate Fate, err error) (*http.Response, error) {
 	f.of.mu.Lock()
 	f.close()
-	others := f.aboard
+	others, landed := f.aboard, f.landed
 	f.of.mu.Unlock()
+	if landed != nil {
+		defer close(landed)
+	}
 	if req.Context().Err() == nil {
 		others-- // himself
 	}
-	defer close(f.landed)
 	if err != nil || others <= 0 || !f.share(resp, fate) {
-		return alone(resp, err, mine, stop)
+		return f.alone(resp, err)
 	}
-	stop()
+	f.left.Stop()
 	if f.shared == nil {
-		mine.leave()
+		f.first.leave()
 		return resp, nil
 	}
-	return f.answerTo(req, mine), nil
+	return f.answerTo(req, &f.first), nil
 }
 
 // alone is the first's answer where nobody shares it: it ends with him.
-func alone(resp *http.Response, err error, mine *seat, stop func() bool) (*http.Response, error) {
+func (f *flight) alone(resp *http.Response, err error) (*http.Response, error) {
 	if err != nil || isThere(resp.Body) {
-		stop()
-		mine.leave()
+		f.left.Stop()
+		f.first.leave()
 		return resp, err
 	}
-	resp.Body = &leadBody{ReadCloser: resp.Body, mine: mine, stop: stop}
+	f.body = leadBody{resp.Body, f}
+	resp.Body = &f.body
 	return resp, nil
 }
 
@@ -221,15 +239,14 @@ func isThere(body io.ReadCloser) bool {
 // leadBody is a body that the first alone reads.
 type leadBody struct {
 	io.ReadCloser
-	mine *seat
-	stop func() bool
+	flight *flight
 }
 
 // Close implements io.Closer.
 func (b *leadBody) Close() error {
 	err := b.ReadCloser.Close()
-	b.stop()
-	b.mine.leave()
+	b.flight.left.Stop()
+	b.flight.first.leave()
 	return err
 }
 

@@ -38,7 +38,7 @@ func (s *sharedBody) pump(body io.ReadCloser) {
 	s.ended, s.err = true, err
 	s.mu.Unlock()
 	s.more.Broadcast()
-	<-s.flight.ctx.Done() // nobody is left
+	<-s.flight.Done() // nobody is left
 	s.flight.of.cache.giveBack(s.memory)
 }
 

@@ -3,7 +3,6 @@ package h1
 import (
 	"bytes"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strings"
 
@@ -33,7 +32,11 @@ var endOfHead = []byte("\r\n\r\n")
 // of the fields as they are spelled, in their order.
 func ParseRequest(head string) (r *http.Request, names []string, ok bool) {
 	line, rest, _ := strings.Cut(head, "\r\n")
-	r = new(http.Request)
+	both := new(struct {
+		http.Request
+		url url.URL
+	})
+	r, both.URL = &both.Request, &both.url
 	if !parseRequestLine(r, line) || rest == "" {
 		return nil, nil, false
 	}
@@ -53,7 +56,7 @@ func ParseRequest(head string) (r *http.Request, names []string, ok bool) {
 			return nil, nil, false
 		}
 		names[i], values[i] = name, value
-		if name = textproto.CanonicalMIMEHeaderKey(name); !addField(r, name, values[i:i+1:i+1]) {
+		if name = Key(name); !addField(r, name, values[i:i+1:i+1]) {
 			return nil, nil, false
 		}
 	}
@@ -84,14 +87,32 @@ func parseRequestLine(r *http.Request, line string) bool {
 			return false
 		}
 	}
-	u, err := url.ParseRequestURI(target)
-	if err != nil {
+	if !parseTarget(r.URL, target) {
 		return false
 	}
-	r.Method, r.RequestURI, r.URL = method, target, u
+	r.Method, r.RequestURI = method, target
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	return true
 }
+
+// parseTarget is url.ParseRequestURI.
+func parseTarget(u *url.URL, target string) bool {
+	path, query, _ := strings.Cut(target, "?")
+	for _, c := range []byte(path) {
+		if !isPlain[c] {
+			parsed, err := url.ParseRequestURI(target)
+			if err == nil {
+				*u = *parsed
+			}
+			return err == nil
+		}
+	}
+	u.Path, u.RawQuery, u.ForceQuery = path, query, query == "" && len(path) < len(target)
+	return true
+}
+
+// isPlain are the octets of a path that mean themselves, and that net/url writes as they are.
+var isPlain = octets("$&+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~")
 
 // addField adds a field with its one value, and reports whether it may be there.
 func addField(r *http.Request, name string, value []string) bool {

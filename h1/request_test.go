@@ -2,6 +2,7 @@ package h1_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -107,6 +108,28 @@ func TestParseRequest(t *testing.T) {
 		if r, _, ok := h1.ParseRequest(head); ok {
 			t.Errorf("%q is taken: %v", head, r)
 		}
+	}
+}
+
+// Every octet of a path is read as net/http reads it, and so is what may stand around "?".
+func TestParseTarget(t *testing.T) {
+	for c := range 256 {
+		for _, target := range []string{"/a%sb", "/%s", "/a?%s", "/%%41%s?", "/%s??", "/a?b?%s"} {
+			compareRequest(t, "GET "+fmt.Sprintf(target, string(rune(c)))+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			compareRequest(t, "GET "+fmt.Sprintf(target, string([]byte{byte(c)}))+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		}
+	}
+}
+
+// Names are written as net/http writes them, however they were spelled.
+func TestKey(t *testing.T) {
+	for _, name := range []string{"ETag", "etag", "Etag", "X-GitHub-OTP", "x-github-otp", "X-GITHUB-OTP", "x-Ratelimit-limit", "X-Own-name", "sec-ch-ua", "a b", "\x80", "", "Content-length", "TE"} {
+		if got, want := h1.Key(name), http.CanonicalHeaderKey(name); got != want {
+			t.Errorf("Key(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { h1.Key("X-GitHub-Request-Id"); h1.Key("x-github-request-id") }); n != 0 {
+		t.Errorf("%v allocations for names that GitHub sends", n)
 	}
 }
 

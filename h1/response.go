@@ -14,7 +14,6 @@ import (
 	"bufio"
 	"io"
 	"net/http"
-	"net/textproto"
 	"strings"
 )
 
@@ -109,7 +108,7 @@ func (a *response) parse(head string) bool {
 			return false
 		}
 		a.names[i] = name
-		name = textproto.CanonicalMIMEHeaderKey(name)
+		name = Key(name)
 		switch name {
 		case "Content-Length":
 			if length != "" {
@@ -206,12 +205,15 @@ func parseField(line string) (name, value string, ok bool) {
 }
 
 // isToken are the octets of a token: RFC 9110, section 5.6.2.
-var isToken = func() (octets [256]bool) {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
-		octets[c] = true
+var isToken = octets("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+// octets is the set of those in list.
+func octets(list string) (set [256]bool) {
+	for _, c := range []byte(list) {
+		set[c] = true
 	}
-	return octets
-}()
+	return set
+}
 
 // body is the body of a response, which has a length.
 type body struct{ *response }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/ending"
+
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -17,9 +19,12 @@ import (
 // leave in one write. It does what that of net/http's server does; what differs is
 // that an answer without a length is chunked whatever its size.
 type answerWriter struct {
-	conn   *tls.Conn
-	r      *http.Request
-	cancel func() // is called when the client does not take the answer
+	takes    *deadline     // of the connection, for writes
+	patience time.Duration // for which the client may take nothing; 0 for ever
+
+	conn  *tls.Conn
+	r     *http.Request
+	under *ending.Context // of the request: it ends when the client does not take the answer
 
 	asked  []string // names of the request's fields, as they came
 	names  []string // of the answer's fields, as they came; nil for any
@@ -52,8 +57,9 @@ const maxHeld = copyBufferSize + 4<<10
 
 var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func newAnswerWriter(conn *tls.Conn, r *http.Request, names []string, cancel func()) *answerWriter {
-	return &answerWriter{conn: conn, r: r, asked: names, cancel: cancel, header: make(http.Header), out: answerBuffers.Get().(*bytes.Buffer)}
+// begin makes the zero value a writer of the answer to r.
+func (w *answerWriter) begin(conn *tls.Conn, takes *deadline, r *http.Request, names []string, under *ending.Context) {
+	w.conn, w.takes, w.r, w.asked, w.under, w.out = conn, takes, r, names, under, answerBuffers.Get().(*bytes.Buffer)
 }
 
 // release gives back what the writer holds.
@@ -64,7 +70,12 @@ func (w *answerWriter) release() {
 }
 
 // Header implements http.ResponseWriter.
-func (w *answerWriter) Header() http.Header { return w.header }
+func (w *answerWriter) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
 
 // as is told how the head of a host's answer was spelled.
 func (w *answerWriter) as(names []string, status string) {
@@ -204,7 +215,7 @@ func (w *answerWriter) add(p []byte) error {
 		}
 	}
 	if w.out.Len() == 0 && len(p) > maxHeld {
-		return w.sent(w.conn.Write(p))
+		return w.write(p)
 	}
 	w.out.Write(p)
 	return w.err
@@ -213,17 +224,23 @@ func (w *answerWriter) add(p []byte) error {
 // send sends what was held.
 func (w *answerWriter) send() error {
 	if w.err == nil && w.out.Len() > 0 {
-		w.sent(w.conn.Write(w.out.Bytes()))
+		w.write(w.out.Bytes())
 	}
 	w.out.Reset()
 	return w.err
 }
 
-// sent notes what became of a write.
-func (w *answerWriter) sent(_ int, err error) error {
+// write writes to the client, as long as he takes it.
+func (w *answerWriter) write(p []byte) (err error) {
+	if w.patience > 0 {
+		err = w.takes.renew(w.patience, w.conn.SetWriteDeadline)
+	}
+	if err == nil {
+		_, err = w.conn.Write(p)
+	}
 	if err != nil && w.err == nil {
 		w.err = err
-		w.cancel()
+		w.under.End()
 	}
 	return w.err
 }
@@ -240,9 +257,8 @@ func (w *answerWriter) FlushError() error {
 // all of its body.
 func (w *answerWriter) SetReadDeadline(time.Time) error { return nil }
 
-// SetWriteDeadline implements what http.ResponseController calls. It may be called by
-// another goroutine.
-func (w *answerWriter) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+// SetWriteDeadline implements what http.ResponseController calls: the writer has its own.
+func (w *answerWriter) SetWriteDeadline(time.Time) error { return nil }
 
 // EnableFullDuplex implements what http.ResponseController calls.
 func (w *answerWriter) EnableFullDuplex() error { return nil }
@@ -260,7 +276,7 @@ func (w *answerWriter) finish() bool {
 		w.writeTrailers()
 		w.out.WriteString("\r\n")
 	}
-	if err := w.send(); err != nil || w.conn.SetWriteDeadline(time.Time{}) != nil {
+	if w.send() != nil {
 		return false
 	}
 	return !w.last && (w.framing != byLength || w.written == w.length)

@@ -125,20 +125,20 @@ func TestArrivalsWaitOutside(t *testing.T) {
 	})
 }
 
-// ending is an arriving that another goroutine may close.
-type ending struct {
+// goingArrival is an arriving that another goroutine may close.
+type goingArrival struct {
 	arriving
 	gone atomic.Bool
 }
 
-func (c *ending) Close() error { c.gone.Store(true); return nil }
+func (c *goingArrival) Close() error { c.gone.Store(true); return nil }
 
 // Whoever has not said who it is by then keeps no connection, whatever it asks for.
 func TestArrivalEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a arrivals
-		at := func(host string) (*ending, *arrival) {
-			c := &ending{arriving: arriving{from: &net.TCPAddr{IP: net.ParseIP(host), Port: 1}, to: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}}}
+		at := func(host string) (*goingArrival, *arrival) {
+			c := &goingArrival{arriving: arriving{from: &net.TCPAddr{IP: net.ParseIP(host), Port: 1}, to: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}}}
 			return c, a.add(c)
 		}
 		client, known := at("192.0.2.1")

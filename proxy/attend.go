@@ -57,7 +57,11 @@ func (w *recorder) answerFault(r *http.Request, id string, form answer.Form, fau
 }
 
 func newRecorder(w http.ResponseWriter, o *Options) *recorder {
-	return &recorder{ResponseWriter: w, log: o.Log, last: o.draining, stall: watch{
-		control: *http.NewResponseController(w), expire: (*http.ResponseController).SetWriteDeadline, limit: o.stalls.take,
-	}}
+	out := &recorder{ResponseWriter: w, log: o.Log, last: o.draining, stall: watch{control: *http.NewResponseController(w), limit: o.stalls.take}}
+	if relayed, ok := w.(*answerWriter); ok {
+		relayed.patience = o.stalls.take
+	} else {
+		out.stall.expire = (*http.ResponseController).SetWriteDeadline
+	}
+	return out
 }

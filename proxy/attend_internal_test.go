@@ -46,12 +46,12 @@ func TestFault(t *testing.T) {
 	}{
 		"before the gateway": {func(_ *gateway, _ http.ResponseWriter, _ *http.Request) { explode() }, false},
 		"in the gateway": {func(g *gateway, w http.ResponseWriter, r *http.Request) {
-			defer (&exchange{events: g.events, session: session{host: github.Host{Name: "api.github.com"}}}).end(r, recorderOf(w))()
+			defer (&exchange{events: g.events, session: session{host: github.Host{Name: "api.github.com"}}}).end(r, recorderOf(w))
 			w.Header().Set("Content-Length", "1000000")
 			explode()
 		}, false},
 		"behind an answer's head": {func(g *gateway, w http.ResponseWriter, r *http.Request) {
-			defer (&exchange{events: g.events}).end(r, recorderOf(w))()
+			defer (&exchange{events: g.events}).end(r, recorderOf(w))
 			w.WriteHeader(http.StatusOK)
 			http.NewResponseController(w).Flush()
 			explode()

@@ -61,7 +61,7 @@ func phasesOf(t *testing.T, underWay func(*exchange, *http.Request)) (phases []e
 		t.Fatal(err)
 	}
 	underWay(x, r)
-	x.end(r, &recorder{status: 200, bytes: 7})()
+	x.end(r, &recorder{status: 200, bytes: 7})
 	x.events.Flush()
 	synctest.Wait()
 	for decoder := json.NewDecoder(&out); decoder.More(); {

@@ -12,8 +12,9 @@ import (
 // RoundTrip implements http.RoundTripper.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.fate, x.collapsed = cache.Fate{}, false
-	if q, ok := x.question(req); ok {
-		return x.askCached(&q, req)
+	var ok bool
+	if x.asks, ok = x.question(req); ok {
+		return x.askCached(&x.asks, req)
 	}
 	return x.carrier.carry(req, x)
 }
@@ -27,7 +28,11 @@ func (x *exchange) question(req *http.Request) (q cache.Question, ok bool) {
 	if !ok {
 		return q, false
 	}
-	return cache.QuestionOf(req, req.URL.Host, x.path+x.query, who)
+	whole := x.asked.RequestURI // of which path and query are mostly all
+	if len(whole) != len(x.path)+len(x.query) {
+		whole = x.path + x.query
+	}
+	return cache.QuestionOf(req, req.URL.Host, whole, who)
 }
 
 // who is as whom the request leaves.
@@ -54,7 +59,7 @@ func (x *exchange) who(req *http.Request) (who cache.Who, ok bool) {
 // askCached sends a request of which answers are kept. Others that ask the same at the same moment
 // share the answer.
 func (x *exchange) askCached(q *cache.Question, req *http.Request) (*http.Response, error) {
-	resp, fate, collapsed, err := x.cache.Do(q, req, func(req *http.Request) (*http.Response, cache.Fate, error) { return x.carryCached(q, req) })
+	resp, fate, collapsed, err := x.cache.Do(q, req, x)
 	if err != nil {
 		return nil, err
 	}
@@ -70,13 +75,23 @@ func (x *exchange) askCached(q *cache.Question, req *http.Request) (*http.Respon
 	}
 	x.fate, x.collapsed = fate, collapsed
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotModified {
-		resp.Header["Cache-Status"] = append(resp.Header["Cache-Status"], fate.Field(collapsed))
+		x.noteFate(resp.Header)
 	}
 	return resp, nil
 }
 
-// carryCached sends a request with the ETag of what is kept, as it is for the credential that leaves.
-func (x *exchange) carryCached(q *cache.Question, req *http.Request) (*http.Response, cache.Fate, error) {
+// noteFate says in a head how the answer came.
+func (x *exchange) noteFate(h http.Header) {
+	before := h["Cache-Status"]
+	if before == nil {
+		before = x.fateField[:0]
+	}
+	h["Cache-Status"] = append(before, x.fate.Field(x.collapsed))
+}
+
+// SendToKeep implements cache.Sender. It sends a request with the ETag of what is kept, as it is for the credential
+// that leaves.
+func (x *exchange) SendToKeep(q *cache.Question, req *http.Request) (*http.Response, cache.Fate, error) {
 	viewer := cache.Viewer(x.session.clientName())
 	kept, named, how := x.findKept(q, req, viewer)
 	if kept == nil {

@@ -1,11 +1,11 @@
 package proxy
 
 import (
-	"maps"
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strings"
+
+	"ghapp-proxy/h1"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -19,14 +19,21 @@ type textWriter interface {
 // eachField calls write with the fields in the order of names, and as these are spelled,
 // then with those that are not among them, by their names.
 func eachField(fields http.Header, names []string, write func(name string, values []string)) {
-	for i, name := range names {
-		if key := textproto.CanonicalMIMEHeaderKey(name); fields[key] != nil && !isAmong(key, names[:i]) {
-			write(name, fields[key])
+	var few [32]string // most heads have less
+	written := few[:0]
+	for _, name := range names {
+		key := h1.Key(name)
+		if values := fields[key]; values != nil && !slices.Contains(written, key) {
+			write(name, values)
+			written = append(written, key)
 		}
 	}
+	if len(written) == len(fields) {
+		return
+	}
 	rest := make([]string, 0, 8)
-	for key := range maps.Keys(fields) {
-		if !isAmong(key, names) {
+	for key, values := range fields {
+		if values != nil && !slices.Contains(written, key) {
 			rest = append(rest, key)
 		}
 	}
@@ -34,16 +41,6 @@ func eachField(fields http.Header, names []string, write func(name string, value
 	for _, key := range rest {
 		write(key, fields[key])
 	}
-}
-
-// isAmong reports whether a field has one of the names.
-func isAmong(key string, names []string) bool {
-	for _, name := range names {
-		if len(name) == len(key) && strings.EqualFold(name, key) {
-			return true
-		}
-	}
-	return false
 }
 
 // writeField writes a field, but not what would end it early: RFC 9110, section 5.5.

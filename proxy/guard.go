@@ -50,10 +50,10 @@ func guardAnswer(x *exchange, resp *http.Response) error {
 	return nil
 }
 
-// guardInterim reports whether the fields of an interim answer (1xx) may pass: it
+// mayPass reports whether the fields of an interim answer (1xx) may pass: it
 // is left out where they contain a secret, since the client need not get it (RFC
 // 9110, section 15.2).
-func guardInterim(x *exchange, fields http.Header) bool {
+func (x *exchange) mayPass(fields http.Header) bool {
 	if !holdsAny(fields, x.credential.Marks()) {
 		return true
 	}

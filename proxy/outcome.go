@@ -67,35 +67,32 @@ func githubRequestID(h http.Header) string {
 	return id[:min(len(id), 100)]
 }
 
-// end returns the function that writes what became of a request when it ends. It
-// is deferred, and passes a panic on.
-func (x *exchange) end(r *http.Request, w *recorder) func() {
-	return func() {
-		aborted := recover()
-		if x.err == nil && x.interimLeak.Load() {
-			x.err = errInterimLeak
-		}
-		var fault *panics.Fault
-		if aborted != nil && aborted != http.ErrAbortHandler {
-			fault = panics.Recovered(aborted)
-			aborted, x.err = w.answerFault(r, x.id, x.Route.Form, fault), fault
-		}
-		if aborted != nil && x.err == nil {
-			x.err = x.cutOff()
-		}
-		x.became = x.event(r, w)
-		e := &x.became
-		e.Level = levelOf(x.err)
-		if outside, ok := errors.AsType[*panics.Fault](x.err); ok {
-			fault = outside // of this goroutine, perhaps
-		}
-		e.Fault = fault
-		if long := x.began.Ended() || x.recorded; long {
-			e.Phase = event.End
-		}
-		x.events.End(e)
-		if aborted != nil {
-			panic(aborted) // net/http closes the connection
-		}
+// end writes what became of a request when it ends. It is deferred, and passes a panic on.
+func (x *exchange) end(r *http.Request, w *recorder) {
+	aborted := recover()
+	if x.err == nil && x.interimLeak.Load() {
+		x.err = errInterimLeak
+	}
+	var fault *panics.Fault
+	if aborted != nil && aborted != http.ErrAbortHandler {
+		fault = panics.Recovered(aborted)
+		aborted, x.err = w.answerFault(r, x.id, x.Route.Form, fault), fault
+	}
+	if aborted != nil && x.err == nil {
+		x.err = x.cutOff()
+	}
+	x.became = x.event(r, w)
+	e := &x.became
+	e.Level = levelOf(x.err)
+	if outside, ok := errors.AsType[*panics.Fault](x.err); ok {
+		fault = outside // of this goroutine, perhaps
+	}
+	e.Fault = fault
+	if long := x.began.Ended() || x.recorded; long {
+		e.Phase = event.End
+	}
+	x.events.End(e)
+	if aborted != nil {
+		panic(aborted) // net/http closes the connection
 	}
 }

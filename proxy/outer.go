@@ -197,7 +197,7 @@ func (p *Proxy) serveElsewhere(w http.ResponseWriter, r *http.Request, by *lease
 	x.session = session{host: github.Host{Name: r.URL.Host}, plain: true, caller: c}
 	out := recorderOf(w)
 	x.out = out
-	defer x.end(r, out)()
+	defer x.end(r, out)
 	if asksFor(r.Header, "h2c") {
 		dropUpgrade(r.Header) // its HTTP2-Settings is for this hop only
 	}

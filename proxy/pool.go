@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/ending"
 	"ghapp-proxy/h1"
 	"ghapp-proxy/panics"
 )
@@ -55,7 +56,7 @@ type pool struct {
 	config *tls.Config
 
 	mu      sync.Mutex
-	idle    map[string][]*poolConn // host:port → the one that was used last at the end
+	idle    map[string][]*poolConn // host of a URL → the one that was used last at the end
 	sweeper *time.Timer            // nil where nothing is idle
 	closing bool                   // close was called, and no request came since
 }
@@ -71,14 +72,13 @@ func (p *pool) takes(req *http.Request) bool {
 // roundTrip sends a request. On a new connection if fresh; x is what it is for, nil for
 // a request of the proxy's own. The body of the answer must be closed.
 func (p *pool) roundTrip(req *http.Request, x *exchange, fresh bool) (resp *http.Response, reused bool, err error) {
-	address := hostPort(req.URL)
 	var conn *poolConn
 	if !fresh {
-		conn = p.take(address)
+		conn = p.take(req.URL.Host)
 	}
 	reused = conn != nil
 	if conn == nil {
-		if conn, err = p.connect(req.Context(), address, req.URL.Hostname()); err != nil {
+		if conn, err = p.connect(req.Context(), req.URL); err != nil {
 			return nil, false, err
 		}
 	}
@@ -90,17 +90,17 @@ func (p *pool) roundTrip(req *http.Request, x *exchange, fresh bool) (resp *http
 }
 
 // take returns an idle connection, nil if there is none that lives.
-func (p *pool) take(address string) *poolConn {
+func (p *pool) take(host string) *poolConn {
 	for {
 		p.mu.Lock()
 		p.closing = false
-		list := p.idle[address]
+		list := p.idle[host]
 		if len(list) == 0 {
 			p.mu.Unlock()
 			return nil
 		}
 		conn := list[len(list)-1]
-		p.idle[address] = list[:len(list)-1]
+		p.idle[host] = list[:len(list)-1]
 		p.mu.Unlock()
 		if time.Since(conn.since) < idle && conn.isQuiet() {
 			return conn
@@ -113,13 +113,13 @@ func (p *pool) take(address string) *poolConn {
 func (p *pool) put(conn *poolConn) {
 	conn.since = time.Now()
 	p.mu.Lock()
-	list := p.idle[conn.address]
+	list := p.idle[conn.host]
 	if p.closing || len(list) >= maxIdlePerHost {
 		p.mu.Unlock()
 		conn.Close()
 		return
 	}
-	p.idle[conn.address] = append(list, conn)
+	p.idle[conn.host] = append(list, conn)
 	if p.sweeper == nil {
 		p.sweeper = time.AfterFunc(idle/5, p.sweep)
 	}
@@ -131,17 +131,17 @@ func (p *pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweeper = nil
-	for address, list := range p.idle {
+	for host, list := range p.idle {
 		old := 0
 		for old < len(list) && time.Since(list[old].since) >= idle {
 			list[old].Close()
 			old++
 		}
 		if list = append(list[:0], list[old:]...); len(list) == 0 {
-			delete(p.idle, address)
+			delete(p.idle, host)
 			continue
 		}
-		p.idle[address] = list
+		p.idle[host] = list
 	}
 	if len(p.idle) > 0 {
 		p.sweeper = time.AfterFunc(idle/5, p.sweep)
@@ -175,15 +175,15 @@ func (errSlowHandshake) Error() string { return "timeout of the TLS handshake" }
 func (errSlowHandshake) Timeout() bool { return true }
 
 // connect opens a connection.
-func (p *pool) connect(ctx context.Context, address, name string) (*poolConn, error) {
-	raw, err := p.dial(ctx, "tcp", address)
+func (p *pool) connect(ctx context.Context, to *url.URL) (*poolConn, error) {
+	raw, err := p.dial(ctx, "tcp", hostPort(to))
 	if err != nil {
 		return nil, err
 	}
 	config := p.config.Clone()
-	config.ServerName = name
+	config.ServerName = to.Hostname()
 	records := &recordConn{Conn: raw}
-	conn := &poolConn{Conn: tls.Client(records, config), records: records, pool: p, address: address, left: -1}
+	conn := &poolConn{Conn: tls.Client(records, config), records: records, socket: newSocket(raw), pool: p, host: to.Host, left: -1}
 	patience, cancel := context.WithTimeoutCause(ctx, tlsPatience, errSlowHandshake{})
 	defer cancel()
 	if err := conn.HandshakeContext(patience); err != nil {
@@ -203,9 +203,11 @@ func (p *pool) connect(ctx context.Context, address, name string) (*poolConn, er
 // poolConn is a connection to a host. Whoever has taken it from the pool owns it.
 type poolConn struct {
 	*tls.Conn
+	answers deadline // for their heads
 	records *recordConn
 	pool    *pool
-	address string
+	socket  *socket
+	host    string
 	state   *tls.ConnectionState
 	since   time.Time // when it became idle
 	in      *bufio.Reader
@@ -217,7 +219,7 @@ type poolConn struct {
 // isQuiet reports whether the connection lives, and nothing has come over it that was
 // not read: an answer that comes before its request is none.
 func (c *poolConn) isQuiet() bool {
-	return c.in.Buffered() == 0 && !c.records.pending() && isQuiet(c.records.Conn)
+	return c.in.Buffered() == 0 && !c.records.pending() && c.socket.isQuiet()
 }
 
 // limitedConn is a poolConn as it is read.
@@ -246,12 +248,13 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 // do sends a request, and reads the head of its answer.
 func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err error) {
 	ctx := req.Context()
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(longAgo) })
+	body := &pooledBody{conn: c}
+	body.left.Begin(ctx, c)
 	defer func() {
 		if err == nil {
 			return
 		}
-		stop()
+		body.left.Stop()
 		c.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -260,7 +263,7 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	if err := c.write(req, x); err != nil {
 		return nil, err
 	}
-	if err := c.SetReadDeadline(time.Now().Add(answerPatience)); err != nil {
+	if err := c.answers.renew(answerPatience, c.SetReadDeadline); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
@@ -270,14 +273,17 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err() // its deadline may have been before ours
+	if resp.ContentLength < 0 || resp.ContentLength > int64(c.in.Buffered()) { // else all of it is there
+		if err := c.answers.lift(c.SetReadDeadline); err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err() // its deadline may have been before ours
+		}
 	}
 	resp.TLS = c.state
-	body := &pooledBody{ReadCloser: resp.Body, conn: c, names: names, stop: stop, keep: resp.StatusCode >= 200 && !resp.Close && resp.ProtoAtLeast(1, 1)}
+	body.ReadCloser, body.names = resp.Body, names
+	body.keep = resp.StatusCode >= 200 && !resp.Close && resp.ProtoAtLeast(1, 1)
 	resp.Body = body
 	if body.ReadCloser == http.NoBody {
 		body.end()
@@ -285,6 +291,9 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	}
 	return resp, nil
 }
+
+// Ended implements ending.Waiter: nobody wants the answer any more.
+func (c *poolConn) Ended() { c.SetDeadline(longAgo) }
 
 // write writes a request.
 func (c *poolConn) write(req *http.Request, x *exchange) (err error) {
@@ -339,9 +348,9 @@ func headFault(err error) error {
 type pooledBody struct {
 	io.ReadCloser
 	conn  *poolConn
-	names []string // of the head's fields
-	stop  func() bool
-	keep  bool // another request can follow
+	names []string     // of the head's fields
+	left  ending.Watch // whoever wants the answer
+	keep  bool         // another request can follow
 
 	mu    sync.Mutex
 	ended bool
@@ -399,7 +408,7 @@ func (b *pooledBody) end() {
 		return
 	}
 	b.ended = true
-	inTime := b.stop()
+	inTime := b.left.Stop()
 	if c := b.conn; inTime && b.keep && !c.more {
 		c.pool.put(c)
 		return

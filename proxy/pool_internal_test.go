@@ -327,7 +327,7 @@ func TestPoolKeepsNot(t *testing.T) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			for range maxIdlePerHost {
-				p.idle[conn.address] = append(p.idle[conn.address], conn)
+				p.idle[conn.host] = append(p.idle[conn.host], conn)
 			}
 			return maxIdlePerHost
 		},
@@ -428,7 +428,7 @@ func TestPoolCancelWhileWriting(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	conn, err := h.pool.connect(ctx, "example.com:443", "example.com")
+	conn, err := h.pool.connect(ctx, &url.URL{Scheme: "https", Host: "example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,11 @@ package proxy
 
 import "net"
 
-// canPeek reports that isQuiet cannot look at a connection here.
+// canPeek reports that a socket cannot be looked at here.
 const canPeek = false
 
-func isQuiet(net.Conn) bool { return false }
+type socket struct{}
+
+func newSocket(net.Conn) *socket { return nil }
+
+func (*socket) isQuiet() bool { return false }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -18,18 +19,20 @@ type recorder struct {
 	log   *slog.Logger
 	body  *requestBody // of the request, nil for none
 
-	// interim reports whether an answer before the final one may pass, by its
-	// fields; nil lets all pass.
-	interim  func(fields http.Header) bool
-	passesOn bool     // the answer is a host's
-	arrived  bool     // and its body has begun to come
-	names    []string // of its fields, as they came; nil if that is not known
+	interim  interimGuard // nil lets all answers before the final one pass
+	passesOn bool         // the answer is a host's
+	arrived  bool         // and its body has begun to come
+	names    []string     // of its fields, as they came; nil if that is not known
 	h2       bool
 	head     heldHead
+	flusher  flusher // of a host's answer
 	status   int
 	bytes    int64
 	last     *atomic.Bool // whether each answer is the last of its connection, nil for not
 }
+
+// interimGuard reports whether an answer before the final one may pass, by its fields.
+type interimGuard interface{ mayPass(fields http.Header) bool }
 
 // recorderOf returns the recorder that attend gave to a handler.
 func recorderOf(w http.ResponseWriter) *recorder { return w.(*recorder) }
@@ -39,7 +42,7 @@ func (w *recorder) WriteHeader(status int) {
 	if status == http.StatusContinue {
 		return // net/http sends it when the body is read, for which GitHub's was waited
 	}
-	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim(w.Header()) {
+	if status < 200 && status != http.StatusSwitchingProtocols && w.interim != nil && !w.interim.mayPass(w.Header()) {
 		return
 	}
 	if status >= 200 && w.last != nil && w.last.Load() {
@@ -125,7 +128,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // net/http has kept of it, too.
 func (w *recorder) finish() {
 	switch {
-	case w.bytes == 0:
+	case w.bytes == 0, w.stall.expire == nil:
 	case w.h2:
 		// A deadline would outlive a stream that has ended, and hold its connection
 		// in memory until then.
@@ -230,3 +233,77 @@ func (w *recorder) sendHeld() {
 		_ = w.flush() // a client that is gone is noticed by the server
 	}
 }
+
+// flusher writes to a client, and has what was written on its way in time.
+type flusher struct {
+	w     *recorder
+	after time.Duration // 0 for at once
+
+	mu      sync.Mutex // nobody writes while it is flushed
+	timer   *time.Timer
+	waiting bool // for the timer
+}
+
+// begin has the head on its way in time.
+func (f *flusher) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.after == 0 {
+		_ = f.w.FlushError() // the first write fails, too
+		return
+	}
+	f.timer, f.waiting = time.AfterFunc(f.after, f.flush), true
+}
+
+// write writes a part of a body; the last is flushed by whoever ends the answer.
+func (f *flusher) write(p []byte, last bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.w.Write(p); err != nil {
+		return err
+	}
+	switch {
+	case f.after == 0:
+		return ignoreUnsupported(f.w.FlushError())
+	case last || f.waiting:
+	case f.timer == nil:
+		f.timer, f.waiting = time.AfterFunc(f.after, f.flush), true
+	default:
+		f.timer.Reset(f.after)
+		f.waiting = true
+	}
+	return nil
+}
+
+// flush is what the timer calls.
+func (f *flusher) flush() {
+	defer panics.Log(f.w.log, "a part of an answer could not be sent")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.waiting {
+		f.waiting = false
+		_ = f.w.FlushError() // the next write fails, too
+	}
+}
+
+// stop ends the flusher: nothing is flushed when it has returned.
+func (f *flusher) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting = false
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+}
+
+// ignoreUnsupported is err where it is not that there is nothing to flush.
+func ignoreUnsupported(err error) error {
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
+// flushInterval is how long a part of an answer whose length is known is held at
+// most; others are flushed at once. Flushing each write costs 9 % on small answers.
+const flushInterval = 50 * time.Millisecond

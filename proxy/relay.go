@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/ending"
 	"ghapp-proxy/h1"
 	"ghapp-proxy/panics"
 )
@@ -50,6 +51,7 @@ type relay struct {
 
 // relayConn is a connection of the relay's. Its serve owns it.
 type relayConn struct {
+	takes deadline // of writes
 	*insideConn
 	relay *relay
 	ctx   context.Context
@@ -61,10 +63,10 @@ type relayConn struct {
 	read int          // octets in it
 	one  [1]byte      // what in is for while there is none
 
-	timer   *time.Timer   // calls watch
-	watched chan struct{} // watch has ended
-	cancel  func()        // the request under way
-	left    bool          // the client
+	timer   *time.Timer     // calls watch
+	watched chan struct{}   // watch has ended
+	under   *ending.Context // the request under way
+	left    bool            // the client
 }
 
 // The uses of a connection.
@@ -278,7 +280,7 @@ func (c *relayConn) readUntil(patience time.Duration, enough func() bool) fate {
 
 // handOver gives the connection to net/http with what was read of it.
 func (c *relayConn) handOver() {
-	if c.SetReadDeadline(time.Time{}) != nil {
+	if c.SetReadDeadline(time.Time{}) != nil || c.takes.lift(c.SetWriteDeadline) != nil {
 		c.Close()
 		return
 	}
@@ -292,17 +294,22 @@ func (c *relayConn) session() *interceptedConn { return c.NetConn().(*intercepte
 // answer has a request handled, and reports whether another can follow.
 func (c *relayConn) answer(q relayed) (more bool) {
 	r := q.Request
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
+	var one struct {
+		ctx ending.Context
+		w   answerWriter
+	}
+	ctx, w := &one.ctx, &one.w
+	ctx.Of(c.ctx)
+	defer ctx.End()
 	r.RemoteAddr, r.TLS, r.Body = c.from, &c.state, http.NoBody
 	if q.body != nil {
 		r.Body = &bodyInHand{q.body}
 	}
-	r = r.WithContext(ctx)
+	*r = *r.WithContext(ctx) // nobody else has it yet
 	c.relay.note(c.insideConn, http.StateActive)
-	c.cancel = cancel
+	c.under = ctx
 	c.timer.Reset(leaveCheck)
-	w := newAnswerWriter(c.insideConn.Conn, r, q.names, cancel)
+	w.begin(c.insideConn.Conn, &c.takes, r, q.names, ctx)
 	defer w.release()
 	if more = c.handle(w, r); more {
 		more = w.finish()
@@ -356,7 +363,7 @@ func (c *relayConn) watch() {
 	c.read += n
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.left = true
-		c.cancel()
+		c.under.End()
 	}
 }
 

@@ -32,9 +32,9 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	x.path, x.query = target(r)
 	x.replaced = schemeOf(r.Header.Get("Authorization"))
 	out := recorderOf(w)
-	out.interim = func(fields http.Header) bool { return guardInterim(x, fields) }
+	out.interim = x
 	x.out = out
-	defer x.end(r, out)()
+	defer x.end(r, out)
 	x.Route.Form = decide.FormFor(s.host)
 	if refused != nil {
 		out.Header().Set("Connection", "close")
@@ -130,15 +130,21 @@ func (x *exchange) intake(r *http.Request) *decide.Intake {
 	}
 }
 
+// noBody is the body of a request that has none.
+func noBody(int64) ([]byte, *answer.Refusal) { return []byte{}, nil }
+
 // effects are whom a decision about a request may ask.
 func (g *gateway) effects(r *http.Request, x *exchange) decide.Effects {
 	effects := decide.Effects{
-		Body: func(most int64) ([]byte, *answer.Refusal) {
-			defer since(&x.shares.client, time.Now())
-			return peekBody(r, most, x.session.usage)
-		},
+		Body:      noBody,
 		Documents: g.documents,
 		Name:      func(s *github.Account) *answer.Refusal { return g.nameSubject(r.Context(), x, s) },
+	}
+	if r.ContentLength != 0 {
+		effects.Body = func(most int64) ([]byte, *answer.Refusal) {
+			defer since(&x.shares.client, time.Now())
+			return peekBody(r, most, x.session.usage)
+		}
 	}
 	if x.sentPlaceholder = placeholderIn(r.Header["Authorization"]); x.sentPlaceholder != "" && x.now.Rules.Exchange {
 		// Where no placeholders are given any more, none is good: it would leave with a

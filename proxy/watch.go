@@ -23,7 +23,7 @@ var maxStalls = stalls{send: 2 * time.Minute, take: 10 * time.Minute}
 // has given what it leads to to another request.
 type watch struct {
 	control http.ResponseController
-	expire  func(*http.ResponseController, time.Time) error // one of its methods
+	expire  func(*http.ResponseController, time.Time) error // one of its methods; nil where the operations end by themselves
 	limit   time.Duration
 
 	mu      sync.Mutex
@@ -31,6 +31,29 @@ type watch struct {
 	waiting int         // operations under way
 	since   time.Time   // when the last of them began
 	over    bool        // the handler has returned
+}
+
+// deadline is one of a connection that is set anew for each operation, but told the system only now and
+// then, which costs more than most operations: it may pass somewhat later.
+type deadline struct{ passes time.Time }
+
+// renew gives an operation at least so much time.
+func (d *deadline) renew(limit time.Duration, set func(time.Time) error) error {
+	now := time.Now()
+	if d.passes.Sub(now) >= limit {
+		return nil
+	}
+	d.passes = now.Add(limit + limit/8)
+	return set(d.passes)
+}
+
+// lift gives what follows all the time there is.
+func (d *deadline) lift(set func(time.Time) error) error {
+	if d.passes.IsZero() {
+		return nil
+	}
+	d.passes = time.Time{}
+	return set(d.passes)
 }
 
 // longAgo is a deadline that has passed.
@@ -44,6 +67,9 @@ func (w *watch) begin() bool {
 		return false
 	}
 	w.waiting++
+	if w.expire == nil {
+		return true
+	}
 	w.since = time.Now()
 	if w.timer == nil {
 		w.timer = time.AfterFunc(w.limit, w.fire)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,7 @@ import (
 func writeRequest(out *bufio.Writer, req *http.Request, names []string) error {
 	out.WriteString(req.Method)
 	out.WriteByte(' ')
-	out.WriteString(req.URL.RequestURI())
+	writeTarget(out, req.URL)
 	out.WriteString(" HTTP/1.1\r\n")
 	host := "Host"
 	for _, name := range names {
@@ -41,6 +42,19 @@ func writeRequest(out *bufio.Writer, req *http.Request, names []string) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// writeTarget writes what u.RequestURI returns.
+func writeTarget(out textWriter, u *url.URL) {
+	if !strings.HasPrefix(u.Opaque, "/") || strings.HasPrefix(u.Opaque, "//") {
+		out.WriteString(u.RequestURI())
+		return
+	}
+	out.WriteString(u.Opaque) // setTarget
+	if u.ForceQuery || u.RawQuery != "" {
+		out.WriteByte('?')
+		out.WriteString(u.RawQuery)
+	}
 }
 
 // hasLength reports whether a request without a body says so.
