@@ -20,6 +20,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
@@ -110,13 +111,17 @@ func TestReloadOfEveryKey(t *testing.T) {
 		"Fallback": {func(c *config.Config) { c.Fallback = auth.FallbackRefuse }, now(func(p *parts) any {
 			return fmt.Sprintf("%+v", p.source.Plan("github.com", auth.Want{Read: true}))
 		})},
-		"RevokeOnExit":  {func(c *config.Config) { yes := true; c.RevokeOnExit = &yes }, now(func(p *parts) any { return p.revoke })},
-		"JWTWrites":     {func(c *config.Config) { c.JWTWrites = true }, given(func(c proxy.Configuration) any { return c.Rules.JWTWrites })},
-		"Exchange":      {func(c *config.Config) { c.Exchange = config.ExchangePlaceholder }, given(func(c proxy.Configuration) any { return c.Rules.Exchange })},
-		"DefaultOwner":  {func(c *config.Config) { c.DefaultOwner = "acme" }, given(func(c proxy.Configuration) any { return c.DefaultOwner })},
-		"Origins":       {func(c *config.Config) { c.Origins = []string{"*"} }, given(func(c proxy.Configuration) any { return len(c.Origins) })},
-		"Rules":         {func(c *config.Config) { c.Rules = []rules.Rule{{Deny: "no"}} }, given(func(c proxy.Configuration) any { return len(c.Rules.Rules) })},
-		"Clients":       {func(c *config.Config) { c.Clients = clientsOf(t, &policy.Client{Name: "one"}) }, given(func(c proxy.Configuration) any { return len(c.Clients.All()) })},
+		"RevokeOnExit": {func(c *config.Config) { yes := true; c.RevokeOnExit = &yes }, now(func(p *parts) any { return p.revoke })},
+		"JWTWrites":    {func(c *config.Config) { c.JWTWrites = true }, given(func(c proxy.Configuration) any { return c.Rules.JWTWrites })},
+		"Exchange":     {func(c *config.Config) { c.Exchange = config.ExchangePlaceholder }, given(func(c proxy.Configuration) any { return c.Rules.Exchange })},
+		"DefaultOwner": {func(c *config.Config) { c.DefaultOwner = "acme" }, given(func(c proxy.Configuration) any { return c.DefaultOwner })},
+		"Origins":      {func(c *config.Config) { c.Origins = []string{"*"} }, given(func(c proxy.Configuration) any { return len(c.Origins) })},
+		"Rules":        {func(c *config.Config) { c.Rules = []rules.Rule{{Deny: "no"}} }, given(func(c proxy.Configuration) any { return len(c.Rules.Rules) })},
+		"Clients":      {func(c *config.Config) { c.Clients = clientsOf(t, &policy.Client{Name: "one"}) }, given(func(c proxy.Configuration) any { return len(c.Clients.All()) })},
+		"Issuers":      {func(c *config.Config) { c.Issuers = []*oidc.Issuer{{Name: "x", URL: "https://x.example"}} }, now(func(p *parts) any { return p.tokens != nil && p.tokens.Issuers != nil })},
+		"Tokens": {func(c *config.Config) {
+			c.Issuers, c.Tokens = []*oidc.Issuer{{Name: "x", URL: "https://x.example"}}, []*oidc.Client{{Name: "one"}}
+		}, now(func(p *parts) any { return p.tokens != nil && len(p.tokens.Clients) > 0 })},
 		"AuditLog":      {func(c *config.Config) { c.AuditLog = filepath.Join(dir, "audit.jsonl") }, func(l *reloader) any { c, _ := l.inForce(); return l.audit.at() + fmt.Sprint(c.Audit == nil) }},
 		"AuditRequired": {func(c *config.Config) { c.AuditRequired = true }, given(func(c proxy.Configuration) any { return c.AuditRequired })},
 		"Watch":         {func(c *config.Config) { c.Watch = true }, func(l *reloader) any { return l.isLoaded(fingerprint{1}) }},

@@ -15,6 +15,7 @@ import (
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
 	"ghapp-proxy/grant"
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -52,8 +53,9 @@ type parts struct {
 	source   *auth.Source
 	upstream *sharedUpstream
 	grants   *grant.Files
-	revoke   bool   // the tokens of Apps that are gone, and all at the end
-	through  string // the proxy on the way to GitHub, for the log
+	tokens   *oidc.Source // nil for none
+	revoke   bool         // the tokens of Apps that are gone, and all at the end
+	through  string       // the proxy on the way to GitHub, for the log
 }
 
 // sharedUpstream is the way to GitHub for one or more parts; it is closed when none of
@@ -116,7 +118,7 @@ func (s *server) prepare(cfg *config.Config, cas *authorities) (*parts, error) {
 	}
 	next.through = next.upstream.through
 	next.grants = openGrants(cfg)
-	return next, nil
+	return next, s.prepareTokens(next)
 }
 
 // configuration is that of parts, which are needed from now on.
@@ -124,7 +126,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	p.upstream.users.Add(1)
 	s.kept.Resize(s.cacheSize(p.cfg))
 	c := proxy.Configuration{
-		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}), Hosts: servedHosts(p.cfg), Credentials: p.source,
+		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}, p.tokens), Hosts: servedHosts(p.cfg), Credentials: p.source,
 		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
 		PlainHTTP: p.cfg.PlainHTTP, WithoutRelay: p.cfg.WithoutRelay, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },

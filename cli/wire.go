@@ -16,6 +16,7 @@ import (
 	"ghapp-proxy/config"
 	"ghapp-proxy/github"
 	"ghapp-proxy/grant"
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
@@ -68,8 +69,8 @@ func servedHosts(cfg *config.Config) []github.Host {
 }
 
 // policyOf is who may do what.
-func policyOf(cfg *config.Config, grants *grant.Source) proxy.Policy {
-	return proxy.Policy{Grants: grants, Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
+func policyOf(cfg *config.Config, grants *grant.Source, tokens *oidc.Source) proxy.Policy {
+	return proxy.Policy{Grants: grants, Tokens: tokens, Rules: ruleSet(cfg), DefaultOwner: cfg.DefaultOwner, Clients: cfg.Clients, Anonymous: cfg.AllowAnonymous, Origins: cfg.Origins}
 }
 
 // ruleSet are the rules in force.
@@ -196,8 +197,7 @@ func connect(cfg *config.Config, own ...net.Addr) (upstream *proxy.Upstream, nex
 	return upstream, next, nil
 }
 
-// rootCAs are the system's roots and those of upstream.ca_file; nil for the
-// system's alone.
+// rootCAs are the system's roots and those of a ca_file; nil for the system's alone.
 func rootCAs(extra []byte) (*x509.CertPool, error) {
 	if extra == nil {
 		return nil, nil
@@ -207,7 +207,7 @@ func rootCAs(extra []byte) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read the system's roots: %w", err)
 	}
 	if !pool.AppendCertsFromPEM(extra) {
-		return nil, errors.New("upstream.ca_file contains no certificate")
+		return nil, errors.New("ca_file contains no certificate")
 	}
 	return pool, nil
 }

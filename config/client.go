@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
-	"ghapp-proxy/rules"
 )
 
 const clientHint = "every client has a name of your choice: [client.NAME]"
@@ -30,11 +30,14 @@ type clientReader struct {
 	*ruleReader
 	listen       string // of the proxy
 	defaultOwner string // of everybody
+	issuers      []*oidc.Issuer
+
+	tokens []*oidc.Client // by which the clients are told
 }
 
 // readClients reads the clients, in the order of the file. Clients with faults
 // are among the results; nil is none at all.
-func readClients(t *table, r clientReader) *policy.Set {
+func readClients(t *table, r *clientReader) *policy.Set {
 	var clients []*policy.Client
 	tables := map[string]*table{}
 	for _, name := range t.freeNames() {
@@ -61,10 +64,12 @@ func readClients(t *table, r clientReader) *policy.Set {
 // read reads one [client.NAME].
 func (r *clientReader) read(t *table, name string) *policy.Client {
 	c := &policy.Client{Name: name}
+	tokens := r.readTokens(t, name)
 	r.readIdentity(t, c)
-	r.readSubjects(t, c)
+	r.readSubjects(t, c, tokens)
 	r.readOperations(t, c)
-	readRefs(t, c)
+	readRefs(t, c, tokens)
+	checkFromClaims(t, c, tokens)
 	c.Limits = readLimits(t)
 	return c
 }
@@ -85,8 +90,8 @@ func (r *clientReader) readIdentity(t *table, c *policy.Client) {
 	c.UIDs = readUIDs(t)
 	grants := t.boolean("grants", true)
 	c.NoGrants = !grants
-	if onlyGrants := grants && t.has("grants"); !onlyGrants && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") {
-		t.warn("", withHint("give it secret_hash, networks or listen, or say grants = true if grants of it are all that there is", "nobody can be this client"))
+	if onlyGrants := grants && t.has("grants"); !onlyGrants && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") && !t.has("oidc") {
+		t.warn("", withHint("give it secret_hash, networks, listen or oidc, or say grants = true if grants of it are all that there is", "nobody can be this client"))
 	}
 }
 
@@ -139,9 +144,9 @@ func (r *clientReader) readListen(t *table, s string) string {
 }
 
 // readSubjects reads whom the client may act for, and as what.
-func (r *clientReader) readSubjects(t *table, c *policy.Client) {
-	c.Owners = parsed(t, "owners", rules.ParseOwnerGlob)
-	c.Repositories = parsed(t, "repositories", rules.ParseRepositoryGlob)
+func (r *clientReader) readSubjects(t *table, c *policy.Client, tokens *oidc.Client) {
+	c.Owners = limitOwners(t, tokens)
+	c.Repositories = limitRepositories(t, tokens)
 	if t.has("owners") && t.has("repositories") {
 		t.fault("repositories", withHint(`for all of an owner's repositories write repositories = ["acme/*"]`, "owners is given as well: a client has one of them"))
 	}
@@ -220,10 +225,10 @@ func parseOperation(s string) (policy.Operation, error) {
 }
 
 // readRefs reads which refs the client may move.
-func readRefs(t *table, c *policy.Client) {
-	c.Push = parsed(t, "push", policy.ParseRefPattern)
+func readRefs(t *table, c *policy.Client, tokens *oidc.Client) {
+	c.Push = limitPush(t, tokens)
 	c.DenyPush = parsed(t, "deny_push", policy.ParseRefPattern)
-	c.DeleteRefs = parsed(t, "delete_refs", policy.ParseRefPattern)
+	c.DeleteRefs = limitDeletes(t, tokens)
 	for _, key := range []string{"push", "delete_refs"} {
 		if c.ReadOnly && t.has(key) {
 			t.fault(key, withHint("leave one of them out", "read_only is given as well"))

@@ -53,6 +53,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -105,6 +106,10 @@ type Live struct {
 	// Clients are those of the [client.NAME] tables; without any, everybody who
 	// is admitted has no limits.
 	Clients *policy.Set
+	// Issuers sign the tokens by which some of the Clients are told, and Tokens say which
+	// these are.
+	Issuers []*oidc.Issuer
+	Tokens  []*oidc.Client
 	// AuditLog is the file of the audit log; "" for none, "-" for standard error.
 	AuditLog string
 	// AuditRequired refuses what cannot be recorded there.

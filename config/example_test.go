@@ -35,6 +35,7 @@ func loadExample(t *testing.T, text string) *Config {
 	write(t, filepath.Join(dir, "valkey.url"), "rediss://:"+canary+"@valkey.example.com\n")
 	write(t, filepath.Join(dir, "shared.secret"), strings.Repeat("a", 32)+"\n"+strings.Repeat("b", 32)+"\n")
 	env := map[string]string{"CI_BOT_KEY": testPEM(), "RELEASE_BOT_KEY": testPEM(), "APP_SECRET": canary, "VALKEY_URL": "rediss://:" + canary + "@valkey.example.com"}
+	write(t, filepath.Join(dir, "cluster-keys.json"), testKeys)
 	cfg, errText := loadIn(t, dir, Source{Path: filepath.Join(dir, "config.toml"), HomeDir: dir, LookupEnv: environ(env)})
 	if errText != "" {
 		t.Fatalf("%s", errText)
@@ -69,7 +70,7 @@ func TestExampleAllKeys(t *testing.T) {
 				return ""
 			})
 			cfg := loadExample(t, text)
-			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Clients.All()) != 2 || cfg.Shared.URL == "" || len(cfg.Shared.Secrets) != 2 || len(cfg.Warnings) > 0 {
+			if len(cfg.Apps) != 2 || cfg.Apps[0].ClientSecret != canary || cfg.Upstream.RootsPEM == nil || len(cfg.Rules) != 4 || len(cfg.Clients.All()) != 3 || len(cfg.Issuers) != 3 || cfg.Shared.URL == "" || len(cfg.Shared.Secrets) != 2 || len(cfg.Warnings) > 0 {
 				t.Errorf("Load = %+v", cfg)
 			}
 		})
@@ -111,7 +112,7 @@ func TestExampleIsComplete(t *testing.T) {
 func pattern(key toml.Key) string {
 	path := ""
 	for _, part := range key {
-		if path == "app" || path == "client" || path == "client.*.permissions" || path == "upstream.connect_to" || path == "app.*.installations" || path == "app.*.enterprises" || path == "rule.token.permissions" {
+		if path == "app" || path == "client" || path == "client.*.permissions" || path == "client.*.oidc.claims" || path == "upstream.connect_to" || path == "app.*.installations" || path == "app.*.enterprises" || path == "rule.token.permissions" {
 			path += ".*"
 		} else {
 			path = join(path, part)

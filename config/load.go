@@ -181,7 +181,10 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	}
 	cfg.Apps = l.readApps(apps)
 	r := newRuleReader(cfg.Apps)
-	cfg.Clients = readClients(doc.root.table("client", clientHint), clientReader{r, cfg.Listen, cfg.DefaultOwner})
+	cfg.Issuers = readIssuers(doc.root)
+	clients := &clientReader{ruleReader: r, listen: cfg.Listen, defaultOwner: cfg.DefaultOwner, issuers: cfg.Issuers}
+	cfg.Clients = readClients(doc.root.table("client", clientHint), clients)
+	cfg.Tokens = clients.tokens
 	r.clients = cfg.Clients
 	cfg.Rules = r.readRules(doc.root)
 	cfg.Egress = readEgress(doc.root, cfg.Apps)

@@ -31,6 +31,7 @@ type Record struct {
 	Actor   string `json:"actor,omitempty"` // of a grant: who asked, and what for
 	Purpose string `json:"purpose,omitempty"`
 	Grant   []Link `json:"grant,omitempty"` // its links, from the root on
+	Token   *Token `json:"token,omitempty"` // by which the client was told
 
 	Method string `json:"method"`
 	Host   string `json:"host"`           // of a CONNECT, and over http://, with the port
@@ -65,7 +66,7 @@ const maxFields = 50
 func recordOf(e *Event) *Record {
 	record := &Record{
 		Time: e.Time.UTC(), ID: e.ID, Kind: e.Kind, Phase: e.Phase, Client: e.Client, Address: e.Address,
-		Actor: e.Actor, Purpose: e.Purpose, Grant: e.Grant,
+		Actor: e.Actor, Purpose: e.Purpose, Grant: e.Grant, Token: e.Token,
 		Method: Clip(e.Method), Host: Clip(e.Host), Path: Clip(e.Path),
 		Decision: e.Decision, DecidedBy: e.DecidedBy,
 		Operation: e.Operation, Subject: Clip(e.Subject), OtherOwners: e.OtherOwners, GraphQL: e.GraphQL, Refs: clipped(e.Refs),

@@ -72,6 +72,7 @@ type Event struct {
 	// of its links, from the root on.
 	Actor, Purpose string
 	Grant          []Link
+	Token          *Token // by which the client was told, nil for none
 
 	Method string
 	Host   string // of a CONNECT, and over http://, with the port
@@ -119,6 +120,13 @@ type Link struct {
 	ID      string `json:"id"`
 	Actor   string `json:"actor,omitempty"`
 	Purpose string `json:"purpose,omitempty"`
+}
+
+// Token is what a token says, of whoever holds it, that made it a client.
+type Token struct {
+	Issuer  string            `json:"issuer"` // its name in the configuration
+	Subject string            `json:"subject"`
+	Claims  map[string]string `json:"claims"` // that decided
 }
 
 // NewID names a request or a tunnel, in all that is written about it and in what

@@ -19,6 +19,10 @@ func writeLine(log *slog.Logger, e *Event) {
 	l.text("id", e.ID)
 	l.text("client", cmp.Or(e.Client, e.Address))
 	l.some("grant", e.grantPath())
+	if e.Token != nil {
+		l.text("issuer", e.Token.Issuer)
+		l.text("subject", e.Token.Subject)
+	}
 	l.some("actor", e.Actor)
 	l.some("purpose", e.Purpose)
 	l.text("method", Clip(e.Method))

@@ -75,7 +75,7 @@ func (c *Caveats) check() error {
 	if _, err := c.networks(); err != nil {
 		return err
 	}
-	_, err := c.limits()
+	_, err := c.Limits()
 	return err
 }
 
@@ -102,8 +102,8 @@ func checkWords(key, text string, most int) error {
 	return nil
 }
 
-// limits are those of the caveats that a client has as well.
-func (c *Caveats) limits() (limits policy.Client, err error) {
+// Limits are those of the caveats that a client has as well.
+func (c *Caveats) Limits() (limits policy.Client, err error) {
 	limits.ReadOnly = c.ReadOnly
 	parseAll(&limits.Owners, c.Owners, "owners", rules.ParseOwnerGlob, &err)
 	parseAll(&limits.Repositories, c.Repositories, "repositories", rules.ParseRepositoryGlob, &err)
@@ -117,6 +117,18 @@ func (c *Caveats) limits() (limits policy.Client, err error) {
 	}
 	limits.Permissions = c.Permissions
 	return limits, err
+}
+
+// unlimited is the first of some keys of [client.NAME] that the caveats do not limit, ""
+// for none.
+func (c *Caveats) unlimited(keys []string) string {
+	lists := map[string][]string{"owners": c.Owners, "repositories": c.Repositories, "push": c.Push, "delete_refs": c.DeleteRefs}
+	for _, key := range keys {
+		if lists[key] == nil {
+			return key
+		}
+	}
+	return ""
 }
 
 // parseAll reads a list; nil stays nil. An error of before stays, too.

@@ -70,7 +70,7 @@ func hold(g *Grant, ids []ID, base *policy.Client) (*Held, error) {
 	for i := range g.Links {
 		link := &g.Links[i]
 		h.Links = append(h.Links, Link{ID: ids[i].String(), Actor: link.Actor, Purpose: link.Purpose, RequestsPerMinute: link.RequestsPerMinute})
-		own, err := link.limits()
+		own, err := link.Limits()
 		if err != nil {
 			return nil, err
 		}

@@ -111,7 +111,7 @@ func TestNeverWider(t *testing.T) {
 		base := &policy.Client{Name: "agent"}
 		first := randomCaveats(rnd)
 		if rnd.IntN(2) == 0 { // the client has limits of its own
-			limits, err := first.limits()
+			limits, err := first.Limits()
 			if err != nil {
 				t.Fatal(err)
 			}

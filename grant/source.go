@@ -94,6 +94,9 @@ func (h *Holders) verify(text string, keys Keys) (*Held, error) {
 	if client.NoGrants {
 		return nil, fault(Forged, "client %s takes no grants", g.Client)
 	}
+	if key := g.Links[0].unlimited(client.FromClaims); key != "" {
+		return nil, fault(Forged, "the limits of client %s come from the claims of a token, and the grant has no %s", g.Client, key)
+	}
 	held, err := hold(g, ids, client)
 	if err != nil {
 		return nil, fault(Forged, "%v", err)

@@ -24,7 +24,10 @@ type Client struct {
 	Networks []netip.Prefix // that it connects from
 	Listen   string         // a listener of its own, "127.0.0.1:8081" or "unix:/run/agent.sock"; "" for none
 	NoGrants bool           // who holds a grant of it is nobody
-	UIDs     []uint32       // the users whose processes may connect there; nil: the user that runs the proxy
+	// FromClaims are the keys of its limits that are narrowed by what a token says whose
+	// holder it is; nil for none.
+	FromClaims []string
+	UIDs       []uint32 // the users whose processes may connect there; nil: the user that runs the proxy
 
 	// Whom its requests may be about. One of the two at most.
 	Owners       []rules.Glob

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -15,6 +16,7 @@ import (
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/grant"
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
 )
 
@@ -40,6 +42,16 @@ type evidence struct {
 	listener net.Listener // by which that came in
 	// proxyAuthorization is the field that the client has sent, "" for none.
 	proxyAuthorization string
+	// waits is the request that waits while an issuer of tokens is asked for its keys; nil
+	// where nobody waits, and nobody is asked.
+	waits context.Context
+}
+
+// proof is what somebody holds that makes it a client, within limits. The zero value is
+// for who has nothing of the kind; of the two there is one at most.
+type proof struct {
+	grant *grant.Held
+	token *oidc.Held
 }
 
 // peer is the other end of a connection. Its user is looked up once, when
@@ -142,9 +154,9 @@ func (a *Admission) passwordMatches(header string) bool {
 	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// maxBasic bounds the header that is decoded, in bytes: a grant fits, with the name of
-// its client, in base64.
-const maxBasic = (grant.MaxText + 128) * 4 / 3
+// maxBasic bounds the header that is decoded, in bytes: a token fits, and so does a
+// grant, with the name of its client, in base64.
+const maxBasic = (max(oidc.MaxText, grant.MaxText) + 128) * 4 / 3
 
 // parseBasic reads Proxy-Authorization: Basic (RFC 7617, section 2).
 func parseBasic(header string) (user, password string, ok bool) {

@@ -65,7 +65,7 @@ func (now *state) byGrant(sent sentGrant, from *peer) (told, *answer.Refusal) {
 	if err == nil {
 		err = held.FromPlace(from.address())
 	}
-	return told{client: held.Client, grant: held}, grantRefusal(err)
+	return told{client: held.Client, proof: proof{grant: held}}, grantRefusal(err)
 }
 
 // grantRefusal is the answer to who sends a grant that is not good, nil if it is.
@@ -83,20 +83,26 @@ func grantRefusal(err error) *answer.Refusal {
 	return spentGrant.Refuse(err)
 }
 
-// checkGrant refuses the next request of a connection whose grant is not good any
-// more.
-func (c *caller) checkGrant() *answer.Refusal {
-	if c.grant == nil {
-		return nil
+// stillGood refuses the next request of a connection whose grant, or token, is not good
+// any more.
+func (c *caller) stillGood() *answer.Refusal {
+	switch {
+	case c.grant != nil:
+		return grantRefusal(c.now.grants.Good(c.grant, time.Now()))
+	case c.token != nil:
+		return tokenRefusal(c.now.tokens.Good(c.token, time.Now()))
 	}
-	return grantRefusal(c.now.grants.Good(c.grant, time.Now()))
+	return nil
 }
 
 // refusal is what the caller is told, as the answer to the request of that id.
 func (c *caller) refusal(refused *answer.Refusal, id string) *answer.Refusal {
 	own := refused.WithID(id)
-	if c.grant != nil {
+	switch {
+	case c.grant != nil:
 		own.Asker = c.grant.String()
+	case c.token != nil:
+		own.Asker = c.token.String()
 	}
 	return own
 }
@@ -104,6 +110,9 @@ func (c *caller) refusal(refused *answer.Refusal, id string) *answer.Refusal {
 // sign notes who asked.
 func (c *caller) sign(e *event.Event) {
 	e.Client = c.clientName()
+	if c.token != nil {
+		signToken(e, c.token)
+	}
 	if c.grant == nil {
 		return
 	}
@@ -113,13 +122,24 @@ func (c *caller) sign(e *event.Event) {
 	}
 }
 
+// expires is when what is held ends, the zero value for never.
+func (p *proof) expires() (end time.Time) {
+	switch {
+	case p.grant != nil:
+		end = p.grant.Expires
+	case p.token != nil:
+		end = p.token.Expires
+	}
+	return end
+}
+
 // endsIn is for how long a connection may last that was opened at a time; 0 for any.
 func (c *caller) endsIn(opened time.Time) (left time.Duration, ends bool) {
 	if age := c.maxAge(); age > 0 {
 		left, ends = age-time.Since(opened), true
 	}
-	if c.grant != nil {
-		if rest := time.Until(c.grant.Expires); !ends || rest < left {
+	if end := c.expires(); !end.IsZero() {
+		if rest := time.Until(end); !ends || rest < left {
 			left, ends = rest, true
 		}
 	}

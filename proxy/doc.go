@@ -118,7 +118,7 @@
 //		speech.go servererrors.go clientconn.go arrivals.go files_unix.go files_other.go door.go
 //		hijack.go
 //	identity: who a client is, and what it may use at once
-//		peer_linux.go peer_other.go admit.go paces.go usage.go body.go policy.go bygrant.go
+//		peer_linux.go peer_other.go admit.go paces.go usage.go body.go policy.go bytoken.go bygrant.go
 //		session.go inbound.go
 //	request: one request on its way, and why there is no answer to it
 //		egress.go nextproxy.go fault.go placeholder.go recorder.go pass.go

@@ -9,14 +9,14 @@ import (
 )
 
 // identify finds out who a client is: the one whose listener it came in by,
-// whose secret it has, or whose network it is from, in this order.
+// whose grant, token or secret it has, or whose network it is from, in this order.
 func (p *Proxy) identify(now *state, by evidence) (caller, *answer.Refusal) {
 	told, refused := p.clientOf(now, by)
 	if told.guess {
 		refused = p.guessed(by.peer.conn.RemoteAddr().String(), refused)
 	}
 	if refused != nil {
-		return caller{client: told.client, grant: told.grant}, refused
+		return caller{client: told.client, proof: told.proof}, refused
 	}
 	who, refused := now.caller(told)
 	who.anonymous = told.client == nil && now.Anonymous && !p.admissionOf(by.listener).Private
@@ -75,6 +75,9 @@ func (p *Proxy) clientOf(now *state, by evidence) (told, *answer.Refusal) {
 	if sent, ok := grantIn(by.proxyAuthorization); ok {
 		return now.byGrant(sent, by.peer) // which is never good for more, whoever else may send it
 	}
+	if sent, ok := now.tokenIn(by.proxyAuthorization); ok {
+		return now.byToken(sent, by)
+	}
 	if len(now.Clients.All()) > 0 {
 		if by.proxyAuthorization != "" {
 			return now.byPassword(by.proxyAuthorization)
@@ -128,6 +131,10 @@ func (now *state) byListener(by evidence, at *Listener) (told, *answer.Refusal) 
 	if sent, ok := grantIn(by.proxyAuthorization); ok {
 		sent.user = c.Name
 		return now.byGrant(sent, by.peer)
+	}
+	if sent, ok := now.tokenIn(by.proxyAuthorization); ok {
+		sent.Client = c.Name
+		return now.byToken(sent, by)
 	}
 	return told{client: c}, nil
 }

@@ -53,7 +53,9 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	}
 	by := p.use()
 	defer by.release()
-	c, refused := p.identify(by.state, in.evidence(r.Header))
+	says := in.evidence(r.Header)
+	says.waits = r.Context()
+	c, refused := p.identify(by.state, says)
 	if refused != nil && in.arrival.to != nil {
 		refused = withoutChallenge(refused)
 	}

@@ -9,6 +9,7 @@ import (
 	"ghapp-proxy/decide"
 	"ghapp-proxy/github"
 	"ghapp-proxy/grant"
+	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
 )
@@ -25,6 +26,9 @@ type Policy struct {
 	// Grants are those of the Clients, and by what they are verified; nil where none is
 	// served.
 	Grants *grant.Source
+	// Tokens are those that some of the Clients are told by, and by what they are verified;
+	// nil where none is served.
+	Tokens *oidc.Source
 	// Anonymous serves whoever is none of the Clients, within the default Limits
 	// but no others; what hands out a credential is not for them, whatever the Rules
 	// say. Without it, whoever the Admission admits is served, and only where there
@@ -42,6 +46,7 @@ type state struct {
 	callers map[string]caller      // client's name, "" for who has none → who that is
 	hosts   map[string]github.Host // name → served host
 	grants  *grant.Holders         // nil for none
+	tokens  *oidc.Holders          // nil for none
 }
 
 // newState is the state for a Policy after another, nil for the first. What a client
@@ -54,6 +59,9 @@ func newState(p Policy, hosts []github.Host, before *state) *state {
 	}
 	if p.Grants != nil {
 		now.grants = grant.NewHolders(*p.Grants, p.Clients)
+	}
+	if p.Tokens != nil {
+		now.tokens = oidc.NewHolders(p.Tokens, p.Clients)
 	}
 	now.addCallers(before)
 	return now
@@ -85,8 +93,8 @@ func (p *Policy) servesAnybody() bool { return p.Anonymous || len(p.Clients.All(
 // told is who a client is.
 type told struct {
 	client *policy.Client // nil for somebody without limits, where that is allowed
-	grant  *grant.Held    // by which it is that, nil for none
-	guess  bool           // the secret is wrong: it may be a guess
+	proof
+	guess bool // the secret is wrong: it may be a guess
 }
 
 var clientGone = answer.Define(answer.Kind{
@@ -102,14 +110,14 @@ func (now *state) caller(c told) (caller, *answer.Refusal) {
 		return caller{}, clientGone.Refuse(nameOf(c.client))
 	}
 	who.client = c.client
-	return who.by(c.grant), nil
+	return who.by(c.proof), nil
 }
 
 // caller is who sent a request to the proxy's own address.
 type caller struct {
 	now    *state         // by which it is that
 	client *policy.Client // nil for somebody without limits
-	grant  *grant.Held    // by which it is that, nil for none
+	proof                 // by which it is that
 
 	anonymous bool // somebody who is none of the Clients, and whom Anonymous lets in
 	usage     *usage
@@ -117,10 +125,14 @@ type caller struct {
 	slot      *slot       // of the connection
 }
 
-// by is the caller with a grant, if there is one.
-func (c caller) by(held *grant.Held) caller {
-	if held != nil {
-		c.grant, c.client, c.scope = held, held.Client, held.Scope
+// by is the caller within the limits of what it holds.
+func (c caller) by(p proof) caller {
+	c.proof = p
+	switch {
+	case p.grant != nil:
+		c.client, c.scope = p.grant.Client, p.grant.Scope
+	case p.token != nil:
+		c.client, c.scope = p.token.Client, p.token.Scope
 	}
 	return c
 }

@@ -132,7 +132,7 @@ func (p *Proxy) isStill(s *slot, now *state) bool {
 	if refused != nil || now.callers[nameOf(is.client)].usage != s.usage {
 		return false
 	}
-	s.told.CompareAndSwap(told, &identity{now, told.evidence, is.grant})
+	s.told.CompareAndSwap(told, &identity{now, told.evidence, is.proof})
 	return true
 }
 
@@ -140,14 +140,14 @@ func (p *Proxy) isStill(s *slot, now *state) bool {
 // request.
 func (p *Proxy) again(now *state, c caller, host github.Host) (caller, *answer.Refusal) {
 	if c.now == now {
-		return c, c.checkGrant()
+		return c, c.stillGood()
 	}
 	if !p.isStill(c.slot, now) || now.hosts[host.Name] != host {
 		return c, changed()
 	}
-	who := now.callers[c.usage.name].by(c.slot.told.Load().grant)
+	who := now.callers[c.usage.name].by(c.slot.told.Load().proof)
 	who.slot = c.slot
-	return who, who.checkGrant()
+	return who, who.stillGood()
 }
 
 var replacedNow = answer.Define(answer.Kind{

@@ -38,7 +38,10 @@ func (s *session) limit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 }
 
 // identity is by what the caller was told.
-func (c *caller) identity(by evidence) *identity { return &identity{c.now, by, c.grant} }
+func (c *caller) identity(by evidence) *identity {
+	by.waits = nil // later nobody does
+	return &identity{c.now, by, c.proof}
+}
 
 // differs reports whether a later request of the connection tells its client by
 // something else.

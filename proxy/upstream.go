@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -102,6 +103,15 @@ func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 // requests that may be repeated: those of a safe method, and those that have an
 // Idempotency-Key without values, which is not sent.
 func (u *Upstream) Transport() http.RoundTripper { return u.served }
+
+// Asking returns a transport to what the configuration names besides GitHub: issuers of
+// tokens. The roots verify it, nil for those that verify GitHub. It keeps no connection.
+func (u *Upstream) Asking(roots *x509.CertPool) http.RoundTripper {
+	return &http.Transport{
+		DialContext: u.dialServed, DisableKeepAlives: true, TLSHandshakeTimeout: tlsPatience, MaxResponseHeaderBytes: maxAnswerHead,
+		TLSClientConfig: &tls.Config{RootCAs: cmp.Or(roots, u.opts.RootCAs), MinVersion: tls.VersionTLS12},
+	}
+}
 
 // Close closes idle connections. Others are watched until they close.
 func (u *Upstream) Close() { u.served.close() }

@@ -15,7 +15,6 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
-	"ghapp-proxy/grant"
 	"ghapp-proxy/policy"
 
 	"golang.org/x/time/rate"
@@ -377,5 +376,5 @@ func (s *slot) dropPool() {
 type identity struct {
 	policy   any // a *state: it is compared only
 	evidence evidence
-	grant    *grant.Held // nil for none
+	proof
 }
