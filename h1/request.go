@@ -13,16 +13,22 @@ import (
 const maxFields = 100
 
 // HeadSize returns the size of the head that p begins with, its empty line included; 0 if
-// it does not end in p.
+// it does not end in p. Lines may end as net/http lets them end, with a bare LF: such a
+// head ends there, and is not in the grammar.
 func HeadSize(p []byte) int {
-	end := bytes.Index(p, endOfHead)
-	if end < 0 {
-		return 0
+	end := bytes.Index(p, emptyLine)
+	if end >= 0 {
+		p = p[:end+1]
+		end += len(emptyLine)
 	}
-	return end + len(endOfHead)
+	if bare := bytes.Index(p, bareEmptyLine); bare >= 0 {
+		return bare + len(bareEmptyLine)
+	}
+	return max(end, 0)
 }
 
-var endOfHead = []byte("\r\n\r\n")
+// An empty line, with the end of the one before it.
+var emptyLine, bareEmptyLine = []byte("\n\r\n"), []byte("\n\n")
 
 // ParseRequest reads the head of a request, its empty line included. It reports whether
 // the head is in the grammar, which is narrower than that of RFC 9112: then the request

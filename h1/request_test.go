@@ -148,3 +148,15 @@ func BenchmarkParseRequest(b *testing.B) {
 		}
 	}
 }
+
+// TestHeadSize: a head ends where net/http lets it end.
+func TestHeadSize(t *testing.T) {
+	for text, want := range map[string]int{
+		"": 0, "\r\n": 0, "GET / HTTP/1.1\r\n": 0, "GET / HTTP/1.1\r\n\r": 0, "GET / HTTP/1.1\r\n\r\n": 18, "GET / HTTP/1.1\r\n\r\n\n\nx": 18,
+		"GET / HTTP/1.1\n\nx": 16, "GET / HTTP/1.1\n\r\nx": 17, "GET / HTTP/1.1\r\n\nx": 17, "GET / HTTP/1.1\r\nA: b\n\n\r\n\r\n": 22, "GET / HTTP/1.1\r\nA: b\r\n\r\n\n\n": 24,
+	} {
+		if got := h1.HeadSize([]byte(text)); got != want {
+			t.Errorf("HeadSize(%q) = %d, want %d", text, got, want)
+		}
+	}
+}

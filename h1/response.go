@@ -48,8 +48,12 @@ func ReadResponse(r *bufio.Reader, req *http.Request) (resp *http.Response, name
 
 // namesIn are the names of the fields of a head, nil if one is not in the grammar.
 func namesIn(head string) (names []string) {
-	_, fields, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
-	for line := ""; fields != ""; {
+	line, fields, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
+	if strings.Contains(line, "\n") {
+		return nil
+	}
+	names = []string{}
+	for fields != "" {
 		line, fields, _ = strings.Cut(fields, "\r\n")
 		name, _, ok := parseField(line)
 		if !ok {
