@@ -3,7 +3,7 @@ package proxy
 import (
 	"bytes"
 	"cmp"
-	"crypto/tls"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,7 +22,7 @@ type answerWriter struct {
 	takes    *deadline     // of the connection, for writes
 	patience time.Duration // for which the client may take nothing; 0 for ever
 
-	conn  *tls.Conn
+	conn  net.Conn
 	r     *http.Request
 	under *ending.Context // of the request: it ends when the client does not take the answer
 
@@ -58,7 +58,7 @@ const maxHeld = copyBufferSize + 4<<10
 var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // begin makes the zero value a writer of the answer to r.
-func (w *answerWriter) begin(conn *tls.Conn, takes *deadline, r *http.Request, names []string, under *ending.Context) {
+func (w *answerWriter) begin(conn net.Conn, takes *deadline, r *http.Request, names []string, under *ending.Context) {
 	w.conn, w.takes, w.r, w.asked, w.under, w.out = conn, takes, r, names, under, answerBuffers.Get().(*bytes.Buffer)
 }
 

@@ -316,6 +316,12 @@ func TestFidelityHTTP2(t *testing.T) {
 // over a connection.
 func respond(t testing.TB, serve func(conn net.Conn, r *bufio.Reader)) *world {
 	t.Helper()
+	return respondTo(t, serve, nil)
+}
+
+// respondTo is respond for a proxy that change alters first.
+func respondTo(t testing.TB, serve func(conn net.Conn, r *bufio.Reader), change func(*setup)) *world {
+	t.Helper()
 	config, trust := upstreamTLS(t)
 	ln, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
@@ -334,7 +340,13 @@ func respond(t testing.TB, serve func(conn net.Conn, r *bufio.Reader)) *world {
 			}()
 		}
 	}()
-	return behind(t, ln.Addr().String(), trust)
+	return start(t, func(s *setup) {
+		s.upstream.ConnectTo[codeload+":443"] = ln.Addr().String()
+		s.upstream.RootCAs.AppendCertsFromPEM(trust)
+		if change != nil {
+			change(s)
+		}
+	})
 }
 
 // sortedHead is an answer with its fields in net/http's order.
@@ -365,7 +377,10 @@ func TestAnswerFidelity(t *testing.T) {
 		"early hints": {"GET", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n",
 			"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n"},
 		"redirect": {"GET", "HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example/\r\nContent-Length: 0\r\nDate: d\r\n\r\n",
-			"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nDate: d\r\nLocation: https://elsewhere.example/\r\n\r\n"},
+			"HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example/\r\nContent-Length: 0\r\nDate: d\r\n\r\n"},
+		"bodiless": {"GET", "HTTP/1.1 304 Not Modified\r\nVary: a\r\nDate: d\r\nEtag: \"x\"\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nVary: a\r\nDate: d\r\nEtag: \"x\"\r\n\r\n"},
+		"repeated": {"GET", "HTTP/1.1 200 OK\r\nSet-Cookie: b=1\r\nVary:\r\nDate: d\r\nSet-Cookie: a=2; Path=/\r\nContent-Length: 2\r\nSet-Cookie: b=1\r\nVary: \t x\r\n\r\nok",
+			"HTTP/1.1 200 OK\r\nSet-Cookie: b=1\r\nSet-Cookie: a=2; Path=/\r\nSet-Cookie: b=1\r\nVary: \r\nVary: x\r\nDate: d\r\nContent-Length: 2\r\n\r\nok"},
 		"gzip": {"GET", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nDate: d\r\n\r\n\x1f\x8b",
 			"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\nDate: d\r\n\r\n\x1f\x8b"},
 	} {

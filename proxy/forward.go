@@ -39,6 +39,9 @@ func (f *forwarder) serve(w *recorder, r *http.Request, x *exchange) {
 		body := resp.Body
 		defer body.Close() // also where what follows has a fault
 		w.arrived, w.names = hasArrived(body), namesOf(body)
+		if body == http.NoBody {
+			w.names = x.bodiless
+		}
 		err = x.receiveHead(resp)
 	}
 	if err != nil {

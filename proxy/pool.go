@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -283,13 +284,28 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 	}
 	resp.TLS = c.state
 	body.ReadCloser, body.names = resp.Body, names
-	body.keep = resp.StatusCode >= 200 && !resp.Close && resp.ProtoAtLeast(1, 1)
+	body.keep = endsPlainly(resp, names)
 	resp.Body = body
 	if body.ReadCloser == http.NoBody {
 		body.end()
 		resp.Body = http.NoBody
+		if x != nil {
+			x.bodiless = names
+		}
 	}
 	return resp, nil
+}
+
+// endsPlainly reports whether it is beyond doubt where an answer ends, so that another can
+// follow it: its head is in the grammar, and says so once (RFC 9112, sections 6.1 and 11.2).
+func endsPlainly(resp *http.Response, names []string) bool {
+	framed := 0
+	for _, name := range names {
+		if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "Transfer-Encoding") {
+			framed++
+		}
+	}
+	return resp.Proto == "HTTP/1.1" && resp.StatusCode >= 200 && !resp.Close && names != nil && framed <= 1 && (resp.StatusCode != http.StatusNoContent || framed == 0)
 }
 
 // Ended implements ending.Waiter: nobody wants the answer any more.

@@ -110,6 +110,33 @@ func TestRelaySpelling(t *testing.T) {
 	}
 }
 
+// The same for answers without a body, whatever says so.
+func TestRelaySpellingWithoutBody(t *testing.T) {
+	if !*withRelay {
+		t.Skip("net/http has its own")
+	}
+	for _, test := range []struct{ method, answer string }{
+		{"GET", "HTTP/1.1 302 Over there\r\nx-B: 1\r\nlocation: /x\r\nDATE: d\r\ncontent-length: 0\r\nA: \r\n\r\n"},
+		{"GET", "HTTP/1.1 304 Same\r\nx-B: 1\r\netag: \"x\"\r\nDATE: d\r\nSet-Cookie: b\r\nSet-Cookie: a\r\n\r\n"},
+		{"GET", "HTTP/1.1 204 None\r\nx-B: 1\r\nDATE: d\r\nA: b\r\n\r\n"},
+		{"HEAD", "HTTP/1.1 200 Fine\r\nx-B: 1\r\nDATE: d\r\ncontent-LENGTH: 77\r\nA: b\r\n\r\n"},
+		{"HEAD", "HTTP/1.1 404 Fine\r\nx-B: 1\r\nDATE: d\r\nA: b\r\n\r\n"},
+	} {
+		w := respond(t, func(conn net.Conn, r *bufio.Reader) {
+			if _, err := readMessage(r); err == nil {
+				io.WriteString(conn, test.answer)
+			}
+		})
+		conn := bound(t, w.intercepted(t, codeload, nil))
+		fmt.Fprintf(conn, "%s /acme/widgets/tar.gz/x HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", test.method, codeload)
+		text, err := io.ReadAll(conn)
+		got := strings.Replace(string(text), "Connection: close\r\n", "", 1)
+		if got = strings.Replace(got, "Proxy-Status", "", 1); err != nil || got != test.answer {
+			t.Errorf("%s: answered with %q (%v), want %q", test.method, text, err, test.answer)
+		}
+	}
+}
+
 // A client that leaves takes its request with it, also when it takes long.
 func TestRelayLeaver(t *testing.T) {
 	var gone atomic.Bool
