@@ -13,7 +13,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"ghapp-proxy/event"
 	"ghapp-proxy/spool"
 )
 
@@ -49,15 +48,13 @@ func (s *settings) logHandler(out io.Writer, shown terminal, level slog.Level, e
 			format = "console"
 		}
 	}
-	opts := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "console":
 		return newConsole(out, shown, level), nil
 	case "text":
-		return slog.NewTextHandler(out, opts), nil
+		return slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}), nil
 	case "json":
-		opts.ReplaceAttr = millisecondsInJSON
-		return slog.NewJSONHandler(plainJSON{out}, opts), nil
+		return newJSON(out, level), nil
 	}
 	return nil, fmt.Errorf("%s %q: use auto, console, text or json", name, format)
 }
@@ -70,26 +67,6 @@ func flagOr(flag, value string, env lookup, variable string) (name, text string)
 	}
 	text, _ = env(variable)
 	return variable, text
-}
-
-// millisecondsInJSON writes a duration as the audit log does: slog has whole
-// nanoseconds, under a name that does not say so.
-func millisecondsInJSON(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		return slog.Float64(a.Key+"_ms", float64(a.Value.Duration().Microseconds())/1000)
-	}
-	return a
-}
-
-// plainJSON escapes in JSON what steers terminals, which encoding/json leaves.
-type plainJSON struct{ to io.Writer }
-
-// Write implements io.Writer.
-func (w plainJSON) Write(p []byte) (int, error) {
-	if _, err := w.to.Write(event.PlainJSON(p)); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // console writes lines for people: the time of day, the level in colour, the message in
