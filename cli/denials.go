@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -27,7 +28,17 @@ func (d *denials) add(e *event.Event) {
 	if e.Decision != event.Refused || e.DecidedBy == "" {
 		return
 	}
-	line := denialLine(e)
+	d.say(denialLine(e))
+}
+
+// say keeps a line. The command chose some of it, and a terminal obeys what is not printed.
+func (d *denials) say(line string) {
+	line = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, line)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -43,16 +54,32 @@ func (d *denials) add(e *event.Event) {
 	}
 }
 
+// leads is a Resolver's Leads that collects the names it does not lead to: a tool that is told that there is no such
+// host never gets as far as an event. Names that are looked for on the machine's own network are left out.
+func (d *denials) leads(leads func(string) bool) func(string) bool {
+	return func(name string) bool {
+		if leads(name) {
+			return true
+		}
+		_, top, ok := cutLast(name, ".")
+		if ok && !slices.Contains([]string{"arpa", "local", "internal", "localhost", "lan", "home"}, top) {
+			d.say("refused: the name " + event.Clip(name) + " (egress): --allow " + event.Clip(name) + " allows it")
+		}
+		return false
+	}
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
 // denialLine says what was refused, and which flag would allow it.
 func denialLine(e *event.Event) string {
 	what := e.Method + " " + e.Host + e.Path
-	line := fmt.Sprintf("refused: %s (%s): %s", event.Clip(what), e.DecidedBy, flagFor(e))
-	return strings.Map(func(r rune) rune { // the command chose some of it, and a terminal obeys what is not printed
-		if !unicode.IsPrint(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, line)
+	return fmt.Sprintf("refused: %s (%s): %s", event.Clip(what), e.DecidedBy, flagFor(e))
 }
 
 // flagFor is the flag that allows what was refused.

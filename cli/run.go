@@ -232,7 +232,8 @@ type privateProxy struct {
 	open    *url.URL // asks for none and knows its user; nil where that is not possible
 	through string   // the proxy on the way to GitHub, for the log
 	source  *auth.Source
-	stop    func(last func()) // must be called; last is called while GitHub can be asked
+	leads   func(name string) bool // the proxy's Leads
+	stop    func(last func())      // must be called; last is called while GitHub can be asked
 }
 
 // listenPrivately listens for a client alone, nil for one without limits,
@@ -281,7 +282,7 @@ func (j *job) servePrivately(ctx context.Context, audit *auditLog) (*privateProx
 		}
 		return nil, err
 	}
-	private.through, private.source = srv.now.Load().through, srv.source()
+	private.through, private.source, private.leads = srv.now.Load().through, srv.source(), srv.Leads
 	private.stop = func(last func()) {
 		if err := srv.stop(ctx, runGrace, last); err != nil {
 			j.log.Info("the end was not clean", "error", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 	"ghapp-proxy/proxy"
 	"ghapp-proxy/rules"
 	"ghapp-proxy/sandbox"
+	"ghapp-proxy/transparent"
 
 	"github.com/spf13/cobra"
 )
@@ -28,9 +28,6 @@ type sandboxFlags struct {
 	hide, read, write                []string
 	repositories, push, allowedHosts []string
 }
-
-// insideAddress is where the proxy listens in a sandbox, where nobody else does.
-const insideAddress = "127.0.0.1:3128"
 
 func (f *sandboxFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -205,18 +202,30 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 	defer runtime.UnlockOSThread()
 	pass, stop := catchSignals()
 	defer stop()
-	box, err := sandbox.Start(sandbox.Options{Listen: []string{insideAddress}})
+	inside := newInside(j.cfg.Egress)
+	box, err := sandbox.Start(inside.options())
 	if err != nil {
 		return fail(err)
 	}
 	defer box.Close()
-	j.listen = func(context.Context) (*privateProxy, []*proxy.Listener, error) { return serveInside(box, j.client) }
+	j.listen = func(context.Context) (*privateProxy, []*proxy.Listener, error) {
+		return inside.private(), inside.listeners(box, j.client), nil
+	}
 	var denied denials
 	j.events = append(j.events, denied.add)
 	defer denied.report(j.stderr)
 	return j.withProxy(ctx, func(private *privateProxy) error {
+		resolver := &transparent.Resolver{Names: inside.names, Leads: denied.leads(private.leads), Log: j.log}
+		go resolver.Serve(box.Packets[0], box.Listeners[1])
+		defer resolver.Close()
 		env, err := j.childEnv(private, box.Shared, sandbox.SharedDir)
 		if err != nil {
+			return fail(err)
+		}
+		if err := shareTrust(&spec, box.Shared, env); err != nil {
+			return fail(err)
+		}
+		if err := inside.shareResolver(&spec, box.Shared); err != nil {
 			return fail(err)
 		}
 		spec.Env = append(withoutOutside(env), "GHAPP_PROXY_SANDBOX=1")
@@ -227,13 +236,6 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 		}
 		return &statusError{status, err}
 	})
-}
-
-// serveInside has a proxy listen in the sandbox: whoever gets there is the command.
-func serveInside(box *sandbox.Sandbox, client *policy.Client) (*privateProxy, []*proxy.Listener, error) {
-	address := &url.URL{Scheme: "http", Host: insideAddress}
-	admission := proxy.Admission{Private: true, As: client}
-	return &privateProxy{address: address, open: address}, []*proxy.Listener{{Listener: box.Listeners[0], Admission: admission}}, nil
 }
 
 // checkSandbox prints what a sandbox needs, and whether it is here.

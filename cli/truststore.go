@@ -13,8 +13,20 @@ import (
 // one that Java's own trust store has.
 const trustStorePassword = pkcs12.DefaultPassword
 
-// javaTrustStore is a bundle in the only form that Java reads.
+// javaTrustStore is a bundle in the only form that Java reads from a file that it is named.
 func javaTrustStore(bundle []byte) ([]byte, error) {
+	// AES and SHA-256 need Java 8u301, 11.0.12 or newer; the older algorithms
+	// are not to be had where FIPS 140 rules.
+	return encodeTrustStore(pkcs12.Modern2023, bundle, trustStorePassword)
+}
+
+// defaultTrustStore is a bundle as Java's own store is, for whom nobody tells Java a password: since 8u301 and
+// 11.0.12 it reads one without any.
+func defaultTrustStore(bundle []byte) ([]byte, error) {
+	return encodeTrustStore(pkcs12.Passwordless, bundle, "")
+}
+
+func encodeTrustStore(form *pkcs12.Encoder, bundle []byte, password string) ([]byte, error) {
 	var entries []pkcs12.TrustStoreEntry
 	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
 		cert, err := x509.ParseCertificate(block.Bytes)
@@ -27,9 +39,7 @@ func javaTrustStore(bundle []byte) ([]byte, error) {
 	if len(entries) == 0 {
 		return nil, errors.New("make Java's trust store: no certificate")
 	}
-	// AES and SHA-256 need Java 8u301, 11.0.12 or newer; the older algorithms
-	// are not to be had where FIPS 140 rules.
-	store, err := pkcs12.Modern2023.EncodeTrustStoreEntries(entries, trustStorePassword)
+	store, err := form.EncodeTrustStoreEntries(entries, password)
 	if err != nil {
 		return nil, fmt.Errorf("make Java's trust store: %w", err)
 	}

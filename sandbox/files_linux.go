@@ -34,7 +34,8 @@ func layOut(spec *Spec, shared int) error {
 		{"make /dev", makeDev},
 		{"make /proc", makeProc},
 		{"show directories", l.show},
-		{"hide files", func() error { return l.hide(shared) }},
+		{"show certificates", func() error { return l.share(shared) }},
+		{"hide files", l.hide},
 	} {
 		if err := step.do(); err != nil {
 			return wrapped(step.doing, err)

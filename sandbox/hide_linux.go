@@ -11,36 +11,10 @@ import (
 	"syscall"
 
 	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
 )
 
-// hide covers what is hidden, and shows what is shared. It comes last: what it covers is
-// covered under every path that leads there.
-func (l *layout) hide(shared int) error {
-	if err := place(SharedDir, true); err != nil {
-		return err
-	}
-	if err := attach(shared, SharedDir); err != nil {
-		return err
-	}
-	for name, mode := range map[string]fs.FileMode{markName: 0o444, emptyName: 0o400} {
-		if err := os.WriteFile(filepath.Join(SharedDir, name), nil, mode); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(filepath.Join(SharedDir, emptyDirName), 0o500); err != nil {
-		return err
-	}
-	if err := restrict(SharedDir, unix.MOUNT_ATTR_RDONLY, 0); err != nil {
-		return err
-	}
-	for _, b := range l.spec.Bind {
-		if real, info := resolved(b.At); info != nil && info.Mode().IsRegular() {
-			if err := bind(filepath.Join(SharedDir, b.Name), real); err != nil {
-				return err
-			}
-		}
-	}
+// hide covers what is hidden. It comes last: what it covers is covered under every path that leads there.
+func (l *layout) hide() error {
 	for _, path := range l.spec.Hide {
 		if !l.wanted(path) {
 			if err := l.cover(path); err != nil {

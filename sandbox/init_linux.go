@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,25 +69,24 @@ func prepare(args []string, listen *json.Decoder, control *net.UnixConn) (pid in
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil { // from here on nobody may look into it
 		return 0, &Error{Doing: "keep others out", Err: err}
 	}
-	if err := loopbackUp(); err != nil {
+	if err := loopbackUp(opts.Local); err != nil {
 		return 0, &Error{Doing: "bring loopback up", Err: err}
 	}
 	shared, err := newTmpfs("0755", "")
 	if err != nil {
 		return 0, &Error{Doing: "make a file system", Err: err, Remedy: remedyKernel}
 	}
+	files, err := openListeners(opts)
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	if err != nil {
+		return 0, &Error{Doing: "listen", Err: err}
+	}
 	fds := []int{shared}
-	for _, address := range opts.Listen {
-		ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
-		if err != nil {
-			return 0, &Error{Doing: "listen", Err: err}
-		}
-		f, err := ln.(*net.TCPListener).File()
-		if err != nil {
-			return 0, &Error{Doing: "listen", Err: err}
-		}
-		ln.Close()
-		defer f.Close()
+	for _, f := range files {
 		fds = append(fds, int(f.Fd()))
 	}
 	if err := sendFiles(control, fds); err != nil {

@@ -14,6 +14,7 @@ var ErrNotHere = &Error{Doing: "make namespaces", Err: errors.ErrUnsupported, Re
 // Sandbox is not to be had here.
 type Sandbox struct {
 	Listeners []net.Listener
+	Packets   []net.PacketConn
 	Shared    string
 }
 

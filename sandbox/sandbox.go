@@ -32,12 +32,18 @@
 // may read and run later, outside: review a checkout as you would a stranger's.
 package sandbox
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Options say what Start makes.
 type Options struct {
-	// Listen are addresses inside the sandbox, "127.0.0.1:3128".
-	Listen []string
+	Listen  []string // TCP addresses inside the sandbox, "127.0.0.1:3128"
+	Packets []string // UDP addresses
+	// Local are networks of which every address is the sandbox's own: who connects to one gets to what
+	// listens on all addresses. The first address of each is loopback's.
+	Local []netip.Prefix
 }
 
 // HomeMode says what a command sees of its user's home.
@@ -64,6 +70,7 @@ type Spec struct {
 	Read   []string // seen, wherever it is
 	Write  []string // seen, and may be written to
 	Bind   []Bind   // what is seen in place of other files
+	Roots  string   // the shared file of what is trusted, for where OpenSSL has a directory only
 	// NewSession gives the command a session of its own: where there is no terminal.
 	NewSession bool
 }
@@ -77,7 +84,8 @@ func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// Bind shows a file of SharedDir in the place of another.
+// Bind shows a file of SharedDir in the place of others: those that a pattern of filepath.Glob matches,
+// as the command sees them.
 type Bind struct{ Name, At string }
 
 // SharedDir is where the command sees what is written to Sandbox.Shared.

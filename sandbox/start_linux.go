@@ -18,8 +18,9 @@ import (
 
 // Sandbox is one that waits for its command, or runs it.
 type Sandbox struct {
-	Listeners []net.Listener // for Options.Listen
-	Shared    string         // a directory, as this process names it, which the command sees as SharedDir
+	Listeners []net.Listener   // for Options.Listen
+	Packets   []net.PacketConn // for Options.Packets
+	Shared    string           // a directory, as this process names it, which the command sees as SharedDir
 
 	init   *exec.Cmd
 	conn   *net.UnixConn
@@ -91,19 +92,31 @@ func (s *Sandbox) receive(opts Options) error {
 		return &Error{Doing: "hear from its first process", Err: err}
 	case said.failed():
 		return said.err()
-	case len(files) != len(opts.Listen)+1:
+	case len(files) != 1+len(opts.Listen)+len(opts.Packets):
 		return &Error{Doing: "take its listeners", Err: fmt.Errorf("%d descriptors came", len(files))}
 	}
-	for _, f := range files[1:] {
-		ln, err := net.FileListener(f) // a copy of the descriptor
+	for i, f := range files[1:] { // each is copied
+		var err error
+		if i < len(opts.Listen) {
+			s.Listeners, err = appended(s.Listeners, f, net.FileListener)
+		} else {
+			s.Packets, err = appended(s.Packets, f, net.FilePacketConn)
+		}
 		if err != nil {
 			return &Error{Doing: "take its listeners", Err: err}
 		}
-		s.Listeners = append(s.Listeners, ln)
 	}
 	s.shared, files = files[0], files[1:]
 	s.Shared = fmt.Sprintf("/proc/self/fd/%d", s.shared.Fd())
 	return nil
+}
+
+func appended[T any](list []T, f *os.File, open func(*os.File) (T, error)) ([]T, error) {
+	one, err := open(f)
+	if err != nil {
+		return list, err
+	}
+	return append(list, one), nil
 }
 
 // Run runs the command, once, and returns its exit status, as a shell would say it.
@@ -161,6 +174,9 @@ func (s *Sandbox) Close() {
 	s.conn.Close()
 	for _, ln := range s.Listeners {
 		ln.Close()
+	}
+	for _, conn := range s.Packets {
+		conn.Close()
 	}
 	if s.shared != nil {
 		s.shared.Close()

@@ -44,7 +44,7 @@ func replyOf(err error) reply {
 }
 
 // maxFiles is how many descriptors come at once; SCM_MAX_FD of the kernel is 253.
-const maxFiles = 64
+const maxFiles = 250
 
 // receiveFiles reads one reply, which fits into a packet, and the descriptors with it.
 func receiveFiles(conn *net.UnixConn, said *reply) (files []*os.File, err error) {
