@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -151,13 +152,16 @@ func setUpStory(env *testscript.Env) error {
 	return nil
 }
 
+// withRelay is turned off to have the stories' requests read by net/http's server.
+var withRelay = flag.Bool("relay", true, "relay requests of HTTP/1.1")
+
 // writeConfig writes dir/config.toml, and below dir/keys what it refers to.
 func writeConfig(dir string, github *githubtest.Server) error {
 	for name, text := range map[string][]byte{
 		"keys/github-ca.pem":   github.CAPEM(),
 		"keys/ci-bot.pem":      github.App("ci-bot").PrivateKeyPEM(),
 		"keys/release-bot.pem": github.App("release-bot").PrivateKeyPEM(),
-		"config.toml": fmt.Appendf(nil, `
+		"config.toml": fmt.Appendf(nil, `relay = %t
 listen = "127.0.0.1:0"
 
 [app.ci-bot]
@@ -175,7 +179,7 @@ globex = 222
 [upstream]
 ca_file = "keys/github-ca.pem"
 connect_to = { %s }
-`, github.App("ci-bot").ID, github.App("release-bot").ID, connectTo(github)),
+`, *withRelay, github.App("ci-bot").ID, github.App("release-bot").ID, connectTo(github)),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
