@@ -64,6 +64,24 @@ func (f *Refusal) Write(w http.ResponseWriter, form Form) {
 	WriteWhole(w, f.Status, body)
 }
 
+// WriteOAuth answers with the refusal as OAuth's servers do, by one of their codes: RFC
+// 6749, section 5.2.
+func (f *Refusal) WriteOAuth(w http.ResponseWriter, code string) {
+	body, err := json.Marshal(struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}{code, f.Message()})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	h := w.Header()
+	h.Set("Proxy-Status", f.proxyStatus())
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	f.setRetryAfter(h)
+	WriteWhole(w, f.Status, append(body, '\n'))
+}
+
 // WriteWhole writes an answer of ours with its body, if it has one. The client is
 // told how long that is: net/http does not know when it sends the head.
 func WriteWhole(w http.ResponseWriter, status int, body []byte) {

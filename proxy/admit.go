@@ -48,7 +48,7 @@ type evidence struct {
 }
 
 // proof is what somebody holds that makes it a client, within limits. The zero value is
-// for who has nothing of the kind; of the two there is one at most.
+// for who has nothing of the kind; both are there where one was exchanged for the other.
 type proof struct {
 	grant *grant.Held
 	token *oidc.Held

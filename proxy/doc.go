@@ -133,5 +133,5 @@
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go idle.go intercepted.go relay.go proxy.go destinations.go handshake.go
 //		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
-//		tickets.go connect.go origin.go transparent.go outer.go shutdown.go serve.go
+//		tickets.go connect.go origin.go transparent.go tokenendpoint.go outer.go shutdown.go serve.go
 package proxy

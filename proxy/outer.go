@@ -152,6 +152,10 @@ func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request) {
 		answer.WriteWhole(w, http.StatusOK, p.current.Load().parts.CAPEM)
 		return
 	}
+	if r.URL.Path == tokenPath && r.Method == http.MethodPost {
+		p.serveToken(w, r)
+		return
+	}
 	ownAddress.Refuse().Write(w, answer.Text)
 }
 
