@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -114,7 +115,6 @@ func newAsker(t testing.TB, conn net.Conn, size int) *asker {
 	a.request = []byte("GET /repos/acme/widgets/issues?state=open&per_page=30&page=10000000 HTTP/1.1\r\nHost: api.github.com\r\nUser-Agent: octokit-core.js/7.0.0\r\n" +
 		"Accept: application/vnd.github+json\r\nX-GitHub-Api-Version: 2022-11-28\r\nAuthorization: Bearer ghp_placeholder000000000000000000000000000\r\n\r\n")
 	a.page = a.request[bytes.Index(a.request, []byte("10000000")):][:8]
-	conn.SetDeadline(time.Now().Add(10 * time.Minute))
 	return a
 }
 
@@ -126,6 +126,7 @@ func (a *asker) ask(size int) {
 		}
 		a.page[i] = '0'
 	}
+	a.conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := a.conn.Write(a.request); err != nil {
 		a.t.Fatal(err)
 	}
@@ -193,4 +194,33 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(500, func() { a.ask(size) }); n > mostAllocations {
 		t.Errorf("%v allocations for a request, want %d at most", n, mostAllocations)
 	}
+}
+
+// TestIdleConnectionKeepsNothing: of a request that has been answered an idle connection keeps nothing.
+func TestIdleConnectionKeepsNothing(t *testing.T) {
+	if raceEnabled || !*withRelay {
+		t.Skip("it is the relay's")
+	}
+	const size, conns = 1 << 10, 100
+	w := startFrugal(t, newFrugal(size), func(s *setup) { s.options.Cache = nil })
+	opened := make([]net.Conn, conns)
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	for i := range opened {
+		opened[i] = w.intercepted(t, "api.github.com", nil)
+	}
+	before := live()
+	one := newAsker(t, nil, size)
+	for _, one.conn = range opened {
+		one.ask(size)
+	}
+	if grown := (live() - before) / conns; grown > 3<<10 {
+		t.Errorf("each of %d connections keeps %d bytes of its request", conns, grown)
+	}
+	runtime.KeepAlive(opened)
 }

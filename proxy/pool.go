@@ -313,7 +313,7 @@ func (c *poolConn) Ended() { c.SetDeadline(longAgo) }
 
 // write writes a request.
 func (c *poolConn) write(req *http.Request, x *exchange) (err error) {
-	if x != nil && x.names != nil {
+	if x != nil && (x.names != nil || isPlainHead(req)) {
 		err = writeRequest(c.out, req, x.names)
 	} else {
 		err = req.Write(c.out)

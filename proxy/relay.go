@@ -319,6 +319,7 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	if !c.endWatch() {
 		return false
 	}
+	c.under = nil // an idle connection keeps nothing of it
 	c.relay.note(c.insideConn, http.StateIdle)
 	return more && c.use.CompareAndSwap(inUse, unused)
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // writeRequest writes a request as its Write does, but for the order and the spelling of
@@ -42,6 +44,19 @@ func writeRequest(out *bufio.Writer, req *http.Request, names []string) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// isPlainHead reports whether net/http, which looks at them before it writes a request, would leave host and
+// target as they are.
+func isPlainHead(req *http.Request) bool {
+	for _, text := range [...]string{req.Host, req.URL.Opaque, req.URL.Path, req.URL.RawPath, req.URL.RawQuery} {
+		for _, c := range []byte(text) {
+			if c <= ' ' || c > '~' {
+				return false
+			}
+		}
+	}
+	return req.Host != "" && httpguts.ValidHostHeader(req.Host) && !strings.Contains(req.Host, "%")
 }
 
 // writeTarget writes what u.RequestURI returns.
