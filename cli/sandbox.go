@@ -208,7 +208,10 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 		return fail(err)
 	}
 	defer box.Close()
-	j.listen = func(context.Context) (*privateProxy, []*proxy.Listener, error) {
+	j.listen = func(context.Context) (*privateProxy, []*proxy.Listener, error) { // the authorities were made meanwhile
+		if err := box.Ready(); err != nil {
+			return nil, nil, err
+		}
 		return inside.private(), inside.listeners(box, j.client), nil
 	}
 	var denied denials

@@ -1,14 +1,23 @@
 package sandbox
 
-import "golang.org/x/sys/unix"
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // Check tries what a sandbox needs.
 func Check() []Finding {
+	runtime.LockOSThread() // see Start
+	defer runtime.UnlockOSThread()
 	box, err := Start(Options{})
+	if err == nil {
+		defer box.Close()
+		err = box.Ready()
+	}
 	found := []Finding{{What: "namespaces", Err: err}}
 	if err == nil {
 		_, err := box.Run(Spec{Dir: "/", HomeMode: HomeHide})
-		box.Close()
 		found = append(found, Finding{What: "files, /proc, seccomp", Err: err})
 	}
 	return append(found, Finding{What: "Landlock, a second bound to what is written", Err: landlockError(), Optional: true})

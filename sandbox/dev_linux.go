@@ -55,14 +55,25 @@ func makeDev() error {
 // showTerminal shows the terminal of the standard streams, if they have one: ttyname(3) looks for it
 // in /dev, and its own name there is of a file system that is not seen.
 func showTerminal(at string) error {
-	for fd := range 3 {
-		if !term.IsTerminal(fd) {
+	for _, file := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if !term.IsTerminal(int(file.Fd())) {
 			continue
+		}
+		path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd())) // the open one is of the namespace outside
+		if err != nil {
+			return err
+		}
+		open, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		if named, err := os.Stat(path); err != nil || !os.SameFile(open, named) {
+			continue // it has no name here
 		}
 		if err := os.WriteFile(at, nil, 0o600); err != nil {
 			return err
 		}
-		return bind(fmt.Sprintf("/proc/self/fd/%d", fd), at)
+		return bind(path, at)
 	}
 	return nil
 }

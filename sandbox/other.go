@@ -21,6 +21,9 @@ type Sandbox struct {
 // Start fails.
 func Start(Options) (*Sandbox, error) { return nil, ErrNotHere }
 
+// Ready fails.
+func (s *Sandbox) Ready() error { return ErrNotHere }
+
 // Run fails.
 func (s *Sandbox) Run(Spec) (status int, err error) { return 0, ErrNotHere }
 

@@ -5,6 +5,7 @@
 //	box, err := sandbox.Start(sandbox.Options{Listen: []string{"127.0.0.1:3128"}})
 //	…
 //	defer box.Close()
+//	err = box.Ready()
 //	go proxy.Serve(box.Listeners[0])
 //	os.WriteFile(filepath.Join(box.Shared, "ca.pem"), ca, 0o644) // the command finds it in SharedDir
 //	status, err := box.Run(sandbox.Spec{Args: []string{"gh", "pr", "list"}, Env: env, Dir: dir, Home: home})

@@ -16,12 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sandbox is one that waits for its command, or runs it.
+// Sandbox is one that is made, waits for its command, or runs it.
 type Sandbox struct {
 	Listeners []net.Listener   // for Options.Listen
 	Packets   []net.PacketConn // for Options.Packets
 	Shared    string           // a directory, as this process names it, which the command sees as SharedDir
 
+	opts   Options
 	init   *exec.Cmd
 	conn   *net.UnixConn
 	shared *os.File
@@ -37,7 +38,7 @@ const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWNS | u
 // startTime bounds what the first process does before there is a command.
 const startTime = 30 * time.Second
 
-// Start makes a sandbox. It ends with the thread that calls this, which the caller
+// Start begins to make a sandbox; call Ready. It ends with the thread that calls this, which the caller
 // keeps (runtime.LockOSThread) until Close. Close must be called.
 //
 // The first process maps its own user: this one cannot, as nobody may look into it
@@ -65,21 +66,19 @@ func Start(opts Options) (*Sandbox, error) {
 		conn.Close()
 		return nil, cannotClone(err)
 	}
-	theirs.Close() // so that its end is seen
-	if err := s.receive(opts); err != nil {
+	if err := json.NewEncoder(s.conn).Encode(opts); err != nil {
 		s.Close()
-		return nil, err
+		return nil, &Error{Doing: "tell its first process", Err: err}
 	}
+	s.opts = opts
 	return s, nil
 }
 
-// receive sends the options, and takes the listeners and the shared directory.
-func (s *Sandbox) receive(opts Options) error {
+// Ready waits for the sandbox, and sets Listeners, Packets and Shared.
+func (s *Sandbox) Ready() error {
+	opts := s.opts
 	s.conn.SetDeadline(time.Now().Add(startTime))
 	defer s.conn.SetDeadline(time.Time{})
-	if err := json.NewEncoder(s.conn).Encode(opts); err != nil {
-		return &Error{Doing: "tell its first process", Err: err}
-	}
 	var said reply
 	files, err := receiveFiles(s.conn, &said)
 	defer func() {
