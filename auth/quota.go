@@ -81,7 +81,7 @@ func number(h http.Header, field string) int64 {
 }
 
 // observe takes an answer in. Answers of one window may arrive in any order:
-// the least remaining counts. It reports whether the window is another, or another part of it is left.
+// the least remaining counts. It reports whether a part less of it is left.
 func (w *window) observe(limit, remaining, reset uint32) (changed bool) {
 	for {
 		old := w.state.Load()
@@ -90,17 +90,24 @@ func (w *window) observe(limit, remaining, reset uint32) (changed bool) {
 		}
 		if w.state.CompareAndSwap(old, uint64(reset)<<32|uint64(remaining)) {
 			w.limit.Store(limit)
-			return uint32(old>>32) != reset || part(uint32(old), limit) != part(remaining, limit)
+			before := parts - 1 // of a window of which nothing was known
+			if uint32(old>>32) == reset {
+				before = part(uint32(old), limit)
+			}
+			return part(remaining, limit) < before
 		}
 	}
 }
 
-// part is how much is left of a limit, in sixteenths; -1 where it is exhausted.
+// parts are in how many steps other replicas are told of a limit.
+const parts = 16
+
+// part is how much is left of a limit, in such steps; -1 where it is exhausted.
 func part(remaining, limit uint32) int {
 	if remaining <= limit/reserveShare {
 		return -1
 	}
-	return int(uint64(remaining) * 16 / uint64(limit))
+	return int(uint64(remaining) * parts / uint64(limit))
 }
 
 // exhausted reports whether GitHub will refuse the next requests; now, GitHub's time,

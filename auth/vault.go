@@ -108,7 +108,10 @@ func (v *vault) claim(ctx context.Context, key string, besides uint64, use func(
 		if ok && use(generation, text) {
 			return true, nil
 		}
-		if v.Dropped(); len(value) < generationSize {
+		if !ok {
+			v.Dropped()
+		}
+		if len(value) < generationSize {
 			break
 		}
 		besides = binary.BigEndian.Uint64(value)

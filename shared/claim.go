@@ -166,7 +166,7 @@ func (l *lease) keep() {
 		return
 	}
 	l.timer = time.AfterFunc(renewLease, func() {
-		l.store.write(l.slot, func(ctx context.Context) error {
+		l.store.writeNow(func(ctx context.Context) error {
 			return renewScript.Run(ctx, l.store.client, []string{l.slot + leaseName}, l.id, leaseTime.Milliseconds()).Err()
 		})
 		if l.store.life.Err() == nil {
@@ -186,7 +186,7 @@ func (l *lease) done(value []byte, ttl time.Duration) {
 	if ttl < time.Millisecond {
 		value = nil
 	}
-	l.store.write(l.slot, func(ctx context.Context) error {
+	l.store.writeNow(func(ctx context.Context) error {
 		return fileScript.Run(ctx, l.store.client, []string{l.slot + valueName, l.slot + leaseName},
 			l.id, value, ttl.Milliseconds(), l.store.channel(), wakeMessage+l.slot).Err()
 	})

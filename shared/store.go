@@ -64,7 +64,7 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Open returns the store. It is not asked before it is needed, and need not be there.
+// Open returns the store, which need not be there.
 func Open(opts Options) (*Store, error) {
 	opts.Prefix = cmp.Or(opts.Prefix, DefaultPrefix)
 	opts.Patience, opts.Timeout = cmp.Or(opts.Patience, DefaultPatience), cmp.Or(opts.Timeout, DefaultTimeout)
@@ -78,7 +78,29 @@ func Open(opts Options) (*Store, error) {
 	s.health = health{log: opts.Log, probe: s.probe, back: s.isBack, life: s.life, work: &s.work, gone: make(chan struct{}), since: time.Now()}
 	s.writes.start(s)
 	s.events.start(s)
+	s.work.Go(s.keepContact)
 	return s, nil
+}
+
+// contactEvery is how often the store is asked for nothing, so that it is known whether it is there when nobody needs it.
+const contactEvery = 10 * time.Second
+
+// keepContact sees to it that it is known whether the store is there, from the start.
+func (s *Store) keepContact() {
+	tick := time.NewTicker(contactEvery)
+	defer tick.Stop()
+	for {
+		if !s.health.isAway() {
+			for err, n := s.probe(s.life), 0; err != nil && n < maxMisses; n++ { // it is sure of that
+				s.health.note(err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-s.life.Done():
+			return
+		}
+	}
 }
 
 // Close writes what is still to be written, for a second at most, and ends all.

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"hash/maphash"
+	"sync"
 	"time"
 
 	"ghapp-proxy/panics"
@@ -20,6 +21,7 @@ const (
 type writes struct {
 	seed   maphash.Seed
 	queues [writers]chan write
+	urgent sync.WaitGroup // of those that others wait for
 }
 
 // write is one of them. A marker is told that all before it is done.
@@ -79,9 +81,28 @@ func (s *Store) write(key string, do func(context.Context) error) {
 	}
 }
 
+// writeNow has something written for which others wait, before all that is to be written.
+func (s *Store) writeNow(do func(context.Context) error) {
+	if !s.begin() {
+		s.counts.lost.Add(1)
+		return
+	}
+	s.writes.urgent.Go(func() {
+		defer s.work.Done()
+		write{do: do}.run(s)
+	})
+}
+
 // drain waits until all has been written, for a time.
 func (w *writes) drain(most time.Duration) {
 	end := time.After(most)
+	urgent := make(chan struct{})
+	go func() { w.urgent.Wait(); close(urgent) }() // which end soon after the Store does
+	select {
+	case <-urgent:
+	case <-end:
+		return
+	}
 	done := make(chan struct{}, writers)
 	for _, queue := range w.queues {
 		select {

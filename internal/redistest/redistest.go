@@ -6,7 +6,10 @@ package redistest
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // requireEnv makes a test fail, rather than be skipped, where there is no server.
@@ -120,27 +125,51 @@ func (s *Server) Stop() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
 // Continue lets it go on.
 func (s *Server) Continue() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Do sends a command as text, and returns the first 64 KiB of the answer.
-func (s *Server) Do(words ...string) string {
+// Do runs a command, and returns its answer, or all strings of that.
+func (s *Server) Do(words ...string) []string {
+	s.t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.Addr, Protocol: 2, DisableIdentity: true, ReadTimeout: 20 * time.Second})
+	defer client.Close()
+	var args []any
+	for _, word := range words {
+		args = append(args, word)
+	}
+	answer, err := client.Do(context.Background(), args...).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		s.t.Fatalf("%s: %v", words[0], err)
+	}
+	switch answer := answer.(type) {
+	case nil:
+		return nil
+	case []any:
+		var all []string
+		for _, one := range answer {
+			all = append(all, fmt.Sprint(one))
+		}
+		return all
+	default:
+		return []string{fmt.Sprint(answer)}
+	}
+}
+
+// Monitor returns what returns all that the server was told since.
+func (s *Server) Monitor() (said func() []byte) {
 	s.t.Helper()
 	conn, err := net.DialTimeout("tcp", s.Addr, 5*time.Second)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	var command strings.Builder
-	fmt.Fprintf(&command, "*%d\r\n", len(words))
-	for _, word := range words {
-		fmt.Fprintf(&command, "$%d\r\n%s\r\n", len(word), word)
+	fmt.Fprint(conn, "MONITOR\r\n")
+	heard := make(chan []byte, 1)
+	go func() {
+		all, _ := io.ReadAll(conn) // until it is closed
+		heard <- all
+	}()
+	return func() []byte {
+		time.Sleep(100 * time.Millisecond) // what was said last is on its way
+		conn.(*net.TCPConn).CloseRead()
+		return <-heard
 	}
-	fmt.Fprint(conn, command.String())
-	answer := make([]byte, 64<<10)
-	n, err := conn.Read(answer)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return string(answer[:n])
 }
 
 // Files are the contents of all files that the server has written.
