@@ -106,6 +106,7 @@ var storyCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"noleaks":       noLeaks,
 	"mistake":       mistake,
 	"behindcompany": behindCompany,
+	"issuer":        issuerCommand,
 }
 
 type githubKey struct{}

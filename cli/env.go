@@ -25,6 +25,7 @@ import (
 type envFlags struct {
 	proxyURL, ca, dir, shell string
 	hosts                    []string
+	oidc                     oidcFlags
 }
 
 func newEnv(s *settings) *cobra.Command {
@@ -51,6 +52,12 @@ The certificates to trust are those in the state directory if an App is
 configured here; if not they are fetched from http://PROXY/ca.pem, which trusts
 the network in between. --ca names a file of them instead.
 
+--oidc exchanges a token that says who this job is for a grant at the proxy, which the
+printed URL has then: one that GitHub Actions gives the job, of a variable as GitLab's
+id_tokens set it, or of a file as Kubernetes projects it.
+
+  eval "$(ghapp-proxy env --proxy-url http://HOST:8080 --oidc env:GHAPP_TOKEN)"
+
 For Java the proxy must be one that asks for no password.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			return flags.failed(cmd, noArgs(cmd, args))
@@ -75,6 +82,7 @@ For Java the proxy must be one that asks for no password.`,
 	cmd.Flags().StringVar(&flags.ca, "ca", "", "`file` of the certificates to trust")
 	cmd.Flags().StringVar(&flags.dir, "dir", "", "`directory` for the files that the variables name (default: env in the state directory, for docker env-docker)")
 	cmd.Flags().StringVar(&flags.shell, "shell", "", "for `what`: bash, fish, powershell, github-actions, gitlab, docker or json (default: the shell of $SHELL)")
+	flags.oidc.add(cmd.Flags())
 	cmd.Flags().StringSliceVar(&flags.hosts, "host", nil, "`GitHub` that the proxy serves, may be repeated (default: those of the configured Apps, else github.com)")
 	return cmd
 }
@@ -104,6 +112,11 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	address, err := proxyAddress(cfg, flags.proxyURL)
 	if err != nil {
 		return nil, err
+	}
+	if flags.oidc.source != "" {
+		if err := flags.oidc.exchange(ctx, address); err != nil {
+			return nil, err
+		}
 	}
 	served, err := flags.served(cfg)
 	if err != nil {
