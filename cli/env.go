@@ -82,7 +82,7 @@ For Java the proxy must be one that asks for no password.`,
 	cmd.Flags().StringVar(&flags.ca, "ca", "", "`file` of the certificates to trust")
 	cmd.Flags().StringVar(&flags.dir, "dir", "", "`directory` for the files that the variables name (default: env in the state directory, for docker env-docker)")
 	cmd.Flags().StringVar(&flags.shell, "shell", "", "for `what`: bash, fish, powershell, github-actions, gitlab, docker or json (default: the shell of $SHELL)")
-	flags.oidc.add(cmd.Flags())
+	flags.oidc.add(cmd)
 	cmd.Flags().StringSliceVar(&flags.hosts, "host", nil, "`GitHub` that the proxy serves, may be repeated (default: those of the configured Apps, else github.com)")
 	return cmd
 }

@@ -17,7 +17,7 @@ import (
 	"ghapp-proxy/grant"
 	"ghapp-proxy/oidc"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 )
 
 const (
@@ -32,7 +32,8 @@ type oidcFlags struct {
 	source, audience, client, scope string
 }
 
-func (f *oidcFlags) add(flags *pflag.FlagSet) {
+func (f *oidcFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&f.source, "oidc", "", "exchange a token for a grant at the proxy: `where` it is, a file, env:NAME, or github-actions for that of this job")
 	flags.StringVar(&f.audience, "audience", "ghapp-proxy", "whom the token of --oidc github-actions is `for`")
 	flags.StringVar(&f.client, "client", "", "the `name` of the client that the token is, where it fits several")
