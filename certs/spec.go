@@ -114,6 +114,12 @@ func permits(constraints []string, name string) bool {
 	})
 }
 
+// ParseHost returns a DNS name as certificates have it, in lower case.
+func ParseHost(name string) (string, error) {
+	name = foldName(name)
+	return name, checkName(name)
+}
+
 // foldName returns name as DNS compares it: in lower case, and without the dot
 // of the DNS root.
 func foldName(name string) string {

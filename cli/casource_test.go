@@ -93,6 +93,7 @@ func TestProxyAddress(t *testing.T) {
 	for _, tt := range []struct{ listen, flag, want string }{
 		{"127.0.0.1:8080", "", "http://127.0.0.1:8080"},
 		{"0.0.0.0:8080", "http://proxy.example:3128/", "http://proxy.example:3128"},
+		{"0.0.0.0:8443", "https://proxy.example", "https://proxy.example"},
 		{"", "http://u:p-w_1~.@[2001:db8::1]:1", "http://u:p-w_1~.@[2001:db8::1]:1"},
 	} {
 		if got, err := proxyAddress(&config.Config{Fixed: config.Fixed{Listen: tt.listen}}, tt.flag); err != nil || got.String() != tt.want {
@@ -101,7 +102,7 @@ func TestProxyAddress(t *testing.T) {
 	}
 	for _, tt := range []struct{ listen, flag, want string }{
 		{"0.0.0.0:8080", "", "every address"}, {"127.0.0.1:0", "", "random port"},
-		{"", "https://x:1", "not a URL"}, {"", "x:1", "not a URL"}, {"", "http://x/path", "not a URL"}, {"", "http://x?secret", "not a URL"}, {"", "http://%zzsecret", "not a URL"},
+		{"", "ftp://x:1", "not a URL"}, {"", "x:1", "not a URL"}, {"", "http://x/path", "not a URL"}, {"", "http://x?secret", "not a URL"}, {"", "http://%zzsecret", "not a URL"},
 		{"", "http://u@x", "both a user"}, {"", "http://u:@x", "both a user"}, {"", "http://:secret@x", "both a user"}, {"", "http://u:secret%40@x", "both a user"}, {"", "http://u:secret!@x", "both a user"},
 	} {
 		if got, err := proxyAddress(&config.Config{Fixed: config.Fixed{Listen: tt.listen}}, tt.flag); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {

@@ -28,6 +28,7 @@ func (x *examination) checkCertificates() (list []finding) {
 	if len(roots) > 0 {
 		list = append(list, x.checkTrust(roots)...)
 	}
+	list = append(list, checkOwnCertificate(x.cfg)...)
 	return append(list, checkRoots(x.cfg.Upstream.RootsPEM)...)
 }
 

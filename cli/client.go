@@ -61,10 +61,18 @@ func addClient(w io.Writer, cfg *config.Config, name string) error {
 	if _, ok := cfg.Clients.ByName(name); ok {
 		action = "Replace in the configuration"
 	}
-	address := url.URL{Scheme: "http", User: url.UserPassword(name, secret), Host: reachable(cfg.Listen)}
+	address := reachableURL(cfg)
+	address.User = url.UserPassword(name, secret)
 	_, err := fmt.Fprintf(w, "# The proxy for this client; the secret is not shown again:\n%s\n\n# %s, and send SIGHUP to the proxy:\n[client.%s]\nsecret_hash = %q\n",
-		&address, action, name, policy.HashSecret(secret))
+		address, action, name, policy.HashSecret(secret))
 	return err
+}
+
+// reachableURL is that of the proxy for clients that are elsewhere.
+func reachableURL(cfg *config.Config) *url.URL {
+	address := ownURL(cfg)
+	address.Host = reachable(address.Host)
+	return address
 }
 
 // reachable is the address that clients use for one to listen on.

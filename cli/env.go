@@ -130,15 +130,15 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	if err != nil {
 		return nil, err
 	}
+	files.secure = address.Scheme == "https"
 	found, notes, err := files.write()
 	if err != nil {
 		return nil, err
 	}
 	env := environment{proxy: address, served: served, trust: found, git: !format.elsewhere && gitInstalled()}
-	if address.User == nil {
-		env.open = address
-	} else {
-		notes = append(notes, "the proxy asks for a password, which Java never sends: its variables were left out")
+	var note string
+	if env.open, note = flags.open(cfg, address); note != "" {
+		notes = append(notes, note)
 	}
 	if format.mount != "" && config.IsLoopback(net.JoinHostPort(address.Hostname(), portOf(address))) {
 		notes = append(notes, "in a container "+address.Hostname()+" is the container: name another address of the proxy with --proxy-url")
@@ -155,6 +155,20 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	return format.write(output{vars: vars, dir: files.dir})
 }
 
+// open is the proxy for tools that send it no password and speak no TLS to it, nil if it
+// is none for them; note says why.
+func (flags *envFlags) open(cfg *config.Config, address *url.URL) (open *url.URL, note string) {
+	switch {
+	case address.User != nil:
+		return nil, "the proxy asks for a password, which Java never sends: its variables were left out"
+	case address.Scheme == "http":
+		return address, ""
+	case flags.proxyURL == "" && cfg.Form == config.FormBoth:
+		return &url.URL{Scheme: "http", Host: address.Host}, ""
+	}
+	return nil, "Java speaks no TLS to a proxy: its variables were left out; docs/tls.md says which tools do not, either"
+}
+
 // secretForms are the forms in which a password gets into logs: as it is, and as
 // Proxy-Authorization has it.
 func secretForms(user *url.Userinfo) []string {
@@ -169,10 +183,10 @@ var proxyUser = regexp.MustCompile(`^[A-Za-z0-9._~-]+:[A-Za-z0-9._~-]+$`)
 // proxyAddress reads the proxy's URL, by default the configured address. Its
 // errors do not quote the URL: it may have a password.
 func proxyAddress(cfg *config.Config, proxyURL string) (*url.URL, error) {
-	address, err := url.Parse(cmp.Or(proxyURL, "http://"+cfg.Listen))
+	address, err := url.Parse(cmp.Or(proxyURL, ownURL(cfg).String()))
 	switch {
-	case err != nil || address.Scheme != "http" || address.Hostname() == "" || strings.Trim(address.Path, "/") != "" || address.RawQuery != "" || address.Fragment != "":
-		return nil, errors.New("--proxy-url: not a URL such as http://127.0.0.1:8080")
+	case err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" || strings.Trim(address.Path, "/") != "" || address.RawQuery != "" || address.Fragment != "":
+		return nil, errors.New("--proxy-url: not a URL such as http://127.0.0.1:8080 or https://proxy.example.com:8443")
 	case address.User != nil && !proxyUser.MatchString(address.User.String()):
 		return nil, errors.New("--proxy-url: give both a user and a password, of letters, digits and ._~- alone: some tools cannot send others")
 	case address.Port() == "0":
@@ -218,7 +232,7 @@ func (flags *envFlags) authorities(ctx context.Context, cfg *config.Config, addr
 	}
 	ca, err := fetchCA(ctx, address)
 	if err == nil && !config.IsLoopback(net.JoinHostPort(address.Hostname(), portOf(address))) {
-		fmt.Fprintf(stderr, "ghapp-proxy: warning: the certificate came over http: whoever controls the network to %s could have put in another; --ca FILE is safe\n", address.Host)
+		fmt.Fprintf(stderr, "ghapp-proxy: warning: nobody vouches for the certificate that was fetched: whoever controls the network to %s could have put in another; --ca FILE is safe\n", address.Host)
 	}
 	return ca, err
 }

@@ -65,4 +65,6 @@ func javaQuote(word string) string {
 	return `"` + strings.ReplaceAll(word, `"`, `"'"'"`) + `"`
 }
 
-func portOf(u *url.URL) string { return cmp.Or(u.Port(), "80") }
+func portOf(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+}

@@ -2,19 +2,23 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 
 	"ghapp-proxy/certs"
 )
 
-// watchExpiry warns of CAs that expire soon, now and every day until ctx ends; of
-// returns those in force.
-func watchExpiry(ctx context.Context, of func() *authorities, log *slog.Logger) {
+// watchExpiry warns of CAs that expire soon, and of the proxy's own certificate, now and
+// every day until ctx ends; of returns those in force.
+func watchExpiry(ctx context.Context, of func() *authorities, own func() *tls.Certificate, log *slog.Logger) {
 	daily := time.NewTicker(24 * time.Hour)
 	defer daily.Stop()
 	for {
 		of().warnOfExpiry(log)
+		if pair := own(); pair != nil && dueSoon(pair.Leaf, time.Now()) {
+			log.Warn("the certificate that the proxy shows to its clients ends", "at", pair.Leaf.NotAfter, "remedy", "put another one in place of tls.cert_file and key_file")
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -52,7 +53,7 @@ func TestWatchExpiry(t *testing.T) {
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan bool)
 		go func() {
-			watchExpiry(ctx, func() *authorities { return cas }, slog.New(slog.NewTextHandler(&said, nil)))
+			watchExpiry(ctx, func() *authorities { return cas }, func() *tls.Certificate { return nil }, slog.New(slog.NewTextHandler(&said, nil)))
 			close(ended)
 		}()
 		time.Sleep(certs.AuthorityLifetime - certs.Notice - time.Hour)
@@ -73,7 +74,7 @@ func TestWatchExpiry(t *testing.T) {
 		before := warnings()
 		again, stop := context.WithCancel(t.Context())
 		stop()
-		watchExpiry(again, func() *authorities { return cas }, slog.New(slog.NewTextHandler(&said, nil))) // a start
+		watchExpiry(again, func() *authorities { return cas }, func() *tls.Certificate { return nil }, slog.New(slog.NewTextHandler(&said, nil))) // a start
 		if warnings() != before+1 {
 			t.Errorf("%d warnings at a start, want one", warnings()-before)
 		}

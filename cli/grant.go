@@ -127,7 +127,7 @@ func (f *grantFlags) run(cmd *cobra.Command, s *settings) (*grant.Grant, string,
 	if err != nil {
 		return nil, "", err
 	}
-	address, err := urlWith(g, cmp.Or(f.proxyURL, "http://"+reachable(cfg.Listen)))
+	address, err := urlWith(g, cmp.Or(f.proxyURL, reachableURL(cfg).String()))
 	return g, address, err
 }
 

@@ -79,9 +79,13 @@ func (s *settings) loadAdmin() (admin config.Admin, proxy string, err error) {
 
 // askProxy asks the proxy at an address for what everybody may have.
 func askProxy(ctx context.Context, out io.Writer, address string) error {
-	addr, err := net.ResolveTCPAddr("tcp", address)
+	at, form, err := config.ParseListen(address)
+	var addr *net.TCPAddr
 	if err == nil {
-		err = checkSelf(ctx, selfClient(addr, healthTimeout))
+		addr, err = net.ResolveTCPAddr("tcp", at)
+	}
+	if err == nil {
+		err = checkSelf(ctx, selfClient(addr, healthTimeout), form)
 	}
 	if err != nil {
 		if why, ok := errors.AsType[*url.Error](err); ok {

@@ -105,7 +105,7 @@ func TestWatchdog(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		m.answerWatchdog(ctx, srv.Listener.Addr(), slog.New(slog.DiscardHandler))
+		m.answerWatchdog(ctx, srv.Listener.Addr(), config.FormPlain, slog.New(slog.DiscardHandler))
 	}()
 	for range 3 {
 		if got := toldNext(t, conn); got != "WATCHDOG=1\n" {

@@ -87,7 +87,7 @@ func proxyIn(env lookup, own []net.Addr, names ...string) (*proxy.NextProxy, err
 func isOwnProxy(address *url.URL, env lookup, own []net.Addr) bool {
 	mark, _ := env(proxyMark)
 	open, _ := env(openProxyEnv)
-	for _, text := range []string{"http://" + mark, open} {
+	for _, text := range []string{"http://" + mark, "https://" + mark, open} {
 		if ours, err := config.ParseProxy(text); err == nil && ours.Host == address.Host {
 			return true
 		}

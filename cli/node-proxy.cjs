@@ -37,7 +37,7 @@
     if (!text || excepted(hostname.toLowerCase(), port)) return null;
     try {
       const proxy = new URL(text);
-      return proxy.protocol === 'http:' ? proxy : null;
+      return proxy.protocol === 'http:' || proxy.protocol === 'https:' ? proxy : null;
     } catch {
       return null;
     }
@@ -45,7 +45,9 @@
 
   const bare = (hostname) => hostname.replace(/^\[|\]$/g, ''); // an IPv6 address without brackets
   const authority = (hostname, port) => (net.isIPv6(bare(hostname)) ? `[${bare(hostname)}]` : hostname) + ':' + port;
-  const address = (proxy) => ({ host: bare(proxy.hostname), port: Number(proxy.port || 80) });
+  const isTLS = (proxy) => proxy.protocol === 'https:';
+  const name = (host) => (net.isIP(host) ? '' : host); // that TLS asks for
+  const address = (proxy) => ({ host: bare(proxy.hostname), port: Number(proxy.port || (isTLS(proxy) ? 443 : 80)) });
 
   // credentials is the Proxy-Authorization for a proxy, undefined for none.
   function credentials(proxy) {
@@ -59,7 +61,8 @@
     const target = authority(hostname, port);
     const headers = { host: target };
     if (proxy.username) headers['proxy-authorization'] = credentials(proxy);
-    const request = http.request({ ...address(proxy), method: 'CONNECT', path: target, headers, agent: false });
+    const options = { ...address(proxy), method: 'CONNECT', path: target, headers, agent: false };
+    const request = isTLS(proxy) ? https.request({ ...options, servername: name(options.host), ALPNProtocols: ['http/1.1'] }) : http.request(options);
     request.once('error', done);
     request.once('connect', (response, socket, head) => {
       request.removeListener('error', done);
@@ -101,7 +104,7 @@
     agent.addRequest = function addRequest(request, options, ...rest) {
       const host = options && options.host;
       const proxy = host && !options.socketPath && !request._header ? proxyFor('http:', host, options.port || 80) : null;
-      if (!proxy) return add.call(this, request, options, ...rest);
+      if (!proxy || isTLS(proxy)) return add.call(this, request, options, ...rest); // in clear text, to no proxy
       const port = Number(options.port || 80);
       request.path = 'http://' + (port === 80 ? authority(host, port).slice(0, -3) : authority(host, port)) + request.path;
       if (proxy.username) request.setHeader('proxy-authorization', credentials(proxy));
@@ -131,7 +134,7 @@
       }
       const where = through ? { socket: through } : { host, port: to, localAddress };
       socket = isSecure
-        ? tls.connect({ ...where, servername: servername || (net.isIP(host) ? '' : host), ALPNProtocols: ['http/1.1'] })
+        ? tls.connect({ ...where, servername: servername || name(host), ALPNProtocols: ['http/1.1'] })
         : through || net.connect(where);
       socket.once('error', finish);
       if (!isSecure && through) finish(null);

@@ -274,7 +274,7 @@ func needRestart(start, now *config.Config) (keys []string) {
 		keys = append(keys, "client.*.listen")
 	}
 	slices.Sort(keys)
-	return keys
+	return slices.Compact(keys)
 }
 
 // listensOf are the clients with listeners of their own.

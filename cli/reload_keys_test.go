@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -128,15 +129,20 @@ func TestReloadOfEveryKey(t *testing.T) {
 		"ShutdownDelay": {func(c *config.Config) { c.ShutdownDelay = time.Second }, func(l *reloader) any { delay, _ := l.times(); return delay }},
 		"ShutdownGrace": {func(c *config.Config) { c.ShutdownGrace = time.Second }, func(l *reloader) any { _, grace := l.times(); return grace }},
 		"CA":            {func(c *config.Config) { c.StateDir, c.CA.NameConstraints = filepath.Join(dir, "third"), false }, given(func(c proxy.Configuration) any { return string(c.CAPEM) })},
-		"Upstream":      {func(c *config.Config) { c.Upstream.HTTP2 = true }, given(func(c proxy.Configuration) any { return c.Upstream })},
-		"Cache":         {func(c *config.Config) { size := int64(1 << 20); c.Cache.Size = &size }, func(l *reloader) any { return l.server.kept.Stats().Size }},
-		"Egress":        {func(c *config.Config) { c.Egress = new(policy.Egress) }, given(func(c proxy.Configuration) any { return c.Upstream })},
+		"TLS": {func(c *config.Config) { c.TLS.Certificate = new(tls.Certificate) }, given(func(c proxy.Configuration) any {
+			own, err := c.OwnCertificate("localhost")
+			return fmt.Sprint(own, err)
+		})},
+		"Upstream": {func(c *config.Config) { c.Upstream.HTTP2 = true }, given(func(c proxy.Configuration) any { return c.Upstream })},
+		"Cache":    {func(c *config.Config) { size := int64(1 << 20); c.Cache.Size = &size }, func(l *reloader) any { return l.server.kept.Stats().Size }},
+		"Egress":   {func(c *config.Config) { c.Egress = new(policy.Egress) }, given(func(c proxy.Configuration) any { return c.Upstream })},
 	}
 	fixed := map[string]struct {
 		change func(*config.Config)
 		key    string
 	}{
 		"Listen": {func(c *config.Config) { c.Listen = "127.0.0.1:1" }, "listen"},
+		"Form":   {func(c *config.Config) { c.Form = config.FormTLS }, "listen"},
 		"Admin":  {func(c *config.Config) { c.Admin.Listen = "127.0.0.1:2" }, "admin"},
 		"Shared": {func(c *config.Config) { c.Shared.Prefix = "other:" }, "shared"},
 	}

@@ -180,6 +180,7 @@ func (j *job) withProxy(ctx context.Context, do func(*privateProxy) error) (err 
 	for _, warning := range j.cfg.Warnings {
 		fmt.Fprintln(j.stderr, "ghapp-proxy: warning:", warning)
 	}
+	j.cfg.Form = config.FormPlain // its own listener is that of one command
 	if j.cas, err = openAuthorities(j.cfg, inMemory(j.cfg)); err != nil {
 		return fail(err)
 	}

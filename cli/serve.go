@@ -38,7 +38,8 @@ taken in place of what the configuration says: one with FileDescriptorName=clien
 for a client with a listener of its own, and the first other one for the proxy.
 
 Clients set HTTPS_PROXY to its address and trust the certificate that
-"ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how.
+"ghapp-proxy ca" prints and http://PROXY/ca.pem serves; "ghapp-proxy env" says how. With https:// or
+http+https:// before the address they speak TLS to it (see [tls] and docs/tls.md).
 
 It reads its configuration again when that changes, or a file that it names (not with
 watch = false), on SIGHUP, which opens the audit log anew as well, and when
@@ -63,7 +64,7 @@ still allowed, and a configuration with faults changes nothing.`,
 			return serve(cmd.Context(), load, s.manager, log)
 		},
 	}
-	cmd.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on instead of the configured one (default "+config.DefaultListen+")")
+	cmd.Flags().StringVarP(&listen, "listen", "l", "", "`address` to listen on, with https:// or http+https:// before it for TLS, instead of the configured one (default "+config.DefaultListen+")")
 	return cmd
 }
 
@@ -104,11 +105,11 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if o.says != nil {
 		events = watching.events()
 	}
-	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), shared: o.shared, log: log})
+	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, form: formOf(cfg.Form), audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), shared: o.shared, log: log})
 	if err != nil {
 		return err
 	}
-	log.Info("listening", "address", o.ln.Addr().String(), "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.now.Load().through)
+	log.Info("listening", "address", o.ln.Addr().String(), "form", cfg.Form, "apps", appNames(cfg), "clients", len(cfg.Clients.All()), "ca", caDir(cfg), "upstream_proxy", srv.now.Load().through)
 
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(o.ln, o.own...) }()
@@ -116,7 +117,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	reloader := &reloader{load: again, reading: reading, start: cfg, addr: o.ln.Addr(), server: srv, audit: o.audit, by: by, log: log, asRead: asRead}
 	go reloader.run(life, hup)
 	defer reloader.close()
-	go watchExpiry(life, srv.authorities, log)
+	go watchExpiry(life, srv.authorities, srv.ownPair, log)
 	go o.cas.prepare(log)
 	go srv.watchGrants(life)
 	if o.says != nil {
@@ -126,7 +127,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 		go watching.serve(saying, o.says)
 	}
 	by.ready(statusOf(cfg))
-	go by.answerWatchdog(life, o.ln.Addr(), log)
+	go by.answerWatchdog(life, o.ln.Addr(), cfg.Form, log)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -36,6 +37,7 @@ type server struct {
 // serverOptions are what a server keeps for all of its life.
 type serverOptions struct {
 	admission proxy.Admission
+	form      proxy.Form           // that clients speak
 	audit     *auditLog            // nil for none
 	revoke    bool                 // the tokens at the end, where the configuration does not say
 	cacheSize int64                // in bytes, where the configuration does not say
@@ -53,9 +55,10 @@ type parts struct {
 	source   *auth.Source
 	upstream *sharedUpstream
 	grants   *grant.Files
-	tokens   *oidc.Source // nil for none
-	revoke   bool         // the tokens of Apps that are gone, and all at the end
-	through  string       // the proxy on the way to GitHub, for the log
+	tokens   *oidc.Source                                // nil for none
+	own      func(name string) (*tls.Certificate, error) // what the proxy shows to who speaks TLS to it
+	revoke   bool                                        // the tokens of Apps that are gone, and all at the end
+	through  string                                      // the proxy on the way to GitHub, for the log
 }
 
 // sharedUpstream is the way to GitHub for one or more parts; it is closed when none of
@@ -84,7 +87,7 @@ func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*serve
 		Shared: sharedBy(opts.shared), SharedSecrets: cfg.Shared.Secrets,
 	})
 	s.Proxy = proxy.New(proxy.Options{
-		Configuration: s.configuration(first), Admission: opts.admission, Log: opts.log, Events: opts.events,
+		Configuration: s.configuration(first), Admission: opts.admission, Form: opts.form, Log: opts.log, Events: opts.events,
 	})
 	s.now.Store(first)
 	first.source.Survey() // while nobody waits for it
@@ -96,6 +99,9 @@ func (s *server) source() *auth.Source { return s.now.Load().source }
 
 // authorities are those in force.
 func (s *server) authorities() *authorities { return s.now.Load().cas }
+
+// ownPair is the proxy's own certificate in force, where it is from files.
+func (s *server) ownPair() *tls.Certificate { return s.now.Load().cfg.TLS.Certificate }
 
 // clients are those in force.
 func (s *server) clients() *policy.Set { return s.now.Load().cfg.Clients }
@@ -117,6 +123,10 @@ func (s *server) prepare(cfg *config.Config, cas *authorities) (*parts, error) {
 		next.upstream = &sharedUpstream{Upstream: upstream, through: describeNext(cfg, way)}
 	}
 	next.through = next.upstream.through
+	next.own = ownCertificate(cfg, cas)
+	if now := s.now.Load(); now != nil && len(cfg.TLS.Names) == 0 && cfg.TLS.Certificate == nil {
+		next.own = now.own // until the restart by which nobody needs it any more
+	}
 	next.grants = openGrants(cfg)
 	return next, s.prepareTokens(next)
 }
@@ -127,7 +137,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	s.kept.Resize(s.cacheSize(p.cfg))
 	c := proxy.Configuration{
 		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}, p.tokens), Hosts: servedHosts(p.cfg), Credentials: p.source,
-		Certificate: p.cas.certificate, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
+		Certificate: p.cas.certificate, OwnCertificate: p.own, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
 		PlainHTTP: p.cfg.PlainHTTP, WithoutRelay: p.cfg.WithoutRelay, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },
 	}

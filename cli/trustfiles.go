@@ -45,6 +45,7 @@ type trustFiles struct {
 	mode    os.FileMode
 	has     lookup // the environment that the tools would have without us
 	home    string // the user's home, "" if his settings do not matter
+	secure  bool   // the proxy speaks TLS
 	earlier string // directory of files of an earlier `env`, which are not taken for the user's own
 }
 
@@ -67,6 +68,11 @@ func (f *trustFiles) write() (t trust, notes []string, err error) {
 	notes = f.extendOwn(files, t.own)
 	for name, text := range files {
 		if err := writeFileAtomic(filepath.Join(f.dir, name), text, f.mode); err != nil {
+			return t, nil, fmt.Errorf("write what tools trust: %w", err)
+		}
+	}
+	if f.secure {
+		if err := f.writeCurlrc(t); err != nil {
 			return t, nil, fmt.Errorf("write what tools trust: %w", err)
 		}
 	}

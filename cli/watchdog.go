@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"ghapp-proxy/config"
 )
 
 // watchedEach is how many times within its time limit the watchdog is answered, if
@@ -16,7 +19,7 @@ const watchedEach = 4
 
 // answerWatchdog tells the manager that all is well, as long as the proxy answers
 // at an address, until ctx ends.
-func (m *manager) answerWatchdog(ctx context.Context, addr net.Addr, log *slog.Logger) {
+func (m *manager) answerWatchdog(ctx context.Context, addr net.Addr, form config.Form, log *slog.Logger) {
 	if m == nil || m.conn == nil || m.watchdog <= 0 {
 		return
 	}
@@ -25,7 +28,7 @@ func (m *manager) answerWatchdog(ctx context.Context, addr net.Addr, log *slog.L
 	defer tick.Stop()
 	client := selfClient(addr, each)
 	for {
-		if err := checkSelf(ctx, client); err == nil {
+		if err := checkSelf(ctx, client, form); err == nil {
 			m.alive()
 		} else if ctx.Err() == nil {
 			log.Error("the proxy does not answer itself: the watchdog is not told that all is well", "error", err)
@@ -52,6 +55,7 @@ func selfClient(addr net.Addr, patience time.Duration) *http.Client {
 	}
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // nothing is told, and what is asked for says nothing else
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
@@ -60,8 +64,12 @@ func selfClient(addr net.Addr, patience time.Duration) *http.Client {
 
 // checkSelf asks for what everybody may have: an answer has come through the
 // listener and the server.
-func checkSelf(ctx context.Context, client *http.Client) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ghapp-proxy/ca.pem", nil)
+func checkSelf(ctx context.Context, client *http.Client, form config.Form) error {
+	scheme := "http"
+	if form == config.FormTLS {
+		scheme = "https"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://ghapp-proxy/ca.pem", nil)
 	if err != nil {
 		return err
 	}

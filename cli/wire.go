@@ -39,7 +39,10 @@ func specs(cfg *config.Config) []certs.Spec {
 		}
 		list = append(list, spec)
 	}
-	if cfg.CA.CertFile != "" {
+	if spec, ok := ownSpec(cfg); ok {
+		list = append(list, spec)
+	}
+	if cfg.CA.CertFile != "" && len(list) > 0 {
 		for _, spec := range list[1:] {
 			list[0].Hosts = append(list[0].Hosts, spec.Hosts...)
 		}

@@ -102,7 +102,7 @@ func LoadAdmin(src Source) (admin Admin, listen string, err error) {
 	if doc := parseDocument(&l.report, path, abs, src.HomeDir, string(text)); doc != nil {
 		admin = readAdmin(doc.root.table("admin", adminHint), nil)
 		if s, ok := doc.root.text("listen"); ok {
-			listen = s
+			listen = s // what is wrong with it is said when it is listened on
 		}
 	}
 	return admin, listen, l.err()

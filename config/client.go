@@ -88,10 +88,11 @@ func (r *clientReader) readIdentity(t *table, c *policy.Client) {
 		c.Listen = r.readListen(t, s)
 	}
 	c.UIDs = readUIDs(t)
+	c.Certificate = readClientCertificate(t)
 	grants := t.boolean("grants", true)
 	c.NoGrants = !grants
-	if onlyGrants := grants && t.has("grants"); !onlyGrants && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") && !t.has("oidc") {
-		t.warn("", withHint("give it secret_hash, networks, listen or oidc, or say grants = true if grants of it are all that there is", "nobody can be this client"))
+	if onlyGrants := grants && t.has("grants"); !onlyGrants && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") && !t.has("certificate") && !t.has("oidc") {
+		t.warn("", withHint("give it secret_hash, networks, listen, certificate or oidc, or say grants = true if grants of it are all that there is", "nobody can be this client"))
 	}
 }
 

@@ -109,7 +109,7 @@ func TestClientWithoutIdentity(t *testing.T) {
 		t.Errorf("without grants: warnings %q", cfg.Warnings)
 	}
 	cfg, errText := load(t, minimal+"[client.x]\nread_only = true\n", nil)
-	if errText != "" || len(cfg.Warnings) != 1 || !strings.HasSuffix(cfg.Warnings[0], "config.toml:4: client.x: nobody can be this client\n\thint: give it secret_hash, networks, listen or oidc, or say grants = true if grants of it are all that there is") {
+	if errText != "" || len(cfg.Warnings) != 1 || !strings.HasSuffix(cfg.Warnings[0], "config.toml:4: client.x: nobody can be this client\n\thint: give it secret_hash, networks, listen, certificate or oidc, or say grants = true if grants of it are all that there is") {
 		t.Errorf("Load = %q, warnings %q", errText, cfg.Warnings)
 	}
 }

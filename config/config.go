@@ -49,6 +49,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"net/url"
 	"time"
 
@@ -77,6 +78,7 @@ type Config struct {
 // field is its key. Client.Listen of the Clients is fixed as well.
 type Fixed struct {
 	Listen string `key:"listen"` // address of the proxy
+	Form   Form   `key:"listen"` // what is spoken there
 	Admin  Admin  `key:"admin"`
 	Shared Shared `key:"shared"`
 }
@@ -124,6 +126,7 @@ type Live struct {
 	ShutdownGrace time.Duration
 
 	CA       CA
+	TLS      TLS
 	Upstream Upstream
 	Cache    Cache
 	// Egress limits where tunnels may go; nil if the file has no [egress].
@@ -147,6 +150,28 @@ const (
 type CA struct {
 	CertFile, KeyFile string // both or neither
 	NameConstraints   bool
+}
+
+// Form is what clients speak to the proxy: the scheme of its URL.
+type Form string
+
+// The values of Form.
+const (
+	FormPlain Form = "http"
+	FormTLS   Form = "https"
+	FormBoth  Form = "http+https" // each client as it begins
+)
+
+// HasTLS reports whether clients may speak TLS to the proxy.
+func (f Form) HasTLS() bool { return f == FormTLS || f == FormBoth }
+
+// TLS is the [tls] table: what the proxy shows to clients that speak TLS to it.
+type TLS struct {
+	CertFile, KeyFile string           // both or neither
+	Certificate       *tls.Certificate // that is in them, nil for none
+	// Names are those by which clients call the proxy, for which its own CA signs where
+	// there is no Certificate.
+	Names []string
 }
 
 // Upstream is the [upstream] table.

@@ -37,9 +37,10 @@ func (l *loader) loadEnv(cfg *Config) {
 		l.envFault("", l.noApp())
 		return
 	}
-	cfg.Listen, cfg.ShutdownGrace, cfg.Watch = DefaultListen, DefaultShutdownGrace, true
+	cfg.Listen, cfg.Form, cfg.ShutdownGrace, cfg.Watch = DefaultListen, FormPlain, DefaultShutdownGrace, true
 	l.overrideListen(cfg)
 	cfg.PlainHTTP = IsLoopback(cfg.Listen)
+	cfg.TLS = TLS{Names: l.defaultTLSNames("command line", cfg)}
 	cfg.StateDir = l.defaultStateDir("environment")
 	cfg.CA.NameConstraints = true
 	cfg.Upstream.ConnectTo = map[string]string{}

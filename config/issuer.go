@@ -293,7 +293,7 @@ func checkFromClaims(t *table, c *policy.Client, tokens *oidc.Client) {
 	if c.FromClaims = tokens.Limits.Keys(); c.FromClaims == nil {
 		return
 	}
-	for _, key := range []string{"secret_hash", "networks", "listen"} {
+	for _, key := range []string{"secret_hash", "networks", "listen", "certificate"} {
 		if t.has(key) {
 			t.fault(key, withHint("make two clients", "whoever is the client by this has no token, from whose claims its limits come"))
 		}

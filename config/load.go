@@ -172,6 +172,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	l.secretEnv = append(l.secretEnv, secretVariables(doc.root.values)...)
 	l.readTop(cfg, doc.root)
 	cfg.CA = readCA(doc.root.table("ca", ""))
+	cfg.TLS = readTLS(doc.root.table("tls", tlsHint), cfg)
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
 	cfg.Cache = readCache(doc.root.table("cache", cacheHint))
 	cfg.Shared = l.readShared(doc.root.table("shared", sharedHint))
@@ -194,12 +195,12 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 
 // readTop reads the keys outside every table.
 func (l *loader) readTop(cfg *Config, t *table) {
-	cfg.Listen = DefaultListen
+	cfg.Listen, cfg.Form = DefaultListen, FormPlain
 	if s, ok := t.text("listen"); ok {
-		if err := checkListen(s); err != nil {
+		var err error
+		if cfg.Listen, cfg.Form, err = ParseListen(s); err != nil {
 			t.fault("listen", err)
 		}
-		cfg.Listen = s
 	}
 	l.overrideListen(cfg)
 	if path, ok := t.file("grant_key_file"); ok {
@@ -273,10 +274,10 @@ func (l *loader) overrideListen(cfg *Config) {
 	if l.src.Listen == "" {
 		return
 	}
-	if err := checkListen(l.src.Listen); err != nil {
+	var err error
+	if cfg.Listen, cfg.Form, err = ParseListen(l.src.Listen); err != nil {
 		l.faults = append(l.faults, newFault("command line", 0, "listen", err))
 	}
-	cfg.Listen = l.src.Listen
 }
 
 // defaultStateDir returns the place of the CA, and reports to file if there is none.

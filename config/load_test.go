@@ -85,7 +85,7 @@ func TestDefaults(t *testing.T) {
 	dir := filepath.Dir(cfg.File)
 	want := &Config{
 		File:  filepath.Join(dir, "config.toml"),
-		Fixed: Fixed{Listen: "127.0.0.1:8080"},
+		Fixed: Fixed{Listen: "127.0.0.1:8080", Form: FormPlain},
 		Live: Live{
 			StateDir:  "/home/me/.local/state/ghapp-proxy",
 			PlainHTTP: true,

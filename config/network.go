@@ -23,6 +23,19 @@ func IsLoopback(listen string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
+// ParseListen reads an address to listen on, and what is spoken there.
+func ParseListen(s string) (address string, form Form, err error) {
+	form = FormPlain
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		s, form = strings.TrimSuffix(rest, "/"), Form(strings.ToLower(scheme))
+		if form != FormPlain && !form.HasTLS() {
+			return s, FormPlain, withHint(`for example "https://0.0.0.0:8443", or "http+https://0.0.0.0:8080" for both forms on one port`,
+				"clients speak http, https or http+https to a proxy, not %q", scheme)
+		}
+	}
+	return s, form, checkListen(s)
+}
+
 // checkListen accepts an address and a port; other names than localhost are
 // refused because they may have several addresses or change.
 func checkListen(s string) error {

@@ -20,10 +20,11 @@ type Client struct {
 	Grant string
 
 	// Who it is: any of these.
-	Secret   SecretHash     // zero: it has none
-	Networks []netip.Prefix // that it connects from
-	Listen   string         // a listener of its own, "127.0.0.1:8081" or "unix:/run/agent.sock"; "" for none
-	NoGrants bool           // who holds a grant of it is nobody
+	Secret      SecretHash     // zero: it has none
+	Networks    []netip.Prefix // that it connects from
+	Certificate *Certificate   // that it has; nil for none
+	Listen      string         // a listener of its own, "127.0.0.1:8081" or "unix:/run/agent.sock"; "" for none
+	NoGrants    bool           // who holds a grant of it is nobody
 	// FromClaims are the keys of its limits that are narrowed by what a token says whose
 	// holder it is; nil for none.
 	FromClaims []string

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,6 +17,7 @@ type Set struct {
 	clients  []*Client
 	byName   map[string]*Client
 	networks map[netip.Prefix]*Client
+	roots    *x509.CertPool // of Certificates, nil for none
 	lengths  []netip.Prefix // one of each length of the networks, the longest first
 }
 
@@ -34,6 +37,7 @@ func NewSet(clients []*Client) (*Set, []Fault) {
 		s.byName[c.Name] = c
 		faults = append(faults, s.addListen(c)...)
 		faults = append(faults, s.addNetworks(c)...)
+		faults = append(faults, s.addCertificate(c)...)
 	}
 	slices.SortFunc(s.lengths, func(a, b netip.Prefix) int { return cmp.Compare(b.Bits(), a.Bits()) })
 	return s, faults
@@ -71,6 +75,25 @@ func (s *Set) addNetworks(c *Client) (faults []Fault) {
 		faults = append(faults, fault)
 	}
 	return faults
+}
+
+func (s *Set) addCertificate(c *Client) []Fault {
+	if c.Certificate == nil {
+		return nil
+	}
+	if s.roots == nil {
+		s.roots = x509.NewCertPool()
+	}
+	s.roots.AppendCertsFromPEM(c.Certificate.RootsPEM)
+	for _, other := range s.clients {
+		if other == c {
+			break
+		}
+		if o := other.Certificate; o != nil && o.URI == c.Certificate.URI && o.DNS == c.Certificate.DNS && bytes.Equal(o.RootsPEM, c.Certificate.RootsPEM) {
+			return []Fault{{c.Name, "certificate", fmt.Sprintf("[client.%s] has the same", other.Name), "a certificate is of one client"}}
+		}
+	}
+	return nil
 }
 
 // addLength has ByAddress look for networks like this one.

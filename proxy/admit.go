@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/grant"
@@ -52,6 +54,7 @@ type evidence struct {
 type proof struct {
 	grant *grant.Held
 	token *oidc.Held
+	until time.Time // when the certificate ends that was shown, beside the grant, or alone; zero for none
 }
 
 // peer is the other end of a connection. Its user is looked up once, when
@@ -61,6 +64,8 @@ type peer struct {
 	once sync.Once
 	uid  uint32
 	err  error
+
+	certified atomic.Pointer[certified] // by the state in force, nil before that was asked
 }
 
 // address is that of the peer, the zero value for a Unix socket.
@@ -68,8 +73,16 @@ func (p *peer) address() netip.Addr { return addressOf(p.conn.RemoteAddr().Strin
 
 // owner returns the uid of the process at the other end.
 func (p *peer) owner() (uint32, error) {
-	p.once.Do(func() { p.uid, p.err = peerUID(bare(p.conn)) })
+	p.once.Do(func() { p.uid, p.err = peerUID(p.socket()) })
 	return p.uid, p.err
+}
+
+// socket is what its connection is to the system.
+func (p *peer) socket() net.Conn {
+	if c := clientConnOf(p.conn); c != nil {
+		return c.Conn
+	}
+	return p.conn
 }
 
 var anotherUser = answer.Define(answer.Kind{

@@ -219,10 +219,17 @@ func (c *arrival) answered() {
 // Read implements net.Conn.
 func (c *arrival) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.unidentified.Load() {
-		c.pending.weigh(c, p[:n])
+	if n > 0 {
+		c.weigh(p[:n])
 	}
 	return n, err
+}
+
+// weigh counts what the client has sent.
+func (c *arrival) weigh(text []byte) {
+	if c.unidentified.Load() {
+		c.pending.weigh(c, text)
+	}
 }
 
 // Close implements net.Conn.
@@ -245,20 +252,6 @@ func arrivalOf(conn net.Conn) *arrival {
 func arrived(conn net.Conn) net.Conn {
 	if c := arrivalOf(conn); c != nil && !c.unidentified.Load() {
 		return c.Conn
-	}
-	return conn
-}
-
-// bare returns what is under a connection of a client's, so that the kernel can
-// splice it.
-func bare(conn net.Conn) net.Conn {
-	switch c := conn.(type) {
-	case *clientConn:
-		return c.Conn
-	case *arrival:
-		return bare(c.Conn)
-	case *prefixConn:
-		c.Conn = bare(c.Conn)
 	}
 	return conn
 }

@@ -83,10 +83,12 @@ func grantRefusal(err error) *answer.Refusal {
 	return spentGrant.Refuse(err)
 }
 
-// stillGood refuses the next request of a connection whose grant, or token, is not good
-// any more.
+// stillGood refuses the next request of a connection whose grant, token or certificate is
+// not good any more.
 func (c *caller) stillGood() *answer.Refusal {
 	switch {
+	case !c.until.IsZero() && !time.Now().Before(c.until):
+		return wrongCertificate.Refuse(errCertificateEnded)
 	case c.grant != nil:
 		return grantRefusal(c.now.grants.Good(c.grant, time.Now()))
 	case c.token != nil:
@@ -129,6 +131,9 @@ func (p *proof) expires() (end time.Time) {
 		end = p.grant.Expires
 	case p.token != nil:
 		end = p.token.Expires
+	}
+	if end.IsZero() || !p.until.IsZero() && p.until.Before(end) {
+		end = p.until
 	}
 	return end
 }

@@ -25,18 +25,19 @@ type clientConn struct {
 	net.Conn
 	unread atomic.Bool
 
+	form   Form
 	begun  bool                    // something was read
-	speaks *speech                 // and it is no HTTP
+	speaks *speech                 // and it is not of the form
 	notice func(net.Conn, *speech) // is told of that, unless it is nil
 }
 
-// Read implements net.Conn. It fails for a client that does not begin with HTTP.
+// Read implements net.Conn. It fails for a client that does not begin in the form.
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.begun || n == 0 {
 		return n, err
 	}
-	if c.begun, c.speaks = true, speechOf(p[0]); c.speaks == nil {
+	if c.begun, c.speaks = true, speechOf(p[0], c.form); c.speaks == nil {
 		return n, err
 	}
 	if c.notice != nil {
@@ -119,6 +120,7 @@ func clientConnOf(conn net.Conn) *clientConn {
 func closeNow(conn net.Conn) {
 	if c := clientConnOf(conn); c != nil {
 		c.unread.Store(false)
+		c.Conn.Close() // TLS over it would wait until the client takes its farewell
 	}
 	conn.Close() // whoever uses it reports that
 }

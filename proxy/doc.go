@@ -115,10 +115,10 @@
 //		fields.go writerequest.go answerwriter.go
 //		answerbody.go recordconn.go quiet_unix.go quiet_other.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
 //	arrivals: connections of clients, from when they are accepted until they say who they are
-//		speech.go servererrors.go clientconn.go arrivals.go files_unix.go files_other.go door.go
+//		speech.go servererrors.go clientconn.go arrivals.go outerconn.go files_unix.go files_other.go door.go
 //		hijack.go
 //	identity: who a client is, and what it may use at once
-//		peer_linux.go peer_other.go admit.go paces.go usage.go body.go policy.go bytoken.go bygrant.go
+//		peer_linux.go peer_other.go admit.go paces.go usage.go body.go policy.go bytoken.go bygrant.go bycertificate.go
 //		session.go inbound.go
 //	request: one request on its way, and why there is no answer to it
 //		egress.go nextproxy.go fault.go placeholder.go recorder.go pass.go
@@ -132,6 +132,6 @@
 //		request.go
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go idle.go intercepted.go relay.go proxy.go destinations.go handshake.go
-//		identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
+//		front.go identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
 //		tickets.go connect.go origin.go transparent.go tokenendpoint.go outer.go shutdown.go serve.go
 package proxy

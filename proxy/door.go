@@ -18,6 +18,8 @@ const doorPause = 20 * time.Millisecond
 // in the kernel.
 type door struct {
 	net.Listener
+	form     Form
+	front    *front // for clients that speak TLS
 	arrivals *arrivals
 	files    *files
 	notice   func(net.Conn, *speech) // is told of clients that speak something else than HTTP
@@ -41,7 +43,7 @@ func (d *door) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			d.usedReserve = d.files.isReserved(conn)
-			c := d.arrivals.add(&clientConn{Conn: conn, notice: d.notice})
+			c := d.arrive(&clientConn{Conn: conn, notice: d.notice, form: d.form})
 			c.listener, c.entering = d.Listener, d.entering
 			return c, nil
 		case isExhausted(err):
@@ -51,6 +53,16 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// arrive adds a connection to the arrivals.
+func (d *door) arrive(client *clientConn) *arrival {
+	if d.form == FormPlain {
+		return d.arrivals.add(client)
+	}
+	outer := &outerConn{Conn: client, client: client, front: d.front}
+	outer.arrival = d.arrivals.add(outer)
+	return outer.arrival
 }
 
 // Close implements net.Listener. It may be called more than once.

@@ -9,7 +9,7 @@ import (
 )
 
 // identify finds out who a client is: the one whose listener it came in by,
-// whose grant, token or secret it has, or whose network it is from, in this order.
+// whose certificate, grant, token or secret it has, or whose network it is from, in this order.
 func (p *Proxy) identify(now *state, by evidence) (caller, *answer.Refusal) {
 	told, refused := p.clientOf(now, by)
 	if told.guess {
@@ -71,6 +71,9 @@ func (p *Proxy) clientOf(now *state, by evidence) (told, *answer.Refusal) {
 	}
 	if admission.Private {
 		return told{client: admission.As}, admission.admit(by)
+	}
+	if told, refused, ok := now.byCertificate(by); ok {
+		return told, refused
 	}
 	if sent, ok := grantIn(by.proxyAuthorization); ok {
 		return now.byGrant(sent, by.peer) // which is never good for more, whoever else may send it

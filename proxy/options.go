@@ -21,6 +21,8 @@ type Options struct {
 	Configuration
 	// Admission says who may use the proxy. The zero value admits everybody.
 	Admission Admission
+	// Form is what clients speak at the first listener.
+	Form Form
 	// Patience is how long a request or a connection that is more than a client may
 	// have at once waits for its turn; 0 means ten seconds.
 	Patience time.Duration
@@ -46,6 +48,9 @@ type Configuration struct {
 	// Certificate returns the certificate to show for a served host. It is
 	// called at every handshake, from many goroutines.
 	Certificate func(host string) (*tls.Certificate, error)
+	// OwnCertificate returns the certificate to show to a client that speaks TLS to the
+	// proxy itself, and calls it by a name, "" for none. nil: nobody can.
+	OwnCertificate func(name string) (*tls.Certificate, error)
 	// TicketSecret is what keys of TLS sessions are made of. With the same one clients
 	// resume a session after a restart, and with another process. nil: with this alone.
 	TicketSecret []byte
@@ -81,6 +86,8 @@ type Listener struct {
 	Address string
 	// Admission is in place of the Options' where Client is "".
 	Admission Admission
+	// Form is what clients speak here.
+	Form Form
 	// Names, if not nil, are what addresses stand for, and make the listener one for clients that do not
 	// know of a proxy: they connect to hosts, on any port, and the network leads them here.
 	Names *transparent.Names

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -149,3 +150,11 @@ func nameOf(c *policy.Client) string {
 	}
 	return c.Name
 }
+
+var wrongCertificate = answer.Define(answer.Kind{
+	Status: http.StatusForbidden, Code: answer.RequestDenied,
+	Title:  "the certificate that the client has shown is not good here: %v",
+	Remedy: "show one that client.NAME.certificate names, or none",
+})
+
+var errCertificateEnded = errors.New("it has expired")

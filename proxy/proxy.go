@@ -15,6 +15,7 @@ import (
 type Proxy struct {
 	opts     Options
 	connect  *goproxy.ProxyHttpServer
+	front    *front // for clients that speak TLS to it
 	gateway  *gateway
 	outer    http.Server // takes CONNECT and absolute-form requests
 	inner    http.Server // takes what is inside a CONNECT to a served host

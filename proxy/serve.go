@@ -26,7 +26,7 @@ func New(opts Options) *Proxy {
 	p.gateway = &gateway{patience: opts.Patience, events: p.events, use: p.use, again: p.again, placeholders: newPlaceholders(), documents: graphql.NewCache()}
 	p.Replace(opts.Configuration)
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
-	p.connect = newConnect()
+	p.connect, p.front = newConnect(), p.newFront()
 	errorLog := log.New(serverLog{opts.Log}, "", 0)
 	p.outer = http.Server{
 		Handler: p.counted(attend(p.serveOuter, &p.opts)), ErrorLog: errorLog,
@@ -97,7 +97,10 @@ func (p *Proxy) serveAt(d net.Listener) error {
 
 // door makes a listener one of the proxy's.
 func (p *Proxy) door(ln net.Listener) *door {
-	d := &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notice: p.noteSpeech, entering: &p.entering}
+	d := &door{Listener: ln, arrivals: &p.arrivals, files: &p.files, notice: p.noteSpeech, entering: &p.entering, form: p.opts.Form, front: p.front}
+	if own, ok := ln.(*Listener); ok {
+		d.form = own.Form
+	}
 	p.replacing.Lock()
 	defer p.replacing.Unlock()
 	if p.doors = append(p.doors, d); p.closing.Load() {
