@@ -231,7 +231,7 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 		if err := inside.shareResolver(&spec, box.Shared); err != nil {
 			return fail(err)
 		}
-		spec.Env = append(withoutOutside(env), "GHAPP_PROXY_SANDBOX=1")
+		spec.Env = withoutOutside(env)
 		pass(box)
 		status, err := box.Run(spec)
 		if status == 0 && err == nil {

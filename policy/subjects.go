@@ -125,7 +125,10 @@ func isOwnerRead(req *rules.Request, route *rules.Route, document *graphql.Docum
 
 // granted is a remedy: whom requests may be about.
 func (c *Client) granted() string {
-	if c.Repositories != nil {
+	switch {
+	case c.Repositories != nil && len(c.Repositories) == 0: // nobody's but of a sandbox without --repo
+		return "it is granted none"
+	case c.Repositories != nil:
 		return "it is granted " + some(c.Repositories)
 	}
 	return "it is granted " + some(c.Owners)

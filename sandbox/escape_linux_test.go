@@ -60,14 +60,22 @@ func dial(network, address string) error {
 	return err
 }
 
-func writeTo(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+// opens tries to open a file to write to it, and changes nothing: the attempts do no harm where they succeed.
+func opens(path string, flags int) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|flags, 0o600)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	_, err = f.WriteString("1")
-	return err
+	return f.Close()
+}
+
+// seize begins to trace a process without stopping it.
+func seize(pid int) error { return call(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, 0) }
+
+func now() (tv unix.Timeval, ts unix.Timespec) {
+	unix.Gettimeofday(&tv)
+	unix.ClockGettime(unix.CLOCK_REALTIME, &ts)
+	return tv, ts
 }
 
 // readKey fails if a path does not show the key: with what stops it, or as if there were no file where it is empty.
@@ -154,28 +162,38 @@ var attempts = []attempt{
 	{"TIOCSTI", []error{unix.EPERM}, func(outside) error { return call(unix.SYS_IOCTL, 0, unix.TIOCSTI, text("x")) }},
 	{"TIOCSTI, and bits that the kernel does not read", []error{unix.EPERM}, func(outside) error { return call(unix.SYS_IOCTL, 0, 1<<32|unix.TIOCSTI, text("x")) }},
 	{"TIOCLINUX", []error{unix.EPERM}, func(outside) error { return call(unix.SYS_IOCTL, 0, unix.TIOCLINUX, text("x")) }},
-	{"set the time", []error{unix.EPERM}, func(outside) error { return unix.Settimeofday(&unix.Timeval{Sec: 1}) }},
-	{"set the clock", []error{unix.EPERM}, func(outside) error { return unix.ClockSettime(unix.CLOCK_REALTIME, &unix.Timespec{Sec: 1}) }},
+	{"set the time", []error{unix.EPERM}, func(outside) error { tv, _ := now(); return unix.Settimeofday(&tv) }},
+	{"set the clock", []error{unix.EPERM}, func(outside) error { _, ts := now(); return unix.ClockSettime(unix.CLOCK_REALTIME, &ts) }},
 	{"the numbers of another ABI", []error{unix.ENOSYS}, otherABI},
 
 	// no capabilities
-	{"name the machine", []error{unix.EPERM}, func(outside) error { return unix.Sethostname([]byte("x")) }},
+	{"name the machine", []error{unix.EPERM}, func(outside) error { name, _ := os.Hostname(); return unix.Sethostname([]byte(name)) }},
 	{"make a device", []error{unix.EPERM}, func(outside) error { return unix.Mknod("/tmp/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))) }},
 	{"be another user", []error{unix.EPERM, unix.EINVAL}, func(o outside) error { return call(unix.SYS_SETUID, uintptr(os.Getuid()+1)) }},
 	{"have a capability again", []error{unix.EPERM}, func(outside) error {
 		all := [2]unix.CapUserData{{Effective: 1 << unix.CAP_SYS_ADMIN, Permitted: 1 << unix.CAP_SYS_ADMIN}}
 		return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &all[0])
 	}},
+	{"gain one by a program", nil, func(outside) error {
+		for c := range uintptr(64) {
+			if bounded, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0); err == nil && bounded != 0 {
+				return nil
+			}
+		}
+		return os.ErrNotExist
+	}},
 	{"gain by a set-user-ID program", nil, func(outside) error {
 		on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
-		var at unix.Statfs_t
-		if err == nil {
-			err = unix.Statfs("/usr", &at)
+		if err != nil || on != 1 {
+			return err
 		}
-		if err == nil && on == 1 && at.Flags&unix.ST_NOSUID != 0 {
-			return os.ErrNotExist
+		for _, path := range []string{"/usr", "/tmp", "/dev/shm", "."} {
+			var at unix.Statfs_t
+			if err := unix.Statfs(path, &at); err != nil || at.Flags&unix.ST_NOSUID == 0 {
+				return err
+			}
 		}
-		return err
+		return os.ErrNotExist
 	}},
 	{"dump core", nil, func(outside) error {
 		var limit unix.Rlimit
@@ -190,9 +208,9 @@ var attempts = []attempt{
 
 	// PID namespace
 	{"/proc of an outsider", nil, func(o outside) error { _, err := os.Stat(fmt.Sprintf("/proc/%d/cmdline", o.Pid)); return err }},
-	{"signal an outsider", []error{unix.ESRCH}, func(o outside) error { return unix.Kill(o.Pid, unix.SIGTERM) }},
-	{"trace an outsider", []error{unix.ESRCH}, func(o outside) error { return unix.PtraceAttach(o.Pid) }},
-	{"trace the first process", []error{unix.EPERM}, func(outside) error { return unix.PtraceAttach(1) }},
+	{"signal an outsider", []error{unix.ESRCH}, func(o outside) error { return unix.Kill(o.Pid, 0) }},
+	{"trace an outsider", []error{unix.ESRCH}, func(o outside) error { return seize(o.Pid) }},
+	{"trace the first process", []error{unix.EPERM}, func(outside) error { return seize(1) }},
 	{"the first process's memory", []error{unix.EACCES}, func(outside) error { _, err := os.ReadFile("/proc/1/mem"); return err }},
 	{"the first process's descriptors", []error{unix.EACCES}, func(outside) error { _, err := os.Readlink("/proc/1/fd/0"); return err }},
 	{"a descriptor of its control socket", nil, func(outside) error {
@@ -229,12 +247,15 @@ var attempts = []attempt{
 		}
 		return os.ErrNotExist
 	}},
-	{"write to what is seen", []error{unix.EROFS, unix.EACCES}, func(o outside) error { return os.WriteFile(filepath.Join(o.Directory, "x"), nil, 0o600) }},
-	{"write to the system", []error{unix.EROFS, unix.EACCES}, func(outside) error { return os.WriteFile("/etc/x", nil, 0o600) }},
-	{"a program for every user's shell", []error{unix.EROFS, unix.EACCES}, func(outside) error { return os.WriteFile("/usr/local/bin/ls", nil, 0o700) }},
-	{"core_pattern", []error{unix.EROFS, unix.EACCES}, func(outside) error { return writeTo("/proc/sys/kernel/core_pattern") }},
-	{"sysrq", []error{unix.EROFS, unix.EACCES, unix.ENOENT}, func(outside) error { return writeTo("/proc/sysrq-trigger") }},
-	{"a cgroup", []error{unix.EROFS, unix.EACCES, unix.ENOENT}, func(outside) error { return os.Mkdir("/sys/fs/cgroup/x", 0o700) }},
+	{"write to what is seen", []error{unix.EROFS, unix.EACCES}, func(o outside) error { return opens(o.Directory, unix.O_TMPFILE) }},
+	{"write to the system", []error{unix.EROFS, unix.EACCES}, func(outside) error { return opens("/etc/passwd", 0) }},
+	{"a program for every user's shell", []error{unix.EROFS, unix.EACCES}, func(outside) error { return opens("/usr/local/bin", unix.O_TMPFILE) }},
+	{"core_pattern", []error{unix.EROFS, unix.EACCES}, func(outside) error { return opens("/proc/sys/kernel/core_pattern", 0) }},
+	{"sysrq", []error{unix.EROFS, unix.EACCES, unix.ENOENT}, func(outside) error { return opens("/proc/sysrq-trigger", 0) }},
+	{"a cgroup", []error{unix.EROFS, unix.EACCES, unix.ENOENT}, func(outside) error {
+		defer os.Remove("/sys/fs/cgroup/ghapp-proxy-test")
+		return os.Mkdir("/sys/fs/cgroup/ghapp-proxy-test", 0o700)
+	}},
 	{"the memory of the kernel", nil, func(outside) error { _, err := os.Stat("/dev/mem"); return err }},
 	{"FUSE", nil, func(outside) error { _, err := os.Stat("/dev/fuse"); return err }},
 	{"a disk", nil, func(outside) error {
