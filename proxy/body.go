@@ -48,11 +48,30 @@ func guardBody(control http.ResponseController, r *http.Request, max stalls) (*h
 		ReadCloser: r.Body, trailer: r.Trailer, length: r.ContentLength, h2: r.ProtoMajor == 2, expects: r.Header["Expect"] != nil,
 		watch: watch{control: control, expire: (*http.ResponseController).SetReadDeadline, limit: max.send},
 	}
+	if _, here := r.Body.(*bodyInHand); here {
+		b.expire = nil // nobody waits for it
+	}
 	b.dropTrailers()               // those that are announced
 	r = r.WithContext(r.Context()) // a copy
 	r.Body = b
 	return r, b
 }
+
+// bodyInHand is a body that has come. Its last octets come with its end, as from net/http:
+// who reads no more than its length has read it all.
+type bodyInHand struct{ left []byte }
+
+// Read implements io.Reader.
+func (b *bodyInHand) Read(p []byte) (n int, err error) {
+	n = copy(p, b.left)
+	if b.left = b.left[n:]; len(b.left) == 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *bodyInHand) Close() error { return nil }
 
 // errHandlerDone is for those who read on when the request has been answered.
 var errHandlerDone = errors.New("the request has been answered")

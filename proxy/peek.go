@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -12,7 +13,10 @@ import (
 // peekBody reads a request's body and puts it back as it was. It returns nil for
 // one of more bytes.
 func peekBody(r *http.Request, most int64, u *usage) ([]byte, *answer.Refusal) {
-	text, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	var all bytes.Buffer
+	all.Grow(int(max(0, min(r.ContentLength, maxPooledBody))) + bytes.MinRead) // more is not there at once, or may never come
+	_, err := all.ReadFrom(io.LimitReader(r.Body, most+1))
+	text := all.Bytes()
 	if unread, ok := errors.AsType[*bodyError](err); ok {
 		return nil, unread.refusal(u)
 	}

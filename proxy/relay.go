@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -323,22 +322,6 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	c.relay.note(c.insideConn, http.StateIdle)
 	return more && c.use.CompareAndSwap(inUse, unused)
 }
-
-// bodyInHand is a body that has come. Its last octets come with its end, as from net/http:
-// who reads no more than its length has read it all.
-type bodyInHand struct{ left []byte }
-
-// Read implements io.Reader.
-func (b *bodyInHand) Read(p []byte) (n int, err error) {
-	n = copy(p, b.left)
-	if b.left = b.left[n:]; len(b.left) == 0 {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// Close implements io.Closer.
-func (b *bodyInHand) Close() error { return nil }
 
 // handle has a request handled, and reports whether it was answered whole.
 func (c *relayConn) handle(w *answerWriter, r *http.Request) (whole bool) {
