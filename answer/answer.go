@@ -17,6 +17,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -86,8 +87,13 @@ type Refusal struct {
 	Title      string // the cause, without a full stop
 	Remedy     string // what to do about it, "" if nothing is known
 
-	Inside    string    // the cause as the log has it, "" for Title
-	Fault     error     // a *panics.Fault, nil for none
+	Inside string // the cause as the log has it, "" for Title
+	Fault  error  // a *panics.Fault, nil for none
+	// Fields are further ones of the answer, nil for none, and DocumentationURL is what its JSON points to, "" for the
+	// page about Apps.
+	Fields           http.Header
+	DocumentationURL string
+
 	RetryAt   time.Time // when it may be tried again, zero if nothing is known
 	DecidedBy string    // the key of the configuration, "" if none did
 	ID        string    // of the request, "" before WithID

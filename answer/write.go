@@ -2,9 +2,11 @@ package answer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -38,7 +40,7 @@ func (f *Refusal) body(form Form) (contentType string, body []byte) {
 	body, err := json.Marshal(struct {
 		Message          string `json:"message"`
 		DocumentationURL string `json:"documentation_url"`
-	}{f.Message(), docURL})
+	}{f.Message(), cmp.Or(f.DocumentationURL, docURL)})
 	if err != nil {
 		panic(err) // strings always marshal
 	}
@@ -48,6 +50,7 @@ func (f *Refusal) body(form Form) (contentType string, body []byte) {
 // Write answers with the refusal. A client that is gone is noticed by the server.
 func (f *Refusal) Write(w http.ResponseWriter, form Form) {
 	h := w.Header()
+	maps.Copy(h, f.Fields)
 	h.Set("Proxy-Status", f.proxyStatus())
 	if f.Status == http.StatusNoContent {
 		w.WriteHeader(f.Status)

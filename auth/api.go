@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"ghapp-proxy/governor"
 )
 
 const (
@@ -72,7 +74,10 @@ func (c *caller) try(ctx context.Context, call apiCall, out any, as func() (auth
 	if err != nil {
 		return c.failed(call, err)
 	}
-	resp, err := send(c.transport, req, a) // follows no redirect
+	resp, err := send(c.held(call, a), req, a) // follows no redirect
+	if refused, ok := errors.AsType[*governor.Refusal](err); ok {
+		return c.heldBack(call, refused)
+	}
 	if err != nil {
 		e := c.unreached(call, err)
 		c.clock.contact.miss(ctx, e)

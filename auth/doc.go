@@ -127,7 +127,7 @@
 //		answer.go grant.go
 //	calls: GitHub's API is asked, each question once, and counted
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
-//		counts.go app.go send.go way.go shared.go vault.go caller.go authority.go api.go sharedrefusal.go
+//		counts.go app.go send.go way.go shared.go vault.go caller.go authority.go held.go api.go sharedrefusal.go
 //	tokens: minted, renewed, replaced, and filed, here and for other replicas
 //		mintanswer.go token.go memory.go minter.go quotashared.go tokens.go mintshared.go mint.go
 //	directory: where an App is installed, and on what

@@ -45,7 +45,8 @@ func (c Credential) exhausted(err error, r Resource) bool {
 	if err != nil {
 		return isOfApp(err)
 	}
-	return c.inst.quota[r].exhausted(c.inst.clock.now())
+	quota := c.inst.quota
+	return quota.windows[r].exhausted(c.inst.clock.now()) || r != ResourceNone && !quota.bucket.PausedUntil().IsZero()
 }
 
 // standIn returns the token of the next App that covers the owner in the same
@@ -93,7 +94,7 @@ func (a *appState) configures(want *Want, fallback bool) bool {
 
 // notePassedOver logs, once, that another App serves instead.
 func (s *Source) notePassedOver(first, other Credential, r Resource, err error) {
-	window := &first.inst.quota[r]
+	window := &first.inst.quota.windows[r]
 	if window.passedOver.Swap(true) {
 		return
 	}
@@ -103,12 +104,12 @@ func (s *Source) notePassedOver(first, other Credential, r Resource, err error) 
 		return
 	}
 	s.log.Warn("another App serves until a rate limit resets",
-		"app", first.App.Name, "installation", int64(first.Installation), "instead", other.App.Name, "reset", window.reset())
+		"app", first.App.Name, "installation", int64(first.Installation), "instead", other.App.Name, "reset", first.inst.quota.opens(r))
 }
 
 // noteReturn logs, once, that an App serves again.
 func (s *Source) noteReturn(first Credential, r Resource) {
-	if window := &first.inst.quota[r]; window.passedOver.Load() && window.passedOver.Swap(false) {
+	if window := &first.inst.quota.windows[r]; window.passedOver.Load() && window.passedOver.Swap(false) {
 		s.log.Info("an App serves again", "app", first.App.Name, "installation", int64(first.Installation))
 	}
 }

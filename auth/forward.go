@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"ghapp-proxy/governor"
 	"ghapp-proxy/replay"
 )
 
@@ -116,4 +117,30 @@ func (a *appAuthority) heal(ctx context.Context, resp *http.Response, about comp
 	}
 	a.Credential.header = a.sent.jwt
 	return again, nil
+}
+
+// Bucket is where requests with a credential are counted; nil for those that nobody counts.
+func (s *Source) Bucket(c *Credential) *governor.Bucket {
+	switch {
+	case c.inst != nil:
+		return c.inst.quota.bucket
+	case c.App == nil || !c.JWT():
+		return nil
+	}
+	for _, app := range s.apps[c.App.Instance] {
+		if app.Name == c.App.Name {
+			return app.quotas.own.bucket
+		}
+	}
+	return nil
+}
+
+// Answered tells of the answer to a request that the Bucket has let leave, nil for none. What it says of limits holds for the
+// next already.
+func (out *Outgoing) Answered(ticket governor.Ticket, resp *http.Response) {
+	if inst := out.Credential.inst; inst != nil && resp != nil {
+		inst.observeQuota(resp.Header)
+		out.Observed = true
+	}
+	ticket.Done(answerOf(resp))
 }

@@ -15,7 +15,7 @@ func (s *Source) learn(out *Outgoing, resp *http.Response) {
 		clock.observeOften(resp.Header.Get("Date"), resp.Header.Get("Age"))
 	}
 	inst := out.Credential.inst
-	if inst != nil {
+	if inst != nil && !out.Observed {
 		inst.observeQuota(resp.Header)
 	}
 	switch status := resp.StatusCode; {

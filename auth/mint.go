@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 	"ghapp-proxy/replay"
 )
 
@@ -145,6 +146,9 @@ type tokenAuthority struct {
 func (a *tokenAuthority) authorization() ([]string, error) {
 	return a.token.header(a.minter.Signers).authorization(SchemeBearer)
 }
+
+// bucket is asked before it is sent.
+func (a *tokenAuthority) bucket() *governor.Bucket { return a.minter.quota.bucket }
 
 func (a *tokenAuthority) observe(resp *http.Response) {
 	a.minter.clock.observe(resp.Header.Get("Date"), resp.Header.Get("Age"))

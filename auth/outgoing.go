@@ -32,6 +32,8 @@ type Outgoing struct {
 
 	Links Links // nil: nothing is learned from the answer's links
 
+	Observed bool // Answered was told of the answers
+
 	Tries int // how often it was sent, with different credentials or after a wait
 	Waits int // how often it was waited for GitHub to know the token: for 1, 2, 3 … seconds
 	// Kept reports that GitHub refuses a token which took the place of another less

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 )
 
 // Resource is one of the limits that GitHub counts apart for an installation:
@@ -46,8 +47,12 @@ const (
 	maxQuotas = 30000
 )
 
-// quota is what GitHub said about an installation's limits.
-type quota [resources]window
+// quota is what GitHub said about an installation's limits, and what holds its requests back.
+type quota struct {
+	windows [resources]window
+	bucket  *governor.Bucket // nil for none
+	clock   *clock           // the instance's
+}
 
 // window is one limit, until its reset. It is safe for concurrent use: every
 // answer writes it.
@@ -68,7 +73,7 @@ func (q *quota) observe(h http.Header, now time.Time) (worthTelling bool) {
 	if limit <= 0 || remaining < 0 || reset <= now.Add(-minSkew).Unix() || reset > now.Add(maxReset).Unix() {
 		return false
 	}
-	return q[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
+	return q.windows[resource].observe(uint32(limit), uint32(remaining), uint32(reset))
 }
 
 // number reads a field of GitHub's answer, -1 if it is none that fits.
@@ -110,6 +115,29 @@ func part(remaining, limit uint32) int {
 	return int(uint64(remaining) * parts / uint64(limit))
 }
 
+// resourceOf are the limits that a class of requests takes from.
+var resourceOf = [...]Resource{
+	governor.Read: ResourceCore, governor.Write: ResourceCore, governor.Create: ResourceCore,
+	governor.Search: ResourceSearch, governor.CodeSearch: ResourceCodeSearch,
+	governor.Query: ResourceGraphQL, governor.Mutation: ResourceGraphQL, governor.CreateMutation: ResourceGraphQL,
+	governor.Mint: ResourceNone, governor.Ask: ResourceNone,
+}
+
+// Left implements governor.Known.
+func (q *quota) Left(c governor.Class) (governor.Left, bool) {
+	resource := resourceOf[c]
+	if resource == ResourceNone {
+		return governor.Left{}, false
+	}
+	w := &q.windows[resource]
+	state := w.state.Load()
+	reset := time.Unix(int64(state>>32), 0).Add(minSkew - q.clock.skew()) // by our clock, when it has surely come
+	if state == 0 || !time.Now().Before(reset) {
+		return governor.Left{}, false
+	}
+	return governor.Left{Resource: resourceTexts[resource], Limit: int(w.limit.Load()), Remaining: int(uint32(state)), Reset: reset}, true
+}
+
 // exhausted reports whether GitHub will refuse the next requests; now, GitHub's time,
 // may be minSkew ahead.
 func (w *window) exhausted(now time.Time) bool {
@@ -129,11 +157,28 @@ func (w *window) reset() time.Time {
 	return time.Unix(int64(state>>32), 0)
 }
 
-// quotas are those of an App's installations. The zero value is empty. It is
-// safe for concurrent use.
+// opens is when GitHub takes the next request.
+func (q *quota) opens(r Resource) time.Time {
+	if paused := q.bucket.PausedUntil(); !paused.IsZero() {
+		return paused
+	}
+	return q.windows[r].reset()
+}
+
+// quotas are those of an App's installations. It is safe for concurrent use.
 type quotas struct {
+	governor *governor.Governor // nil for none
+	clock    *clock             // the instance's
+	own      quota              // of what is asked with the App's JWT
+
 	mu  sync.Mutex
 	all map[github.InstallationID]*quota
+}
+
+func newQuotas(g *governor.Governor, clock *clock) *quotas {
+	q := &quotas{governor: g, clock: clock}
+	q.own.bucket = g.Bucket(clock.instance.IsServer(), nil)
+	return q
 }
 
 // of returns the installation's quota, the same one every time. Where there are too
@@ -145,7 +190,9 @@ func (q *quotas) of(id github.InstallationID) *quota {
 		q.all = make(map[github.InstallationID]*quota)
 	}
 	if q.all[id] == nil {
-		q.all[id] = new(quota)
+		made := &quota{clock: q.clock}
+		made.bucket = q.governor.Bucket(q.clock.instance.IsServer(), made)
+		q.all[id] = made
 	}
 	return q.all[id]
 }
@@ -156,8 +203,8 @@ func (q *quotas) snapshot(now time.Time) map[github.InstallationID][]QuotaStats 
 	defer q.mu.Unlock()
 	all := make(map[github.InstallationID][]QuotaStats)
 	for id, quota := range q.all {
-		for resource := range quota {
-			w := &quota[resource]
+		for resource := range quota.windows {
+			w := &quota.windows[resource]
 			if reset := w.reset(); reset.After(now) {
 				all[id] = append(all[id], QuotaStats{resourceTexts[resource], int(w.limit.Load()), int(uint32(w.state.Load())), reset})
 			}

@@ -99,7 +99,7 @@ func TestQuotaOutOfOrder(t *testing.T) {
 			wg.Go(func() { s.ObserveQuota(cred, limits("core", 5000, 4000+remaining, time.Hour)) })
 		}
 		wg.Wait()
-		if got := uint32(cred.inst.quota[ResourceCore].state.Load()); got != 4000 {
+		if got := uint32(cred.inst.quota.windows[ResourceCore].state.Load()); got != 4000 {
 			t.Errorf("%d remain, want the least of all, 4000", got)
 		}
 	})
@@ -135,7 +135,7 @@ func BenchmarkObserveQuota(b *testing.B) {
 }
 
 func TestQuotasAreBounded(t *testing.T) {
-	var q quotas
+	q := newQuotas(nil, new(clock))
 	first := q.of(1)
 	if q.of(1) != first {
 		t.Error("an installation has two quotas")

@@ -33,8 +33,8 @@ func (m *minter) observeQuota(h http.Header) {
 func (v *vault) tellQuota(ctx context.Context, id github.InstallationID, q *quota) {
 	said := quotaText{Installation: id}
 	var last uint32
-	for i := range q {
-		w := &q[i]
+	for i := range q.windows {
+		w := &q.windows[i]
 		state := w.state.Load()
 		said.Windows[i] = windowText{w.limit.Load(), uint32(state), uint32(state >> 32)}
 		last = max(last, said.Windows[i].Reset)
@@ -78,7 +78,7 @@ func (c *caller) takeQuota(text []byte) {
 	now, q := c.clock.now(), c.quotas.of(said.Installation)
 	for i, w := range said.Windows {
 		if reset := time.Unix(int64(w.Reset), 0); w.Limit > 0 && reset.After(now) && reset.Before(now.Add(maxReset)) {
-			q[i].observe(w.Limit, w.Remaining, w.Reset)
+			q.windows[i].observe(w.Limit, w.Remaining, w.Reset)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 )
 
 // Options are what a Source needs besides its Apps. The zero value works.
@@ -27,6 +28,9 @@ type Options struct {
 	SharedSecrets [][]byte
 	// UserAgent is sent to GitHub, which requires one; "" means "ghapp-proxy".
 	UserAgent string
+	// Governor holds back what GitHub's limits do not allow; nil for none. The Source asks it for its own calls, and has
+	// a bucket for who sends others: Bucket.
+	Governor *governor.Governor
 }
 
 // Source gives credentials for the Apps of any number of GitHub instances. It
@@ -46,6 +50,7 @@ type core struct {
 	shared    Shared
 	secrets   [][]byte                  // that seal what is shared
 	callers   atomic.Pointer[[]*caller] // of the Source in force, for what is told
+	governor  *governor.Governor        // nil for none
 
 	flights *flights
 	sweeper *sweeper
@@ -69,7 +74,7 @@ func New(apps []*App, opts Options) *Source {
 	if opts.Shared == nil {
 		opts.Shared = alone{}
 	}
-	c := &core{shared: opts.Shared, secrets: opts.SharedSecrets, transport: newWay(opts.Transport), log: opts.Log, userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
+	c := &core{shared: opts.Shared, secrets: opts.SharedSecrets, transport: newWay(opts.Transport), log: opts.Log, governor: opts.Governor, userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +96,7 @@ func (c *core) source(apps []*App, fallback Fallback, before *Source) *Source {
 		s.addClock(app.Instance, before)
 		state := before.same(app)
 		if state == nil || !state.App.Equal(app) {
-			q := new(quotas)
+			q := newQuotas(c.governor, s.clocks[app.Instance])
 			if state != nil {
 				q = state.quotas
 			}

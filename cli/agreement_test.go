@@ -175,7 +175,7 @@ func newAgreement(t *testing.T) *agreement {
 		connectTo = append(connectTo, fmt.Sprintf("%q = %q", from, to))
 	}
 	load := func(v variant) *config.Config {
-		text := agreementKeys + v.keys + agreementApps + "[upstream]\nca_file = \"roots.pem\"\nconnect_to = { " + strings.Join(connectTo, ", ") + " }\n"
+		text := agreementKeys + v.keys + agreementApps + "[upstream]\nca_file = \"roots.pem\"\nconnect_to = { " + strings.Join(connectTo, ", ") + " }\n[governor]\nenabled = false\n" // nobody waits a second for each
 		for _, c := range agreementClients[1:] {
 			text += fmt.Sprintf("[client.%s]\nsecret_hash = %q\n%s\n", c.name, policy.HashSecret("secret-of-"+c.name), c.limits)
 		}

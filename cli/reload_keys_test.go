@@ -136,6 +136,7 @@ func TestReloadOfEveryKey(t *testing.T) {
 		"Upstream": {func(c *config.Config) { c.Upstream.HTTP2 = true }, given(func(c proxy.Configuration) any { return c.Upstream })},
 		"Cache":    {func(c *config.Config) { size := int64(1 << 20); c.Cache.Size = &size }, func(l *reloader) any { return l.server.kept.Stats().Size }},
 		"Egress":   {func(c *config.Config) { c.Egress = new(policy.Egress) }, given(func(c proxy.Configuration) any { return c.Upstream })},
+		"Governor": {func(c *config.Config) { c.Governor.On = true }, func(l *reloader) any { return l.server.held.Settings().On }},
 	}
 	fixed := map[string]struct {
 		change func(*config.Config)

@@ -15,6 +15,7 @@ import (
 	"ghapp-proxy/cache"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
+	"ghapp-proxy/governor"
 	"ghapp-proxy/grant"
 	"ghapp-proxy/oidc"
 	"ghapp-proxy/panics"
@@ -29,6 +30,7 @@ type server struct {
 	opts serverOptions
 	now  atomic.Pointer[parts] // in force
 	kept *cache.Cache          // of all configurations
+	held *governor.Governor    // of all configurations
 
 	replacing sync.Mutex     // held while others are put in force
 	retiring  sync.WaitGroup // those of before that are still needed
@@ -77,13 +79,13 @@ func (u *sharedUpstream) leave() {
 
 // newServer wires a proxy together. Call its stop.
 func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*server, error) {
-	s := &server{opts: opts, kept: cache.New(0)}
+	s := &server{opts: opts, kept: cache.New(0), held: governor.New(cfg.Governor)}
 	first, err := s.prepare(cfg, cas)
 	if err != nil {
 		return nil, err
 	}
 	first.source = auth.New(cfg.Apps, auth.Options{
-		Transport: first.upstream.Transport(), Fallback: cfg.Fallback, Log: opts.log, UserAgent: userAgent,
+		Transport: first.upstream.Transport(), Fallback: cfg.Fallback, Log: opts.log, UserAgent: userAgent, Governor: s.held,
 		Shared: sharedBy(opts.shared), SharedSecrets: cfg.Shared.Secrets,
 	})
 	s.Proxy = proxy.New(proxy.Options{
@@ -135,6 +137,7 @@ func (s *server) prepare(cfg *config.Config, cas *authorities) (*parts, error) {
 func (s *server) configuration(p *parts) proxy.Configuration {
 	p.upstream.users.Add(1)
 	s.kept.Resize(s.cacheSize(p.cfg))
+	s.held.Set(p.cfg.Governor)
 	c := proxy.Configuration{
 		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}, p.tokens), Hosts: servedHosts(p.cfg), Credentials: p.source,
 		Certificate: p.cas.certificate, OwnCertificate: p.own, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,

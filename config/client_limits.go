@@ -18,12 +18,24 @@ func readLimits(t *table) policy.Limits {
 		MaxBody:           t.bytes("max_body"),
 		MaxConnectionAge:  t.duration("max_connection_age"),
 		LookupsPerMinute:  t.count("lookups_per_minute"),
+		Weight:            t.upTo("weight", 1000),
+		QuotaShare:        t.upTo("quota_share", 100),
 	}
 }
 
 // count reads a positive number of things; 0 if it is not given.
 func (t *table) count(key string) int {
 	const most = 1_000_000_000
+	n, _ := t.positive(key)
+	if n > most {
+		t.fault(key, withHint("leave the key out for the default", "must be %d at most", most))
+		return 0
+	}
+	return int(n)
+}
+
+// upTo reads a positive number that is not large; 0 if it is not given.
+func (t *table) upTo(key string, most int64) int {
 	n, _ := t.positive(key)
 	if n > most {
 		t.fault(key, withHint("leave the key out for the default", "must be %d at most", most))

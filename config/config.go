@@ -54,6 +54,7 @@ import (
 	"time"
 
 	"ghapp-proxy/auth"
+	"ghapp-proxy/governor"
 	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/rules"
@@ -129,6 +130,7 @@ type Live struct {
 	TLS      TLS
 	Upstream Upstream
 	Cache    Cache
+	Governor governor.Settings
 	// Egress limits where tunnels may go; nil if the file has no [egress].
 	Egress *policy.Egress
 }

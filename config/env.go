@@ -9,6 +9,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 )
 
 // The variables from which an App is read if there is no file.
@@ -43,6 +44,7 @@ func (l *loader) loadEnv(cfg *Config) {
 	cfg.TLS = TLS{Names: l.defaultTLSNames("command line", cfg)}
 	cfg.StateDir = l.defaultStateDir("environment")
 	cfg.CA.NameConstraints = true
+	cfg.Governor = governor.Default
 	cfg.Upstream.ConnectTo = map[string]string{}
 	if noApp {
 		return

@@ -16,6 +16,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 )
 
 // canary is part of every secret in these tests and must not be in any error.
@@ -92,7 +93,7 @@ func TestDefaults(t *testing.T) {
 			Apps: []*auth.App{{Name: "bot", Instance: "github.com", ID: 1,
 				API: &url.URL{Scheme: "https", Host: "api.github.com"}, Signers: []auth.Signer{&keyFile{path: filepath.Join(dir, "app.pem"), key: auth.NewKey(testKey())}},
 				Installations: map[string]github.InstallationID{}, Enterprises: map[string]github.InstallationID{}}},
-			CA: CA{NameConstraints: true},
+			CA: CA{NameConstraints: true}, Governor: governor.Default,
 
 			Watch:         true,
 			ShutdownGrace: DefaultShutdownGrace,

@@ -64,6 +64,9 @@ func IsDataResidency(name string) bool {
 	return ok && sub != "" && !strings.Contains(sub, ".")
 }
 
+// IsServer reports whether i is a GitHub Enterprise Server.
+func (i Instance) IsServer() bool { return i != "" && i != GitHubCom && !IsDataResidency(string(i)) }
+
 // Hosts lists the served hosts of i, the web host first.
 //
 // Sources: docs.github.com "About GitHub's IP addresses" and "Network details

@@ -40,18 +40,27 @@ func (c *call) serveAPI() {
 	}
 	c.route = rt
 	var rep reply
-	if rt.stream != nil {
-		if rep = c.lockedCheck(); rep.status == 0 {
-			rep = rt.stream(c)
-		}
-	} else {
+	if rt.stream == nil {
 		body, err := io.ReadAll(io.LimitReader(c.r.Body, maxAPIBody))
 		if err != nil {
 			panic(http.ErrAbortHandler) // the client is gone
 		}
 		c.body = body
+	}
+	limited, leave := c.arrive()
+	if limited.status != 0 {
+		leave()
+		c.send(limited)
+		return
+	}
+	if rt.stream != nil {
+		if rep = c.lockedCheck(); rep.status == 0 {
+			rep = rt.stream(c)
+		}
+	} else {
 		rep = c.lockedHandle()
 	}
+	leave()
 	c.send(rep)
 }
 

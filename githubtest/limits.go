@@ -103,7 +103,11 @@ func (s *Server) setRateHeaders(c *call, h http.Header) {
 	if c.route != nil && (c.route.role == asApp || c.route.role == asClient) {
 		return // limits of their own, which the fake does not count
 	}
-	q := s.quota(c.access.token.quotaKey())
+	token := c.access.token
+	if c.route == nil {
+		token = c.cred.token // whose limit it is, though nothing is there
+	}
+	q := s.quota(token.quotaKey())
 	h.Set("X-RateLimit-Limit", strconv.Itoa(q.limit))
 	h.Set("X-RateLimit-Remaining", strconv.Itoa(q.limit-q.used))
 	h.Set("X-RateLimit-Used", strconv.Itoa(q.used))

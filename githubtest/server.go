@@ -66,18 +66,19 @@ type Server struct {
 	wg     sync.WaitGroup // accept loop and requests under way
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	world   world
-	tokens  tokenStore
-	limits  map[int64]*quota // installation → quota; 0 is everybody else
-	skew    time.Duration
-	formula ETagFormula
-	hooks   map[string]*http.ServeMux // host → overrides
-	faults  []*activeFault
-	log     []*Request
-	serial  int64 // source of request ids and other unique numbers
-	secret  []string
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	world     world
+	tokens    tokenStore
+	limits    map[int64]*quota // installation → quota; 0 is everybody else
+	skew      time.Duration
+	formula   ETagFormula
+	secondary *secondary                // nil for no such limits
+	hooks     map[string]*http.ServeMux // host → overrides
+	faults    []*activeFault
+	log       []*Request
+	serial    int64 // source of request ids and other unique numbers
+	secret    []string
 }
 
 // New starts a fake GitHub with an empty world. The caller must Close it.

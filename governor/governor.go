@@ -25,6 +25,9 @@ func New(s Settings) *Governor {
 // Set puts other settings in force. What was used counts on. Who waits is told with the next that leaves or waits.
 func (g *Governor) Set(s Settings) { g.settings.Store(&s) }
 
+// Settings are those in force.
+func (g *Governor) Settings() Settings { return *g.settings.Load() }
+
 // Known is what GitHub has said of a bucket's primary limits.
 type Known interface {
 	// Left says how much is left for a class, if anything is known and its limit has not been reset since.

@@ -79,6 +79,8 @@ type Limits struct {
 	RequestsPerMinute int           // default: unlimited
 	MaxBody           int64         // bytes of one request's body; default: unlimited
 	MaxConnectionAge  time.Duration // default: unlimited
+	Weight            int           // of its turns, where requests wait for GitHub's limits; default 1
+	QuotaShare        int           // of each of GitHub's primary limits, in percent, that it may use up; default: all
 	LookupsPerMinute  int           // questions to GitHub about owners that are not known; default DefaultLookupsPerMinute
 }
 

@@ -16,7 +16,7 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x.asks, ok = x.question(req); ok {
 		return x.askCached(&x.asks, req)
 	}
-	return x.carrier.carry(req, x)
+	return x.carry(req)
 }
 
 // question is what a request asks the REST API, if its answer may be kept and shared.
@@ -99,7 +99,7 @@ func (x *exchange) SendToKeep(q *cache.Question, req *http.Request) (*http.Respo
 	}
 	defer kept.Release()
 	etag, _ := kept.ETag(req.Header.Get("Authorization"))
-	resp, err := x.carrier.carry(withCondition(req, etag), x)
+	resp, err := x.carry(withCondition(req, etag))
 	switch {
 	case err != nil:
 		return nil, cache.Fate{}, err
@@ -148,7 +148,7 @@ func (x *exchange) findKept(q *cache.Question, req *http.Request, viewer uint64)
 
 // carryToKeep sends a request as it is, and keeps its answer.
 func (x *exchange) carryToKeep(q *cache.Question, req *http.Request, viewer uint64, how cache.How) (*http.Response, cache.Fate, error) {
-	resp, err := x.carrier.carry(req, x)
+	resp, err := x.carry(req)
 	if err != nil {
 		return nil, cache.Fate{}, err
 	}

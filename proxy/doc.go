@@ -122,7 +122,7 @@
 //		session.go inbound.go
 //	request: one request on its way, and why there is no answer to it
 //		egress.go nextproxy.go fault.go placeholder.go recorder.go pass.go
-//		exchange.go sent.go cached.go
+//		exchange.go sent.go governed.go cached.go
 //	upstream: connections to GitHub and elsewhere
 //		pool.go carrier.go upstream.go
 //	gateway: one request is decided about, gets its credential, and is sent on; its answer is looked at

@@ -9,6 +9,7 @@ import (
 	"ghapp-proxy/answer"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 	"ghapp-proxy/panics"
 )
 
@@ -54,6 +55,11 @@ func credentialRefusal(err error) *answer.Refusal {
 	}
 	if refused := answer.Of(err); refused != nil {
 		return refused
+	}
+	if held, ok := errors.AsType[*governor.Refusal](err); ok {
+		f := heldRefusal(held, "")
+		f.Inside = err.Error()
+		return f
 	}
 	var refused *auth.Error
 	switch {

@@ -12,6 +12,7 @@ import (
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/cache"
+	"ghapp-proxy/governor"
 	"ghapp-proxy/rules"
 
 	"golang.org/x/net/http/httpguts"
@@ -204,6 +205,7 @@ func (x *exchange) answerError(r *http.Request, err error) {
 	}
 	refused := upstreamRefusal(err, r.URL.Host)
 	var lost *auth.CredentialError
+	var held *governor.Refusal
 	var unread *bodyError
 	var wrong *auth.MappingError
 	var broken *brokenAnswer
@@ -212,6 +214,8 @@ func (x *exchange) answerError(r *http.Request, err error) {
 		refused = unread.refusal(x.session.usage)
 	case errors.Is(err, errUnauthorized):
 		refused = unauthorizedRefusal(x)
+	case errors.As(err, &held):
+		refused = heldRefusal(held, x.session.clientName())
 	case errors.As(err, &lost):
 		refused = credentialRefusal(lost.Err)
 	case errors.As(err, &wrong):

@@ -21,6 +21,7 @@ import (
 	"ghapp-proxy/certs"
 	"ghapp-proxy/github"
 	"ghapp-proxy/githubtest"
+	"ghapp-proxy/governor"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 )
@@ -63,6 +64,7 @@ type setup struct {
 	upstream proxy.UpstreamOptions
 	options  proxy.Options
 	fallback auth.Fallback
+	governor *governor.Governor // nil for none
 	own      []*proxy.Listener
 	forbid   []string // further listeners of this process
 }
@@ -153,7 +155,7 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 	for _, addr := range s.forbid {
 		upstream.Forbid(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
 	}
-	source := auth.New(s.apps, auth.Options{Transport: upstream.Transport(), Log: s.options.Log, Fallback: s.fallback})
+	source := auth.New(s.apps, auth.Options{Transport: upstream.Transport(), Log: s.options.Log, Fallback: s.fallback, Governor: s.governor})
 	s.options.Upstream, s.options.Credentials = upstream, source
 	p := proxy.New(s.options)
 	w.proxy = p

@@ -27,6 +27,7 @@ type restOperation struct {
 	userOnly   bool
 	handsOut   bool         // the answer contains a credential
 	revoke     bool         // ends the token that it is called with
+	creates    bool         // content, which GitHub limits: its description says "Creating content too quickly"
 	cloneToken bool         // the answer may contain temp_clone_token
 	reach      github.Reach // how far the answer may lead from whom the path names
 	names      naming

@@ -22,6 +22,12 @@ var operations = sync.OnceValue(func() *operationTable { return parseTable(opera
 // operation of this operationId, such as "pulls/list", in any edition.
 func KnownOperation(id string) bool { return operations().byID[id] != nil }
 
+// Creates reports whether GitHub limits an operation as the creation of content.
+func Creates(id string) bool {
+	op := operations().byID[id]
+	return op != nil && op.creates
+}
+
 // parseTable reads a table of the form of operations.txt.
 func parseTable(text string) *operationTable {
 	t := &operationTable{root: &pathNode{}, byID: make(map[string]*restOperation, 2048)}
@@ -80,6 +86,8 @@ func (op *restOperation) flag(flag string) {
 		op.revoke = true
 	case "clone":
 		op.cloneToken = true
+	case "creates":
+		op.creates = true
 	case "owners":
 		op.reach = github.ReachOwners
 	case "any":

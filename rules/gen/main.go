@@ -42,7 +42,8 @@ const header = `# GitHub's REST operations: method, path, operationId, editions,
 # (without one, an installation token); user: refuses installation tokens;
 # hands-out: the answer contains a credential; revoke: ends the very token that it
 # is called with; clone: the answer may contain temp_clone_token, because it has
-# objects that describe a repository, or of which nothing is said; owners, any: the
+# objects that describe a repository, or of which nothing is said; creates: GitHub
+# limits it as the creation of content; owners, any: the
 # answer may tell of repositories that the request does not name, of the owner in the
 # path or of anybody.
 `
@@ -238,6 +239,7 @@ type operation struct {
 	query            []string // the other parameters
 	responses        any
 	user             bool
+	creates          bool // content, which GitHub limits
 
 	mentions  []string // properties of its answers that tell of repositories
 	redirects bool     // an answer is a link
@@ -253,6 +255,8 @@ func operations(doc object) []operation {
 		for _, method := range slices.Sorted(maps.Keys(item)) {
 			raw := item[method].(object)
 			op := operation{method: strings.ToUpper(method), path: path, id: raw["operationId"].(string), responses: raw["responses"]}
+			text, _ := raw["description"].(string)
+			op.creates = strings.Contains(text, "Creating content too quickly using this endpoint")
 			params, _ := raw["parameters"].([]any)
 			for _, p := range params {
 				p := resolve(doc, p.(object))
@@ -297,6 +301,9 @@ func flags(doc object, op operation) string {
 	}
 	if carriesRepositories(doc, op.responses) {
 		flags = append(flags, "clone")
+	}
+	if op.creates {
+		flags = append(flags, "creates")
 	}
 	return strings.Join(flags, " ")
 }
