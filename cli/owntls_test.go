@@ -4,11 +4,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ghapp-proxy/auth"
 	"ghapp-proxy/certs"
 	"ghapp-proxy/config"
 )
@@ -102,5 +104,55 @@ func TestCheckOwnCertificate(t *testing.T) {
 		if list := checkOwnCertificate(cfg); !slices.ContainsFunc(list, func(f finding) bool { return f.State == test.state && strings.Contains(f.Text, test.want) }) {
 			t.Errorf("%s: %+v, want %q", name, list, test.want)
 		}
+	}
+}
+
+// TestOpenToJava: by which proxy Java goes, which sends no password and speaks no TLS to it.
+func TestOpenToJava(t *testing.T) {
+	for _, test := range []struct {
+		flag, address string
+		form          config.Form
+		want          string // "" for none
+	}{
+		{"", "http://127.0.0.1:1", config.FormPlain, "http://127.0.0.1:1"},
+		{"", "https://localhost:1", config.FormTLS, ""},
+		{"", "https://localhost:1", config.FormBoth, "http://localhost:1"},
+		{"https://proxy:1", "https://proxy:1", config.FormBoth, ""}, // which may be another proxy
+		{"", "https://a:b@localhost:1", config.FormBoth, ""},
+	} {
+		address, err := url.Parse(test.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags := envFlags{proxyURL: test.flag}
+		open, note := flags.open(&config.Config{Fixed: config.Fixed{Form: test.form}}, address)
+		if (open == nil) != (test.want == "") || open != nil && open.String() != test.want || (note == "") != (open != nil) {
+			t.Errorf("%+v: %v, %q", test, open, note)
+		}
+	}
+}
+
+// TestReloadKeepsTLS: what needs a restart leaves clients that speak TLS what they know.
+func TestReloadKeepsTLS(t *testing.T) {
+	cfg := &config.Config{Fixed: config.Fixed{Form: config.FormTLS}, Live: config.Live{
+		Apps: []*auth.App{appFor(t, "bot")}, StateDir: t.TempDir(), CA: config.CA{NameConstraints: true}, Upstream: toNobody, TLS: config.TLS{Names: []string{"localhost"}},
+	}}
+	l := reloading(t, cfg)
+	defer l.control.close()
+	for _, step := range []func(){
+		func() { cfg.Form, cfg.TLS = config.FormPlain, config.TLS{} },
+		func() { cfg.Form, cfg.TLS.Names = config.FormTLS, []string{"another", "localhost"} },
+	} {
+		step()
+		if err := l.reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		given, _ := l.inForce()
+		if pair, err := given.OwnCertificate("localhost"); err != nil || !slices.Equal(pair.Leaf.DNSNames, []string{"localhost"}) {
+			t.Errorf("with %+v: %v, %v", cfg.TLS, pair, err)
+		}
+	}
+	if got := l.state.get().Restart; len(got) > 0 {
+		t.Errorf("a restart is needed for %q", got)
 	}
 }

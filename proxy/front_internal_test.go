@@ -69,22 +69,29 @@ func TestSlowHandshake(t *testing.T) {
 
 // TestHandshakeCountsOnce: when a handshake is over nothing of it is held any more.
 func TestHandshakeCountsOnce(t *testing.T) {
-	ours, theirs := net.Pipe()
-	defer theirs.Close()
-	all := new(arrivals)
-	d := &door{form: FormBoth, front: ownFront(t, tls.NoClientCert), arrivals: all}
-	c := d.arrive(&clientConn{Conn: ours, form: FormBoth})
-	go func() {
-		secure := tls.Client(theirs, &tls.Config{InsecureSkipVerify: true})
-		secure.Write([]byte("hello"))
-	}()
-	if n, err := c.Read(make([]byte, 100)); n != 5 || err != nil || all.sent != 5 {
-		t.Errorf("%d octets came, %v, and %d count", n, err, all.sent)
-	}
-	closeNow(c.Conn) // does not wait for somebody who takes nothing
-	if _, err := c.Write([]byte("x")); err == nil {
-		t.Error("it is open")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		all := new(arrivals)
+		d := &door{form: FormBoth, front: ownFront(t, tls.NoClientCert), arrivals: all}
+		c := d.arrive(&clientConn{Conn: ours, form: FormBoth})
+		go func() {
+			secure := tls.Client(theirs, &tls.Config{InsecureSkipVerify: true})
+			secure.Write([]byte("hello"))
+		}()
+		if n, err := c.Read(make([]byte, 100)); n != 5 || err != nil || all.sent != 5 {
+			t.Errorf("%d octets came, %v, and %d count", n, err, all.sent)
+		}
+		now := time.Now()
+		closeNow(c.Conn) // does not wait for somebody who takes nothing
+		if waited := time.Since(now); waited > 0 {
+			t.Errorf("it takes %v to close it", waited)
+		}
+		if _, err := c.Write([]byte("x")); err == nil {
+			t.Error("it is open")
+		}
+		c.identified()
+	})
 }
 
 // TestCertificateEnds: what begins after a certificate has ended is refused, and a

@@ -114,6 +114,17 @@ func TestFront(t *testing.T) {
 				t.Errorf("%s: %v, want an alert", name, err)
 			}
 		}
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			config := &tls.Config{MaxVersion: version, RootCAs: roots, ServerName: "localhost", ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+			for range 2 {
+				again := tls.Client(w.dial(t), config)
+				fmt.Fprint(again, "GET /ca.pem HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+				io.Copy(io.Discard, again)
+				if state := again.ConnectionState(); !state.HandshakeComplete || state.DidResume {
+					t.Errorf("a second handshake: complete %v, resumed %v", state.HandshakeComplete, state.DidResume)
+				}
+			}
+		}
 		stranger := tls.Client(w.dial(t), &tls.Config{RootCAs: roots, ServerName: "evil.example.com"})
 		if err := stranger.Handshake(); err == nil || !strings.Contains(err.Error(), "localhost") {
 			t.Errorf("by a strange name: %v", err)
