@@ -11,7 +11,7 @@ import (
 const curlrcFile = ".curlrc"
 
 // writeCurlrc writes a configuration file for curl, which takes no variable for whom it
-// trusts as a proxy with TLS (7.88 and 8.16: CURL_CA_BUNDLE is for servers alone). It takes
+// trusts as a proxy with TLS (7.88: CURL_CA_BUNDLE is for servers alone). It takes
 // the place of the user's: so it says what that says.
 func (f *trustFiles) writeCurlrc(t trust) error {
 	text, mode := f.ownCurlrc(), f.mode

@@ -54,12 +54,6 @@ var (
 		"BUNDLE_SSL_CA_CERT", // Bundler
 		"COMPOSER_CAFILE",    // Composer
 	}
-	// proxyBundleEnv name one as well, by which a proxy that speaks TLS is verified; others
-	// verify it as they do servers.
-	proxyBundleEnv = []string{
-		"GIT_PROXY_SSL_CAINFO",    // git
-		"CARGO_HTTP_PROXY_CAINFO", // cargo
-	}
 	// extraEnv name a file of what to trust besides.
 	extraEnv = []string{"NODE_EXTRA_CA_CERTS", "DENO_CERT"}
 )
@@ -87,9 +81,8 @@ func (e *environment) variables(has lookup) []variable {
 		set(e.trust.file(name, bundleFile), name)
 	}
 	if e.proxy.Scheme == "https" {
-		for _, name := range proxyBundleEnv {
-			set(e.trust.path(bundleFile), name)
-		}
+		// Others verify a proxy as they do servers.
+		set(e.trust.path(bundleFile), "GIT_PROXY_SSL_CAINFO")
 		set(e.trust.dir, "CURL_HOME") // see writeCurlrc
 	}
 	for _, name := range extraEnv {
