@@ -36,14 +36,20 @@ func (s *server) watchGrants(ctx context.Context) {
 	if err := files.Err(); err != nil {
 		s.opts.log.Error("no grant is good", "error", err)
 	}
+	s.revoked.tell(files)
 	for {
+		changed := false
 		select {
 		case <-tick.C:
+		case <-s.revoked.changed():
+			changed = true
 		case <-ctx.Done():
 			return
 		}
 		files := s.now.Load().grants
-		if !files.Refresh() {
+		if files.Refresh() {
+			s.revoked.tell(files)
+		} else if !changed {
 			continue
 		}
 		if err := files.Err(); err != nil {

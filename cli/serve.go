@@ -120,6 +120,9 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	go watchExpiry(life, srv.authorities, srv.ownPair, log)
 	go o.cas.prepare(log)
 	go srv.watchGrants(life)
+	if o.shared != nil {
+		go srv.ShareLimits(life, o.shared)
+	}
 	if o.says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())
 		defer stopSaying() // it says that the end has begun

@@ -32,6 +32,8 @@ type server struct {
 	kept *cache.Cache          // of all configurations
 	held *governor.Governor    // of all configurations
 
+	revoked *revoked // at all replicas
+
 	replacing sync.Mutex     // held while others are put in force
 	retiring  sync.WaitGroup // those of before that are still needed
 }
@@ -80,6 +82,7 @@ func (u *sharedUpstream) leave() {
 // newServer wires a proxy together. Call its stop.
 func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*server, error) {
 	s := &server{opts: opts, kept: cache.New(0), held: governor.New(cfg.Governor)}
+	s.revoked = newRevoked(opts.shared)
 	first, err := s.prepare(cfg, cas)
 	if err != nil {
 		return nil, err
@@ -89,7 +92,7 @@ func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*serve
 		Shared: sharedBy(opts.shared), SharedSecrets: cfg.Shared.Secrets,
 	})
 	s.Proxy = proxy.New(proxy.Options{
-		Configuration: s.configuration(first), Admission: opts.admission, Form: opts.form, Log: opts.log, Events: opts.events,
+		Configuration: s.configuration(first), Admission: opts.admission, Form: opts.form, Log: opts.log, Events: opts.events, Revoked: s.revoked.ofPlaceholders(),
 	})
 	s.now.Store(first)
 	first.source.Survey() // while nobody waits for it
@@ -139,7 +142,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	s.kept.Resize(s.cacheSize(p.cfg))
 	s.held.Set(p.cfg.Governor)
 	c := proxy.Configuration{
-		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: p.grants}, p.tokens), Hosts: servedHosts(p.cfg), Credentials: p.source,
+		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: s.revoked.besides(p.grants)}, p.tokens), Hosts: servedHosts(p.cfg), Credentials: p.source,
 		Certificate: p.cas.certificate, OwnCertificate: p.own, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
 		PlainHTTP: p.cfg.PlainHTTP, WithoutRelay: p.cfg.WithoutRelay, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },

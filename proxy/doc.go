@@ -118,7 +118,7 @@
 //		speech.go servererrors.go clientconn.go arrivals.go outerconn.go files_unix.go files_other.go door.go
 //		hijack.go
 //	identity: who a client is, and what it may use at once
-//		peer_linux.go peer_other.go admit.go paces.go usage.go body.go policy.go bytoken.go bygrant.go bycertificate.go
+//		peer_linux.go peer_other.go admit.go paces.go tally.go usage.go body.go policy.go bytoken.go bygrant.go bycertificate.go
 //		session.go inbound.go
 //	request: one request on its way, and why there is no answer to it
 //		egress.go nextproxy.go fault.go placeholder.go recorder.go pass.go
@@ -133,5 +133,5 @@
 //	front door: listeners, CONNECT, tunnels, Replace and Shutdown
 //		tunnels.go idle.go intercepted.go relay.go proxy.go destinations.go handshake.go
 //		front.go identify.go goproxy.go refuse.go replace.go stats.go hello.go tunnel.go
-//		tickets.go connect.go origin.go transparent.go tokenendpoint.go outer.go shutdown.go serve.go
+//		tickets.go connect.go origin.go transparent.go tokenendpoint.go outer.go shutdown.go sharelimits.go serve.go
 package proxy

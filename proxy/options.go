@@ -31,6 +31,9 @@ type Options struct {
 	// Events are called with what became of each request and tunnel, beside the
 	// log and the audit log. They must not keep the Event, nor take long.
 	Events []func(*event.Event)
+	// Revoked is what all replicas know to be revoked of placeholders; nil where there is one
+	// proxy.
+	Revoked RevokedSet
 
 	stalls   stalls       // zero for maxStalls
 	draining *atomic.Bool // of the Proxy

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"math/big"
 	"net/http"
@@ -76,7 +77,9 @@ func (p *placeholder) choose(want *auth.Want, route *rules.Route) error {
 // They are forgotten when they expire, or when a client has too many, its first to
 // expire first. So are those of the others that were revoked.
 type placeholders struct {
-	mu    sync.RWMutex
+	mu           sync.RWMutex
+	revokedByAll RevokedSet // what is revoked at any replica, nil for none
+
 	byKey map[string]*list.Element // token → where it is in its client's order
 	of    map[string]*held         // client → its own
 }
@@ -120,8 +123,25 @@ func (s *placeholders) forget(client string) {
 	}
 }
 
+// RevokedSet is what all replicas of the proxy know to be revoked.
+type RevokedSet interface {
+	// Has reports whether something is. It is asked with requests, and must not wait.
+	Has(thing string) bool
+	// Add adds things until some times. It does not wait.
+	Add(things map[string]time.Time)
+}
+
+// revokedName is a placeholder's in a RevokedSet: its hash, for whoever holds it could use it.
+func revokedName(p *placeholder) string {
+	key := revokedKey(p.token)
+	return hex.EncodeToString(key[:])
+}
+
 // isRevoked reports whether a placeholder was, here and not long ago.
 func (s *placeholders) isRevoked(p *placeholder) bool {
+	if s.revokedByAll != nil && s.revokedByAll.Has(revokedName(p)) {
+		return true
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	of := s.of[p.client]
@@ -135,6 +155,9 @@ func (s *placeholders) isRevoked(p *placeholder) bool {
 // revoke remembers until its end that a placeholder is good no more. Of a client
 // that revokes too many, the first to expire is forgotten: it is its own.
 func (s *placeholders) revoke(p *placeholder) {
+	if s.revokedByAll != nil {
+		s.revokedByAll.Add(map[string]time.Time{revokedName(p): p.expires})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of, now := s.ofClient(p.client), time.Now()

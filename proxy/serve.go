@@ -23,7 +23,9 @@ func New(opts Options) *Proxy {
 	if p.opts.stalls == (stalls{}) {
 		p.opts.stalls = maxStalls
 	}
-	p.gateway = &gateway{patience: opts.Patience, events: p.events, use: p.use, again: p.again, placeholders: newPlaceholders(), documents: graphql.NewCache()}
+	kept := newPlaceholders()
+	kept.revokedByAll = opts.Revoked
+	p.gateway = &gateway{patience: opts.Patience, events: p.events, use: p.use, again: p.again, placeholders: kept, documents: graphql.NewCache()}
 	p.Replace(opts.Configuration)
 	p.files = files{log: opts.Log, limit: maxFiles(), free: p.closeIdle}
 	p.connect, p.front = newConnect(), p.newFront()

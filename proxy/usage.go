@@ -31,6 +31,8 @@ type usage struct {
 	logged    *rate.Limiter // bounds the log lines about requests above the pace
 	questions *auth.Budget  // that GitHub is asked for its sake
 
+	paced, looked tally // requests and look-ups, for other replicas
+
 	mu     sync.Mutex
 	slots  map[*slot]struct{} // of open connections
 	queued int                // connections that wait for one of these
@@ -271,6 +273,7 @@ func (u *usage) keepPace(by *bounds) *answer.Refusal {
 		refused.Quiet = !u.logged.Allow() // or they would fill the logs all the same
 		return refused
 	}
+	u.paced.taken.Add(1)
 	return nil
 }
 
@@ -293,6 +296,7 @@ func (u *usage) ask(ctx context.Context) error {
 		turn.Cancel()
 		return u.tooMuch(fmt.Sprintf("%d look-ups a minute", by.LookupsPerMinute), "lookups_per_minute", wait)
 	}
+	u.looked.taken.Add(1)
 	if wait == 0 {
 		return nil
 	}
