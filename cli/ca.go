@@ -58,6 +58,7 @@ takes the new one by itself, or, with watch = false, by "ghapp-proxy reload".`,
 	cmd.Flags().BoolVar(&renew, "renew", false, "replace the CA called NAME, by default each that is unusable or expires within 30 days")
 	cmd.Flags().BoolVar(&atOnce, "at-once", false, "with --renew: without an overlap, for a key that somebody else may have")
 	cmd.MarkFlagsMutuallyExclusive("path", "bundle", "renew")
+	cmd.AddCommand(newCAInit())
 	return cmd
 }
 
