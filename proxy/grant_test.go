@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"ghapp-proxy/cache"
 	"ghapp-proxy/grant"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -208,5 +210,43 @@ func TestGrantAtListener(t *testing.T) {
 	}
 	if status, _, text := w.askedAs(t, client, otherURL); status != 403 {
 		t.Errorf("another repository: %d: %s", status, text)
+	}
+}
+
+// TestGrantIsConfined: GitHub itself confines who holds a grant, by a token of its own; no
+// answer to the client, or to a wider grant, is given to a narrower one, whether it is kept
+// or under way.
+func TestGrantIsConfined(t *testing.T) {
+	by := &granting{keys: grant.Keys{grant.NewKey()}}
+	w := start(t, func(s *setup) {
+		s.options.Cache = cache.New(1 << 20)
+		s.options.Clients = clients(t, &policy.Client{Name: "agent", Repositories: repositories(t, "acme/*"), Listen: "unix:none"})
+		s.options.Grants = &grant.Source{Keys: by, Revoked: by}
+	})
+	wide := w.clientAs(t, "agent", by.make(t, grant.Caveats{}).Text(), true)
+	narrow := w.clientAs(t, "agent", by.make(t, grant.Caveats{}, grant.Caveats{Repositories: []string{"acme/widgets"}}).Text(), true)
+	list := func(client *http.Client) string {
+		resp, err := client.Get("https://api.github.com/installation/repositories")
+		if err != nil {
+			t.Error(err)
+			return ""
+		}
+		return bodyOf(t, resp)
+	}
+	for range 3 {
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				if text := list(wide); !strings.Contains(text, `"acme/rockets"`) || !strings.Contains(text, `"acme/widgets"`) {
+					t.Errorf("the client's own grant sees %s", text)
+				}
+			})
+			all.Go(func() {
+				if text := list(narrow); strings.Contains(text, `"acme/rockets"`) || !strings.Contains(text, `"acme/widgets"`) {
+					t.Errorf("a grant for acme/widgets sees %s", text)
+				}
+			})
+		}
+		all.Wait()
 	}
 }

@@ -73,6 +73,9 @@ func (p *Proxy) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	if refused != nil {
 		refused = c.refusal(refused, e.ID)
+		if refused.Status == http.StatusProxyAuthRequired { // which is for requests through a proxy
+			refused.Status = http.StatusBadRequest
+		}
 		e.Decision, e.Err, e.Status, e.DecidedBy, e.Level = decisionOf(refused), refused, refused.Status, refused.DecidedBy, levelOf(refused)
 		e.Unrecorded = refused.Quiet
 		p.events.End(e)
@@ -260,12 +263,8 @@ func writeToken(w http.ResponseWriter, made *grant.Grant) {
 // writeTokenError answers with a refusal: RFC 8693, section 2.2.2.
 func writeTokenError(w http.ResponseWriter, refused *answer.Refusal) {
 	code := "invalid_request"
-	switch {
-	case refused.Status == http.StatusServiceUnavailable || refused.Status == http.StatusTooManyRequests:
+	if refused.Status == http.StatusServiceUnavailable || refused.Status == http.StatusTooManyRequests {
 		code = "temporarily_unavailable"
-	case refused.Status == http.StatusProxyAuthRequired: // which is for requests through a proxy
-		refused = refused.WithID(refused.ID)
-		refused.Status = http.StatusBadRequest
 	}
 	refused.WriteOAuth(w, code)
 }

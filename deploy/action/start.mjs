@@ -59,6 +59,32 @@ async function listening (log, proxy) {
   throw new Error(`the proxy took too long to start:\n${readFileSync(log, 'utf8')}`)
 }
 
+/** Has the steps use a proxy that is there, by the job's own token; the runner has it for nobody else. */
+function useProxy (dir) {
+  const url = input('proxy-url')
+  if (url === '') throw new Error('proxy-url is missing: where is the proxy that takes the token of this job?')
+  const exe = program(dir)
+  const config = join(dir, 'config.toml')
+  writeFileSync(config, '', { mode: 0o600 })
+  const optional = [['audience', '--audience'], ['client', '--client'], ['ca', '--ca']].filter(([name]) => input(name) !== '')
+  const env = { ...withoutInputs(process.env), XDG_STATE_HOME: join(dir, 'state') }
+  const vars = execFileSync(exe, [
+    'env', '--config', config, '--shell', 'github-actions', '--proxy-url', url, '--oidc', 'github-actions', '--dir', join(dir, 'trust'),
+    ...optional.flatMap(([name, flag]) => [flag, input(name)])
+  ], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  hand(dir, vars, url, config)
+  console.log(`the steps that follow use ghapp-proxy at ${url}`)
+}
+
+/** Gives the steps that follow what they need. */
+function hand (dir, vars, url, config) {
+  appendFileSync(process.env.GITHUB_ENV, vars)
+  set('STATE', 'before', JSON.stringify(before(String(vars))))
+  set('OUTPUT', 'proxy-url', url)
+  set('OUTPUT', 'ca', join(dir, 'trust', 'ca.pem'))
+  set('OUTPUT', 'config', config)
+}
+
 async function main (dir) {
   const key = input('private-key')
   mask(key)
@@ -76,11 +102,7 @@ async function main (dir) {
   // Once it listens it has read the configuration; env prints no secret but the URL's, which it masks.
   const vars = execFileSync(exe, ['env', '--config', config, '--shell', 'github-actions', '--proxy-url', url, '--dir', join(dir, 'trust')],
     { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  appendFileSync(process.env.GITHUB_ENV, vars)
-  set('STATE', 'before', JSON.stringify(before(String(vars))))
-  set('OUTPUT', 'proxy-url', url)
-  set('OUTPUT', 'ca', join(dir, 'trust', 'ca.pem'))
-  set('OUTPUT', 'config', config)
+  hand(dir, vars, url, config)
   set('OUTPUT', 'log', log)
   console.log(`ghapp-proxy ${execFileSync(exe, ['version'], { env }).toString().trim()} is at ${url}`)
   proxy.unref()
@@ -95,7 +117,7 @@ function before (vars) {
 const dir = mkdtempSync(join(process.env.RUNNER_TEMP, 'ghapp-proxy-'))
 set('STATE', 'dir', dir)
 try {
-  await main(dir)
+  await (input('oidc') === 'true' ? useProxy(dir) : main(dir))
 } catch (error) {
   fail(error.message)
 }

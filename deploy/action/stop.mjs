@@ -70,7 +70,7 @@ try {
   if (pid > 0) await stop(pid)
   for (const [name, value] of Object.entries(JSON.parse(state('before') || '{}'))) set('ENV', name, value)
   const log = join(dir, 'log.jsonl')
-  if (dir !== '' && process.env.GITHUB_STEP_SUMMARY) appendFileSync(process.env.GITHUB_STEP_SUMMARY, summary(lines(log)))
+  if (dir !== '' && existsSync(log) && process.env.GITHUB_STEP_SUMMARY) appendFileSync(process.env.GITHUB_STEP_SUMMARY, summary(lines(log)))
 } catch (error) {
   command('warning', `ghapp-proxy: ${error.message}`)
 } finally {
