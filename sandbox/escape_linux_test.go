@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,7 @@ type outside struct {
 	KeyPaths              []string
 	Pid                   int    // of an outsider
 	Directory             string // may be read and not written
+	Namespaces            []string
 }
 
 // attempt is one way out, and what stops it.
@@ -206,6 +208,15 @@ var attempts = []attempt{
 		return os.ErrNotExist
 	}},
 
+	{"be in a namespace of the machine's", nil, func(o outside) error {
+		for _, ns := range namespacesOf() {
+			if ns == "" || slices.Contains(o.Namespaces, ns) {
+				return nil
+			}
+		}
+		return os.ErrNotExist
+	}},
+
 	// PID namespace
 	{"/proc of an outsider", nil, func(o outside) error { _, err := os.Stat(fmt.Sprintf("/proc/%d/cmdline", o.Pid)); return err }},
 	{"signal an outsider", []error{unix.ESRCH}, func(o outside) error { return unix.Kill(o.Pid, 0) }},
@@ -268,6 +279,15 @@ var attempts = []attempt{
 	}},
 }
 
+// namespacesOf are those of this process.
+func namespacesOf() (list []string) {
+	for _, kind := range []string{"user", "net", "mnt", "pid", "ipc", "uts"} {
+		ns, _ := os.Readlink("/proc/self/ns/" + kind)
+		list = append(list, ns)
+	}
+	return list
+}
+
 func absentIf(yes bool) error {
 	if yes {
 		return os.ErrNotExist
@@ -325,7 +345,7 @@ func TestEscapes(t *testing.T) {
 			defer tcp.Close()
 			o := outside{
 				TCP: tcp.Addr().String(), Abstract: "ghapp-proxy-test-" + filepath.Base(w.dir) + u.name, Socket: filepath.Join(w.dir, "seen", "s"),
-				Key: filepath.Join(w.dir, "home/keys/app.pem"), Pid: os.Getpid(), Directory: filepath.Join(w.dir, "seen"),
+				Key: filepath.Join(w.dir, "home/keys/app.pem"), Pid: os.Getpid(), Directory: filepath.Join(w.dir, "seen"), Namespaces: namespacesOf(),
 			}
 			for _, address := range []string{"@" + o.Abstract, o.Socket} {
 				ln, err := net.Listen("unix", address)
