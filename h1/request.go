@@ -43,12 +43,9 @@ func ParseRequest(head string) (r *http.Request, names []string, ok bool) {
 		url url.URL
 	})
 	r, both.URL = &both.Request, &both.url
-	if !parseRequestLine(r, line) || rest == "" {
-		return nil, nil, false
-	}
-	fields := strings.TrimSuffix(rest, "\r\n")
+	fields, ended := strings.CutSuffix(rest, "\r\n")
 	n := strings.Count(fields, "\r\n")
-	if n == 0 || n > maxFields {
+	if !parseRequestLine(r, line) || !ended || !strings.HasSuffix(fields, "\r\n") || n > maxFields {
 		return nil, nil, false
 	}
 	texts := make([]string, 2*n)

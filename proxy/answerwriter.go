@@ -158,11 +158,11 @@ func (w *answerWriter) writeStatus(status int) {
 }
 
 // writeFields writes the fields of a head, without those that are for a body if there
-// can be none.
+// can be none. What begins with http.TrailerPrefix is no name, which writeField knows.
 func (w *answerWriter) writeFields(bodiless bool) {
 	eachField(w.header, w.names, func(name string, values []string) {
 		switch {
-		case strings.EqualFold(name, "Transfer-Encoding"), bodiless && strings.EqualFold(name, "Content-Length"), strings.HasPrefix(name, http.TrailerPrefix):
+		case strings.EqualFold(name, "Transfer-Encoding"), bodiless && strings.EqualFold(name, "Content-Length"):
 		default:
 			writeField(w.out, name, values)
 		}
@@ -223,7 +223,7 @@ func (w *answerWriter) add(p []byte) error {
 
 // send sends what was held.
 func (w *answerWriter) send() error {
-	if w.err == nil && w.out.Len() > 0 {
+	if w.out.Len() > 0 {
 		w.write(w.out.Bytes())
 	}
 	w.out.Reset()
@@ -231,15 +231,14 @@ func (w *answerWriter) send() error {
 }
 
 // write writes to the client, as long as he takes it.
-func (w *answerWriter) write(p []byte) (err error) {
-	if w.patience > 0 {
-		err = w.takes.renew(w.patience, w.conn.SetWriteDeadline)
+func (w *answerWriter) write(p []byte) error {
+	if w.err == nil && w.patience > 0 {
+		w.err = w.takes.renew(w.patience, w.conn.SetWriteDeadline)
 	}
-	if err == nil {
-		_, err = w.conn.Write(p)
+	if w.err == nil {
+		_, w.err = w.conn.Write(p)
 	}
-	if err != nil && w.err == nil {
-		w.err = err
+	if w.err != nil {
 		w.under.End()
 	}
 	return w.err

@@ -92,6 +92,7 @@ var craftyAnswers = []struct {
 	{"the last one", "GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "200 ok", false, false},
 	{"cut", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "cut", true, false},
 	{"204 with a body", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", "204 ", false, false},
+	{"204 with a length", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n", "204 ", false, false},
 	{"204 with an answer", "GET", "HTTP/1.1 204 No Content\r\n\r\n" + smuggle, "204 ", false, false},
 	{"204 with chunks", "GET", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "204 ", false, false},
 	{"304 with a body", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\nok", "304 ", false, false},
