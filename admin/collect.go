@@ -62,6 +62,13 @@ var (
 	sharedLost    = describe("shared_writes_lost_total", "Values that could not be written to the store.")
 	sharedDropped = describe("shared_values_dropped_total", "Values of the store that did not open, or meant nothing.")
 
+	governorWaited  = describe("governor_waits_total", "Requests that waited for a limit of GitHub's, by the limit.", "limit")
+	governorRefused = describe("governor_refusals_total", "Requests that were refused in GitHub's place, by the limit.", "limit")
+	governorSeconds = describe("governor_wait_seconds_total", "Time that requests waited for GitHub's limits, all together.")
+	governorWaiting = describe("governor_waiting", "Requests that wait for the limits of an installation.", "app", "installation", "account")
+	governorUsed    = describe("governor_used", "How much of a secondary limit of an installation is used.", "app", "installation", "account", "limit")
+	governorLimit   = describe("governor_limit", "What that limit is.", "app", "installation", "account", "limit")
+
 	reloads      = describe("config_reloads_total", "Configurations that were read, the first included, by whether they were put in force.", "result")
 	reloadOK     = describe("config_last_reload_successful", "1 if the configuration that was read last is in force, else 0.")
 	reloadTime   = describe("config_last_reload_success_timestamp_seconds", "When the configuration in force was put there.")
@@ -77,7 +84,8 @@ func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, clientConnections, clientRequests, clientWaiting,
 		mints, lookUps, retries, heals, appUsable, tokensKept, mappingsWrong, tokenAge, quotaLimit, quotaRemaining, quotaReset,
-		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet, sharedUp, sharedDowns, sharedClaims, sharedSlow, sharedLost, sharedDropped, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
+		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet,
+		governorWaited, governorRefused, governorSeconds, governorWaiting, governorUsed, governorLimit, sharedUp, sharedDowns, sharedClaims, sharedSlow, sharedLost, sharedDropped, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
 	} {
 		out <- d
 	}
@@ -123,6 +131,9 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 		s.gauge(githubOffset, g.Offset.Seconds(), g.Host)
 	}
 	s.cache(&state.Cache)
+	s.counters(governorWaited, state.Governor.Waited)
+	s.counters(governorRefused, state.Governor.Refused)
+	s.counter(governorSeconds, state.Governor.Waiting.Seconds())
 	if state.Shared != nil {
 		s.shared(state.Shared)
 	}
@@ -170,6 +181,12 @@ func (s sample) app(app *App) {
 		labels := []string{app.Name, int64Text(inst.ID), inst.Account}
 		if !inst.Minted.IsZero() {
 			s.gauge(tokenAge, time.Since(inst.Minted).Seconds(), labels...)
+		}
+		s.gauge(governorWaiting, float64(inst.Waiting), labels...)
+		for _, u := range inst.Used {
+			each := append(slices.Clone(labels), u.Limit)
+			s.gauge(governorUsed, float64(u.Used), each...)
+			s.gauge(governorLimit, float64(u.Most), each...)
 		}
 		for _, q := range inst.Quotas {
 			each := append(slices.Clone(labels), q.Resource)

@@ -26,7 +26,7 @@ func busy() admin.State {
 	state.Apps[0] = admin.App{
 		Name: "ci-bot", Host: "github.com", Checked: now, Mints: outcomes, LookUps: outcomes, Retries: map[string]uint64{"unreachable": 1}, Heals: map[string]uint64{"token": 2}, Tokens: 2,
 		Installations: []admin.Installation{
-			{ID: 111, Account: "acme", Tokens: 2, Minted: now.Add(-time.Minute), Expires: now.Add(time.Hour), Quotas: []admin.Quota{{Resource: "core", Limit: 5000, Remaining: 4000, Reset: now.Add(time.Hour)}}},
+			{ID: 111, Account: "acme", Tokens: 2, Minted: now.Add(-time.Minute), Expires: now.Add(time.Hour), Quotas: []admin.Quota{{Resource: "core", Limit: 5000, Remaining: 4000, Reset: now.Add(time.Hour)}}, Waiting: 3, Why: "points", Used: []admin.Used{{Limit: "points", Used: 900, Most: 900}}},
 			{ID: 112, Account: "idle"},
 		},
 		Wrong: []admin.Fault{{Problem: "app.ci-bot.installations.x = 1 is an installation on y, not on x", Remedy: "set it"}},
@@ -34,6 +34,7 @@ func busy() admin.State {
 	state.Authorities = []admin.Authority{{Name: "api.github.com github.com", Expires: now.Add(365 * 24 * time.Hour)}}
 	state.Clients = []admin.Client{{Name: "agent", May: "repositories acme/widgets", Connections: 3, Requests: 2, Waiting: 1}, {}}
 	state.Requests, state.Tunnels, state.RecordsLost = 3, 2, 1
+	state.Governor = admin.Governor{Waited: map[string]uint64{"points": 3}, Refused: map[string]uint64{"share": 1}, Waiting: time.Minute}
 	state.Shared = &admin.Shared{Since: now, Downs: 1, Values: 4, Leases: 3, Alone: 2, Slow: 1, Lost: 5, Dropped: 6}
 	return state
 }

@@ -9,6 +9,7 @@ type State struct {
 	Authorities []Authority
 	Clients     []Client // in the order of the configuration; "" for who is no client
 	Cache       Cache
+	Governor    Governor
 	Shared      *Shared // nil where nothing is shared
 	Reload      Reload
 	// Draining says that the proxy is about to end.
@@ -46,6 +47,17 @@ type Installation struct {
 	Minted  time.Time // when the newest of them was; zero for none
 	Expires time.Time // when that ends
 	Quotas  []Quota
+
+	Waiting int       // requests that wait for GitHub's limits
+	Why     string    // the limit that the next of them waits for, "" for none
+	Paused  time.Time // until when GitHub wants nothing, zero for no such time
+	Used    []Used    // of secondary limits
+}
+
+// Used is how much is used of a secondary limit.
+type Used struct {
+	Limit      string
+	Used, Most int
 }
 
 // Quota is one of GitHub's limits, until its reset.
@@ -87,6 +99,13 @@ type Client struct {
 	Connections int
 	Requests    int // under way
 	Waiting     int // requests and connections that wait for their turn
+}
+
+// Governor is what waited for GitHub's limits since the start.
+type Governor struct {
+	Waited  map[string]uint64 // limit → requests
+	Refused map[string]uint64 // limit → requests
+	Waiting time.Duration     // that they waited, all together
 }
 
 // Cache is what is kept of answers, and what that has saved since the start.

@@ -213,6 +213,17 @@ func (q *quotas) snapshot(now time.Time) map[github.InstallationID][]QuotaStats 
 	return all
 }
 
+// held says how the bucket of an installation is.
+func (q *quotas) held(id github.InstallationID) governor.BucketStats {
+	q.mu.Lock()
+	known := q.all[id]
+	q.mu.Unlock()
+	if known == nil {
+		return governor.BucketStats{}
+	}
+	return known.bucket.Stats()
+}
+
 // QuotaStats are one of GitHub's limits, until its reset.
 type QuotaStats struct {
 	Resource         string // as X-Ratelimit-Resource has it

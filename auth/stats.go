@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 )
 
 // Stats are what there is to say about a Source at one moment. There is no secret in
@@ -52,6 +53,7 @@ type InstallationStats struct {
 	Minted  time.Time // when the newest of them was; zero for none
 	Expires time.Time // when that ends
 	Quotas  []QuotaStats
+	Held    governor.BucketStats // what waits for GitHub's limits
 }
 
 // Stats says how the Source is.
@@ -110,6 +112,7 @@ func (a *appState) stats(tokens map[string]InstallationStats) AppStats {
 	for id, account := range accounts {
 		inst := tokens[filedUnder(a.App, id)]
 		inst.ID, inst.Account, inst.Quotas = id, account, quotas[id]
+		inst.Held = a.quotas.held(id)
 		stats.Tokens += inst.Tokens
 		stats.Installations = append(stats.Installations, inst)
 	}

@@ -81,7 +81,7 @@ func (w *watched) state() admin.State {
 		Draining: reload.Draining, Requests: doing.Requests, Tunnels: doing.Tunnels, RecordsLost: doing.RecordsLost,
 		LinesLeft: linesLeftOut(w.log),
 		Reload:    admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
-		Cache:     cacheState(w.server.kept.Stats()), Shared: sharedState(w.shared),
+		Cache:     cacheState(w.server.kept.Stats()), Shared: sharedState(w.shared), Governor: admin.Governor(w.server.held.Stats()),
 		Authorities: w.server.authorities().state(), Clients: clientsState(w.server.clients(), doing.Clients),
 	}
 	for i := range stats.Apps {
@@ -119,6 +119,10 @@ func appState(app *auth.AppStats) admin.App {
 		i := admin.Installation{ID: int64(inst.ID), Account: inst.Account, Tokens: inst.Tokens, Minted: inst.Minted, Expires: inst.Expires}
 		for _, q := range inst.Quotas {
 			i.Quotas = append(i.Quotas, admin.Quota(q))
+		}
+		i.Waiting, i.Why, i.Paused = inst.Held.Waiting, inst.Held.Why, inst.Held.Paused
+		for _, u := range inst.Held.Used {
+			i.Used = append(i.Used, admin.Used(u))
 		}
 		a.Installations = append(a.Installations, i)
 	}

@@ -126,8 +126,9 @@ type explanation struct {
 	Rule         int                   `json:"rule,omitempty"` // [[rule]], from 1; 0 for the built-in table
 	Narrowing    string                `json:"narrowing,omitempty"`
 	UserOnly     bool                  `json:"user_only,omitempty"`
-	Kept         bool                  `json:"kept,omitempty"`  // with [cache], its answer
-	Error        string                `json:"error,omitempty"` // a line that is no request
+	Kept         bool                  `json:"kept,omitempty"`    // with [cache], its answer
+	Limited      string                `json:"limited,omitempty"` // how GitHub's limits count it: "write"
+	Error        string                `json:"error,omitempty"`   // a line that is no request
 }
 
 // explainer explains requests to the hosts of a configuration.
@@ -225,7 +226,15 @@ func (e *explainer) explain(method, target, body string) (explanation, error) {
 	}
 	e.describe(&a, host, &verdict)
 	a.Kept = a.Credential != "refused" && !verdict.Revokes && decide.MayBeKept(method, host, path, &verdict.Route)
+	if class, limited := decide.LimitedAs(method, host, path, &verdict.Route, verdict.Document); limited && takesCredential(&verdict.Route) && a.Credential != "refused" {
+		a.Limited = class.String()
+	}
 	return a, nil
+}
+
+// takesCredential reports whether a request leaves with what GitHub counts it for.
+func takesCredential(route *rules.Route) bool {
+	return route.Credential == rules.Installation || route.Credential == rules.JWT
 }
 
 // refuse puts why a request is refused in place of what it would get otherwise.
@@ -376,6 +385,9 @@ func writeText(w io.Writer, a explanation) error {
 	}
 	if a.Kept {
 		line("cache", "GitHub is always asked; with [cache] an answer that has not changed costs no quota")
+	}
+	if a.Limited != "" {
+		line("limits", "GitHub counts it as "+a.Limited+"; it waits for its turn where there is no room")
 	}
 	if a.UserOnly {
 		line("but", "GitHub opens this operation to users only, and will answer 403")

@@ -202,6 +202,7 @@ func (j *job) withProxy(ctx context.Context, do func(*privateProxy) error) (err 
 	if err != nil {
 		return fail(err)
 	}
+	defer func() { private.saved(j.log) }()
 	defer private.stop(func() { suffered.report(ctx, j.stderr, private.source) })
 	j.log.Info("running", "command", j.args[0], "proxy", private.address.Host, "upstream_proxy", private.through)
 	return do(private)
@@ -234,6 +235,7 @@ type privateProxy struct {
 	through string   // the proxy on the way to GitHub, for the log
 	source  *auth.Source
 	leads   func(name string) bool // the proxy's Leads
+	saved   func(*slog.Logger)     // says what was saved of GitHub's limits
 	stop    func(last func())      // must be called; last is called while GitHub can be asked
 }
 
@@ -284,6 +286,7 @@ func (j *job) servePrivately(ctx context.Context, audit *auditLog) (*privateProx
 		return nil, err
 	}
 	private.through, private.source, private.leads = srv.now.Load().through, srv.source(), srv.Leads
+	private.saved = srv.reportSaved
 	private.stop = func(last func()) {
 		if err := srv.stop(ctx, runGrace, last); err != nil {
 			j.log.Info("the end was not clean", "error", err)

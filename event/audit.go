@@ -53,6 +53,7 @@ type Record struct {
 	Fingerprint  string   `json:"hashed_token,omitempty"` // of the installation token that left
 
 	Status          int     `json:"status,omitempty"`
+	Cache           string  `json:"cache,omitempty"`
 	GitHubRequestID string  `json:"github_request_id,omitempty"`
 	Milliseconds    float64 `json:"duration_ms"`
 	Sent            int64   `json:"bytes_sent,omitempty"`     // to the host, by a tunnel
@@ -72,7 +73,7 @@ func recordOf(e *Event) *Record {
 		Operation: e.Operation, Subject: Clip(e.Subject), OtherOwners: e.OtherOwners, GraphQL: e.GraphQL, Refs: clipped(e.Refs),
 		Fields: clipped(e.Fields[:min(len(e.Fields), maxFields)]),
 		App:    e.App, Installation: e.Installation, Credential: e.Credential, Fingerprint: e.Fingerprint,
-		Status: e.Status, GitHubRequestID: e.GitHubRequestID, Milliseconds: float64(e.Duration.Microseconds()) / 1000,
+		Status: e.Status, Cache: e.Cache, GitHubRequestID: e.GitHubRequestID, Milliseconds: float64(e.Duration.Microseconds()) / 1000,
 		Sent: e.Sent, Received: e.Received,
 	}
 	if record.DecidedBy == "" && e.Rule != 0 {

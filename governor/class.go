@@ -1,5 +1,7 @@
 package governor
 
+import "fmt"
+
 // Class is a kind of request, by what of GitHub's limits it takes.
 type Class uint8
 
@@ -19,6 +21,19 @@ const (
 
 	classes = iota
 )
+
+var classNames = [classes]string{
+	Read: "read", Search: "search", CodeSearch: "search of code", Query: "GraphQL query", Write: "write", Create: "creation of content",
+	Mutation: "mutation", CreateMutation: "mutation that creates content", Mint: "request for a token", Ask: "question about limits",
+}
+
+// String says what a class is, and how many points it takes.
+func (c Class) String() string {
+	if n := costOf[c].points; n > 1 {
+		return fmt.Sprintf("%s, %d points", classNames[c], n)
+	}
+	return classNames[c] + ", 1 point"
+}
 
 // primary is one of the primary limits that GitHub counts for an installation.
 type primary uint8
