@@ -113,11 +113,6 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	if err != nil {
 		return nil, err
 	}
-	if flags.oidc.source != "" {
-		if err := flags.oidc.exchange(ctx, address); err != nil {
-			return nil, err
-		}
-	}
 	served, err := flags.served(cfg)
 	if err != nil {
 		return nil, err
@@ -125,6 +120,11 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 	ca, err := flags.authorities(ctx, cfg, address, stderr)
 	if err != nil {
 		return nil, err
+	}
+	if flags.oidc.source != "" {
+		if err := flags.oidc.exchange(ctx, address, ca); err != nil {
+			return nil, err
+		}
 	}
 	files, err := flags.files(cfg, format, ca)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,8 +41,9 @@ func (f *oidcFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.scope, "scope", "", "`limits` of the grant besides, as \"read_only ttl:10m\"")
 }
 
-// exchange puts a grant for the token into the proxy's URL.
-func (f *oidcFlags) exchange(ctx context.Context, proxy *url.URL) error {
+// exchange puts a grant for the token into the proxy's URL. The CA is what a proxy that
+// speaks TLS shows.
+func (f *oidcFlags) exchange(ctx context.Context, proxy *url.URL, ca []byte) error {
 	if proxy.User != nil {
 		return errors.New("--oidc: the proxy's URL has a password already")
 	}
@@ -67,7 +69,11 @@ func (f *oidcFlags) exchange(ctx context.Context, proxy *url.URL) error {
 		Token       string `json:"access_token"`
 		Description string `json:"error_description"`
 	}
-	status, err := answerOf(req, &http.Transport{DisableKeepAlives: true}, &says) // and no proxy
+	roots, err := rootCAs(ca)
+	if err != nil {
+		return err
+	}
+	status, err := answerOf(req, &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}, &says) // and no proxy
 	if err != nil {
 		return fmt.Errorf("exchange the token at the proxy: %w", err)
 	}
