@@ -170,7 +170,8 @@ func TestFrontTunnel(t *testing.T) {
 		conn.Write(bytes.ToUpper(text))
 	}()
 	w, roots := frontWorld(t, proxy.FormBoth, nil)
-	secure := tls.Client(w.dial(t), &tls.Config{RootCAs: roots, ServerName: "localhost"})
+	raw := &keeping{Conn: w.dial(t)}
+	secure := tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: "localhost", MaxVersion: tls.VersionTLS12})
 	fmt.Fprintf(secure, "CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\nearly", elsewhere.Addr())
 	r := bufio.NewReader(secure)
 	if resp, err := http.ReadResponse(r, &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != 200 {
@@ -181,6 +182,25 @@ func TestFrontTunnel(t *testing.T) {
 	if got, err := io.ReadAll(r); string(got) != "EARLY AND LATE" || err != nil {
 		t.Errorf("it came back as %q, %v", got, err)
 	}
+	last := byte(0)
+	for text := raw.read; len(text) >= 5; text = text[min(len(text), 5+int(text[3])<<8+int(text[4])):] {
+		last = text[0]
+	}
+	if last != 21 { // close_notify: RFC 5246, section 7.2.1. Some take an end without it for an attack
+		t.Errorf("the last record is of type %d, want an alert", last)
+	}
+}
+
+// keeping keeps what is read.
+type keeping struct {
+	net.Conn
+	read []byte
+}
+
+func (k *keeping) Read(p []byte) (int, error) {
+	n, err := k.Conn.Read(p)
+	k.read = append(k.read, p[:n]...)
+	return n, err
 }
 
 // TestFrontHalf: handshakes that are given up, wrong, or cut off leave nothing behind.
@@ -218,6 +238,17 @@ func TestFrontHalf(t *testing.T) {
 	})
 	if n := strings.Count(w.log.String(), "level=WARN msg=\"a TLS handshake"); n > 5 {
 		t.Errorf("%d warnings", n)
+	}
+}
+
+// TestFrontAlert: why there is no TLS arrives, whatever the client has sent besides.
+func TestFrontAlert(t *testing.T) {
+	w, _ := frontWorld(t, proxy.FormTLS, nil)
+	conn := w.dial(t)
+	conn.Write(append([]byte("\x16\x03\x01\x00\x05\x02\x00\x00\x01\x00"), make([]byte, 1<<20)...))
+	conn.(*net.TCPConn).CloseWrite()
+	if heard, err := io.ReadAll(conn); err != nil || len(heard) != 7 || heard[0] != 21 {
+		t.Errorf("it hears %x, %v, want an alert", heard, err)
 	}
 }
 
