@@ -15,6 +15,8 @@ const (
 	clientSocket = "client."
 	// adminSocket is that of the admin listener.
 	adminSocket = "admin"
+	// ledSocket is that of the transparent listener.
+	ledSocket = "transparent"
 )
 
 // sockets are the listeners that the service manager has opened. They outlive the
@@ -59,7 +61,7 @@ func (s *sockets) takeMain(address string) net.Listener {
 		return ln
 	}
 	return s.takeAt(slices.IndexFunc(s.left, func(l *socket) bool {
-		return l.name != adminSocket && !strings.HasPrefix(l.name, clientSocket)
+		return l.name != adminSocket && l.name != ledSocket && !strings.HasPrefix(l.name, clientSocket)
 	}))
 }
 
@@ -76,7 +78,7 @@ func (s *sockets) takeAt(i int) net.Listener {
 func (s *sockets) warnOfRest(log *slog.Logger) {
 	for _, l := range s.left {
 		log.Warn("a socket of the service manager is not used", "name", l.name, "address", l.Addr().String(),
-			"remedy", `FileDescriptorName= must be "listen", "client.NAME" of a client with a listen key, or "admin"; or its address that of the configuration`)
+			"remedy", `FileDescriptorName= must be "listen", "client.NAME" of a client with a listen key, "admin" or "transparent"; or its address that of the configuration`)
 	}
 	s.close()
 }

@@ -29,6 +29,12 @@ func (x *examination) checkMachine(ctx context.Context) []finding {
 	if address := x.cfg.Admin.Listen; address != "" {
 		list = append(list, checkListener(ctx, "admin.listen", address, answersAsAdmin))
 	}
+	if led := x.cfg.Transparent; led.Listen != "" {
+		list = append(list, checkListener(ctx, "transparent.listen", led.Listen, answersAsProxy)) // what should be TLS has an answer, too
+		if led.DNSListen != "" {
+			list = append(list, checkListener(ctx, "transparent.dns_listen", led.DNSListen, resolves))
+		}
+	}
 	if path := x.cfg.AuditLog; path != "" && path != "-" {
 		list = append(list, good("audit_log", "%s can be written", path)) // or the configuration was not in order
 	}
@@ -92,6 +98,18 @@ func answersAsAdmin(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, ownTime)
 	defer cancel()
 	return askHealth(ctx, io.Discard, address, "/healthz") == nil
+}
+
+// resolves reports whether a resolver of ours is at an address: it denies the name by which browsers ask whether it decides what they reach.
+func resolves(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, ownTime)
+	defer cancel()
+	ask := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	_, err := ask.LookupHost(ctx, "use-application-dns.net.")
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && dns.IsNotFound
 }
 
 // answersAsProxy reports whether a ghapp-proxy listens on an address of this machine.

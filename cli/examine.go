@@ -18,7 +18,8 @@ import (
 // nothing is written.
 func examine(ctx context.Context, cfg *config.Config) error {
 	return errors.Join(
-		checkExposure(cfg, cfg.Listen, config.IsLoopback(cfg.Listen)),
+		checkExposure(cfg, "listen", cfg.Listen, config.IsLoopback(cfg.Listen)),
+		checkLed(cfg, cfg.Transparent.Listen),
 		examineAudit(cfg.AuditLog),
 		examineAuthorities(cfg),
 		examineSigners(ctx, cfg.Apps),

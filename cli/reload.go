@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -184,7 +185,7 @@ func (l *reloader) put(ctx context.Context, cfg *config.Config, print fingerprin
 // prepare makes what is to be put in force, and checks what a start would.
 func (l *reloader) prepare(ctx context.Context, cfg *config.Config) (*parts, error) {
 	now := l.server.now.Load()
-	if err := checkExposure(cfg, l.addr.String(), isLoopback(l.addr)); err != nil {
+	if err := errors.Join(checkExposure(cfg, "listen", l.addr.String(), isLoopback(l.addr)), checkLed(cfg, l.start.Transparent.Listen)); err != nil {
 		return nil, err
 	}
 	if err := examineSigners(ctx, changedApps(now.cfg.Apps, cfg.Apps)); err != nil {

@@ -142,10 +142,11 @@ func TestReloadOfEveryKey(t *testing.T) {
 		change func(*config.Config)
 		key    string
 	}{
-		"Listen": {func(c *config.Config) { c.Listen = "127.0.0.1:1" }, "listen"},
-		"Form":   {func(c *config.Config) { c.Form = config.FormTLS }, "listen"},
-		"Admin":  {func(c *config.Config) { c.Admin.Listen = "127.0.0.1:2" }, "admin"},
-		"Shared": {func(c *config.Config) { c.Shared.Prefix = "other:" }, "shared"},
+		"Listen":      {func(c *config.Config) { c.Listen = "127.0.0.1:1" }, "listen"},
+		"Form":        {func(c *config.Config) { c.Form = config.FormTLS }, "listen"},
+		"Admin":       {func(c *config.Config) { c.Admin.Listen = "127.0.0.1:2" }, "admin"},
+		"Shared":      {func(c *config.Config) { c.Shared.Prefix = "other:" }, "shared"},
+		"Transparent": {func(c *config.Config) { c.Transparent.Listen = "127.0.0.1:2" }, "transparent"},
 	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
 		if field.Anonymous || len(field.Index) == 1 && slices.Contains([]string{"File", "SecretEnv", "Warnings"}, field.Name) {

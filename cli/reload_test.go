@@ -31,7 +31,7 @@ func TestReloadDoesNotOpenUp(t *testing.T) {
 	defer srv.stop(t.Context(), 0, func() {})
 	l := &reloader{
 		load:    func(context.Context) (*config.Config, error) { return cfg, nil },
-		reading: new(config.Reading), server: srv, audit: new(auditLog), control: new(control),
+		reading: new(config.Reading), start: cfg, server: srv, audit: new(auditLog), control: new(control),
 		addr: &net.TCPAddr{IP: net.IPv4zero, Port: 8080},
 		log:  logger,
 	}

@@ -44,7 +44,7 @@ http+https:// before the address they speak TLS to it (see [tls] and docs/tls.md
 It reads its configuration again when that changes, or a file that it names (not with
 watch = false), on SIGHUP, which opens the audit log anew as well, and when
 "ghapp-proxy reload" asks. All takes effect but what it listens on, which is by listen,
-client.NAME.listen and [admin], and [shared]: these need a restart. No connection is closed that is
+client.NAME.listen, [admin], [transparent] and [shared]: these need a restart. No connection is closed that is
 still allowed, and a configuration with faults changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -113,6 +113,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(o.ln, o.own...) }()
+	o.led.resolve(srv.Leads, log)
 	life, stopReloads := context.WithCancel(ctx)
 	reloader := &reloader{load: again, reading: reading, start: cfg, addr: o.ln.Addr(), server: srv, audit: o.audit, by: by, log: log, asRead: asRead}
 	go reloader.run(life, hup)
@@ -149,6 +150,7 @@ type opened struct {
 	ln    net.Listener      // nil before it listens
 	own   []*proxy.Listener // of clients
 	says  net.Listener      // of the admin listener, nil for none
+	led   *led              // of clients that do not know of a proxy, nil for none
 
 	shared *shared.Store // nil for none
 }
@@ -181,7 +183,12 @@ func openAll(ctx context.Context, cfg *config.Config, by *manager, log *slog.Log
 		sockets.close()
 		return nil, err
 	}
-	o.says, err = listenAdmin(ctx, cfg, sockets)
+	if o.says, err = listenAdmin(ctx, cfg, sockets); err == nil {
+		o.led, err = listenLed(ctx, cfg, sockets)
+	}
+	if o.led != nil {
+		o.own = append(o.own, o.led.Listener)
+	}
 	sockets.warnOfRest(log)
 	return o, err
 }
@@ -191,6 +198,7 @@ func (o *opened) close() {
 	if o.says != nil {
 		o.says.Close()
 	}
+	o.led.close()
 	if o.ln != nil {
 		closeAll(o.ln, o.own)
 	}
@@ -207,6 +215,9 @@ func (o *opened) addresses() []net.Addr {
 	list := addresses(o.ln, o.own)
 	if o.says != nil {
 		list = append(list, o.says.Addr())
+	}
+	if o.led != nil && o.led.tcp != nil {
+		list = append(list, o.led.tcp.Addr())
 	}
 	return list
 }
@@ -243,7 +254,7 @@ func listenAll(ctx context.Context, cfg *config.Config, open *sockets) (ln net.L
 	if err != nil {
 		return nil, own, fmt.Errorf("%w: choose another address with --listen or the listen key", err)
 	}
-	if err := checkExposure(cfg, ln.Addr().String(), isLoopback(ln.Addr())); err != nil {
+	if err := checkExposure(cfg, "listen", ln.Addr().String(), isLoopback(ln.Addr())); err != nil {
 		return ln, own, &statusError{exitConfig, err}
 	}
 	return ln, own, nil
@@ -251,12 +262,12 @@ func listenAll(ctx context.Context, cfg *config.Config, open *sockets) (ln net.L
 
 // checkExposure refuses a configuration that would serve whoever can reach an
 // address over a network, unless it says so.
-func checkExposure(cfg *config.Config, addr string, loopback bool) error {
+func checkExposure(cfg *config.Config, key, addr string, loopback bool) error {
 	if cfg.AllowAnonymous || len(cfg.Clients.All()) > 0 || loopback {
 		return nil
 	}
 	return fmt.Errorf(
-		"listen = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, configure clients, or set allow_anonymous = true", addr)
+		"%s = %q is not a loopback address, so anybody who can reach it could use the App's credentials: listen on 127.0.0.1, configure clients, or set allow_anonymous = true", key, addr)
 }
 
 func isLoopback(addr net.Addr) bool {

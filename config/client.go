@@ -31,6 +31,7 @@ type clientReader struct {
 	listen       string // of the proxy
 	defaultOwner string // of everybody
 	issuers      []*oidc.Issuer
+	transparent  string // the client that the transparent listener is for, "" for none
 
 	tokens []*oidc.Client // by which the clients are told
 }
@@ -87,17 +88,18 @@ func (r *clientReader) readIdentity(t *table, c *policy.Client) {
 	if s, ok := t.text("listen"); ok {
 		c.Listen = r.readListen(t, s)
 	}
-	c.UIDs = readUIDs(t)
+	led := c.Name == r.transparent
+	c.UIDs = readUIDs(t, led)
 	c.Certificate = readClientCertificate(t)
 	grants := t.boolean("grants", true)
 	c.NoGrants = !grants
-	if onlyGrants := grants && t.has("grants"); !onlyGrants && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") && !t.has("certificate") && !t.has("oidc") {
+	if onlyGrants := grants && t.has("grants"); !onlyGrants && !led && !t.has("secret_hash") && !t.has("networks") && !t.has("listen") && !t.has("certificate") && !t.has("oidc") {
 		t.warn("", withHint("give it secret_hash, networks, listen, certificate or oidc, or say grants = true if grants of it are all that there is", "nobody can be this client"))
 	}
 }
 
-// readUIDs reads the users who may connect to the client's own listener.
-func readUIDs(t *table) (uids []uint32) {
+// readUIDs reads the users who may connect to the client's own listener; led is for the transparent one.
+func readUIDs(t *table, led bool) (uids []uint32) {
 	const hint = "uids = [1001]"
 	list, ok := read[[]any](t, "uids", "an array of integers", hint)
 	if ok && len(list) == 0 {
@@ -111,7 +113,7 @@ func readUIDs(t *table) (uids []uint32) {
 		}
 		uids = append(uids, uint32(n))
 	}
-	if t.has("uids") && !t.has("listen") {
+	if t.has("uids") && !t.has("listen") && !led {
 		t.fault("uids", withHint("only of a listener of the client's own it is known who connects", "listen is missing"))
 	}
 	return uids

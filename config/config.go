@@ -78,10 +78,11 @@ type Config struct {
 // Fixed is what only a restart of `serve` changes: what it listens on, and what it shares. The tag of a
 // field is its key. Client.Listen of the Clients is fixed as well.
 type Fixed struct {
-	Listen string `key:"listen"` // address of the proxy
-	Form   Form   `key:"listen"` // what is spoken there
-	Admin  Admin  `key:"admin"`
-	Shared Shared `key:"shared"`
+	Listen      string      `key:"listen"` // address of the proxy
+	Form        Form        `key:"listen"` // what is spoken there
+	Admin       Admin       `key:"admin"`
+	Shared      Shared      `key:"shared"`
+	Transparent Transparent `key:"transparent"`
 }
 
 // Live is all else: a reload puts it in force.

@@ -183,14 +183,18 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	}
 	cfg.Apps = l.readApps(apps)
 	r := newRuleReader(cfg.Apps)
+	led := doc.root.table("transparent", transparentHint)
+	cfg.Transparent = readTransparent(led)
 	cfg.Issuers = readIssuers(doc.root)
-	clients := &clientReader{ruleReader: r, listen: cfg.Listen, defaultOwner: cfg.DefaultOwner, issuers: cfg.Issuers}
+	clients := &clientReader{ruleReader: r, listen: cfg.Listen, defaultOwner: cfg.DefaultOwner, issuers: cfg.Issuers, transparent: cfg.Transparent.Client}
 	cfg.Clients = readClients(doc.root.table("client", clientHint), clients)
 	cfg.Tokens = clients.tokens
+	checkTransparentClient(led, cfg)
 	r.clients = cfg.Clients
 	cfg.Rules = r.readRules(doc.root)
 	cfg.Egress = readEgress(doc.root, cfg.Apps)
 	cfg.Admin = readAdmin(doc.root.table("admin", adminHint), listeners(cfg))
+	checkListeners(led, cfg)
 	doc.finish()
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ghapp-proxy/auth"
 	"ghapp-proxy/github"
@@ -103,7 +105,7 @@ func TestDefaults(t *testing.T) {
 			"GITHUB_PRIVATE_KEY", "GITHUB_PRIVATE_KEY_PATH", "PRIVATE_KEY", "PRIVATE_KEY_PATH"},
 	}
 	sameSigner := cmp.Comparer(func(a, b auth.Signer) bool { return a.String() == b.String() })
-	if diff := cmp.Diff(want, cfg, sameSigner); diff != "" {
+	if diff := cmp.Diff(want, cfg, sameSigner, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("Load (-want +got):\n%s", diff)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"ghapp-proxy/grant"
 	"ghapp-proxy/oidc"
 	"ghapp-proxy/policy"
+	"ghapp-proxy/transparent"
 )
 
 // Admission says who may use the proxy. The zero value admits everybody that
@@ -61,6 +62,7 @@ type proof struct {
 // that is first asked for.
 type peer struct {
 	conn net.Conn
+	to   *transparent.Target // that it has connected to, nil for the proxy's own address
 	once sync.Once
 	uid  uint32
 	err  error
@@ -73,7 +75,13 @@ func (p *peer) address() netip.Addr { return addressOf(p.conn.RemoteAddr().Strin
 
 // owner returns the uid of the process at the other end.
 func (p *peer) owner() (uint32, error) {
-	p.once.Do(func() { p.uid, p.err = peerUID(p.socket()) })
+	p.once.Do(func() {
+		to := p.conn.LocalAddr()
+		if p.to != nil {
+			to = net.TCPAddrFromAddrPort(p.to.Addr)
+		}
+		p.uid, p.err = peerUID(p.socket(), to)
+	})
 	return p.uid, p.err
 }
 

@@ -26,7 +26,7 @@ func TestAttackReusedPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err := peerUID(first); err != nil {
+	if _, err := peerUID(first, first.LocalAddr()); err != nil {
 		t.Fatalf("a peer that is there: %v", err)
 	}
 	io.WriteString(stranger, "a request")
@@ -45,7 +45,7 @@ func TestAttackReusedPort(t *testing.T) {
 	if _, err := io.ReadFull(first, text); err != nil {
 		t.Skip("nothing of what was sent can be read:", err)
 	}
-	if uid, err := peerUID(first); err == nil {
+	if uid, err := peerUID(first, first.LocalAddr()); err == nil {
 		t.Errorf("what a stranger has sent is taken for uid %d's", uid)
 	}
 }

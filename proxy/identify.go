@@ -120,10 +120,10 @@ func (now *state) byPassword(header string) (told, *answer.Refusal) {
 // another client's is nobody's.
 func (now *state) byListener(by evidence, at *Listener) (told, *answer.Refusal) {
 	c, ok := now.Clients.ByName(at.Client)
-	if !ok || c.Listen == "" {
+	if !ok || at.Names == nil && c.Listen == "" {
 		return told{}, listenerGone.Refuse()
 	}
-	if c.Listen != at.Address {
+	if at.Names == nil && c.Listen != at.Address {
 		if other, taken := now.Clients.ByListen(at.Address); taken && other != c {
 			return told{}, listenerTaken.Refuse(other.Name)
 		}

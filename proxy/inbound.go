@@ -29,7 +29,11 @@ type inboundKey struct{}
 
 // withInbound is the outer server's ConnContext.
 func withInbound(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, inboundKey{}, &inbound{client: clientConnOf(conn), arrival: arrivalOf(conn), peer: &peer{conn: conn}})
+	in := &inbound{client: clientConnOf(conn), arrival: arrivalOf(conn), peer: &peer{conn: conn}}
+	if in.arrival != nil {
+		in.peer.to = in.arrival.to
+	}
+	return context.WithValue(ctx, inboundKey{}, in)
 }
 
 // inboundOf is the connection by which a request came in, nil if that is not

@@ -29,12 +29,12 @@ func canTellPeer(local, remote net.Addr) bool {
 }
 
 // peerUID returns the user at the other end of a connection that canTellPeer
-// is true of.
-func peerUID(conn net.Conn) (uid uint32, err error) {
+// is true of, which has connected to an address: ours, unless it was redirected here.
+func peerUID(conn net.Conn, to net.Addr) (uid uint32, err error) {
 	if local, ok := conn.(*net.UnixConn); ok {
 		uid, err = unixPeerUID(local)
 	} else {
-		uid, err = tcpPeerUID(conn.RemoteAddr(), conn.LocalAddr())
+		uid, err = tcpPeerUID(conn.RemoteAddr(), to)
 		if err == nil {
 			err = stillConnected(conn)
 		}

@@ -13,6 +13,6 @@ const tellsPeers = false
 // canTellPeer reports whether the uid at the other end can be looked up.
 func canTellPeer(net.Addr, net.Addr) bool { return false }
 
-func peerUID(net.Conn) (uint32, error) {
+func peerUID(net.Conn, net.Addr) (uint32, error) {
 	return 0, errors.ErrUnsupported
 }

@@ -93,7 +93,7 @@ func (p *Proxy) enterTransparent(conn *arrival, l *Listener, web *handover) {
 			conn.Close()
 		}
 	}()
-	to, err := l.Names.Target(conn)
+	to, err := l.Names.Target(bare(conn))
 	switch {
 	case err != nil:
 		p.refuseStranger(conn, to, noTarget.Refuse(err))
@@ -140,7 +140,7 @@ func (p *Proxy) lead(conn *arrival, l *Listener, to transparent.Target, name str
 	hostport := net.JoinHostPort(name, strconv.Itoa(int(to.Addr.Port())))
 	by := p.use()
 	defer by.release()
-	evidence := evidence{peer: &peer{conn: conn}, listener: l}
+	evidence := evidence{peer: &peer{conn: conn, to: &to}, listener: l}
 	c, refused := p.identify(by.state, evidence)
 	if refused != nil {
 		refused = withoutChallenge(refused)

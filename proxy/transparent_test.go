@@ -31,20 +31,21 @@ type network struct {
 	names *transparent.Names
 }
 
-// led is such a connection.
+// led is such a connection. It does not let the kernel be asked where it was to lead.
 type led struct {
-	*net.TCPConn
+	net.Conn
 	to net.Addr
 }
 
 func (c led) LocalAddr() net.Addr { return c.to }
+func (c led) CloseWrite() error   { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 func (n *network) Accept() (net.Conn, error) {
 	conn, err := n.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return led{conn.(*net.TCPConn), n.to.Load()}, nil
+	return led{conn, n.to.Load()}, nil
 }
 
 // newNetwork is a transparent listener of the proxy that is set up.

@@ -19,6 +19,17 @@ type Ranges struct{ IPv4, IPv6 netip.Prefix }
 // of IPv6 is a unique local one (RFC 4193).
 var DefaultRanges = Ranges{netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("fd67:6861:7070::/64")}
 
+// String is for the log.
+func (r Ranges) String() string {
+	switch {
+	case !r.IPv6.IsValid():
+		return r.IPv4.String()
+	case !r.IPv4.IsValid():
+		return r.IPv6.String()
+	}
+	return r.IPv4.String() + ", " + r.IPv6.String()
+}
+
 const (
 	// maxNames bounds how many names have an address at once.
 	maxNames = 1 << 16

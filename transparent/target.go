@@ -21,6 +21,9 @@ func (n *Names) Target(conn net.Conn) (Target, error) {
 		return Target{}, fmt.Errorf("a %T leads to no address", conn)
 	}
 	t := Target{Addr: unmap(local.AddrPort())}
+	if to, redirected := original(conn); redirected && !n.Contains(t.Addr.Addr()) {
+		t.Addr = to
+	}
 	if !n.Contains(t.Addr.Addr()) {
 		return t, nil
 	}
