@@ -161,7 +161,7 @@ func TestRelayLeaver(t *testing.T) {
 func TestRelayPipelinedWhileBusy(t *testing.T) {
 	w := respond(t, func(conn net.Conn, r *bufio.Reader) {
 		for {
-			if _, err := readMessage(r); err != nil {
+			if m, err := readMessage(r); err != nil || !strings.HasPrefix(m.Line, "GET ") {
 				return
 			}
 			time.Sleep(400 * time.Millisecond)
