@@ -153,9 +153,9 @@ func TestLimits(t *testing.T) {
 
 func TestCommandTimeout(t *testing.T) {
 	defer func(d time.Duration) { commandTimeout = d }(commandTimeout)
-	commandTimeout = 100 * time.Millisecond
+	commandTimeout = 2 * time.Second
 	_, err := runCommand(t.Context(), []string{"sh", "-c", "echo waiting >&2; exec sleep 20"}, t.TempDir())
-	if want := `the command did not end within 100ms: "waiting"`; err == nil || err.Error() != want {
+	if want := `the command did not end within 2s: "waiting"`; err == nil || err.Error() != want {
 		t.Errorf("err = %v, want %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
