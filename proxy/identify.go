@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ghapp-proxy/answer"
+	"ghapp-proxy/policy"
 )
 
 // identify finds out who a client is: the one whose listener it came in by,
@@ -19,8 +20,13 @@ func (p *Proxy) identify(now *state, by evidence) (caller, *answer.Refusal) {
 		return caller{client: told.client, proof: told.proof}, refused
 	}
 	who, refused := now.caller(told)
-	who.anonymous = told.client == nil && now.Anonymous && !p.admissionOf(by.listener).Private
+	who.anonymous = p.isAnonymous(now, told.client, by.listener)
 	return who, refused
+}
+
+// isAnonymous reports whether somebody on a connection is none of the clients, and is let in because anybody is.
+func (p *Proxy) isAnonymous(now *state, client *policy.Client, ln net.Listener) bool {
+	return client == nil && now.Anonymous && !p.admissionOf(ln).Private
 }
 
 // admissionOf is that of the listener by which a connection came in.

@@ -145,7 +145,9 @@ func (p *Proxy) again(now *state, c caller, host github.Host) (caller, *answer.R
 	if !p.isStill(c.slot, now) || now.hosts[host.Name] != host {
 		return c, changed()
 	}
-	who := now.callers[c.usage.name].by(c.slot.told.Load().proof)
+	told := c.slot.told.Load()
+	who := now.callers[c.usage.name].by(told.proof)
+	who.anonymous = p.isAnonymous(now, who.client, told.evidence.listener)
 	who.slot = c.slot
 	return who, who.stillGood()
 }
