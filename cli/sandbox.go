@@ -150,7 +150,7 @@ func (f *sandboxFlags) spec(cfg *config.Config, secret []string, args []string) 
 			*list.to = append(*list.to, full)
 		}
 	}
-	spec.Hide = slices.Concat(spec.Hide, sandbox.Hidden(home), sandbox.OutsideSockets())
+	spec.Hide = slices.Concat(spec.Hide, sandbox.Hidden(home), sandbox.Moved(os.Getenv), sandbox.OutsideSockets())
 	for _, path := range append(secret, cfg.File, cfg.StateDir, cfg.GrantKeyFile, cfg.AuditLog, cfg.CA.KeyFile) {
 		if filepath.IsAbs(path) {
 			spec.Secret = append(spec.Secret, path)

@@ -1,6 +1,9 @@
 package sandbox
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // stores are where users' tools keep what lets them in elsewhere, below the home.
 var stores = []string{
@@ -32,6 +35,40 @@ func Hidden(home string) []string {
 	if home != "" {
 		for _, name := range stores {
 			list = append(list, filepath.Join(home, name))
+		}
+	}
+	return list
+}
+
+// moved are variables that say where such files are instead, and what of that is hidden.
+var moved = map[string][]string{
+	"GH_CONFIG_DIR": {""}, "GLAB_CONFIG_DIR": {""}, "NETRC": {""}, "GNUPGHOME": {""}, "PASSWORD_STORE_DIR": {""}, "XAUTHORITY": {""}, "HISTFILE": {""},
+	"AWS_SHARED_CREDENTIALS_FILE": {""}, "AWS_CONFIG_FILE": {""}, "AWS_WEB_IDENTITY_TOKEN_FILE": {""}, "AZURE_CONFIG_DIR": {""}, "AZURE_FEDERATED_TOKEN_FILE": {""},
+	"CLOUDSDK_CONFIG": {""}, "GOOGLE_APPLICATION_CREDENTIALS": {""}, "KUBECONFIG": {""}, "DOCKER_CONFIG": {""}, "REGISTRY_AUTH_FILE": {""}, "SOPS_AGE_KEY_FILE": {""},
+	"NPM_CONFIG_USERCONFIG": {""}, "npm_config_userconfig": {""}, "PIP_CONFIG_FILE": {""}, "PGPASSFILE": {""},
+	"CARGO_HOME": {"credentials", "credentials.toml"}, "COMPOSER_HOME": {"auth.json"}, "GRADLE_USER_HOME": {"gradle.properties"},
+	"XDG_CONFIG_HOME": storesBelow(".config/"), "XDG_DATA_HOME": storesBelow(".local/share/"), "XDG_STATE_HOME": storesBelow(".local/state/"), "XDG_CACHE_HOME": storesBelow(".cache/"),
+}
+
+func storesBelow(dir string) (names []string) {
+	for _, store := range stores {
+		if name, ok := strings.CutPrefix(store, dir); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Moved are those of the credentials that the environment says are elsewhere.
+func Moved(getenv func(string) string) (list []string) {
+	for variable, names := range moved {
+		for _, dir := range filepath.SplitList(getenv(variable)) { // KUBECONFIG is a list
+			if !filepath.IsAbs(dir) {
+				continue
+			}
+			for _, name := range names {
+				list = append(list, filepath.Join(dir, name))
+			}
 		}
 	}
 	return list

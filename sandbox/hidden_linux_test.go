@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,51 @@ func TestSecrets(t *testing.T) {
 	}
 	if _, stderr, status := w.run(t, p); status != statusFailed || !strings.Contains(stderr, "app.pem has 2 names, and only one is known") {
 		t.Errorf("status %d, %s", status, stderr)
+	}
+}
+
+// One file of a hidden directory that the command is shown shows nothing else of it.
+func TestShownOfHidden(t *testing.T) {
+	needSandbox(t)
+	for _, u := range users() {
+		t.Run(u.name, func(t *testing.T) {
+			w := newWorld(t, u)
+			if err := os.MkdirAll(filepath.Join(w.dir, "home/hidden/deep/pub"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			known := w.write(t, "home/hidden/known", "known\n")
+			w.write(t, "home/hidden/id", "CANARY")
+			w.write(t, "home/hidden/deep/pub/file", "deep\n")
+			w.write(t, "home/hidden/deep/id", "CANARY")
+			w.own(t)
+			hidden := filepath.Join(w.dir, "home/hidden")
+			p := plan{Spec: w.spec()}
+			p.Spec.Hide = append(p.Spec.Hide, hidden)
+			p.Spec.Read = append(p.Spec.Read, known)
+			p.Spec.Write = append(p.Spec.Write, filepath.Join(hidden, "deep/pub"))
+			p.Spec.Args = []string{"/bin/sh", "-c", "cd " + hidden + `
+cat known deep/pub/file id deep/id 2>/dev/null; echo x >deep/pub/file && cat deep/pub/file; echo x 2>/dev/null >known || find . -type f | sort`}
+			const want = "known\ndeep\nx\n./deep/pub/file\n./known\n"
+			if out, errs, _ := w.run(t, p); out != want {
+				t.Errorf("it saw %q, want %q (%s)", out, want, errs)
+			}
+		})
+	}
+}
+
+// Credentials that the environment has moved are hidden where they are.
+func TestMoved(t *testing.T) {
+	env := map[string]string{"XDG_CONFIG_HOME": "/cfg", "KUBECONFIG": "/k/a:/k/b", "CARGO_HOME": "/cargo", "NETRC": "relative"}
+	got := Moved(func(name string) string { return env[name] })
+	for _, want := range []string{"/cfg/gh", "/cfg/gcloud", "/k/a", "/k/b", "/cargo/credentials.toml"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s is not among %q", want, got)
+		}
+	}
+	for _, path := range got {
+		if path == "/cfg" || path == "/cargo" || strings.Contains(path, "relative") {
+			t.Errorf("%s is hidden", path)
+		}
 	}
 }
 

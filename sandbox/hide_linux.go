@@ -11,15 +11,14 @@ import (
 	"syscall"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // hide covers what is hidden. It comes last: what it covers is covered under every path that leads there.
 func (l *layout) hide() error {
 	for _, path := range l.spec.Hide {
-		if !l.wanted(path) {
-			if err := l.cover(path); err != nil {
-				return err
-			}
+		if err := l.coverBut(path); err != nil {
+			return err
 		}
 	}
 	for _, s := range l.secrets {
@@ -36,9 +35,43 @@ const (
 	emptyDirName = "empty.d"
 )
 
-// wanted reports whether the user asked for a path, or for what is below it.
-func (l *layout) wanted(path string) bool {
-	return slices.ContainsFunc(slices.Concat(l.spec.Read, l.spec.Write), func(asked string) bool { return within(asked, path) })
+// coverBut covers a path, but for what the user asked for by name: one file of a directory that is hidden shows
+// nothing of the others.
+func (l *layout) coverBut(path string) error {
+	real, info := resolved(path)
+	if info == nil {
+		return nil
+	}
+	var kept []shownTree
+	for _, tree := range l.shown {
+		if !within(tree.at, real) || !slices.Contains(l.spec.Read, tree.at) && !slices.Contains(l.spec.Write, tree.at) {
+			continue
+		}
+		if tree.at == real {
+			return nil
+		}
+		fd, err := clone(tree.at) // with what restricts it
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		kept = append(kept, shownTree{tree.at, fd, tree.isDir})
+	}
+	if kept == nil {
+		return l.cover(path)
+	}
+	if err := tmpfs(real, "0755"); err != nil {
+		return err
+	}
+	for _, tree := range kept {
+		if err := place(tree.at, tree.isDir); err != nil {
+			return err
+		}
+		if err := attach(tree.fd, tree.at); err != nil {
+			return err
+		}
+	}
+	return restrict(real, unix.MOUNT_ATTR_RDONLY, 0)
 }
 
 // cover puts something empty over a path, if there is something.
