@@ -122,7 +122,11 @@ func (flags *envFlags) run(ctx context.Context, cfg *config.Config, stderr io.Wr
 		return nil, err
 	}
 	if flags.oidc.source != "" {
-		if err := flags.oidc.exchange(ctx, address, ca); err != nil {
+		vouched := ca
+		if flags.isUnvouched(cfg, address) {
+			vouched = nil // then the system's roots say who may have the token
+		}
+		if err := flags.oidc.exchange(ctx, address, vouched); err != nil {
 			return nil, err
 		}
 	}
@@ -231,10 +235,15 @@ func (flags *envFlags) authorities(ctx context.Context, cfg *config.Config, addr
 		return cas.pem(), nil
 	}
 	ca, err := fetchCA(ctx, address)
-	if err == nil && !config.IsLoopback(net.JoinHostPort(address.Hostname(), portOf(address))) {
+	if err == nil && flags.isUnvouched(cfg, address) {
 		fmt.Fprintf(stderr, "ghapp-proxy: warning: nobody vouches for the certificate that was fetched: whoever controls the network to %s could have put in another; --ca FILE is safe\n", address.Host)
 	}
 	return ca, err
+}
+
+// isUnvouched reports whether the CA comes from the network, where others may be in between.
+func (flags *envFlags) isUnvouched(cfg *config.Config, address *url.URL) bool {
+	return flags.ca == "" && len(cfg.Apps) == 0 && !config.IsLoopback(net.JoinHostPort(address.Hostname(), portOf(address)))
 }
 
 // files are the files to write, in a directory that exists.

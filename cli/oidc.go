@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,6 +75,9 @@ func (f *oidcFlags) exchange(ctx context.Context, proxy *url.URL, ca []byte) err
 		return err
 	}
 	status, err := answerOf(req, &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}, &says) // and no proxy
+	if unknown := new(x509.UnknownAuthorityError); errors.As(err, unknown) && ca == nil {
+		return fmt.Errorf("exchange the token at the proxy: %w: --ca FILE says who may have the token", err)
+	}
 	if err != nil {
 		return fmt.Errorf("exchange the token at the proxy: %w", err)
 	}
