@@ -98,6 +98,8 @@ func TestForged(t *testing.T) {
 		"an empty list of them":     w.Token(job(map[string]any{"aud": []string{}})),
 		"an audience besides":       w.Token(job(map[string]any{"aud": []string{oidctest.Audience, "sts.amazonaws.com"}})),
 		"a thousand audiences":      w.Token(job(map[string]any{"aud": strings.Split(strings.Repeat("x ", 999)+oidctest.Audience, " ")})),
+		"an audience in capitals":   w.Token(job(map[string]any{"aud": nil, "auD": oidctest.Audience})),
+		"a subject in capitals":     w.Token(job(map[string]any{"sub": nil, "suB": "repo:acme/widgets:ref:refs/heads/main"})),
 		"no subject":                w.Token(job(map[string]any{"sub": nil})),
 		"a subject with a line":     w.Token(job(map[string]any{"sub": "a\nlevel=ERROR"})),
 		"a subject that reverses":   w.Token(job(map[string]any{"sub": "a\u202eb"})),

@@ -16,6 +16,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"ghapp-proxy/strictjson"
 )
 
 // MaxText is how long a token may be, in bytes.
@@ -156,13 +158,35 @@ func (i *issuer) verify(ctx context.Context, text string, now time.Time, ask boo
 	if err := verified.Claims(&raw); err != nil {
 		return nil, errBad
 	}
+	if _, err := strictjson.Read(raw); err != nil {
+		return nil, errBad
+	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber() // ids are numbers, too
 	if err := decoder.Decode(&t.claims); err != nil {
 		return nil, errBad
 	}
+	if !t.says(verified) {
+		return nil, errBad
+	}
 	t.id, _ = t.claims["jti"].(string)
 	return t, cmp.Or(i.checkAudience(verified.Audience), i.checkSubject(t.subject), t.inTime(now))
+}
+
+// says reports whether the claims are those that were verified: go-oidc reads their names in any
+// case, so that an "AUD" which an issuer lets its users add could stand for "aud".
+func (t *token) says(verified *oidc.IDToken) bool {
+	var audience []string
+	switch aud := t.claims["aud"].(type) {
+	case string:
+		audience = []string{aud}
+	case []any:
+		for _, one := range aud {
+			text, _ := one.(string)
+			audience = append(audience, text)
+		}
+	}
+	return t.claims["sub"] == verified.Subject && (t.issuer.URL == "" || t.claims["iss"] == verified.Issuer) && slices.Equal(audience, verified.Audience)
 }
 
 // checkAudience wants the token to be for us and for nobody else: who else gets it
