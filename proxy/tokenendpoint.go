@@ -100,6 +100,7 @@ func tokenEvent(r *http.Request, c *caller) *event.Event {
 func (p *Proxy) exchangeToken(w http.ResponseWriter, r *http.Request, now *state) (c caller, made *grant.Grant, refused *answer.Refusal) {
 	asked, refused := readExchange(w, r)
 	if refused != nil {
+		refused.Quiet = !p.strangers.allow(r.RemoteAddr)
 		return c, nil, refused
 	}
 	in := inboundOf(r.Context())
@@ -107,6 +108,7 @@ func (p *Proxy) exchangeToken(w http.ResponseWriter, r *http.Request, now *state
 	by.waits = r.Context()
 	only, refused := p.onlyClient(now, by)
 	if refused != nil {
+		refused.Quiet = refused.Quiet || !p.strangers.allow(r.RemoteAddr)
 		return c, nil, refused
 	}
 	if only != "" {
