@@ -84,7 +84,7 @@ func (l *load) config(t *testing.T, change func(text string) string) []byte {
 		t.Fatal(err)
 	}
 	host, port, _ := net.SplitHostPort(l.echo)
-	all := "shutdown_delay = \"1s\"\n" + string(text) + fmt.Sprintf("\n[cache]\nsize = \"0\" # or those who ask the same share one request\n\n[egress]\nallow = [\"%s:%s\"]\n", host, port)
+	all := "shutdown_delay = \"1s\"\n" + string(text) + fmt.Sprintf("\n[cache]\nsize = \"0\" # or those who ask the same share one request\n\n[governor]\nenabled = false # they ask for more than GitHub allows\n\n[egress]\nallow = [\"%s:%s\"]\n", host, port)
 	for _, name := range []string{"a", "b", "c"} {
 		all += fmt.Sprintf("\n[client.%s]\nsecret_hash = %q\nmax_connections = 400\nmax_requests = 400\n", name, secretHash(name))
 	}

@@ -21,7 +21,7 @@ const stopEnv = "GHAPP_PROXY_STORE_STOP"
 // no token is used for another installation. What is asked is always something of which not all have a token.
 func TestReplicasFaults(t *testing.T) {
 	const each = 60 // owners of whom nobody has asked before
-	f := newFleet(t, 6*each)
+	f := newFleet(t, 6*each, "1s")
 	all := f.owners
 	for _, fault := range []struct {
 		name string
@@ -137,7 +137,7 @@ func waitForStore(t *testing.T, p *process, address string) {
 
 // TestReplicasLeak: neither a token nor a key is in what the store writes, nor in what it is told.
 func TestReplicasLeak(t *testing.T) {
-	f := newFleet(t, 10, "--appendonly", "yes", "--save", "3600 1")
+	f := newFleet(t, 10, "1s", "--appendonly", "yes", "--save", "3600 1")
 	said := f.store.Monitor()
 	f.all()
 	token := f.github.Secrets()

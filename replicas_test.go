@@ -47,8 +47,9 @@ type fleet struct {
 	retried   atomic.Int64     // connections that ended
 }
 
-// newFleet starts it. The App is installed on so many owners besides those of the demo.
-func newFleet(t *testing.T, owners int, storeArgs ...string) *fleet {
+// newFleet starts it. The App is installed on so many owners besides those of the demo. Patience is what the
+// replicas have with the store; the machine may be busy.
+func newFleet(t *testing.T, owners int, patience string, storeArgs ...string) *fleet {
 	t.Helper()
 	haproxy := redistest.Find(t, "haproxy")
 	f := &fleet{store: redistest.Start(t, storeArgs...), installed: make(map[string]int64)}
@@ -83,7 +84,7 @@ func newFleet(t *testing.T, owners int, storeArgs ...string) *fleet {
 	for i := range replicas {
 		f.cuts, f.admins = append(f.cuts, newLink(t, f.store.Addr)), append(f.admins, freePort(t))
 		all := strings.Replace(string(text), "acme = 111\n", "acme = 111\n"+mapped.String(), 1) +
-			fmt.Sprintf("\n[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.key\"\n[cache]\nsize = 0\n[shared]\nurl = \"redis://%s\"\npatience = \"1s\" # the machine may be busy\n[admin]\nlisten = %q\n", f.cuts[i].addr, f.admins[i])
+			fmt.Sprintf("\n[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.key\"\n[cache]\nsize = 0\n[governor]\nenabled = false\n[shared]\nurl = \"redis://%s\"\npatience = %q\n[admin]\nlisten = %q\n", f.cuts[i].addr, patience, f.admins[i])
 		if err := os.WriteFile(f.config(i), []byte(fmt.Sprintf("state_dir = \"state-%d\"\n", i)+all), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +240,7 @@ func fleetSize(t *testing.T) int {
 // whichever of them, and so they do when all tokens have ended.
 func TestReplicasCold(t *testing.T) {
 	size := fleetSize(t)
-	f := newFleet(t, size)
+	f := newFleet(t, size, "20s")
 	before := f.github.Mints()
 	for _, when := range []string{"cold", "an hour later"} {
 		begun := time.Now()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -382,21 +383,29 @@ func TestPauseTurnsAway(t *testing.T) {
 }
 
 // said is what GitHub has said.
-type said struct{ left *Left }
+type said struct{ left atomic.Pointer[Left] }
 
-func (s said) Left(c Class) (Left, bool) {
-	if c == Ask || s.left == nil {
+func (s *said) Left(c Class) (Left, bool) {
+	left := s.left.Load()
+	if c == Ask || left == nil {
 		return Left{}, false
 	}
-	return *s.left, true
+	return *left, true
 }
 
 // TestQuota: where nothing is left of a primary limit, nothing leaves before its reset, and no more than is left is under
 // way at once.
 func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		left := &Left{Resource: "core", Limit: 5000, Remaining: 2, Reset: time.Now().Add(time.Hour)}
-		bucket := New(Default).Bucket(false, said{left})
+		left := Left{Resource: "core", Limit: 5000, Remaining: 2, Reset: time.Now().Add(time.Hour)}
+		known := &said{}
+		says := func(change func(*Left)) {
+			change(&left)
+			next := left
+			known.left.Store(&next)
+		}
+		says(func(*Left) {})
+		bucket := New(Default).Bucket(false, known)
 		one, err1 := bucket.Admit(t.Context(), Request{Class: Read})
 		_, err2 := bucket.Admit(t.Context(), Request{Class: Read})
 		if err1 != nil || err2 != nil {
@@ -408,18 +417,18 @@ func TestQuota(t *testing.T) {
 			third <- err
 		}()
 		time.Sleep(time.Second)
-		left.Remaining = 0
+		says(func(l *Left) { l.Remaining = 0 })
 		one.Done(Answer{Status: 200})
 		refused, ok := errors.AsType[*Refusal](<-third)
-		if !ok || refused.Limit != Quota || refused.Left != *left || time.Until(refused.RetryAt).Round(time.Second) != time.Hour-time.Second {
+		if !ok || refused.Limit != Quota || refused.Left != left || time.Until(refused.RetryAt).Round(time.Second) != time.Hour-time.Second {
 			t.Errorf("told %+v", refused)
 		}
 		if _, err := bucket.Admit(t.Context(), Request{Class: Ask}); err != nil {
 			t.Errorf("what takes of no primary limit: %v", err)
 		}
-		left.Reset = time.Now().Add(20 * time.Second)
+		says(func(l *Left) { l.Reset = time.Now().Add(20 * time.Second) })
 		start := time.Now()
-		time.AfterFunc(19*time.Second, func() { left.Remaining = 5000 })
+		time.AfterFunc(19*time.Second, func() { says(func(l *Left) { l.Remaining = 5000 }) })
 		if _, err := bucket.Admit(t.Context(), Request{Class: Read}); err != nil || time.Since(start) != 20*time.Second {
 			t.Errorf("%v after %s", err, time.Since(start))
 		}
@@ -434,7 +443,7 @@ func TestShare(t *testing.T) {
 		bucket := New(Default).Bucket(false, known)
 		r := Request{Class: Read, Client: "a", Share: 1}
 		answered(t, bucket, r, Answer{Status: 200}) // before anything is known
-		known.left = left
+		known.left.Store(left)
 		for range 20 {
 			answered(t, bucket, r, Answer{Status: 304})
 		}
@@ -448,7 +457,7 @@ func TestShare(t *testing.T) {
 		}
 		answered(t, bucket, Request{Class: Read, Client: "b", Share: 1}, Answer{Status: 200})
 		answered(t, bucket, Request{Class: Query, Client: "a", Share: 1}, Answer{Status: 200}) // of another limit
-		left.Reset = left.Reset.Add(time.Hour)
+		known.left.Store(&Left{Resource: "core", Limit: 1000, Remaining: 900, Reset: left.Reset.Add(time.Hour)})
 		answered(t, bucket, r, Answer{Status: 200})
 	})
 }
@@ -622,7 +631,9 @@ func TestSet(t *testing.T) {
 func BenchmarkAdmit(b *testing.B) {
 	settings := Default
 	settings.Limits.Points = 1 << 30
-	bucket := New(settings).Bucket(false, said{&Left{Limit: 5000, Remaining: 4000, Reset: time.Now().Add(time.Hour)}})
+	known := &said{}
+	known.left.Store(&Left{Limit: 5000, Remaining: 4000, Reset: time.Now().Add(time.Hour)})
+	bucket := New(settings).Bucket(false, known)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

@@ -14,6 +14,7 @@ import (
 
 	"ghapp-proxy/cache"
 	"ghapp-proxy/certs"
+	"ghapp-proxy/internal/racetest"
 )
 
 // frugal is a GitHub that allocates next to nothing for a request, so that what is
@@ -182,7 +183,7 @@ const mostAllocations = 39
 
 // TestAllocations: what is on for everybody costs no more memory than it did.
 func TestAllocations(t *testing.T) {
-	if raceEnabled || !*withRelay {
+	if racetest.Enabled || !*withRelay {
 		t.Skip("other ways allocate more")
 	}
 	const size = 1 << 10
@@ -198,7 +199,7 @@ func TestAllocations(t *testing.T) {
 
 // TestIdleConnectionKeepsNothing: of a request that has been answered an idle connection keeps nothing.
 func TestIdleConnectionKeepsNothing(t *testing.T) {
-	if raceEnabled || !*withRelay {
+	if racetest.Enabled || !*withRelay {
 		t.Skip("it is the relay's")
 	}
 	const size, conns = 1 << 10, 100

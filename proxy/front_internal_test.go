@@ -54,6 +54,7 @@ func TestSlowHandshake(t *testing.T) {
 			theirs.Write([]byte{0})
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		if all.sent < len(hello)+10 {
 			t.Errorf("of %d octets %d count", len(hello)+10, all.sent)
 		}

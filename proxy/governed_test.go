@@ -61,11 +61,11 @@ func TestGovernedBurst(t *testing.T) {
 	settings := governor.Default
 	settings.Minute, settings.ReadWait, settings.WriteWait = 2*time.Second, 5*time.Minute, 5*time.Minute
 	settings.Limits.WritePause = 0
-	settings.Limits.CreationsAnHour, settings.Limits.CreationsAMinute, settings.Limits.Points = 400, 40, 300
+	settings.Limits.CreationsAnHour, settings.Limits.CreationsAMinute, settings.Limits.Points = 400, 20, 300
 	w, g := startGoverned(t, settings, many, func(s *setup) { s.options.Cache = cache.New(1 << 20) })
 	limits := githubtest.GitHubLimits()
 	limits.Minute, limits.Takes = 2*time.Second, 5*time.Millisecond
-	limits.CreationsAnHour, limits.CreationsAMinute, limits.Points = 400, 40, 300
+	limits.CreationsAnHour, limits.CreationsAMinute, limits.Points = 400, 20, 300
 	w.github.LimitSecondary(limits)
 	requests := []struct{ method, url, body string }{
 		{"GET", widgets, ""},
@@ -144,8 +144,10 @@ func TestGovernedRetryAfter(t *testing.T) {
 					t.Errorf("%s %s: %d, Retry-After %d, %s", r.method, r.url, got.status, after, got.body)
 				}
 			}
-			if n := len(w.github.Requests()) - before; n != 0 {
-				t.Errorf("%d requests left", n)
+			for _, r := range w.github.Requests()[before:] {
+				if r.Credential == githubtest.CredentialInstallation { // what is asked as the App counts elsewhere
+					t.Errorf("%s %s left", r.Method, r.Path())
+				}
 			}
 			if got := send(t, other, "GET", "https://api.github.com/repos/globex/engine", ""); got.status == 429 {
 				t.Errorf("another installation: %d %s", got.status, got.body)

@@ -15,11 +15,15 @@ import (
 // crafty is a host whose answers somebody might read as others. It sends one such, in
 // parts, to each request for "…/hostile", and its own to all others.
 type crafty struct {
-	parts []string
-	ends  bool // the connection, behind the answer
+	hostile atomic.Pointer[hostile]
 
 	round  atomic.Int32 // of the answers
 	reused atomic.Bool  // the connection of the round's answer was used again
+}
+
+type hostile struct {
+	parts []string
+	ends  bool // the connection, behind the answer
 }
 
 // serve serves a connection.
@@ -38,13 +42,14 @@ func (h *crafty) serve(conn net.Conn, r *bufio.Reader) {
 			continue
 		}
 		was = h.round.Load()
-		for i, part := range h.parts {
+		says := h.hostile.Load()
+		for i, part := range says.parts {
 			if i > 0 {
 				time.Sleep(20 * time.Millisecond)
 			}
 			io.WriteString(conn, part)
 		}
-		if h.ends {
+		if says.ends {
 			return
 		}
 	}
@@ -137,7 +142,7 @@ func TestSmuggledAnswers(t *testing.T) {
 					ways = ways[:1] // what comes behind an answer later, nobody can tell from one
 				}
 				for _, parts := range ways {
-					host.parts, host.ends = parts, test.ends
+					host.hostile.Store(&hostile{parts, test.ends})
 					host.round.Add(1)
 					host.reused.Store(false)
 					conn := bound(t, w.intercepted(t, codeload, nil))
@@ -196,7 +201,7 @@ func askFor(conn net.Conn, method, what string) string {
 // TestCutAnswers: an answer that ends before its end, wherever that is, is nobody's whole
 // answer, and the next request has its own.
 func TestCutAnswers(t *testing.T) {
-	host := &crafty{ends: true}
+	host := &crafty{}
 	w := respond(t, host.serve)
 	for _, answer := range []string{
 		"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 12\r\n\r\nhello, world",
@@ -204,14 +209,14 @@ func TestCutAnswers(t *testing.T) {
 		"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\nHTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 2\r\n\r\nhi",
 	} {
 		for at := range answer {
-			host.parts = []string{answer[:at]}
+			host.hostile.Store(&hostile{[]string{answer[:at]}, true})
 			conn := bound(t, w.intercepted(t, codeload, nil))
 			if got := askFor(conn, "GET", "hostile"); got != "502" && got != "cut" && got != "gone" {
 				t.Errorf("%q: answered %q", answer[:at], got)
 			}
 			conn.Close()
 		}
-		host.parts = []string{answer}
+		host.hostile.Store(&hostile{[]string{answer}, true})
 		conn := bound(t, w.intercepted(t, codeload, nil))
 		if got := askFor(conn, "GET", "hostile"); got != "200 hello, world" && got != "302 hi" {
 			t.Errorf("%q: answered %q", answer, got)
