@@ -240,16 +240,18 @@ func fleetSize(t *testing.T) int {
 // whichever of them, and so they do when all tokens have ended.
 func TestReplicasCold(t *testing.T) {
 	size := fleetSize(t)
-	f := newFleet(t, size, "20s")
-	before := f.github.Mints()
+	f := newFleet(t, size, "1s")
+	before, alone := f.github.Mints(), f.alone(t)
 	for _, when := range []string{"cold", "an hour later"} {
 		begun := time.Now()
 		f.all()
 		mints := f.github.Mints() - before
 		before += mints
+		late := f.alone(t) - alone
+		alone += late
 		t.Logf("%s: %d requests for %d installations in %v, %d mints", when, replicas*size, size, time.Since(begun).Round(time.Millisecond), mints)
-		if mints != size {
-			t.Errorf("%s: %d mints for %d installations", when, mints, size)
+		if mints < size || mints > size+late || late > size/20 { // on a busy machine the store may be late
+			t.Errorf("%s: %d mints for %d installations, %d for want of an answer in time", when, mints, size, late)
 		}
 		f.github.SetClockSkew(61 * time.Minute)
 		for i := range f.addresses { // each learns what time it is
@@ -266,6 +268,22 @@ func TestReplicasCold(t *testing.T) {
 		t.Logf("replica %d:\n%s%s", i, linesWith(metrics, "ghapp_proxy_shared_"), linesWith(logOf(t, p), "shared store"))
 		p.stop(t)
 	}
+}
+
+// alone is how many questions replicas have answered by themselves, since the store did not say in time who does.
+func (f *fleet) alone(t *testing.T) (n int) {
+	t.Helper()
+	for _, admin := range f.admins {
+		_, metrics := fetch(t, "http://"+admin+"/metrics")
+		_, rest, found := strings.Cut(metrics, `ghapp_proxy_shared_claims_total{result="alone"} `)
+		text, _, _ := strings.Cut(rest, "\n")
+		one, err := strconv.Atoi(text)
+		if !found || err != nil {
+			t.Fatalf("%s does not say how many (%v)", admin, err)
+		}
+		n += one
+	}
+	return n
 }
 
 // learnTime has a replica ask as the App, so that GitHub tells it the time.
