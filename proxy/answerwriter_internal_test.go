@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -40,7 +41,7 @@ func (s *sink) SetWriteDeadline(t time.Time) error { s.deadline = t; return nil 
 func answering(method string) (w *answerWriter, to *sink) {
 	w, to = &answerWriter{}, &sink{}
 	under := &ending.Context{}
-	under.Of(nil)
+	under.Of(context.Background())
 	w.begin(to, &deadline{}, &http.Request{Method: method, ProtoMajor: 1, ProtoMinor: 1}, nil, under)
 	return w, to
 }

@@ -82,11 +82,14 @@ func (l *layout) close() {
 // find takes hold of what is to be seen, before anything covers it.
 func (l *layout) find() error {
 	paths := map[string]bool{l.spec.Dir: l.spec.writesDir()} // path → may be written to
+	read := l.spec.Read
 	if l.spec.HomeMode == HomeRead && l.spec.Home != "" {
-		paths[l.spec.Home] = paths[l.spec.Home]
+		read = append(slices.Clone(read), l.spec.Home)
 	}
-	for _, path := range l.spec.Read {
-		paths[path] = paths[path]
+	for _, path := range read {
+		if _, ok := paths[path]; !ok {
+			paths[path] = false
+		}
 	}
 	for _, path := range l.spec.Write {
 		paths[path] = true

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -223,5 +222,3 @@ func drained(t *testing.T, r io.Reader) string {
 		return ""
 	}
 }
-
-func lines(text string) []string { return strings.Split(strings.TrimSpace(text), "\n") }
