@@ -3,6 +3,8 @@ package proxy
 import (
 	"net"
 	"net/netip"
+
+	"ghapp-proxy/transparent"
 )
 
 func isASCII(s string) bool {
@@ -30,21 +32,8 @@ func addressOf(hostport string) netip.Addr {
 	return at.Addr().Unmap().WithZone("")
 }
 
-// networkOf is the address in a RemoteAddr, or its network where one has as
-// many addresses as it likes: 127.0.0.0/8 of this machine, and a /64 of IPv6; the
-// zero value if there is none.
-func networkOf(remote string) netip.Prefix {
-	addr := addressOf(remote)
-	bits := addr.BitLen()
-	switch {
-	case addr.Is6():
-		bits = 64
-	case addr.IsLoopback():
-		bits = 8
-	}
-	prefix, _ := addr.Prefix(bits)
-	return prefix
-}
+// networkOf is transparent.NetworkOf for a RemoteAddr.
+func networkOf(remote string) netip.Prefix { return transparent.NetworkOf(addressOf(remote)) }
 
 // Reaches reports whether a connection to the address to reaches a listener on own.
 func Reaches(to, own netip.Addr) bool {

@@ -40,10 +40,11 @@ const (
 	hold = 10 * time.Minute
 
 	// An asker that asks for more new names than that at once, and a minute from then on,
-	// gets no more for now: one of them alone must not take all addresses.
-	askerBurst  = 4096
-	askerMinute = 2048
-	maxAskers   = 4096
+	// gets no more for now: one of them alone must not take all addresses. Of few addresses it
+	// gets a quarter at once, and a 32nd a minute: somewhat more than half within hold.
+	askerBurst, askerBurstPart   = 4096, 4
+	askerMinute, askerMinutePart = 2048, 32
+	maxAskers                    = 4096
 )
 
 // Why a name gets no address.
@@ -143,21 +144,31 @@ func (n *Names) free(now time.Time, asker netip.Addr) (uint32, error) {
 	return oldest.index, nil
 }
 
-// pace is how many new names an asker gets. A network of IPv6 is one: it has as many
-// addresses as it likes.
+// pace is how many new names an asker gets.
 func (n *Names) pace(asker netip.Addr) *rate.Limiter {
-	asker = asker.Unmap().WithZone("")
-	bits := asker.BitLen()
-	if asker.Is6() {
-		bits = 64
-	}
-	network, _ := asker.Prefix(bits)
+	network := NetworkOf(asker)
 	pace, ok := n.askers.Get(network)
 	if !ok {
-		pace = rate.NewLimiter(rate.Every(time.Minute/askerMinute), askerBurst)
+		minute := min(askerMinute, float64(n.size)/askerMinutePart)
+		pace = rate.NewLimiter(rate.Limit(minute/time.Minute.Seconds()), int(min(askerBurst, max(1, n.size/askerBurstPart))))
 		n.askers.Add(network, pace)
 	}
 	return pace
+}
+
+// NetworkOf is an address, or its network where one has as many addresses as it likes: 127.0.0.0/8 of this machine, and
+// a /64 of IPv6; the zero value for none.
+func NetworkOf(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := addr.BitLen()
+	switch {
+	case addr.Is6():
+		bits = 64
+	case addr.IsLoopback():
+		bits = 8
+	}
+	network, _ := addr.Prefix(bits)
+	return network
 }
 
 // Of is the name that an address stands for.

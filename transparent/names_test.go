@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// addrOfHost fails the test if a name gets no address.
+// addrOfHost fails the test if a name gets no address. Each is asked for by another asker.
 func addrOfHost(t *testing.T, n *Names, name string) netip.Addr {
 	t.Helper()
-	v4, _, err := n.Assign(name, asker)
+	v4, _, err := n.Assign(name, netip.AddrFrom4([4]byte{10, 1, 0, name[0]}))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -71,6 +71,29 @@ func TestAskersAreBounded(t *testing.T) {
 		if _, _, err := n.Assign("again", greedy); err != nil {
 			t.Errorf("a minute later: %v", err)
 		}
+	})
+}
+
+// Nor does it where there are few: also in the time that an address is held, one takes no more than about half.
+func TestAskersOfFewAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := NewNames(Ranges{IPv4: netip.MustParsePrefix("10.9.0.0/24")})
+		got := 0
+		for i := range 4 * hold / time.Second {
+			if _, _, err := n.Assign(fmt.Sprint(i), netip.AddrFrom4([4]byte{127, 0, byte(i >> 8), byte(i)})); err == nil {
+				got++
+			}
+			if i%4 == 0 {
+				time.Sleep(time.Second)
+			}
+			if i == 200 && got > int(n.size)/3 {
+				t.Errorf("one asker got %d of %d addresses at once", got, n.size)
+			}
+		}
+		if got < int(n.size)/2 || got > int(n.size)*3/5 {
+			t.Errorf("one asker got %d of %d addresses", got, n.size)
+		}
+		addrOfHost(t, n, "x.test")
 	})
 }
 
