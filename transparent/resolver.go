@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 const (
 	// maxQuery bounds a question: with a name of 255 bytes and EDNS it has 300 or so.
 	maxQuery = 4096
-	// maxQueryConns is how many connections ask at once over TCP, of which clients need one now and then.
+	// maxQueryConns is how many connections ask at once over TCP, of which clients need one now and then. One too many
+	// closes an older one: the first of the network that has most.
 	maxQueryConns = 64
 	// queryPatience is how long one of them may take for a question, and maxQueries how many it may ask.
 	queryPatience = 10 * time.Second
@@ -126,26 +128,74 @@ func (r *Resolver) serveUDP(conn net.PacketConn) error {
 
 // serveTCP accepts connections, each of which may ask several questions (RFC 7766).
 func (r *Resolver) serveTCP(ln net.Listener) error {
-	room := make(chan struct{}, maxQueryConns)
+	asking := asking{of: make(map[netip.Prefix][]net.Conn)}
 	for {
-		room <- struct{}{}
 		conn, err := ln.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil:
 			time.Sleep(readPause)
-			<-room
 			continue
 		case !r.add(conn):
 			return net.ErrClosed
 		}
+		asking.add(conn)
 		go func() {
-			defer func() { <-room }()
 			defer r.remove(conn)
+			defer asking.remove(conn)
 			r.serveConn(conn)
 		}()
 	}
+}
+
+// asking are the connections that ask over TCP.
+type asking struct {
+	mu sync.Mutex
+	of map[netip.Prefix][]net.Conn // network → its connections, in the order in which they came
+	n  int                         // of all
+}
+
+// add adds a connection, and closes the one that has to go for it.
+func (a *asking) add(conn net.Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.n >= maxQueryConns {
+		var most []net.Conn
+		for _, conns := range a.of {
+			if len(conns) > len(most) {
+				most = conns
+			}
+		}
+		most[0].Close()
+		a.drop(most[0])
+	}
+	from := NetworkOf(addrOf(conn.RemoteAddr()))
+	a.of[from] = append(a.of[from], conn)
+	a.n++
+}
+
+// remove takes a connection out, if it is there.
+func (a *asking) remove(conn net.Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.drop(conn)
+}
+
+// drop is remove. a.mu is held.
+func (a *asking) drop(conn net.Conn) {
+	from := NetworkOf(addrOf(conn.RemoteAddr()))
+	conns := a.of[from]
+	at := slices.Index(conns, conn)
+	if at < 0 {
+		return
+	}
+	a.n--
+	if len(conns) == 1 {
+		delete(a.of, from)
+		return
+	}
+	a.of[from] = slices.Delete(conns, at, at+1)
 }
 
 // serveConn answers what one connection asks: messages with their length before them

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -217,6 +218,78 @@ func TestResolverServes(t *testing.T) {
 	if n, err := conn.Read(make([]byte, 1)); err == nil || n != 0 {
 		t.Errorf("a question of 65535 bytes: %d, %v", n, err)
 	}
+}
+
+// Who holds connections open does not keep out who asks.
+func TestIdleAskers(t *testing.T) {
+	addr := listenResolver(t, newResolver())
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	query := ask(t, "api.github.com.", dnsmessage.TypeA, dnsmessage.ClassINET, false)
+	asks := func(conn net.Conn) error {
+		conn.SetDeadline(time.Now().Add(queryPatience / 2))
+		conn.Write(append([]byte{0, byte(len(query))}, query...))
+		_, err := io.ReadFull(conn, make([]byte, 2+len(query)))
+		return err
+	}
+	var first net.Conn
+	for range 2 * maxQueryConns {
+		conn := dial()
+		if first == nil {
+			first = conn
+		}
+	}
+	if err := asks(dial()); err != nil {
+		t.Errorf("one more: %v", err)
+	}
+	if err := asks(first); err == nil {
+		t.Error("the first is open still")
+	}
+}
+
+// The connection that goes for another is of the network that has most.
+func TestAskersOverTCP(t *testing.T) {
+	a := asking{of: make(map[netip.Prefix][]net.Conn)}
+	closed := make(map[string]int) // network → connections
+	add := func(addr string) net.Conn {
+		conn := &askingConn{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)), closed: closed}
+		a.add(conn)
+		return conn
+	}
+	own := add("192.0.2.1:1")
+	for i := range 3 * maxQueryConns {
+		add(fmt.Sprintf("[2001:db8::%x]:1", i))
+	}
+	if other := add("192.0.2.2:1"); closed["192.0.2.1/32"]+closed["192.0.2.2/32"] != 0 || closed["2001:db8::/64"] != 2*maxQueryConns+2 {
+		t.Errorf("closed were %v", closed)
+	} else {
+		a.remove(other)
+		a.remove(other)
+	}
+	a.remove(own)
+	if len(a.of) != 1 || a.n != maxQueryConns-2 || len(a.of[netip.MustParsePrefix("2001:db8::/64")]) != a.n {
+		t.Errorf("%d are left, of %d networks", a.n, len(a.of))
+	}
+}
+
+// askingConn is a connection of somebody's who asks.
+type askingConn struct {
+	net.Conn
+	addr   net.Addr
+	closed map[string]int
+}
+
+func (c *askingConn) RemoteAddr() net.Addr { return c.addr }
+
+func (c *askingConn) Close() error {
+	c.closed[NetworkOf(addrOf(c.addr)).String()]++
+	return nil
 }
 
 func FuzzResolver(f *testing.F) {
