@@ -69,7 +69,7 @@ func (b *Bucket) shareOf(r *Request) (*share, *Refusal) {
 // enqueue puts a request behind those who wait, and sees whether it may leave.
 func (b *Bucket) enqueue(r *Request, s *share, now time.Duration) (*waiter, *Refusal) {
 	if b.queue == nil {
-		b.queue = newQueue()
+		b.hold()
 	}
 	q := b.queue
 	if c := q.clients[r.Client]; q.waiting >= maxWaiting || c != nil && c.waiting >= maxWaitingEach {
@@ -177,7 +177,7 @@ func (b *Bucket) turnAway(w *waiter, lacks set, at, now time.Duration) {
 // wakeAt sees to it that somebody looks again at a time, 0 for none.
 func (b *Bucket) wakeAt(at, now time.Duration) {
 	if b.queue.waiting == 0 {
-		b.queue = nil
+		b.release()
 	}
 	switch {
 	case b.queue == nil || at == 0:
@@ -191,6 +191,22 @@ func (b *Bucket) wakeAt(at, now time.Duration) {
 	}
 }
 
+// hold begins to let requests wait, and release ends it. b is locked.
+func (b *Bucket) hold() {
+	b.queue = newQueue()
+	b.g.mu.Lock()
+	defer b.g.mu.Unlock()
+	b.g.held[b] = struct{}{}
+}
+
+func (b *Bucket) release() {
+	b.queue = nil
+	b.g.mu.Lock()
+	defer b.g.mu.Unlock()
+	delete(b.g.held, b)
+}
+
+// wake looks again whose turn it is.
 func (b *Bucket) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

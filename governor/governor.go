@@ -1,7 +1,10 @@
 package governor
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,17 +16,28 @@ type Governor struct {
 	waited   [limits]atomic.Uint64
 	refused  [limits]atomic.Uint64
 	waiting  atomic.Int64 // nanoseconds that were waited
+
+	mu   sync.Mutex
+	held map[*Bucket]struct{} // for which somebody waits
 }
 
 // New returns a Governor.
 func New(s Settings) *Governor {
-	g := &Governor{start: time.Now()}
+	g := &Governor{start: time.Now(), held: make(map[*Bucket]struct{})}
 	g.Set(s)
 	return g
 }
 
-// Set puts other settings in force. What was used counts on. Who waits is told with the next that leaves or waits.
-func (g *Governor) Set(s Settings) { g.settings.Store(&s) }
+// Set puts other settings in force, also for who waits. What was used counts on.
+func (g *Governor) Set(s Settings) {
+	g.settings.Store(&s)
+	g.mu.Lock()
+	held := slices.Collect(maps.Keys(g.held))
+	g.mu.Unlock()
+	for _, b := range held {
+		b.wake()
+	}
+}
 
 // Settings are those in force.
 func (g *Governor) Settings() Settings { return *g.settings.Load() }

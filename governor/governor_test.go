@@ -591,7 +591,7 @@ func TestWritePause(t *testing.T) {
 	})
 }
 
-// TestSet: other settings hold for who comes, and for who waits when somebody has left.
+// TestSet: other settings hold for who comes, and for who waits.
 func TestSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := Default
@@ -611,12 +611,15 @@ func TestSet(t *testing.T) {
 		}()
 		synctest.Wait()
 		g.Set(Settings{})
-		if _, err := bucket.Admit(t.Context(), Request{Class: Read}); err != nil {
-			t.Error(err)
-		}
 		synctest.Wait()
 		if len(second) != 1 {
 			t.Error("who waits was not told")
+		}
+		if len(g.held) != 0 {
+			t.Errorf("somebody waits for %d buckets still", len(g.held))
+		}
+		if _, err := bucket.Admit(t.Context(), Request{Class: Read}); err != nil {
+			t.Error(err)
 		}
 		first.Done(Answer{Status: 200})
 		var none *Bucket
