@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	// maxSet is how much is kept of a set.
+	// maxSet is how much is kept of a set, here and in the store: what ends last.
 	maxSet = 100_000
+	// maxLooks is among how many that are kept one is looked for that ends before another.
+	maxLooks = 16
 	// followEvery is how often it is looked whether there is more in a set, where nobody says so.
 	followEvery = 5 * time.Second
 
@@ -24,19 +27,21 @@ const (
 
 var (
 	// addScript adds the pairs of a thing and for how many milliseconds it is to be known in ARGV, by the store's clock,
-	// and drops what has ended.
+	// and drops what has ended, and what is more than ARGV[3].
 	addScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-for i = 3, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'GT', now + ARGV[i + 1], ARGV[i]) end
+for i = 4, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'GT', now + ARGV[i + 1], ARGV[i]) end
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[3])
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return redis.call('INCR', KEYS[2])`)
-	// readScript returns all that is in a set, each thing with for how many milliseconds it is to be known.
+	// readScript returns up to ARGV[1] of what is in a set, what ends last, each thing with for how many milliseconds it is to be
+	// known.
 	readScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local all = redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[1])
+local all = redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 for i = 2, #all, 2 do all[i] = string.format('%.0f', all[i] - now) end
 return all`)
 )
@@ -61,9 +66,10 @@ func (s *Store) Set(name string, changed func()) *Set {
 	set := &Set{store: s, name: name, slot: s.slot("set|" + name), changed: changed, look: make(chan struct{}, 1), until: make(map[string]time.Time)}
 	s.Hear("set-"+name, func([]byte) { set.lookNow() })
 	s.Back(func() {
-		set.mu.RLock()
-		defer set.mu.RUnlock()
-		set.write(maps.Clone(set.until))
+		set.mu.Lock()
+		defer set.mu.Unlock()
+		set.forgetEnded()
+		set.write(set.until)
 	})
 	set.lookNow()
 	if s.begin() {
@@ -87,6 +93,9 @@ func (s *Set) Has(thing string) bool {
 func (s *Set) Add(things map[string]time.Time) {
 	more := make(map[string]time.Time)
 	s.mu.Lock()
+	if len(s.until)+len(things) > maxSet {
+		s.forgetEnded()
+	}
 	for thing, until := range things {
 		if old, ok := s.until[thing]; until.After(time.Now()) && (!ok || until.Sub(old) > time.Second) {
 			s.keep(thing, until)
@@ -100,26 +109,34 @@ func (s *Set) Add(things map[string]time.Time) {
 // keep keeps a thing. s.mu is held. Where there is too much, one goes that ends before it.
 func (s *Set) keep(thing string, until time.Time) {
 	if _, ok := s.until[thing]; !ok && len(s.until) >= maxSet {
+		looks := 0
 		for other, end := range s.until {
 			if end.Before(until) {
 				delete(s.until, other)
 				break
 			}
-		}
-		if len(s.until) >= maxSet {
-			return
+			if looks++; looks == maxLooks {
+				return
+			}
 		}
 	}
 	s.until[thing] = until
 }
 
+// forgetEnded forgets what is not to be known any more. s.mu is held.
+func (s *Set) forgetEnded() {
+	now := time.Now()
+	maps.DeleteFunc(s.until, func(_ string, until time.Time) bool { return !now.Before(until) })
+}
+
 // write has the store know of things.
 func (s *Set) write(things map[string]time.Time) {
 	const most = 500 // at once
-	args := []any{s.store.channel(), topicMessage + "set-" + s.name + ":"}
+	first := []any{s.store.channel(), topicMessage + "set-" + s.name + ":", maxSet}
+	args := slices.Clone(first)
 	send := func() {
 		all := args
-		args = []any{s.store.channel(), topicMessage + "set-" + s.name + ":"}
+		args = slices.Clone(first)
 		s.store.write(s.slot, func(ctx context.Context) error {
 			return addScript.Run(ctx, s.store.client, []string{s.slot + setName, s.slot + versionName}, all...).Err()
 		})
@@ -129,7 +146,7 @@ func (s *Set) write(things map[string]time.Time) {
 			send()
 		}
 	}
-	if len(args) > 2 {
+	if len(args) > len(first) {
 		send()
 	}
 }
@@ -182,7 +199,7 @@ func (s *Set) take(all []string) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	maps.DeleteFunc(s.until, func(_ string, until time.Time) bool { return !now.Before(until) })
+	s.forgetEnded()
 	for i := 0; i+1 < len(all); i += 2 {
 		left, err := strconv.ParseFloat(all[i+1], 64)
 		if err != nil || left <= 0 || left > float64(maxKnown.Milliseconds()) {

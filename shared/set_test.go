@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ghapp-proxy/internal/redistest"
+	"ghapp-proxy/shared"
 )
 
 // TestSet: what one replica adds all know, those that come later, too, and when the store comes back that was away.
@@ -54,6 +55,32 @@ func TestSet(t *testing.T) {
 	eventually(t, "all know it", func() bool { return b.Has("meanwhile") && late.Has("meanwhile") })
 	fresh := open(t, server.URL(), nil).Set("revoked", nil)
 	eventually(t, "the store knows all again", func() bool { return fresh.Has("x") && fresh.Has("meanwhile") })
+}
+
+// TestSetIsBounded: what ends last is known of what is too much, and the store keeps no more than that.
+func TestSetIsBounded(t *testing.T) {
+	server := redistest.Start(t)
+	a := open(t, server.URL(), nil).Set("revoked", nil)
+	soon, later := time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	many := make(map[string]time.Time)
+	for i := range shared.MaxSet {
+		many[fmt.Sprint("many-", i)] = soon
+	}
+	a.Add(many)
+	a.Add(map[string]time.Time{"x": later, "y": later})
+	if !a.Has("x") || !a.Has("y") {
+		t.Error("who has added what ends last does not know it")
+	}
+	var name []string
+	eventually(t, "the store has all", func() bool {
+		name = server.Do("KEYS", "*:s")
+		return len(name) == 1 && len(server.Do("ZSCORE", name[0], "y")) == 1
+	})
+	if n := server.Do("ZCARD", name[0]); fmt.Sprint(n) != fmt.Sprint([]int{shared.MaxSet}) {
+		t.Errorf("the store has %s, want %d", n, shared.MaxSet)
+	}
+	fresh := open(t, server.URL(), nil).Set("revoked", nil)
+	eventually(t, "another knows what ends last", func() bool { return fresh.Has("x") && fresh.Has("y") })
 }
 
 // TestCount: replicas add to one count.

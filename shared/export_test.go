@@ -1,0 +1,4 @@
+package shared
+
+// MaxSet is maxSet.
+const MaxSet = maxSet
