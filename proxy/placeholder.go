@@ -30,6 +30,7 @@ const (
 
 	maxPlaceholders     = 10000    // kept of each client
 	maxPlaceholderBytes = 32 << 20 // of the narrowings of each client's
+	maxRevokedShared    = 2000     // of each client's at once are in a RevokedSet, which has room for those of fifty
 )
 
 // placeholder is an installation token to the program that holds it. To the
@@ -117,7 +118,7 @@ func (s *placeholders) forget(client string) {
 	for at := of.order.Front(); at != nil; at = of.order.Front() {
 		s.drop(at)
 	}
-	maps.DeleteFunc(of.revoked, func(_ [sha256.Size]byte, expires time.Time) bool { return !time.Now().Before(expires) })
+	of.forgetEnded()
 	if len(of.revoked) == 0 { // what it has revoked is not good if it comes back
 		delete(s.of, client)
 	}
@@ -153,28 +154,33 @@ func (s *placeholders) isRevoked(p *placeholder) bool {
 }
 
 // revoke remembers until its end that a placeholder is good no more. Of a client
-// that revokes too many, the first to expire is forgotten: it is its own.
+// that revokes too many, the others are not told, and then the first to expire is forgotten: it is its own.
 func (s *placeholders) revoke(p *placeholder) {
-	if s.revokedByAll != nil {
-		s.revokedByAll.Add(map[string]time.Time{revokedName(p): p.expires})
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	of, now := s.ofClient(p.client), time.Now()
+	of := s.ofClient(p.client)
+	if len(of.revoked) >= maxRevokedShared {
+		of.forgetEnded()
+	}
+	if s.revokedByAll != nil && len(of.revoked) < maxRevokedShared {
+		s.revokedByAll.Add(map[string]time.Time{revokedName(p): p.expires})
+	}
 	if len(of.revoked) >= maxPlaceholders {
 		first, end := revokedKey(p.token), p.expires
 		for key, expires := range of.revoked {
-			if !now.Before(expires) {
-				delete(of.revoked, key)
-			} else if expires.Before(end) {
+			if expires.Before(end) {
 				first, end = key, expires
 			}
 		}
-		if len(of.revoked) >= maxPlaceholders {
-			delete(of.revoked, first)
-		}
+		delete(of.revoked, first)
 	}
 	of.revoked[revokedKey(p.token)] = p.expires
+}
+
+// forgetEnded forgets what was revoked and has expired since.
+func (of *held) forgetEnded() {
+	now := time.Now()
+	maps.DeleteFunc(of.revoked, func(_ [sha256.Size]byte, expires time.Time) bool { return !now.Before(expires) })
 }
 
 // add gives p a token and a time to expire, and keeps it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -152,6 +153,41 @@ func TestRevocationsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestSharedRevocationsAreBounded: who revokes without end does not take the room of others in what all replicas know, and
+// tells them again when what it has revoked has expired.
+func TestSharedRevocationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, shared := newPlaceholders(), revokedThings{}
+		s.revokedByAll = shared
+		revoke := func(client, name string) *placeholder {
+			p := &placeholder{client: client, token: sealedPrefix + name, expires: time.Now().Add(time.Hour)}
+			s.end(p)
+			return p
+		}
+		var last *placeholder
+		for i := range 3 * maxRevokedShared {
+			last = revoke("agent", fmt.Sprint(i))
+		}
+		if len(shared) != maxRevokedShared || shared.Has(revokedName(last)) || !s.isRevoked(last) {
+			t.Errorf("of %d that a client has revoked the others are told %d, here the last is known: %v", 3*maxRevokedShared, len(shared), s.isRevoked(last))
+		}
+		if p := revoke("other", "x"); !shared.Has(revokedName(p)) {
+			t.Error("another client's is not shared")
+		}
+		time.Sleep(time.Hour)
+		if p := revoke("agent", "later"); !shared.Has(revokedName(p)) || len(s.of["agent"].revoked) != 1 {
+			t.Errorf("an hour later it is not shared, with %d revoked", len(s.of["agent"].revoked))
+		}
+	})
+}
+
+// revokedThings is a RevokedSet of one.
+type revokedThings map[string]time.Time
+
+func (r revokedThings) Has(thing string) bool { return time.Now().Before(r[thing]) }
+
+func (r revokedThings) Add(things map[string]time.Time) { maps.Copy(r, things) }
 
 // FuzzUnseal: whatever a client makes up is no placeholder.
 func FuzzUnseal(f *testing.F) {
