@@ -64,6 +64,7 @@ type layout struct {
 	spec    *Spec
 	shown   []shownTree
 	secrets []secret
+	emptied []emptyDir // without links
 }
 
 // shownTree is a piece of the machine's files that the command sees.
@@ -125,7 +126,8 @@ type emptyDir struct {
 }
 
 // emptied are directories whose contents are no command's business: sockets, other
-// users' files, and what was left there for others.
+// users' files, and what was left there for others. Some are links, as /home is to /var/home on Fedora Atomic: then what
+// they lead to is.
 var emptied = []emptyDir{
 	{"/tmp", "1777", true},
 	{"/var/tmp", "1777", true},
@@ -139,10 +141,11 @@ var emptied = []emptyDir{
 
 func (l *layout) empty() error {
 	for _, dir := range emptied {
-		if info, err := os.Lstat(dir.path); err != nil || !info.IsDir() {
-			continue // there is none, or it is a link to one that is emptied or not
+		real, info := resolved(dir.path)
+		if info == nil || !info.IsDir() || real == "/" || slices.ContainsFunc(l.emptied, func(other emptyDir) bool { return other.path == real }) {
+			continue // there is none, or it is empty already
 		}
-		if err := tmpfs(dir.path, dir.mode); err != nil {
+		if err := l.emptyOne(emptyDir{real, dir.mode, dir.writable}); err != nil {
 			return err
 		}
 	}
@@ -150,14 +153,21 @@ func (l *layout) empty() error {
 	if home == "" || home == "/" || l.spec.HomeMode == HomeRead {
 		return nil
 	}
-	inEmptied := slices.ContainsFunc(emptied, func(dir emptyDir) bool { return within(home, dir.path) })
+	inEmptied := slices.ContainsFunc(slices.Concat(emptied, l.emptied), func(dir emptyDir) bool { return within(home, dir.path) })
 	if _, err := os.Stat(home); err != nil && !inEmptied {
 		return nil // a user without a home
 	}
 	if err := place(home, true); err != nil {
 		return err
 	}
-	return tmpfs(home, "0700")
+	return l.emptyOne(emptyDir{home, "0700", l.spec.HomeMode != HomeHide})
+}
+
+// emptyOne covers a directory, and what was emptied in it.
+func (l *layout) emptyOne(dir emptyDir) error {
+	l.emptied = slices.DeleteFunc(l.emptied, func(other emptyDir) bool { return within(other.path, dir.path) })
+	l.emptied = append(l.emptied, dir)
+	return tmpfs(dir.path, dir.mode)
 }
 
 // show puts what is to be seen in its place.
@@ -173,16 +183,13 @@ func (l *layout) show() error {
 			return err
 		}
 	}
-	for _, dir := range emptied {
-		if info, err := os.Lstat(dir.path); err != nil || !info.IsDir() || dir.writable || l.isShown(dir.path) {
+	for _, dir := range l.emptied {
+		if dir.writable || l.isShown(dir.path) {
 			continue
 		}
 		if err := restrict(dir.path, unix.MOUNT_ATTR_RDONLY, 0); err != nil {
 			return err
 		}
-	}
-	if l.spec.HomeMode == HomeHide && l.spec.Home != "" && l.spec.Home != "/" && !l.isShown(l.spec.Home) {
-		return restrict(l.spec.Home, unix.MOUNT_ATTR_RDONLY, 0)
 	}
 	return nil
 }

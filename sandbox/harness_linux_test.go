@@ -20,6 +20,9 @@ import (
 func TestMain(m *testing.M) {
 	switch args := os.Args; {
 	case Called(args[1:]):
+		if _, err := os.Lstat(emptiedBeside(args[0])); err == nil {
+			emptied = append([]emptyDir{{emptiedBeside(args[0]), "0755", false}}, emptied...)
+		}
 		os.Exit(Init(args[1:]))
 	case len(args) == 3 && args[1] == "start":
 		os.Exit(startFor(args[2]))
@@ -28,6 +31,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// emptiedBeside is what is one more of the directories that are emptied, where it is beside this program.
+func emptiedBeside(exe string) string { return filepath.Join(filepath.Dir(exe), "emptied") }
 
 // plan is what the process that makes a sandbox is told.
 type plan struct {

@@ -96,6 +96,43 @@ cat known deep/pub/file id deep/id 2>/dev/null; echo x >deep/pub/file && cat dee
 	}
 }
 
+// A directory that is emptied can be a link, as /home is on some systems: nothing is seen of others' files where it leads to.
+func TestEmptiedLink(t *testing.T) {
+	needSandbox(t)
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount what is outside of /tmp")
+	}
+	w := newWorld(t, users()[0])
+	for _, name := range []string{"seen/user", "seen/other"} {
+		if err := os.Mkdir(filepath.Join(w.dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		w.write(t, name+"/file", "CANARY of "+name+"\n")
+	}
+	if err := os.Symlink("/srv", emptiedBeside(w.exe)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		home string
+		mode HomeMode
+		want string
+	}{
+		{"/srv/user", HomeRead, "user\nCANARY of seen/user\n"},
+		{"/srv/user", HomeOwn, "user\nwritten\n"},
+		{"/srv/user", HomeHide, "user\n"},
+		{"/srv", HomeOwn, "new\n"}, // the home itself is emptied, as root's is
+		{"/srv", HomeHide, ""},
+		{filepath.Join(w.dir, "home"), HomeRead, ""},
+	} {
+		p := plan{Spec: w.spec(), Mounts: [][2]string{{filepath.Join(w.dir, "seen"), "/srv"}}}
+		p.Spec.Home, p.Spec.HomeMode = tt.home, tt.mode
+		p.Spec.Args = []string{"/bin/sh", "-c", "ls /srv; { echo written >/srv/user/file; echo x >/srv/new; cat /srv/*/file; } 2>/dev/null; ls /srv | grep new"}
+		if out, errs, _ := w.run(t, p); out != tt.want {
+			t.Errorf("with the home %s, %s, it saw %q, want %q (%s)", tt.home, tt.mode, out, tt.want, errs)
+		}
+	}
+}
+
 // Credentials that the environment has moved are hidden where they are.
 func TestMoved(t *testing.T) {
 	env := map[string]string{"XDG_CONFIG_HOME": "/cfg", "KUBECONFIG": "/k/a:/k/b", "CARGO_HOME": "/cargo", "NETRC": "relative"}
@@ -164,6 +201,10 @@ func TestFaults(t *testing.T) {
 		status int
 		says   string
 	}{
+		{func(s *Spec) {
+			s.Home, s.HomeMode = "/no/such/home", HomeHide
+			s.Args = []string{"/bin/sh", "-c", "echo fine >&2"}
+		}, 0, "fine"},
 		{func(s *Spec) { s.Args = []string{"no-such-command"} }, statusNotFound, "command not found in the sandbox"},
 		{func(s *Spec) { s.Args = []string{"/etc/passwd"} }, statusCannotRun, "permission denied"},
 		{func(s *Spec) { s.Args = []string{"/bin/no-such-command"} }, statusNotFound, "no such file"},
