@@ -167,7 +167,13 @@ func (j *job) run(ctx context.Context) error {
 		child := exec.Command(path, j.args[1:]...)
 		child.Args[0] = j.args[0]
 		child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-		if child.Env, err = j.childEnv(private, dir.path, ""); err != nil {
+		files := j.trustFiles()
+		files.dir = dir.path
+		texts, err := files.texts()
+		if err != nil {
+			return fail(err)
+		}
+		if child.Env, err = j.childEnv(private, files, texts); err != nil {
 			return fail(err)
 		}
 		return runChild(child)
@@ -208,14 +214,24 @@ func (j *job) withProxy(ctx context.Context, do func(*privateProxy) error) (err 
 	return do(private)
 }
 
-// childEnv is the environment for a child that uses a proxy, made of the
-// inherited one. The files that it names are written to dir, which the child sees as
-// seenAs if that is not "". What is done to the user's own settings goes to the log.
-func (j *job) childEnv(private *privateProxy, dir, seenAs string) ([]string, error) {
-	kept, withheld := withhold(j.inherited, j.cfg.SecretEnv, madeUpKey(j.cfg))
-	files := &trustFiles{ca: j.cas.pem(), dir: dir, seenAs: seenAs, mode: 0o600, has: lookupIn(kept), earlier: envDir(j.cfg)}
+// trustFiles are the files for a child, which are to be in a directory that is not known yet.
+func (j *job) trustFiles() *trustFiles {
+	kept, _ := j.withhold()
+	files := &trustFiles{ca: j.cas.pem(), mode: 0o600, has: lookupIn(kept), earlier: envDir(j.cfg)}
 	files.home, _ = os.UserHomeDir() // without one there is no ~/.wgetrc
-	found, notes, err := files.write()
+	return files
+}
+
+// withhold is the inherited environment without what is for this process alone.
+func (j *job) withhold() (kept, withheld []string) {
+	return withhold(j.inherited, j.cfg.SecretEnv, madeUpKey(j.cfg))
+}
+
+// childEnv is the environment for a child that uses a proxy, made of the
+// inherited one, and writes the files that it names. What is done to the user's own settings goes to the log.
+func (j *job) childEnv(private *privateProxy, files *trustFiles, texts *trustTexts) ([]string, error) {
+	kept, withheld := j.withhold()
+	found, notes, err := files.writeTexts(texts)
 	if err != nil {
 		return nil, err
 	}

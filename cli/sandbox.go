@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"ghapp-proxy/config"
 	"ghapp-proxy/policy"
@@ -208,7 +209,13 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 		return fail(err)
 	}
 	defer box.Close()
+	var files *trustFiles
+	var texts func() (*trustTexts, error)
 	j.listen = func(context.Context) (*privateProxy, []*proxy.Listener, error) { // the authorities were made meanwhile
+		files = j.trustFiles()
+		files.seenAs, files.open = sandbox.SharedDir, true
+		texts = sync.OnceValues(files.texts)
+		go texts()
 		if err := box.Ready(); err != nil {
 			return nil, nil, err
 		}
@@ -221,13 +228,16 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 		resolver := &transparent.Resolver{Names: inside.names, Leads: denied.leads(private.leads), Log: j.log}
 		go resolver.Serve(box.Packets[0], box.Listeners[1])
 		defer resolver.Close()
-		env, err := j.childEnv(private, box.Shared, sandbox.SharedDir)
+		made, err := texts()
 		if err != nil {
 			return fail(err)
 		}
-		if err := shareTrust(&spec, box.Shared, env); err != nil {
+		files.dir = box.Shared
+		env, err := j.childEnv(private, files, made)
+		if err != nil {
 			return fail(err)
 		}
+		showTrust(&spec, env)
 		if err := inside.shareResolver(&spec, box.Shared); err != nil {
 			return fail(err)
 		}

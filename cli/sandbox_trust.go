@@ -1,15 +1,10 @@
 package cli
 
 import (
-	"os"
 	"path/filepath"
 
 	"ghapp-proxy/sandbox"
 )
-
-// defaultStoreFile is the bundle as Java's own store has it since JDK 18: without a password, which
-// nobody gives who did not choose the store.
-const defaultStoreFile = "cacerts"
 
 // rootPlaces are where systems and tools have the certificates that they trust, in PEM.
 var rootPlaces = []string{
@@ -48,7 +43,7 @@ func trustBinds(home, dir, javaHome string) []sandbox.Bind {
 		}
 	}
 	show(bundleFile, rootPlaces...)
-	show(defaultStoreFile, javaPlaces...)
+	show(trustStoreFile, javaPlaces...)
 	pythons := pythonHomes
 	for _, below := range workPythonHomes {
 		pythons = append(pythons, filepath.Join(dir, below))
@@ -58,11 +53,11 @@ func trustBinds(home, dir, javaHome string) []sandbox.Bind {
 			pythons = append(pythons, filepath.Join(home, below))
 		}
 		for _, below := range userJavaPlaces {
-			show(defaultStoreFile, filepath.Join(home, below))
+			show(trustStoreFile, filepath.Join(home, below))
 		}
 	}
 	if javaHome != "" {
-		show(defaultStoreFile, filepath.Join(javaHome, "lib/security/cacerts"), filepath.Join(javaHome, "jre/lib/security/cacerts"))
+		show(trustStoreFile, filepath.Join(javaHome, "lib/security/cacerts"), filepath.Join(javaHome, "jre/lib/security/cacerts"))
 	}
 	for _, python := range pythons {
 		for _, certifi := range certifiPlaces {
@@ -72,21 +67,9 @@ func trustBinds(home, dir, javaHome string) []sandbox.Bind {
 	return binds
 }
 
-// shareTrust has the bundle that childEnv wrote to dir seen in those places.
-func shareTrust(spec *sandbox.Spec, dir string, env []string) error {
-	bundle, err := os.ReadFile(filepath.Join(dir, bundleFile))
-	if err != nil {
-		return err
-	}
-	store, err := defaultTrustStore(bundle)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, defaultStoreFile), store, 0o644); err != nil {
-		return err
-	}
+// showTrust has the files that childEnv wrote seen in those places.
+func showTrust(spec *sandbox.Spec, env []string) {
 	javaHome, _ := lookupIn(env)("JAVA_HOME")
 	spec.Roots = bundleFile
 	spec.Bind = append(spec.Bind, trustBinds(spec.Home, spec.Dir, javaHome)...)
-	return nil
 }

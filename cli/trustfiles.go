@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,27 +47,51 @@ type trustFiles struct {
 	has     lookup // the environment that the tools would have without us
 	home    string // the user's home, "" if his settings do not matter
 	secure  bool   // the proxy speaks TLS
+	open    bool   // Java's store asks for no password, so that it can be in the place of Java's own
 	earlier string // directory of files of an earlier `env`, which are not taken for the user's own
 }
 
-// write writes the files. The notes say which of the user's settings could not
-// be kept.
-func (f *trustFiles) write() (t trust, notes []string, err error) {
-	t = trust{dir: f.seenAs, own: make(map[string]string)}
-	if t.dir == "" {
-		t.dir = f.dir
-	}
+// trustTexts are the files that hold certificates, before they are written.
+type trustTexts struct {
+	files map[string][]byte
+	own   map[string]string // trust.own
+	notes []string
+}
+
+// texts reads what tools trust, and adds the proxy's: most of the time that write takes. The notes say which of the
+// user's settings could not be kept.
+func (f *trustFiles) texts() (*trustTexts, error) {
 	bundle, err := f.systemRoots().Bundle(f.ca)
 	if err != nil {
-		return t, nil, err
+		return nil, err
 	}
-	store, err := javaTrustStore(bundle)
+	makeStore := javaTrustStore
+	if f.open {
+		makeStore = openTrustStore
+	}
+	store, err := makeStore(bundle)
 	if err != nil {
-		return t, nil, err
+		return nil, err
 	}
-	files := map[string][]byte{bundleFile: bundle, caFile: f.ca, trustStoreFile: store, shimFile: nodeShim}
-	notes = f.extendOwn(files, t.own)
-	for name, text := range files {
+	t := &trustTexts{own: make(map[string]string)}
+	t.files = map[string][]byte{bundleFile: bundle, caFile: f.ca, trustStoreFile: store, shimFile: nodeShim}
+	t.notes = f.extendOwn(t.files, t.own)
+	return t, nil
+}
+
+// write writes the files. The notes are those of texts, and of what else could not be kept.
+func (f *trustFiles) write() (trust, []string, error) {
+	texts, err := f.texts()
+	if err != nil {
+		return trust{}, nil, err
+	}
+	return f.writeTexts(texts)
+}
+
+// writeTexts is write, when the texts are there.
+func (f *trustFiles) writeTexts(texts *trustTexts) (t trust, notes []string, err error) {
+	t, notes = trust{dir: cmp.Or(f.seenAs, f.dir), own: texts.own}, texts.notes
+	for name, text := range texts.files {
 		if err := writeFileAtomic(filepath.Join(f.dir, name), text, f.mode); err != nil {
 			return t, nil, fmt.Errorf("write what tools trust: %w", err)
 		}

@@ -20,9 +20,9 @@ func javaTrustStore(bundle []byte) ([]byte, error) {
 	return encodeTrustStore(pkcs12.Modern2023, bundle, trustStorePassword)
 }
 
-// defaultTrustStore is a bundle as Java's own store is, for whom nobody tells Java a password: since 8u301 and
-// 11.0.12 it reads one without any.
-func defaultTrustStore(bundle []byte) ([]byte, error) {
+// openTrustStore is a bundle as Java's own store is since JDK 18: without a password, which nobody gives Java who did
+// not choose the store. Since 8u301 and 11.0.12 it reads such a one, and takes no notice of a password that is given.
+func openTrustStore(bundle []byte) ([]byte, error) {
 	return encodeTrustStore(pkcs12.Passwordless, bundle, "")
 }
 
