@@ -18,11 +18,13 @@ var issuers sync.Map
 //	issuer start CLAIM=VALUE …       start an issuer, $ISSUER; its CA is in issuer.pem; a job gets tokens with these claims
 //	issuer token FILE CLAIM=VALUE …  write a token
 //	issuer keys FILE                 write its keys
+//	issuer bundle FILE               write its keys as those of a trust domain of SPIFFE
 //
-// A claim with a slash before its name is nested: kubernetes.io/namespace=ci.
+// A claim with a slash before its name is nested: kubernetes.io/namespace=ci. One without a
+// value is left out.
 func issuerCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: issuer start|token|keys …")
+		ts.Fatalf("usage: issuer start|token|keys|bundle …")
 	}
 	if args[0] == "start" {
 		i := oidctest.New()
@@ -41,8 +43,11 @@ func issuerCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	i := found.(*oidctest.Issuer)
 	text := i.JWKS()
-	if args[0] == "token" {
+	switch args[0] {
+	case "token":
 		text = []byte(i.Token(claimsOf(args[2:])))
+	case "bundle":
+		text = i.Bundle()
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }
@@ -53,7 +58,9 @@ func claimsOf(words []string) map[string]any {
 		name, value, _ := strings.Cut(word, "=")
 		above, inner, nested := strings.Cut(name, "/")
 		if !nested {
-			claims[name] = value
+			if claims[name] = value; value == "" {
+				claims[name] = nil
+			}
 			continue
 		}
 		table, _ := claims[above].(map[string]any)

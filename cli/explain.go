@@ -26,10 +26,11 @@ import (
 )
 
 func newExplain(s *settings) *cobra.Command {
-	var data, client, granted string
+	var data string
+	var by asker
 	var asJSON, refusals bool
 	cmd := &cobra.Command{
-		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json - | explain --grant GRANT | explain --refusals",
+		Use:   "explain [METHOD] URL [flags] | explain CONNECT HOST:PORT | explain --json - | explain --grant GRANT | explain --oidc-file FILE | explain --refusals",
 		Short: "Say what a request would get, and why",
 		Long: `Say what a request would get, and why. Without METHOD it is GET. It says the operation, the credential, the owner and
 where it was found, the installation, and the rule that decided. Nobody is asked,
@@ -44,13 +45,17 @@ tab and a body may follow. It answers each with one line.
 With --grant it says what a grant allows, or what a request with it would get. The
 grant is verified if the root key is there, and decoded if not.
 
+With --oidc-file it says so of a token of an issuer. It is verified as the proxy does,
+which asks the issuer for its keys where no file has them, if the configuration
+has the issuer, and decoded if not; the token is not used up.
+
 With --refusals it prints all refusals there are, and what to do about each.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if (refusals || granted != "") && len(args) == 0 {
-				return nil
+			if err := by.check(args); err != nil {
+				return &statusError{exitConfig, err}
 			}
-			if granted != "" && client != "" {
-				return &statusError{exitConfig, errors.New("a grant is of a client: give --grant or --client")}
+			if (refusals || by.shows()) && len(args) == 0 {
+				return nil
 			}
 			if len(args) != 2 && (len(args) != 1 || args[0] != "-" && !strings.Contains(args[0], "/")) {
 				return &statusError{exitConfig, errors.New("explain needs URL, METHOD and URL, or - (see ghapp-proxy explain --help)")}
@@ -67,13 +72,10 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			defer out.Flush()
-			if granted != "" && len(args) == 0 {
-				return explainGrant(cmd, s, granted, out)
+			if len(args) == 0 {
+				return by.describe(cmd, s, out)
 			}
-			e, err := newExplainer(cmd, s, client)
-			if granted != "" {
-				e, err = grantExplainer(cmd, s, granted)
-			}
+			e, err := by.explainer(cmd, s)
 			if err != nil {
 				return err
 			}
@@ -95,8 +97,7 @@ With --refusals it prints all refusals there are, and what to do about each.`,
 		},
 	}
 	cmd.Flags().StringVarP(&data, "data", "d", "", "the request's `body`, in JSON")
-	cmd.Flags().StringVar(&client, "client", "", "the `name` of the client that makes the request")
-	cmd.Flags().StringVar(&granted, "grant", "", "the `grant`, or proxy URL with one, or - for standard input, with which the request is made; alone, say what it allows")
+	by.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer with one JSON object a line")
 	cmd.Flags().BoolVar(&refusals, "refusals", false, "print every refusal there is, as Markdown")
 	return cmd

@@ -9,6 +9,7 @@ import (
 
 	"ghapp-proxy/config"
 	"ghapp-proxy/grant"
+	"ghapp-proxy/policy"
 
 	"github.com/spf13/cobra"
 )
@@ -80,10 +81,16 @@ func grantExplainer(cmd *cobra.Command, s *settings, text string) (*explainer, e
 	if err != nil {
 		return nil, &statusError{exitConfig, fmt.Errorf("--grant: %w", err)}
 	}
-	e, err := explainerOf(cfg, g.Client)
+	return explainerFor(cfg, held.Client)
+}
+
+// explainerFor explains what requests of a client would get that is narrower than the
+// configuration has it.
+func explainerFor(cfg *config.Config, client *policy.Client) (*explainer, error) {
+	e, err := explainerOf(cfg, client.Name)
 	if err != nil {
 		return nil, err
 	}
-	e.snapshot.Client = held.Client
+	e.snapshot.Client = client
 	return e, nil
 }

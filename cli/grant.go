@@ -217,7 +217,8 @@ func newGrantRevoke(s *settings) *cobra.Command {
 		Long: `Revoke grants by their ids, which "grant" prints and the log has, or by themselves: all
 that were made from them end as well. A running proxy takes that into account within a
 second, and closes their connections. What is revoked is kept in state_dir until the
-grants would have ended, so that the proxy must have the same.`,
+grants would have ended, so that the proxy must have the same; replicas that have
+[shared] tell each other.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &statusError{exitConfig, errors.New("grant revoke needs the ID of a grant, or the grant")}

@@ -3,7 +3,9 @@ package cli
 import (
 	"net/http"
 
+	"ghapp-proxy/config"
 	"ghapp-proxy/oidc"
+	"ghapp-proxy/proxy"
 )
 
 // prepareTokens makes by what tokens are verified. What the parts in force have fetched
@@ -16,10 +18,16 @@ func (s *server) prepareTokens(next *parts) error {
 	if len(next.cfg.Issuers) == 0 && before == nil {
 		return nil
 	}
-	issuers, err := oidc.NewIssuers(before, next.cfg.Issuers, func(i *oidc.Issuer) (http.RoundTripper, error) {
-		roots, err := rootCAs(i.RootsPEM)
-		return next.upstream.Asking(roots), err
-	})
+	issuers, err := issuersOf(before, next.cfg, next.upstream.Upstream)
 	next.tokens = &oidc.Source{Issuers: issuers, Clients: next.cfg.Tokens}
 	return err
+}
+
+// issuersOf are those of a configuration, after those of before, if any. They are asked
+// for their keys by the way to GitHub.
+func issuersOf(before *oidc.Issuers, cfg *config.Config, way *proxy.Upstream) (*oidc.Issuers, error) {
+	return oidc.NewIssuers(before, cfg.Issuers, func(i *oidc.Issuer) (http.RoundTripper, error) {
+		roots, err := rootCAs(i.RootsPEM)
+		return way.Asking(roots), err
+	})
 }
