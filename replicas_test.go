@@ -51,6 +51,12 @@ type fleet struct {
 // replicas have with the store; the machine may be busy.
 func newFleet(t *testing.T, owners int, patience string, storeArgs ...string) *fleet {
 	t.Helper()
+	return newFleetWith(t, owners, patience, "", storeArgs...)
+}
+
+// newFleetWith is newFleet with more in the configuration: keys, and then tables.
+func newFleetWith(t *testing.T, owners int, patience, more string, storeArgs ...string) *fleet {
+	t.Helper()
 	haproxy := redistest.Find(t, "haproxy")
 	f := &fleet{store: redistest.Start(t, storeArgs...), installed: make(map[string]int64)}
 	f.load = newLoad(t)
@@ -85,7 +91,11 @@ func newFleet(t *testing.T, owners int, patience string, storeArgs ...string) *f
 		f.cuts, f.admins = append(f.cuts, newLink(t, f.store.Addr)), append(f.admins, freePort(t))
 		all := strings.Replace(string(text), "acme = 111\n", "acme = 111\n"+mapped.String(), 1) +
 			fmt.Sprintf("\n[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.key\"\n[cache]\nsize = 0\n[governor]\nenabled = false\n[shared]\nurl = \"redis://%s\"\npatience = %q\n[admin]\nlisten = %q\n", f.cuts[i].addr, patience, f.admins[i])
-		if err := os.WriteFile(f.config(i), []byte(fmt.Sprintf("state_dir = \"state-%d\"\n", i)+all), 0o600); err != nil {
+		keys, tables, _ := strings.Cut(more, "\n[")
+		if tables != "" {
+			all += "[" + tables
+		}
+		if err := os.WriteFile(f.config(i), []byte(fmt.Sprintf("state_dir = \"state-%d\"\n%s\n", i, keys)+all), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		f.proxies, f.addresses = append(f.proxies, f.start(t, f.config(i))), append(f.addresses, f.proxy)
