@@ -29,6 +29,7 @@ type octets struct {
 	replaced map[string]uint64
 	hear     map[string][]func([]byte)
 	back     []func()
+	told     func(topic string, says []byte) // is told what all are
 	away     bool
 	dropped  int
 	claims   int
@@ -132,6 +133,11 @@ func (o *octets) Replace(_ context.Context, key string, generation uint64, _ tim
 func (o *octets) Tell(topic string, says []byte) {
 	o.mu.Lock()
 	hear := o.hear[topic]
+	if o.away {
+		hear = nil
+	} else if o.told != nil {
+		o.told(topic, says)
+	}
 	o.mu.Unlock()
 	for _, f := range hear {
 		f(says)

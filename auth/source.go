@@ -51,6 +51,7 @@ type core struct {
 	secrets   [][]byte                  // that seal what is shared
 	callers   atomic.Pointer[[]*caller] // of the Source in force, for what is told
 	governor  *governor.Governor        // nil for none
+	peers     *peers
 
 	flights *flights
 	sweeper *sweeper
@@ -74,7 +75,7 @@ func New(apps []*App, opts Options) *Source {
 	if opts.Shared == nil {
 		opts.Shared = alone{}
 	}
-	c := &core{shared: opts.Shared, secrets: opts.SharedSecrets, transport: newWay(opts.Transport), log: opts.Log, governor: opts.Governor, userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
+	c := &core{shared: opts.Shared, secrets: opts.SharedSecrets, transport: newWay(opts.Transport), log: opts.Log, governor: opts.Governor, peers: newPeers(), userAgent: cmp.Or(opts.UserAgent, "ghapp-proxy")}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -124,6 +125,9 @@ func (c *core) listen() {
 	c.shared.Hear(dropTopic, func(says []byte) { c.tokens.hearDrop(*c.callers.Load(), says) })
 	c.shared.Hear(quotaTopic, func(says []byte) {
 		_ = slices.ContainsFunc(*c.callers.Load(), func(c *caller) bool { return c.hearQuota(says) })
+	})
+	c.shared.Hear(useTopic, func(says []byte) {
+		_ = slices.ContainsFunc(*c.callers.Load(), func(caller *caller) bool { return caller.hearUse(c.peers, says) })
 	})
 }
 

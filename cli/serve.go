@@ -123,6 +123,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	go srv.watchGrants(life)
 	if o.shared != nil {
 		go srv.ShareLimits(life, o.shared)
+		go srv.source().ShareUse(life)
 	}
 	if o.says != nil {
 		saying, stopSaying := context.WithCancel(context.Background())

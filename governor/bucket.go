@@ -14,18 +14,20 @@ type Bucket struct {
 	server bool
 	known  Known
 
-	mu      sync.Mutex
-	by      *Settings     // whose limits are in force
-	minute  time.Duration // of these
-	limits  Limits
-	under   int // requests under way
-	quotas  [primaries]int
-	windows [Full]window  // of limits with one
-	nextIn  time.Duration // when a request may change something that comes after many others
-	paused  time.Duration // nothing leaves before
-	shares  map[string]*share
-	queue   *queue // nil where nobody waits
-	timer   *time.Timer
+	mu       sync.Mutex
+	by       *Settings     // whose limits are in force
+	minute   time.Duration // of these
+	limits   Limits
+	replicas int // that use the same
+	under    int // requests under way
+	quotas   [primaries]int
+	windows  [Full]window  // of limits with one
+	nextIn   time.Duration // when a request may change something that comes after many others
+	paused   time.Duration // nothing leaves before
+	untold   bool          // that it does not
+	shares   map[string]*share
+	queue    *queue // nil where nobody waits
+	timer    *time.Timer
 }
 
 // share is what a client has used of its share of a primary limit.
@@ -56,6 +58,7 @@ func (b *Bucket) now() time.Duration { return time.Since(b.g.start) }
 // follow puts the settings in force, and reports whether they are on. b is locked.
 func (b *Bucket) follow() bool {
 	by := b.g.settings.Load()
+	b.followFleet()
 	if by == b.by {
 		return by.On
 	}
@@ -67,11 +70,12 @@ func (b *Bucket) follow() bool {
 		b.limits = Limits{}
 	}
 	l := b.limits
-	b.windows[Mints].bound(l.MintsAnHour, 60*b.minute)
-	b.windows[CreationsAnHour].bound(l.CreationsAnHour, 60*b.minute)
-	b.windows[CreationsAMinute].bound(l.CreationsAMinute, b.minute)
-	b.windows[Points].bound(l.Points, b.minute)
-	b.windows[GraphQLPoints].bound(l.GraphQLPoints, b.minute)
+	turn := b.minute / turns
+	b.windows[Mints].bound(l.MintsAnHour, 60*b.minute, turn)
+	b.windows[CreationsAnHour].bound(l.CreationsAnHour, 60*b.minute, turn)
+	b.windows[CreationsAMinute].bound(l.CreationsAMinute, b.minute, turn)
+	b.windows[Points].bound(l.Points, b.minute, turn)
+	b.windows[GraphQLPoints].bound(l.GraphQLPoints, b.minute, turn)
 	return by.On
 }
 
@@ -81,7 +85,7 @@ func (b *Bucket) take(c Class, now time.Duration, s *share) Ticket {
 	b.under++
 	b.quotas[cost.quota]++
 	for _, t := range cost.of {
-		b.windows[t.limit].under += t.n
+		b.windows[t.limit].take(t.n)
 	}
 	if cost.needs&WritePause.bit() != 0 && b.limits.WritePause > 0 {
 		b.nextIn = max(b.nextIn, now) + b.limits.WritePause
@@ -112,7 +116,7 @@ func (t Ticket) Done(a Answer) {
 		t.share.used[cost.quota]--
 	}
 	if pause := a.pause(); pause > 0 {
-		b.paused = max(b.paused, now+pause)
+		b.paused, b.untold = max(b.paused, now+pause), true
 	}
 	if b.queue != nil {
 		b.dispatch(now)
@@ -157,7 +161,7 @@ func (b *Bucket) lacks(c Class, now time.Duration) (lacks set) {
 	if b.paused > now {
 		lacks |= RetryAfter.bit()
 	}
-	if most := b.limits.Concurrent; most > 0 && b.under >= most {
+	if most := b.limits.Concurrent; most > 0 && b.under >= max(most/b.replicas, 1) {
 		lacks |= Concurrent.bit()
 	}
 	for _, t := range cost.of {

@@ -20,6 +20,6 @@
 // # Limitations
 //
 // GitHub does not say how it counts: a window here is any sixty seconds, and half a second more. Requests that GitHub counts
-// beside the proxy's, of other processes and in the browser, are not known. Nor is how many points a GraphQL query costs of the
+// beside the proxy's, of other processes that do not tell (Told) and in the browser, are not known. Nor is how many points a GraphQL query costs of the
 // primary limit. CPU time, by which GitHub limits too, is not counted.
 package governor

@@ -13,6 +13,7 @@ import (
 type Governor struct {
 	settings atomic.Pointer[Settings]
 	start    time.Time // times are since then
+	replicas atomic.Int32
 	waited   [limits]atomic.Uint64
 	refused  [limits]atomic.Uint64
 	waiting  atomic.Int64 // nanoseconds that were waited

@@ -22,6 +22,7 @@ type strict struct {
 	under   int
 	arrived map[string][]time.Time // limit → of each unit
 	tripped map[string]int
+	most    map[string]int       // limit → within its span
 	served  map[string]time.Time // client → when it was served last
 	counts  map[Class]int
 }
@@ -29,7 +30,7 @@ type strict struct {
 func newStrict() *strict {
 	l := GitHub
 	l.Concurrent = 100
-	return &strict{limits: l, arrived: map[string][]time.Time{}, tripped: map[string]int{}, served: map[string]time.Time{}, counts: map[Class]int{}}
+	return &strict{limits: l, arrived: map[string][]time.Time{}, tripped: map[string]int{}, most: map[string]int{}, served: map[string]time.Time{}, counts: map[Class]int{}}
 }
 
 // count takes n of a limit, or trips it.
@@ -42,6 +43,7 @@ func (s *strict) count(limit string, n, most int, span time.Duration) {
 	for range n {
 		list = append(list, now)
 	}
+	s.most[limit] = max(s.most[limit], len(list))
 	if s.arrived[limit] = list; len(list) > most {
 		s.tripped[limit]++
 	}

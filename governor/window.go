@@ -14,18 +14,18 @@ type window struct {
 	slot  time.Duration // of one count
 
 	under  int   // used by what is under way
-	others int   // by other processes
 	sum    int   // of counts
 	newest int64 // the slot's number
 	counts []int32
+	fleet  part
 }
 
-// bound puts a limit in force. What is used counts on, as long as the span is the same.
-func (w *window) bound(limit int, span time.Duration) {
+// bound puts a limit in force, of whose span a turn is some part. What is used counts on, as long as the span is the same.
+func (w *window) bound(limit int, span, turn time.Duration) {
 	if slot := span / slots; slot != w.slot {
 		w.slot, w.sum, w.counts = slot, 0, nil
 	}
-	w.limit = limit
+	w.limit, w.fleet.length = limit, turn
 }
 
 // advance forgets what was used a span ago.
@@ -49,14 +49,28 @@ func (w *window) has(n int, now time.Duration) bool {
 		return true
 	}
 	w.advance(now)
-	return w.used()+n <= w.limit || n > w.limit && w.used() == 0
+	if w.used()+n > w.limit && (n <= w.limit || w.used() > 0) {
+		return false
+	}
+	return w.fleet.has(n, w.limit-w.used(), now)
 }
 
-func (w *window) used() int { return w.under + w.others + w.sum }
+func (w *window) used() int { return w.under + w.sum }
+
+// take counts n that are under way from now on.
+func (w *window) take(n int) {
+	w.under += n
+	w.fleet.take(n)
+}
 
 // end counts n, which were under way.
 func (w *window) end(n int, now time.Duration) {
 	w.under -= n
+	w.count(n, now)
+}
+
+// count counts n that were used.
+func (w *window) count(n int, now time.Duration) {
 	if w.limit == 0 || n == 0 {
 		return
 	}
@@ -77,7 +91,7 @@ func (w *window) freeAt(n int, now time.Duration) time.Duration {
 	span := w.slot * (slots + 1)
 	over := n + w.used() - w.limit
 	if over <= 0 {
-		return now
+		return w.fleet.next(now)
 	}
 	if w.counts != nil {
 		for back := int64(slots); back >= 0; back-- {
