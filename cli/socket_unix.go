@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"net"
+	"sync"
 	"syscall"
 )
 
@@ -13,16 +14,24 @@ import (
 // has its mode from the start: by chmod(2), which follows links, whoever may
 // write to the directory could have another file opened up.
 func listenSocket(ctx context.Context, path string) (net.Listener, error) {
-	mask := 0o177
-	if tellsUsers {
-		mask = 0o111
+	if !tellsUsers {
+		return listenPrivate(ctx, path)
 	}
-	defer syscall.Umask(syscall.Umask(mask))
-	return listen(ctx, "unix", path)
+	return listenMasked(ctx, path, 0o111)
 }
 
-// listenPrivate listens on a Unix socket that is the user's alone.
+// listenPrivate listens on a Unix socket that is the user's alone. A directory that is
+// made meanwhile stays its owner's to use.
 func listenPrivate(ctx context.Context, path string) (net.Listener, error) {
-	defer syscall.Umask(syscall.Umask(0o177))
+	return listenMasked(ctx, path, 0o077)
+}
+
+// umask is held by who changes it: it is the whole process's.
+var umask sync.Mutex
+
+func listenMasked(ctx context.Context, path string, mask int) (net.Listener, error) {
+	umask.Lock()
+	defer umask.Unlock()
+	defer syscall.Umask(syscall.Umask(mask))
 	return listen(ctx, "unix", path)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -29,4 +30,37 @@ func TestSocketMode(t *testing.T) {
 	if now := syscall.Umask(strict); now != strict {
 		t.Errorf("the umask is %#o, want %#o as before", now, strict)
 	}
+}
+
+// A directory that is made while a socket is was rw-------: nothing could be put in it.
+func TestDirectoryBesideSocket(t *testing.T) {
+	dir := t.TempDir()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			ln, err := listenPrivate(context.Background(), filepath.Join(dir, "s"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ln.Close()
+		}
+	}()
+	for i := range 2000 {
+		path := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(path); err != nil || info.Mode().Perm() != 0o700 {
+			t.Fatalf("the directory is %v (%v), want rwx------", info.Mode(), err)
+		}
+	}
+	close(stop)
+	<-stopped
 }
