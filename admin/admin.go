@@ -40,6 +40,8 @@ type Options struct {
 	Metrics *Metrics
 	// Recent is what the page shows of requests; nil for no page.
 	Recent *Recent
+	// Revoked reports whether the grant with links of these ids is; nil where none can be.
+	Revoked func(ids []string) bool
 	// Explain says what a request of a client would get, "" for who is none, and why; its
 	// error says what is wrong with the question. It is nil for no such thing.
 	Explain func(client, method, url string) (string, error)

@@ -25,6 +25,8 @@ var (
 	linesLeft    = describe("log_lines_left_out_total", "Lines that were left out of the log because there were many alike.")
 	draining     = describe("draining", "1 if the proxy is about to end, else 0.")
 
+	grantsRevoked = describe("grants_revoked", "Grants that are revoked, each with all that were made from it.")
+
 	clientConnections = describe("client_connections", "Connections of a client that are open.", "client")
 	clientRequests    = describe("client_requests_in_flight", "Requests of a client that are under way.", "client")
 	clientWaiting     = describe("client_queue_length", "Requests and connections of a client that wait for their turn.", "client")
@@ -82,7 +84,7 @@ type stateCollector struct{ state func() State }
 // Describe implements prometheus.Collector.
 func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, clientConnections, clientRequests, clientWaiting,
+		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, grantsRevoked, clientConnections, clientRequests, clientWaiting,
 		mints, lookUps, retries, heals, appUsable, tokensKept, mappingsWrong, tokenAge, quotaLimit, quotaRemaining, quotaReset,
 		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet,
 		governorWaited, governorRefused, governorSeconds, governorWaiting, governorUsed, governorLimit, sharedUp, sharedDowns, sharedClaims, sharedSlow, sharedLost, sharedDropped, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
@@ -116,6 +118,7 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	s.counter(recordsLost, float64(state.RecordsLost))
 	s.counter(linesLeft, float64(state.LinesLeft))
 	s.gauge(draining, one(state.Draining))
+	s.gauge(grantsRevoked, float64(state.Grants.Revoked))
 	for _, client := range state.Clients {
 		name := clientOf(client.Name)
 		s.gauge(clientConnections, float64(client.Connections), name)

@@ -35,6 +35,7 @@ func busy() admin.State {
 	state.Clients = []admin.Client{{Name: "agent", May: "repositories acme/widgets", Connections: 3, Requests: 2, Waiting: 1}, {}}
 	state.Requests, state.Tunnels, state.RecordsLost = 3, 2, 1
 	state.Governor = admin.Governor{Waited: map[string]uint64{"points": 3}, Refused: map[string]uint64{"share": 1}, Waiting: time.Minute}
+	state.Grants.Revoked = 4
 	state.Shared = &admin.Shared{Since: now, Downs: 1, Values: 4, Leases: 3, Alone: 2, Slow: 1, Lost: 5, Dropped: 6}
 	return state
 }

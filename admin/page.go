@@ -47,7 +47,7 @@ func hashOf(text string) string {
 }
 
 // sections are the parts of the page that change; their names are its ids.
-var sections = []string{"problems", "totals", "apps", "clients", "requests"}
+var sections = []string{"problems", "totals", "apps", "clients", "grants", "requests"}
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"ago":   func(t time.Time) string { return minutes(time.Since(t)) },

@@ -51,6 +51,7 @@ func hostileState() admin.State {
 	s.Apps[0].Wrong[0] = admin.Fault{Problem: hostile, Remedy: hostile}
 	s.GitHubs[0] = admin.GitHub{Host: hostile, Missed: time.Now(), Problem: hostile, Offset: time.Hour}
 	s.Clients[0] = admin.Client{Name: hostile, May: hostile}
+	s.Grants.Problem = hostile
 	s.Reload.Problem, s.Reload.Restart = hostile, []string{hostile}
 	s.Authorities[0] = admin.Authority{Name: hostile, Problem: hostile, Remedy: hostile}
 	return s
@@ -59,7 +60,7 @@ func hostileState() admin.State {
 func hostileEvent() event.Event {
 	return event.Event{
 		Kind: event.Request, Time: time.Now(), Client: hostile, Address: hostile, Method: hostile, Host: hostile, Path: hostile, Operation: hostile, Subject: hostile,
-		Decision: event.Refused, DecidedBy: hostile, Err: errors.New(hostile), Uncovered: errors.New(hostile), Status: 403,
+		Actor: hostile, Purpose: hostile, Grant: []event.Link{{ID: hostile}}, Decision: event.Refused, DecidedBy: hostile, Err: errors.New(hostile), Uncovered: errors.New(hostile), Status: 403,
 	}
 }
 

@@ -24,9 +24,10 @@ const (
 type Recent struct {
 	mu        sync.Mutex
 	ring      [maxRecent]event.Event
-	n         int              // Events so far
-	uncovered []uncovered      // the latest last
-	rates     map[string]*rate // client → what it did of late
+	n         int                   // Events so far
+	uncovered []uncovered           // the latest last
+	rates     map[string]*rate      // client → what it did of late
+	grants    map[string]*usedGrant // id of the last link → maxGrants at most
 }
 
 // uncovered is an owner for whom no App is installed.
@@ -44,7 +45,9 @@ type rate struct {
 }
 
 // NewRecent returns Recent of nothing yet.
-func NewRecent() *Recent { return &Recent{rates: make(map[string]*rate)} }
+func NewRecent() *Recent {
+	return &Recent{rates: make(map[string]*rate), grants: make(map[string]*usedGrant)}
+}
 
 // Count takes an Event that has ended. It is one of the proxy's Options.Events.
 func (r *Recent) Count(e *event.Event) {
@@ -58,6 +61,7 @@ func (r *Recent) Count(e *event.Event) {
 		r.rates[e.Client] = of
 	}
 	of.count(now.Unix(), refused)
+	r.noteGrant(e, now, refused)
 	if e.Unrecorded {
 		return // there are many of the kind
 	}

@@ -14,6 +14,7 @@ type State struct {
 	Reload      Reload
 	// Draining says that the proxy is about to end.
 	Draining bool
+	Grants   Grants
 
 	Requests    int   // under way
 	Tunnels     int   // open
@@ -99,6 +100,12 @@ type Client struct {
 	Connections int
 	Requests    int // under way
 	Waiting     int // requests and connections that wait for their turn
+}
+
+// Grants is what is known of secrets for a task.
+type Grants struct {
+	Revoked int    // each with all that were made from it
+	Problem string // why none is good, "" if some may be
 }
 
 // Governor is what waited for GitHub's limits since the start.

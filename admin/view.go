@@ -26,6 +26,8 @@ type view struct {
 	Problems      []problem
 	Apps          []appView
 	Clients       []clientView
+	Grants        []grantView
+	Revoked       int
 	Events        []eventView
 	Total         int
 	Requests      int
@@ -77,7 +79,7 @@ func (s *Server) view(now time.Time) *view {
 	latest := s.opts.Recent.latest()
 	v := &view{
 		Version: s.opts.Version, Started: s.started, Problems: problems(&state, latest.uncovered, now), Total: latest.total,
-		Requests: state.Requests, Tunnels: state.Tunnels, Cache: state.Cache, Explain: s.opts.Explain != nil, Style: pageStyle, Script: pageScript,
+		Requests: state.Requests, Tunnels: state.Tunnels, Cache: state.Cache, Revoked: state.Grants.Revoked, Explain: s.opts.Explain != nil, Style: pageStyle, Script: pageScript,
 	}
 	for _, app := range state.Apps {
 		v.Apps = append(v.Apps, viewApp(app))
@@ -87,6 +89,9 @@ func (s *Server) view(now time.Time) *view {
 		view.Rate, view.Refused = s.opts.Recent.of(c.Name, now)
 		view.May = shown(view.May)
 		v.Clients = append(v.Clients, view)
+	}
+	for _, g := range s.opts.Recent.usedGrants() {
+		v.Grants = append(v.Grants, viewGrant(&g, s.opts.Revoked != nil && s.opts.Revoked(g.path), now))
 	}
 	for i := range latest.events {
 		v.Events = append(v.Events, viewEvent(&latest.events[i]))
@@ -177,6 +182,9 @@ func problems(s *State, uncovered []uncovered, now time.Time) (list []problem) {
 		for _, wrong := range app.Wrong {
 			bad(wrong.Problem, wrong.Remedy)
 		}
+	}
+	if s.Grants.Problem != "" {
+		bad("No grant is good: "+s.Grants.Problem, "")
 	}
 	for _, ca := range s.Authorities {
 		if ca.Problem != "" {

@@ -16,6 +16,7 @@ import (
 	"ghapp-proxy/cache"
 	"ghapp-proxy/config"
 	"ghapp-proxy/event"
+	"ghapp-proxy/grant"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
@@ -83,6 +84,7 @@ func (w *watched) state() admin.State {
 		Reload:    admin.Reload{Read: reload.Generation, Since: reload.Since, Failures: reload.Failures, Problem: textOf(reload.Err), Restart: reload.Restart},
 		Cache:     cacheState(w.server.kept.Stats()), Shared: sharedState(w.shared), Governor: admin.Governor(w.server.held.Stats()),
 		Authorities: w.server.authorities().state(), Clients: clientsState(w.server.clients(), doing.Clients),
+		Grants: w.server.grantsState(),
 	}
 	for i := range stats.Apps {
 		state.Apps = append(state.Apps, appState(&stats.Apps[i]))
@@ -167,6 +169,20 @@ func textOf(err error) string {
 	return err.Error()
 }
 
+// isRevoked is the admin.Options' Revoked.
+func (w *watched) isRevoked(path []string) bool {
+	var ids []grant.ID
+	for _, text := range path {
+		id, err := grant.ParseID(text)
+		if err != nil {
+			return false
+		}
+		ids = append(ids, id)
+	}
+	_, is, _ := w.server.revoked.besides(w.server.now.Load().grants).Revoked(ids) // where nobody can tell, the page says so
+	return is
+}
+
 // explain is the admin.Options' Explain: by what is in force.
 func (w *watched) explain(client, method, url string) (string, error) {
 	e, err := explainerOf(w.server.now.Load().cfg, client)
@@ -186,7 +202,7 @@ func (w *watched) explain(client, method, url string) (string, error) {
 // serve answers on ln, and keeps contact with GitHub, until ctx ends.
 func (w *watched) serve(ctx context.Context, ln net.Listener) {
 	s := admin.New(admin.Options{
-		State: w.state, Hosts: w.server.now.Load().cfg.Admin.Hosts, Metrics: w.metrics, Recent: w.recent, Explain: w.explain, Version: version(), Log: w.log,
+		State: w.state, Hosts: w.server.now.Load().cfg.Admin.Hosts, Metrics: w.metrics, Recent: w.recent, Revoked: w.isRevoked, Explain: w.explain, Version: version(), Log: w.log,
 	})
 	context.AfterFunc(ctx, func() { s.Close() })
 	go w.keepContact(ctx)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"ghapp-proxy/admin"
 	"ghapp-proxy/config"
 	"ghapp-proxy/grant"
 	"ghapp-proxy/panics"
@@ -16,6 +17,12 @@ func grantsDir(cfg *config.Config) string { return filepath.Join(cfg.StateDir, "
 // openGrants are the root keys and what is revoked.
 func openGrants(cfg *config.Config) *grant.Files {
 	return grant.Open(grantsDir(cfg), cfg.GrantKeyFile)
+}
+
+// grantsState is what the admin listener tells of grants.
+func (s *server) grantsState() admin.Grants {
+	files := s.now.Load().grants
+	return admin.Grants{Revoked: s.revoked.count(files), Problem: textOf(files.Err())}
 }
 
 // grantsTick is how often it is looked whether a grant was revoked, or a root key made:

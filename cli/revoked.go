@@ -66,6 +66,14 @@ func (r *revoked) besides(files *grant.Files) grant.Revocations {
 	return revokedGrants{files, r.grants}
 }
 
+// count is how many grants are revoked.
+func (r *revoked) count(files *grant.Files) int {
+	if r == nil {
+		return files.Count()
+	}
+	return max(files.Count(), r.grants.Len()) // which has those of the files, unless it is full
+}
+
 // revokedGrants is what is revoked by files, or by another replica.
 type revokedGrants struct {
 	*grant.Files

@@ -72,6 +72,7 @@ type Event struct {
 	// of its links, from the root on.
 	Actor, Purpose string
 	Grant          []Link
+	GrantEnds      time.Time
 	Token          *Token // by which the client was told, nil for none
 
 	Method string

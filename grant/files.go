@@ -139,6 +139,9 @@ func (f *Files) Revoked(ids []ID) (id ID, is bool, err error) {
 	return ids[i], true, nil
 }
 
+// Count is how many links are revoked, as far as that is known.
+func (f *Files) Count() int { return len(f.now.Load().revoked) }
+
 // List are the links that are revoked.
 func (f *Files) List() ([]Revocation, error) {
 	now := f.now.Load()

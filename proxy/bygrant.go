@@ -118,7 +118,7 @@ func (c *caller) sign(e *event.Event) {
 	if c.grant == nil {
 		return
 	}
-	e.Actor, e.Purpose = c.grant.Actor(), c.grant.Purpose()
+	e.Actor, e.Purpose, e.GrantEnds = c.grant.Actor(), c.grant.Purpose(), c.grant.Expires
 	for _, link := range c.grant.Links {
 		e.Grant = append(e.Grant, event.Link{ID: link.ID, Actor: link.Actor, Purpose: link.Purpose})
 	}

@@ -89,6 +89,13 @@ func (s *Set) Has(thing string) bool {
 	return ok && time.Now().Before(until)
 }
 
+// Len is how much is in the set, with what has ended of late.
+func (s *Set) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.until)
+}
+
 // Add adds things until some times, here at once, and for others when it comes to that.
 func (s *Set) Add(things map[string]time.Time) {
 	more := make(map[string]time.Time)
