@@ -290,23 +290,37 @@ const (
 func (table *toolTable) compare(t *testing.T, path string) {
 	t.Helper()
 	slices.SortFunc(table.rows, func(a, b *toolRow) int { return strings.Compare(strings.ToLower(a.name), strings.ToLower(b.name)) })
+	if *update {
+		replaceTable(t, path, tableBegin, table.markdown())
+		return
+	}
+	_, old, _ := cutTable(t, path, tableBegin)
+	if diff := cmp.Diff(withoutVersions(old), withoutVersions(table.markdown())); diff != "" {
+		t.Errorf("%s differs from what was found; -update mends it (-file +found):\n%s", path, diff)
+	}
+}
+
+// cutTable is a Markdown file around the table that begins with a marker.
+func cutTable(t *testing.T, path, begin string) (head, table, tail string) {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, rest, ok := strings.Cut(string(text), tableBegin)
-	old, tail, ok2 := strings.Cut(rest, tableEnd)
+	head, rest, ok := strings.Cut(string(text), begin)
+	table, tail, ok2 := strings.Cut(rest, tableEnd)
 	if !ok || !ok2 {
-		t.Fatalf("%s has no markers %q and %q", path, tableBegin, tableEnd)
+		t.Fatalf("%s has no markers %q and %q", path, begin, tableEnd)
 	}
-	if *update {
-		if err := os.WriteFile(path, []byte(head+tableBegin+table.markdown()+tableEnd+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(withoutVersions(old), withoutVersions(table.markdown())); diff != "" {
-		t.Errorf("%s differs from what was found; -update mends it (-file +found):\n%s", path, diff)
+	return head, table, tail
+}
+
+// replaceTable writes the file with another table.
+func replaceTable(t *testing.T, path, begin, table string) {
+	t.Helper()
+	head, _, tail := cutTable(t, path, begin)
+	if err := os.WriteFile(path, []byte(head+begin+table+tableEnd+tail), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -94,7 +94,7 @@ func flagFor(e *event.Event) string {
 	case isOwn && own == "repositories":
 		return "--repo OWNER/NAME allows what is about one repository"
 	case isOwn && own == "push":
-		return "--push BRANCH allows it"
+		return "--push BRANCH allows it, or --client NAME where nobody can tell what it moves"
 	case isOwn:
 		return "a [client.NAME] of the configuration that may do it, and --client NAME, allow it"
 	}
