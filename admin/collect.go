@@ -48,14 +48,15 @@ var (
 	githubUp      = describe("github_up", "1 if GitHub answered when it was last asked, else 0.", "host")
 	githubOffset  = describe("github_clock_offset_seconds", "How far GitHub's clock is ahead of this machine's; 0 up to two seconds.", "host")
 
-	cacheAnswers = describe("cache_answers_total", "Answers of the REST API that may be kept: hit and validated after GitHub's 304, shared with another request, or a miss.", "result")
-	cacheBytes   = describe("cache_bytes_saved_total", "Bytes of answers that GitHub did not send because of the cache.")
-	cacheQuota   = describe("cache_quota_saved_total", "Requests that cost nothing of a rate limit because of the cache.")
-	cacheEvicted = describe("cache_evictions_total", "Answers that made room for others.")
-	cacheKept    = describe("cache_entries", "Answers that are kept.")
-	cacheUsed    = describe("cache_used_bytes", "Memory that answers take.")
-	cacheSize    = describe("cache_size_bytes", "Memory that answers may take, 0 where none are kept.")
-	cacheQuiet   = describe("cache_quiet", "1 if nothing is kept for a while because GitHub's ETags are not what they should be, else 0.")
+	cacheAnswers  = describe("cache_answers_total", "Answers of the REST API that may be kept: hit and validated after GitHub's 304, shared with another request, or a miss.", "result")
+	cacheBytes    = describe("cache_bytes_saved_total", "Bytes of answers that GitHub did not send because of the cache.")
+	cacheQuota    = describe("cache_quota_saved_total", "Requests that cost nothing of a rate limit because of the cache.")
+	cacheEvicted  = describe("cache_evictions_total", "Answers that made room for others.")
+	cacheRecalled = describe("cache_recalled_total", "Answers that another replica had kept, with cache.shared.")
+	cacheKept     = describe("cache_entries", "Answers that are kept.")
+	cacheUsed     = describe("cache_used_bytes", "Memory that answers take.")
+	cacheSize     = describe("cache_size_bytes", "Memory that answers may take, 0 where none are kept.")
+	cacheQuiet    = describe("cache_quiet", "1 if nothing is kept for a while because GitHub's ETags are not what they should be, else 0.")
 
 	sharedUp      = describe("shared_up", "1 if the store that replicas share answers, else 0.")
 	sharedDowns   = describe("shared_outages_total", "How often it was away.")
@@ -86,7 +87,7 @@ func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsOpen, tunnelsOpen, recordsLost, linesLeft, draining, grantsRevoked, clientConnections, clientRequests, clientWaiting,
 		mints, lookUps, retries, heals, appUsable, tokensKept, mappingsWrong, tokenAge, quotaLimit, quotaRemaining, quotaReset,
-		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheKept, cacheUsed, cacheSize, cacheQuiet,
+		githubContact, githubUp, githubOffset, cacheAnswers, cacheBytes, cacheQuota, cacheEvicted, cacheRecalled, cacheKept, cacheUsed, cacheSize, cacheQuiet,
 		governorWaited, governorRefused, governorSeconds, governorWaiting, governorUsed, governorLimit, sharedUp, sharedDowns, sharedClaims, sharedSlow, sharedLost, sharedDropped, reloads, reloadOK, reloadTime, restartKeys, authorityEnd,
 	} {
 		out <- d
@@ -166,6 +167,7 @@ func (s sample) cache(c *Cache) {
 	s.counter(cacheBytes, float64(c.BytesSaved))
 	s.counter(cacheQuota, float64(c.QuotaSaved))
 	s.counter(cacheEvicted, float64(c.Evicted))
+	s.counter(cacheRecalled, float64(c.Recalled))
 	s.gauge(cacheKept, float64(c.Answers))
 	s.gauge(cacheUsed, float64(c.Used))
 	s.gauge(cacheSize, float64(c.Size))

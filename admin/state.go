@@ -121,8 +121,8 @@ type Cache struct {
 	Answers    int
 	Quiet      bool // GitHub's ETags are not what they should be, so that nothing is kept for a while
 
-	Hits, Validated, Shared, Misses, Evicted uint64
-	BytesSaved, QuotaSaved                   uint64 // that GitHub did not send, and requests that cost no quota
+	Hits, Validated, Shared, Misses, Evicted, Recalled uint64
+	BytesSaved, QuotaSaved                             uint64 // that GitHub did not send, and requests that cost no quota
 }
 
 // Shared is what replicas share, and of what use it was since the start.

@@ -42,7 +42,7 @@ func BenchmarkMiss(b *testing.B) {
 					if c.Find(&q, req.Header, 1, nil) != nil {
 						b.Fatal("it is there")
 					}
-					answer.Body = c.Fill(&q, req, &answer, 1)
+					answer.Body = c.Fill(&q, req, &answer, 1, nil)
 					return &answer, Fate{How: Miss, Status: 200}, nil
 				}))
 				if err != nil {

@@ -24,6 +24,7 @@ const (
 type Cache struct {
 	counts  counts
 	flights flights
+	filing  chan struct{} // holds one for each answer that is made ready for others
 
 	mu     sync.Mutex
 	size   int64
@@ -35,7 +36,7 @@ type Cache struct {
 
 // New returns a Cache of a size in bytes.
 func New(size int64) *Cache {
-	c := &Cache{size: size, views: make(map[Question][]*Answer)}
+	c := &Cache{size: size, views: make(map[Question][]*Answer), filing: make(chan struct{}, maxFiling)}
 	c.flights = flights{cache: c, under: make(map[uint64]*flight)}
 	return c
 }

@@ -48,7 +48,7 @@ func answerWith(body, etag string, fields ...string) *http.Response {
 // fetch has an answer pass through the Cache.
 func fetch(t testing.TB, c *Cache, q *Question, req *http.Request, resp *http.Response, viewer uint64) {
 	t.Helper()
-	body := c.Fill(q, req, resp, viewer)
+	body := c.Fill(q, req, resp, viewer, nil)
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestMemoryBound(t *testing.T) {
 		if random.IntN(2) == 0 {
 			resp.ContentLength = -1
 		}
-		filled := c.Fill(&q, req, resp, random.Uint64N(8))
+		filled := c.Fill(&q, req, resp, random.Uint64N(8), nil)
 		check(i)
 		switch random.IntN(10) {
 		case 0:

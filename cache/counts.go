@@ -4,9 +4,9 @@ import "sync/atomic"
 
 // counts are since the start.
 type counts struct {
-	hits, validated, misses, shared atomic.Uint64
-	kept, evicted, doubted          atomic.Uint64
-	bytes, quota                    atomic.Uint64
+	hits, validated, misses, shared  atomic.Uint64
+	kept, evicted, doubted, recalled atomic.Uint64
+	bytes, quota                     atomic.Uint64
 }
 
 // Stats are what a Cache is doing, and what it did since the start.
@@ -22,6 +22,7 @@ type Stats struct {
 	Kept      uint64 // answers that were
 	Evicted   uint64 // to make room
 	Doubted   uint64 // whose ETag was not what it should be
+	Recalled  uint64 // answers that another replica had kept
 
 	BytesSaved uint64 // of bodies that GitHub did not send
 	QuotaSaved uint64 // requests that cost nothing of a rate limit
@@ -35,7 +36,7 @@ func (c *Cache) Stats() Stats {
 	n := &c.counts
 	s := Stats{
 		Hits: n.hits.Load(), Validated: n.validated.Load(), Misses: n.misses.Load(), Shared: n.shared.Load(),
-		Kept: n.kept.Load(), Evicted: n.evicted.Load(), Doubted: n.doubted.Load(),
+		Kept: n.kept.Load(), Evicted: n.evicted.Load(), Doubted: n.doubted.Load(), Recalled: n.recalled.Load(),
 		BytesSaved: n.bytes.Load(), QuotaSaved: n.quota.Load(),
 	}
 	c.mu.Lock()

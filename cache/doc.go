@@ -4,14 +4,14 @@
 //	c := cache.New(64 << 20)
 //	question, ok := cache.QuestionOf(req, who) // req has the Authorization that leaves
 //	…
-//	if kept := c.Find(&question, req.Header, viewer); kept != nil {
+//	if kept := c.Find(&question, req.Header, viewer, nil); kept != nil {
 //		defer kept.Release()
 //		etag, ok := kept.ETag(authorization) // for If-None-Match
 //		… // GitHub answers 304
 //		header, body := kept.Freshen(resp.Header, etag), kept.Body()
 //	}
 //	… // GitHub answers 200
-//	resp.Body = c.Fill(&question, req, resp, viewer)
+//	resp.Body = c.Fill(&question, req, resp, viewer, nil)
 //
 // # GitHub's ETags
 //
@@ -38,5 +38,5 @@
 // # Limitations
 //
 // Of content codings it knows gzip. Answers that hold signed URLs or clone tokens are not
-// kept, as far as such are known by their form. Nothing survives the process.
+// kept, as far as such are known by their form. Nothing survives the process but what Others keep.
 package cache

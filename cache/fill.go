@@ -11,6 +11,7 @@ import (
 type filling struct {
 	io.ReadCloser
 	cache    *Cache
+	others   Others         // who get it, too; nil for nobody
 	answer   *Answer        // nil when it is not to be kept any more
 	resp     *http.Response // for its trailers
 	bound    int64
@@ -19,8 +20,8 @@ type filling struct {
 }
 
 // Fill returns the body of an answer to req, which is kept when it has been read to its end. Where the
-// answer is not one to be kept, it is the same body.
-func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer uint64) io.ReadCloser {
+// answer is not one to be kept, it is the same body. Others, if they are not nil, get what is kept.
+func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer uint64, others Others) io.ReadCloser {
 	bound := c.bound()
 	a := c.answerOf(q, req, resp, bound)
 	if a == nil {
@@ -34,7 +35,7 @@ func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer
 		return resp.Body
 	}
 	a.viewers = append(a.one.viewer[:0], viewer)
-	return &filling{ReadCloser: resp.Body, cache: c, answer: a, resp: resp, bound: bound, reserved: fixed, left: resp.ContentLength}
+	return &filling{ReadCloser: resp.Body, cache: c, others: others, answer: a, resp: resp, bound: bound, reserved: fixed, left: resp.ContentLength}
 }
 
 // answerOf is what would be kept of an answer, without its body; nil for nothing.
@@ -177,6 +178,7 @@ func (f *filling) keep() {
 	f.answer = nil
 	a.cost = f.reserved
 	f.cache.keep(a)
+	f.cache.file(a, f.others)
 }
 
 // trim gives back what the last chunk does not need.

@@ -102,7 +102,7 @@ func (w *watched) state() admin.State {
 func cacheState(s cache.Stats) admin.Cache {
 	return admin.Cache{
 		Size: s.Size, Used: s.Used, Answers: s.Answers, Quiet: s.Quiet,
-		Hits: s.Hits, Validated: s.Validated, Shared: s.Shared, Misses: s.Misses, Evicted: s.Evicted, BytesSaved: s.BytesSaved, QuotaSaved: s.QuotaSaved,
+		Hits: s.Hits, Validated: s.Validated, Shared: s.Shared, Misses: s.Misses, Evicted: s.Evicted, Recalled: s.Recalled, BytesSaved: s.BytesSaved, QuotaSaved: s.QuotaSaved,
 	}
 }
 

@@ -143,7 +143,7 @@ func (s *server) configuration(p *parts) proxy.Configuration {
 	s.held.Set(p.cfg.Governor)
 	c := proxy.Configuration{
 		Policy: policyOf(p.cfg, &grant.Source{Keys: p.grants, Revoked: s.revoked.besides(p.grants)}, p.tokens), Hosts: servedHosts(p.cfg), Credentials: p.source,
-		Certificate: p.cas.certificate, OwnCertificate: p.own, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept,
+		Certificate: p.cas.certificate, OwnCertificate: p.own, TicketSecret: p.cas.secret("TLS session tickets"), CAPEM: p.cas.pem(), Upstream: p.upstream.Upstream, Cache: s.kept, ShareCache: p.cfg.Cache.Shared,
 		PlainHTTP: p.cfg.PlainHTTP, WithoutRelay: p.cfg.WithoutRelay, AuditRequired: p.cfg.AuditRequired,
 		Replaced: func() { s.retire(p) },
 	}

@@ -14,6 +14,9 @@ func TestCache(t *testing.T) {
 		"[cache]\nsize = \"64 MB\"":  -2,
 		"[cache]\nsize = -1":         -2,
 		"[cache]\nsize = true":       -2,
+		"[cache]\nshared = true":     -2,
+		"[cache]\nshared = 1":        -2,
+		"[cache]\nshared = false":    -1,
 		"[cache]\nsizes = \"64MiB\"": -2,
 	} {
 		cfg, errText := load(t, minimal+text+"\n", nil)
@@ -23,6 +26,9 @@ func TestCache(t *testing.T) {
 			got = -2
 		case cfg.Cache.Size != nil:
 			got = *cfg.Cache.Size
+		}
+		if text != "" && cfg != nil && cfg.Cache.Shared {
+			t.Errorf("%q shares answers", text)
 		}
 		if got != want {
 			t.Errorf("%q: %d, want %d: %s", text, got, want, errText)

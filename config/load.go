@@ -174,7 +174,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	cfg.CA = readCA(doc.root.table("ca", ""))
 	cfg.TLS = readTLS(doc.root.table("tls", tlsHint), cfg)
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
-	cfg.Cache = readCache(doc.root.table("cache", cacheHint))
+	cfg.Cache = readCache(doc.root.table("cache", cacheHint), doc.root.has("shared"))
 	cfg.Shared = l.readShared(doc.root.table("shared", sharedHint))
 	cfg.Governor = readGovernor(doc.root.table("governor", governorHint))
 	apps := doc.root.table("app", nameHint)

@@ -20,6 +20,13 @@ func TestShared(t *testing.T) {
 	}
 }
 
+func TestSharedCache(t *testing.T) {
+	cfg, errText := load(t, minimal+"[cache]\nshared = true\n[shared]\nurl = \"redis://127.0.0.1:1\"\n", nil)
+	if errText != "" || !cfg.Cache.Shared || cfg.Cache.Size != nil {
+		t.Errorf("Load = %+v, %s", cfg.Cache, errText)
+	}
+}
+
 func TestSharedFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"prefix = \"a\"":                                                      "shared: the url is missing",

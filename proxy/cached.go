@@ -104,7 +104,7 @@ func (x *exchange) SendToKeep(q *cache.Question, req *http.Request) (*http.Respo
 	case err != nil:
 		return nil, cache.Fate{}, err
 	case resp.StatusCode != http.StatusNotModified:
-		resp.Body = x.cache.Fill(q, req, resp, viewer)
+		resp.Body = x.cache.Fill(q, req, resp, viewer, x.others())
 		return resp, cache.Fate{How: cache.Changed, Status: resp.StatusCode}, nil
 	}
 	resp.Body.Close()
@@ -131,7 +131,7 @@ func (x *exchange) findKept(q *cache.Question, req *http.Request, viewer uint64)
 	if !read || len(conditions) == 0 && (req.Header["If-Modified-Since"] != nil || req.Header["If-None-Match"] != nil) {
 		return nil, "", cache.Passed
 	}
-	kept = x.cache.Find(q, req.Header, viewer, conditions)
+	kept = x.cache.FindFor(req.Context(), q, req.Header, viewer, conditions, x.others())
 	if kept != nil {
 		if _, ok := kept.ETag(req.Header.Get("Authorization")); ok {
 			if named = kept.Named(conditions); named != "" || len(conditions) == 0 {
@@ -146,13 +146,24 @@ func (x *exchange) findKept(q *cache.Question, req *http.Request, viewer uint64)
 	return nil, "", cache.Miss
 }
 
+// others are the replicas that keep answers of the App's for each other, nil for none.
+func (x *exchange) others() cache.Others {
+	if !x.sharesAnswers || x.authorization == nil || x.Route.Credential != rules.Installation && x.Route.Credential != rules.JWT {
+		return nil
+	}
+	if answers := x.source.Answers(&x.credential); answers != nil {
+		return answers
+	}
+	return nil
+}
+
 // carryToKeep sends a request as it is, and keeps its answer.
 func (x *exchange) carryToKeep(q *cache.Question, req *http.Request, viewer uint64, how cache.How) (*http.Response, cache.Fate, error) {
 	resp, err := x.carry(req)
 	if err != nil {
 		return nil, cache.Fate{}, err
 	}
-	resp.Body = x.cache.Fill(q, req, resp, viewer)
+	resp.Body = x.cache.Fill(q, req, resp, viewer, x.others())
 	return resp, cache.Fate{How: how, Status: resp.StatusCode}, nil
 }
 

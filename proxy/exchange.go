@@ -24,19 +24,20 @@ type exchange struct {
 	became event.Event      // when it has ended
 	out    *recorder        // what the client is answered by
 
-	names     []string       // of the client's fields, as they came; nil if that is not known
-	bodiless  []string       // names of the last answer's fields where it has no body to say them
-	asked     *http.Request  // as the client sent it, but for fields of one hop
-	replaced  string         // the scheme of the credential that came with it, "" for none
-	leaving   http.Request   // what is sent instead
-	target    url.URL        // of that
-	carrier   carries        // sends it
-	cache     *cache.Cache   // nil for none
-	asks      cache.Question // of it
-	fate      cache.Fate     // how it came to the answer
-	collapsed bool           // which was another's, too
-	fateField [1]string      // the memory of a field of the answer
-	interims  interims
+	names         []string       // of the client's fields, as they came; nil if that is not known
+	bodiless      []string       // names of the last answer's fields where it has no body to say them
+	asked         *http.Request  // as the client sent it, but for fields of one hop
+	replaced      string         // the scheme of the credential that came with it, "" for none
+	leaving       http.Request   // what is sent instead
+	target        url.URL        // of that
+	carrier       carries        // sends it
+	cache         *cache.Cache   // nil for none
+	sharesAnswers bool           // with other replicas
+	asks          cache.Question // of it
+	fate          cache.Fate     // how it came to the answer
+	collapsed     bool           // which was another's, too
+	fateField     [1]string      // the memory of a field of the answer
+	interims      interims
 
 	received answerBody // by it, where a host has answered
 	session  session

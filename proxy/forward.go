@@ -24,12 +24,13 @@ import (
 type forwarder struct {
 	carrier *carrier
 	cache   *cache.Cache
+	shares  bool // the cache, with other replicas
 }
 
 // serve forwards r as x says. It takes the fields of r for those that leave.
 func (f *forwarder) serve(w *recorder, r *http.Request, x *exchange) {
 	defer x.replaceLost()
-	x.asked, x.carrier, x.cache = r, f.carrier, f.cache
+	x.asked, x.carrier, x.cache, x.sharesAnswers = r, f.carrier, f.cache, f.shares
 	if relayed, ok := w.ResponseWriter.(*answerWriter); ok {
 		x.names = relayed.asked
 	}

@@ -21,7 +21,7 @@ func newGeneration(c Configuration, before *generation) *generation {
 	}
 	g := &generation{
 		state: newState(c.Policy, c.Hosts, policy), parts: c,
-		forward: &forwarder{c.Upstream.served, c.Cache}, elsewhere: newElsewhere(ownPools{c.Upstream.elsewhere}),
+		forward: &forwarder{c.Upstream.served, c.Cache, c.ShareCache}, elsewhere: newElsewhere(ownPools{c.Upstream.elsewhere}),
 	}
 	g.users.Store(1)
 	return g

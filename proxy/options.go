@@ -64,6 +64,8 @@ type Configuration struct {
 	// Cache keeps answers of the REST API, and lets those who ask the same at the same moment
 	// share one; nil for neither. The next Configuration may have the same.
 	Cache *cache.Cache
+	// ShareCache has replicas keep answers for each other, where the Credentials share anything.
+	ShareCache bool
 	// WithoutRelay has all requests of new connections read by net/http's server.
 	WithoutRelay bool
 	// PlainHTTP serves http:// requests for served hosts, which leave as https.

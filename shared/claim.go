@@ -213,10 +213,14 @@ func (s *Store) put(key string, value []byte, ttl time.Duration, mode string) {
 	if ttl < time.Millisecond {
 		return
 	}
+	if !s.writes.hold(value) {
+		s.counts.lost.Add(1)
+		return
+	}
 	slot := s.slot(key)
-	s.write(slot, func(ctx context.Context) error {
+	s.queue(slot, write{over: func() { s.writes.release(value) }, do: func(ctx context.Context) error {
 		return s.client.SetArgs(ctx, slot+valueName, value, redis.SetArgs{TTL: ttl, Mode: mode}).Err()
-	})
+	}})
 }
 
 // Delete removes a value if it is of a generation.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/panics"
@@ -22,11 +23,27 @@ type writes struct {
 	seed   maphash.Seed
 	queues [writers]chan write
 	urgent sync.WaitGroup // of those that others wait for
+	held   atomic.Int64   // bytes of values that wait
 }
+
+// maxHeld bounds the values that wait to be written, in bytes.
+const maxHeld = 32 << 20
+
+// hold counts a value that waits, and reports whether there may be one as long. release ends it.
+func (w *writes) hold(value []byte) bool {
+	if w.held.Add(int64(len(value))) <= maxHeld {
+		return true
+	}
+	w.release(value)
+	return false
+}
+
+func (w *writes) release(value []byte) { w.held.Add(-int64(len(value))) }
 
 // write is one of them. A marker is told that all before it is done.
 type write struct {
 	do     func(context.Context) error
+	over   func() // called when it is done or lost, nil for nothing
 	marker chan<- struct{}
 }
 
@@ -52,6 +69,9 @@ func (w *writes) run(s *Store, queue <-chan write) {
 
 func (w write) run(s *Store) {
 	defer panics.Log(s.opts.Log, "something was not written to the shared store")
+	if w.over != nil {
+		defer w.over()
+	}
 	switch {
 	case w.marker != nil:
 		w.marker <- struct{}{}
@@ -73,11 +93,16 @@ func (w write) run(s *Store) {
 }
 
 // write has something written for a key. It does not wait: where there is too much, it is lost.
-func (s *Store) write(key string, do func(context.Context) error) {
+func (s *Store) write(key string, do func(context.Context) error) { s.queue(key, write{do: do}) }
+
+func (s *Store) queue(key string, w write) {
 	select {
-	case s.writes.queues[maphash.String(s.writes.seed, key)%writers] <- write{do: do}:
+	case s.writes.queues[maphash.String(s.writes.seed, key)%writers] <- w:
 	default:
 		s.counts.lost.Add(1)
+		if w.over != nil {
+			w.over()
+		}
 	}
 }
 

@@ -1,0 +1,56 @@
+package auth_test
+
+import (
+	"bytes"
+	"testing"
+
+	"ghapp-proxy/auth"
+)
+
+// TestAnswersForAll: what a replica files of an answer others have, under its key alone; nobody else reads it, or puts another in
+// its place.
+func TestAnswersForAll(t *testing.T) {
+	store := newOctets()
+	all := replicas(t, 2, &api{}, store, nil)
+	answersOf := func(s *auth.Source) *auth.Answers {
+		cred, err := s.Token(t.Context(), "github.com", auth.Want{Owner: owner("acme")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Answers(&cred)
+	}
+	one, two := answersOf(all[0]), answersOf(all[1])
+	one.File("a", []byte("the answer"))
+	one.File("b", []byte("another answer"))
+	if a, b := two.Recall(t.Context(), "a"), two.Recall(t.Context(), "b"); string(a) != "the answer" || string(b) != "another answer" {
+		t.Errorf("the other one has %q and %q", a, b)
+	}
+	var values [][]byte
+	store.change(func(key string, value []byte) []byte {
+		if bytes.Contains(value, []byte("answer")) {
+			t.Errorf("%q can be read: %q", key, value)
+		}
+		values = append(values, value)
+		return value
+	})
+	dropped := store.dropped
+	for _, value := range append(values, []byte("x"), nil) { // in any place
+		store.change(func(string, []byte) []byte { return value })
+		a, b := two.Recall(t.Context(), "a"), two.Recall(t.Context(), "b")
+		if a != nil && string(a) != "the answer" || b != nil && string(b) != "another answer" || a != nil && b != nil {
+			t.Errorf("after a swap a is %q and b is %q", a, b)
+		}
+	}
+	if store.dropped == dropped {
+		t.Error("nothing was dropped")
+	}
+	store.isAway(true)
+	if got := two.Recall(t.Context(), "a"); got != nil {
+		t.Errorf("%q comes of a store that is away", got)
+	}
+	alone := auth.New([]*auth.App{newApp("ci-bot", 12345)}, auth.Options{Transport: &api{}})
+	t.Cleanup(alone.Close)
+	if alone.Answers(&auth.Credential{App: newApp("ci-bot", 12345)}) != nil || all[0].Answers(&auth.Credential{}) != nil {
+		t.Error("there are answers of others where nothing is shared")
+	}
+}
