@@ -181,7 +181,7 @@ func (f *grantFlags) narrow(cmd *cobra.Command) (*grant.Grant, string, error) {
 // "-" stands for what r has.
 func readGrant(text string, r io.Reader) (g *grant.Grant, at string, err error) {
 	if text == "-" {
-		line, err := bufio.NewReader(io.LimitReader(r, 2*grant.MaxText)).ReadString('\n')
+		line, err := bufio.NewReader(octets{io.LimitReader(r, 2*grant.MaxText)}).ReadString('\n')
 		if err != nil && err != io.EOF {
 			return nil, "", err
 		}
@@ -199,6 +199,11 @@ func readGrant(text string, r io.Reader) (g *grant.Grant, at string, err error) 
 	g, err = grant.Parse(text)
 	return g, at, err
 }
+
+// octets reads one at a time: what follows a line is for a command that has the same standard input.
+type octets struct{ io.Reader }
+
+func (r octets) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
 
 // urlWith is the URL of the proxy with a grant.
 func urlWith(g *grant.Grant, proxyURL string) (string, error) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -31,7 +32,7 @@ const runGrace = 2 * time.Second
 
 func newRun(s *settings) *cobra.Command {
 	var verbose bool
-	var owner, client, logFile string
+	var owner, client, grantText, logFile string
 	var boxed sandboxFlags
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG…]",
@@ -52,9 +53,9 @@ users too, and in $GHAPP_PROXY_URL_NO_AUTH, and for Java, one without.
 
 --sandbox gives the command nothing but the proxy: on Linux, without root, in a network
 of its own, with its working directory and without the files that hold keys and
-credentials. It may use the repository that --repo names, or what its --client may, and
-reach the hosts of --allow; what was refused is said at the end. docs/sandbox.md has all
-of it.
+credentials. It may use the repository that --repo names, or what its --client or --grant
+may, and reach the hosts of --allow; what was refused is said at the end.
+docs/sandbox.md has all of it.
 
 Where GitHub refused what left without the App's credential, because no App is
 installed on its owner, the last lines of standard error say so.
@@ -73,7 +74,7 @@ was not found.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := boxed.check(client); err != nil {
+			if err := boxed.check(client, grantText); err != nil {
 				return &statusError{exitRunFailed, err}
 			}
 			if boxed.mode == "check" {
@@ -101,15 +102,15 @@ was not found.`,
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
-			limited, err := clientNamed(cfg, client)
+			limits, err := runLimits(cfg, client, grantText, cmd.InOrStdin())
 			if err != nil {
 				return &statusError{exitRunFailed, err}
 			}
-			if limited != nil && owner != "" {
-				return &statusError{exitRunFailed, errors.New("--owner and --client exclude each other: a client has its default_owner")}
+			if limits.As != nil && owner != "" {
+				return &statusError{exitRunFailed, errors.New("--owner, and --client or --grant, exclude each other: a client has its default_owner")}
 			}
 			cfg.DefaultOwner = cmp.Or(owner, cfg.DefaultOwner)
-			j := &job{cfg: cfg, client: limited, log: log, stderr: cmd.ErrOrStderr(), inherited: s.inherited, args: args}
+			j := &job{cfg: cfg, limits: limits, log: log, stderr: cmd.ErrOrStderr(), inherited: s.inherited, args: args}
 			if boxed.mode != "" {
 				return j.runInSandbox(context.WithoutCancel(cmd.Context()), &boxed, reading.Files())
 			}
@@ -122,17 +123,41 @@ was not found.`,
 	cmd.Flags().SetInterspersed(false) // what follows the command is its own
 	cmd.Flags().StringVarP(&owner, "owner", "o", "", "`login` whose installation serves requests that name no owner")
 	cmd.Flags().StringVar(&client, "client", "", "`name` of the [client.NAME] whose limits the command has")
+	cmd.Flags().StringVar(&grantText, "grant", "", "the `grant` whose limits the command has, or the proxy URL with it, or - for the first line of standard input")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log each request, what is withheld from the command, and a summary at the end")
 	boxed.define(cmd)
 	cmd.Flags().StringVar(&logFile, "log", "", "append the log to a `file` instead of standard error; implies -v")
 	return cmd
 }
 
-// job is a command to run with a private proxy, within the limits of a client, nil for
-// none. The command gets what is fit for it of the inherited environment.
+// runLimits is how a command is admitted that is a client, or holds a grant; without either it has no limits.
+func runLimits(cfg *config.Config, client, grantText string, stdin io.Reader) (proxy.Admission, error) {
+	as, err := clientNamed(cfg, client)
+	if err != nil || grantText == "" {
+		return proxy.Admission{Private: true, As: as}, err
+	}
+	if client != "" {
+		return proxy.Admission{}, errors.New("--client and --grant exclude each other: a grant is of a client")
+	}
+	g, _, err := readGrant(grantText, stdin)
+	if err != nil {
+		return proxy.Admission{}, fmt.Errorf("--grant: %w", err)
+	}
+	held, err := verifyWith(cfg, g)
+	if err == nil {
+		err = held.FromPlace(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
+	if err != nil {
+		return proxy.Admission{}, fmt.Errorf("--grant: %w", err)
+	}
+	return proxy.Admission{Private: true, As: held.Client, Grant: g.Text()}, nil
+}
+
+// job is a command to run with a private proxy, within limits. The command gets what is fit for it of the
+// inherited environment.
 type job struct {
 	cfg             *config.Config
-	client          *policy.Client
+	limits          proxy.Admission
 	log             *slog.Logger
 	stderr          io.Writer
 	inherited, args []string
@@ -157,7 +182,7 @@ func (j *job) run(ctx context.Context) error {
 	runtimeDir, _ := lookupIn(j.inherited)("XDG_RUNTIME_DIR")
 	var dir *runDir
 	j.listen = func(ctx context.Context) (*privateProxy, []*proxy.Listener, error) {
-		return listenPrivately(ctx, j.client, j.cfg.AllowAnonymous)
+		return listenPrivately(ctx, j.limits, j.cfg.AllowAnonymous)
 	}
 	return j.withProxy(ctx, func(private *privateProxy) error {
 		if dir, err = makeRunDir(runtimeDir, j.cfg.StateDir); err != nil {
@@ -255,13 +280,12 @@ type privateProxy struct {
 	stop    func(last func())      // must be called; last is called while GitHub can be asked
 }
 
-// listenPrivately listens for a client alone, nil for one without limits,
-// on a random port. Where the user of a connection can be told, that is enough:
+// listenPrivately listens for a command alone, within limits, on a random port. Where the user of a connection can be told, that is enough:
 // what has no secret in it cannot be sent elsewhere, as npm does that expands
 // ${HTTPS_PROXY} in a checkout's .npmrc. Else there is a password, also for the
 // other users that allow_anonymous lets in.
-func listenPrivately(ctx context.Context, client *policy.Client, anonymous bool) (_ *privateProxy, listeners []*proxy.Listener, err error) {
-	listenFor := func(admission proxy.Admission) *url.URL {
+func listenPrivately(ctx context.Context, limits proxy.Admission, anonymous bool) (_ *privateProxy, listeners []*proxy.Listener, err error) {
+	listenFor := func(sameUser bool, password string) *url.URL {
 		if err != nil {
 			return nil
 		}
@@ -269,21 +293,22 @@ func listenPrivately(ctx context.Context, client *policy.Client, anonymous bool)
 		if ln, err = listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 			return nil
 		}
-		admission.Private, admission.As = true, client
+		admission := limits
+		admission.SameUser, admission.Password = sameUser, password
 		listeners = append(listeners, &proxy.Listener{Listener: ln, Admission: admission})
 		address := &url.URL{Scheme: "http", Host: ln.Addr().String()}
-		if admission.Password != "" {
-			address.User = url.UserPassword("run", admission.Password)
+		if password != "" {
+			address.User = url.UserPassword("run", password)
 		}
 		return address
 	}
 	private := new(privateProxy)
 	if tellsUsers {
-		private.open = listenFor(proxy.Admission{SameUser: true})
+		private.open = listenFor(true, "")
 		private.address = private.open
 	}
 	if !tellsUsers || anonymous {
-		private.address = listenFor(proxy.Admission{Password: policy.NewSecret()})
+		private.address = listenFor(false, policy.NewSecret())
 	}
 	return private, listeners, err
 }
@@ -303,7 +328,12 @@ func (j *job) servePrivately(ctx context.Context, audit *auditLog) (*privateProx
 	}
 	private.through, private.source, private.leads = srv.now.Load().through, srv.source(), srv.Leads
 	private.saved = srv.reportSaved
+	life, end := context.WithCancel(ctx)
+	if j.limits.Grant != "" {
+		go srv.watchGrants(life) // it may be revoked
+	}
 	private.stop = func(last func()) {
+		end()
 		if err := srv.stop(ctx, runGrace, last); err != nil {
 			j.log.Info("the end was not clean", "error", err)
 		}

@@ -38,13 +38,13 @@ func (f *sandboxFlags) define(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.read, "read", nil, "with --sandbox, a `path` that is seen, though it is hidden by default")
 	flags.StringArrayVar(&f.write, "write", nil, "with --sandbox, a `path` that may be written to, besides the working directory")
 	flags.StringArrayVar(&f.hide, "hide", nil, "with --sandbox, a `path` that is hidden")
-	flags.StringArrayVar(&f.repositories, "repo", nil, "with --sandbox, an `OWNER/NAME` that the command may use; without --client it may use no other")
+	flags.StringArrayVar(&f.repositories, "repo", nil, "with --sandbox, an `OWNER/NAME` that the command may use; without --client or --grant it may use no other")
 	flags.StringArrayVar(&f.push, "push", nil, "with --sandbox and --repo, a `branch` it may push to (default agent/**)")
 	flags.StringArrayVar(&f.allowedHosts, "allow", nil, "with --sandbox, a `host` that it may reach besides GitHub")
 }
 
 // check reports flags that do not go together.
-func (f *sandboxFlags) check(client string) error {
+func (f *sandboxFlags) check(client, grant string) error {
 	given := len(f.hide)+len(f.read)+len(f.write)+len(f.repositories)+len(f.push)+len(f.allowedHosts) > 0 || f.home != string(sandbox.HomeRead)
 	switch {
 	case f.mode == "" && given:
@@ -53,8 +53,8 @@ func (f *sandboxFlags) check(client string) error {
 		return fmt.Errorf("--sandbox=%s: say --sandbox, or --sandbox=check", f.mode)
 	case !slices.Contains([]sandbox.HomeMode{sandbox.HomeRead, sandbox.HomeHide, sandbox.HomeOwn}, sandbox.HomeMode(f.home)):
 		return fmt.Errorf("--home %s: say read, hide or own", f.home)
-	case client != "" && len(f.repositories)+len(f.push) > 0:
-		return errors.New("--client and --repo exclude each other: a client has its repositories and its branches")
+	case client+grant != "" && len(f.repositories)+len(f.push) > 0:
+		return errors.New("--client or --grant, and --repo, exclude each other: a client has its repositories and its branches")
 	case len(f.push) > 0 && len(f.repositories) == 0:
 		return errors.New("--push needs --repo")
 	}
@@ -187,8 +187,8 @@ func withoutOutside(env []string) []string {
 // runInSandbox runs the command in a sandbox; secret are files that it must not see.
 func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []string) (err error) {
 	fail := func(err error) error { return &statusError{exitRunFailed, err} }
-	if j.client == nil {
-		if j.client, j.cfg.Clients, err = flags.client(); err != nil {
+	if j.limits.As == nil {
+		if j.limits.As, j.cfg.Clients, err = flags.client(); err != nil {
 			return fail(err)
 		}
 	}
@@ -219,7 +219,7 @@ func (j *job) runInSandbox(ctx context.Context, flags *sandboxFlags, secret []st
 		if err := box.Ready(); err != nil {
 			return nil, nil, err
 		}
-		return inside.private(), inside.listeners(box, j.client), nil
+		return inside.private(), inside.listeners(box, j.limits), nil
 	}
 	var denied denials
 	j.events = append(j.events, denied.add)

@@ -63,9 +63,8 @@ func (n *inside) options() sandbox.Options {
 	return opts
 }
 
-// listeners are those of the proxy. Whoever gets there is the command.
-func (n *inside) listeners(box *sandbox.Sandbox, client *policy.Client) []*proxy.Listener {
-	admission := proxy.Admission{Private: true, As: client}
+// listeners are those of the proxy. Whoever gets there is the command, within its limits.
+func (n *inside) listeners(box *sandbox.Sandbox, admission proxy.Admission) []*proxy.Listener {
 	list := []*proxy.Listener{{Listener: box.Listeners[0], Admission: admission}}
 	for _, ln := range box.Listeners[2:] { // after the resolver's
 		list = append(list, &proxy.Listener{Listener: ln, Admission: admission, Names: n.names})

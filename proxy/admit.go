@@ -37,6 +37,9 @@ type Admission struct {
 	// somebody without limits, and the Clients of the Policy are not asked.
 	Private bool
 	As      *policy.Client
+	// Grant, if set, is what whoever a Private one admits holds: it is the client of that grant within its limits, in
+	// place of As, for as long as the grant is good.
+	Grant string
 }
 
 // evidence is by what a client is told.

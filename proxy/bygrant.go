@@ -68,6 +68,16 @@ func (now *state) byGrant(sent sentGrant, from *peer) (told, *answer.Refusal) {
 	return told{client: held.Client, proof: proof{grant: held}}, grantRefusal(err)
 }
 
+// byPrivate is who a private listener admits.
+func (now *state) byPrivate(admission *Admission, by evidence) (told, *answer.Refusal) {
+	if refused := admission.admit(by); refused != nil || admission.Grant == "" {
+		return told{client: admission.As}, refused
+	}
+	who, refused := now.byGrant(sentGrant{text: admission.Grant}, by.peer)
+	who.guess = false // nobody has sent it
+	return who, refused
+}
+
 // grantRefusal is the answer to who sends a grant that is not good, nil if it is.
 func grantRefusal(err error) *answer.Refusal {
 	if err == nil {

@@ -76,7 +76,7 @@ func (p *Proxy) clientOf(now *state, by evidence) (told, *answer.Refusal) {
 		return now.byListener(by, other)
 	}
 	if admission.Private {
-		return told{client: admission.As}, admission.admit(by)
+		return now.byPrivate(admission, by)
 	}
 	if told, refused, ok := now.byCertificate(by); ok {
 		return told, refused
