@@ -12,7 +12,7 @@ func (b *Bucket) Admit(ctx context.Context, r Request) (Ticket, error) {
 	}
 	b.mu.Lock()
 	now := b.now()
-	if !b.follow() && b.queue == nil {
+	if !b.follow() {
 		b.mu.Unlock()
 		return Ticket{}, nil
 	}
@@ -36,7 +36,7 @@ func (b *Bucket) Admit(ctx context.Context, r Request) (Ticket, error) {
 
 // shareOf finds what the client has used of its share, nil where it has none, and refuses what would be more.
 func (b *Bucket) shareOf(r *Request) (*share, *Refusal) {
-	if r.Share <= 0 || r.Share >= 100 || !b.by.On {
+	if r.Share <= 0 || r.Share >= 100 {
 		return nil, nil
 	}
 	s := b.shares[r.Client]
@@ -63,7 +63,7 @@ func (b *Bucket) shareOf(r *Request) (*share, *Refusal) {
 		return s, nil
 	}
 	left.Limit, left.Remaining = most, 0
-	return nil, b.refuse(r.Class, Share, left.Reset, left, 0)
+	return nil, b.refuse(Share, left.Reset, left, 0)
 }
 
 // enqueue puts a request behind those who wait, and sees whether it may leave.
@@ -74,7 +74,7 @@ func (b *Bucket) enqueue(r *Request, s *share, now time.Duration) (*waiter, *Ref
 	q := b.queue
 	if c := q.clients[r.Client]; q.waiting >= maxWaiting || c != nil && c.waiting >= maxWaitingEach {
 		left, _ := b.left(r.Class)
-		return nil, b.refuse(r.Class, Full, time.Now().Add(b.minute/slots), left, 0)
+		return nil, b.refuse(Full, time.Now().Add(b.minute/slots), left, 0)
 	}
 	w := &waiter{class: r.Class, since: now, until: now + b.by.wait(r.Class), share: s, ready: make(chan struct{})}
 	q.add(w, r.Client, r.Weight)
@@ -114,22 +114,21 @@ func (b *Bucket) wait(ctx context.Context, w *waiter) (Ticket, error) {
 	case w.refused != nil:
 		return Ticket{}, w.refused
 	}
-	lacks := b.reason(w, now)
-	refused := b.refusal(w, lacks, b.when(w.class, lacks, b.queue.ahead, now), now)
 	b.queue.remove(w)
-	b.dispatch(now)
+	defer b.dispatch(now)
 	if err := ctx.Err(); err != nil {
 		return Ticket{}, err
 	}
-	b.g.refused[refused.Limit].Add(1)
-	return Ticket{}, refused
+	lacks := b.reason(w, now)
+	return Ticket{}, b.refusal(w, lacks, b.when(w.class, lacks, b.queue.ahead, now), now)
 }
 
 // dispatch lets those leave whose turn it is. Whoever is next and lacks something lets nobody pass who would take of the
-// same.
+// same; for those who wait for nothing but the pause between them, what they will take is kept.
 func (b *Bucket) dispatch(now time.Duration) {
 	b.follow()
 	var stuck [classes]bool
+	var kept [Full]int
 	var claimed set
 	var wake time.Duration
 	for {
@@ -139,7 +138,7 @@ func (b *Bucket) dispatch(now time.Duration) {
 		}
 		w := b.queue.first(c)
 		lacks := b.lacks(c, now)
-		if lacks == 0 && (costOf[c].needs|costOf[c].quota.bit())&claimed == 0 {
+		if lacks == 0 && (costOf[c].needs|costOf[c].quota.bit())&claimed == 0 && b.leaves(c, &kept, now) {
 			b.serve(w, now)
 			continue
 		}
@@ -148,6 +147,9 @@ func (b *Bucket) dispatch(now time.Duration) {
 			b.turnAway(w, lacks, at, now)
 			continue
 		}
+		if lacks == WritePause.bit() {
+			b.keepFor(c, &kept)
+		}
 		stuck[c] = true
 		claimed |= lacks
 		if at > 0 && (wake == 0 || at < wake) {
@@ -155,6 +157,26 @@ func (b *Bucket) dispatch(now time.Duration) {
 		}
 	}
 	b.wakeAt(wake, now)
+}
+
+// keepFor keeps what those of a class take who leave one by one before as many may leave at once again. Where others
+// took it in the meantime, the pauses would be of no use.
+func (b *Bucket) keepFor(c Class, kept *[Full]int) {
+	inAMinute := int(b.minute / b.limits.WritePause)
+	n := max(0, min(b.queue.lanes[c].waiting, inAMinute-writeBurst))
+	for _, t := range costOf[c].of {
+		kept[t.limit] += n * t.n
+	}
+}
+
+// leaves reports whether a class leaves what is kept.
+func (b *Bucket) leaves(c Class, kept *[Full]int, now time.Duration) bool {
+	for _, t := range costOf[c].of {
+		if kept[t.limit] > 0 && !b.windows[t.limit].has(t.n+kept[t.limit], now) {
+			return false
+		}
+	}
+	return true
 }
 
 // serve lets the next leave.
@@ -169,7 +191,6 @@ func (b *Bucket) serve(w *waiter, now time.Duration) {
 // turnAway refuses the next, whose patience would end before.
 func (b *Bucket) turnAway(w *waiter, lacks set, at, now time.Duration) {
 	w.refused = b.refusal(w, lacks, at, now)
-	b.g.refused[w.refused.Limit].Add(1)
 	b.queue.remove(w)
 	close(w.ready)
 }

@@ -2,7 +2,6 @@ package governor
 
 import (
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -24,7 +23,8 @@ type Bucket struct {
 	windows  [Full]window  // of limits with one
 	nextIn   time.Duration // when a request may change something that comes after many others
 	paused   time.Duration // nothing leaves before
-	untold   bool          // that it does not
+	blind    blindPause
+	untold   bool // that it does not
 	shares   map[string]*share
 	queue    *queue // nil where nobody waits
 	timer    *time.Timer
@@ -65,9 +65,6 @@ func (b *Bucket) follow() bool {
 	b.by, b.limits, b.minute = by, by.Limits, by.minute()
 	if b.server {
 		b.limits = by.Server
-	}
-	if !by.On {
-		b.limits = Limits{}
 	}
 	l := b.limits
 	turn := b.minute / turns
@@ -115,28 +112,12 @@ func (t Ticket) Done(a Answer) {
 	if free := a.Status == 0 || a.Status == http.StatusNotModified; free && t.share != nil {
 		t.share.used[cost.quota]--
 	}
-	if pause := a.pause(); pause > 0 {
-		b.paused, b.untold = max(b.paused, now+pause), true
+	if until := b.pausedBy(&a, now); until > 0 {
+		b.paused, b.untold = max(b.paused, until), true
 	}
 	if b.queue != nil {
 		b.dispatch(now)
 	}
-}
-
-// pause is for how long GitHub wants nothing more.
-func (a *Answer) pause() time.Duration {
-	if a.Status != http.StatusForbidden && a.Status != http.StatusTooManyRequests {
-		return 0
-	}
-	if after := a.Fields["Retry-After"]; len(after) == 1 {
-		if seconds, err := strconv.ParseUint(after[0], 10, 32); err == nil {
-			return min(time.Duration(seconds)*time.Second, maxPause)
-		}
-	}
-	if left := a.Fields["X-Ratelimit-Remaining"]; a.Secondary || a.Status == http.StatusTooManyRequests && !(len(left) == 1 && left[0] == "0") {
-		return blindPause
-	}
-	return 0
 }
 
 // PausedUntil is until when GitHub wants nothing of the bucket, the zero time where it said nothing of the kind.

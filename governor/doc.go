@@ -15,7 +15,8 @@
 //
 // Whoever has to wait stands in a line, one for each client and Class. Whose turn it is, is who has had the fewest points by
 // its weight since somebody had to wait; of one client, who came first. Nobody passes another who waits for the same limit,
-// but what makes content waits without holding up who only reads.
+// but what makes content waits without holding up who only reads. For those who wait for the pause between changes, what they take
+// is kept.
 //
 // # Limitations
 //

@@ -70,11 +70,3 @@ type Answer struct {
 	Fields    http.Header
 	Secondary bool // its text blames a secondary limit
 }
-
-const (
-	// blindPause is for how long nothing leaves where GitHub names a secondary limit and no time:
-	// docs.github.com "Rate limits for the REST API", "Exceeding the rate limit".
-	blindPause = time.Minute
-	// maxPause bounds what is believed of Retry-After.
-	maxPause = time.Hour
-)

@@ -22,26 +22,20 @@ func (r *Refusal) Error() string {
 	return r.Most
 }
 
-// refusal is for one who waits.
+// refusal refuses one who waits.
 func (b *Bucket) refusal(w *waiter, lacks set, at, now time.Duration) *Refusal {
-	l := lacks.first()
 	left, _ := b.left(w.class)
-	retry := time.Now().Add(max(at-now, time.Second))
-	return b.describe(w.class, l, retry, left, now-w.since)
+	return b.refuse(lacks.first(), time.Now().Add(max(at-now, time.Second)), left, now-w.since)
 }
 
-// refuse is for one who does not wait.
-func (b *Bucket) refuse(c Class, l Limit, at time.Time, left Left, waited time.Duration) *Refusal {
+// refuse refuses a request, and counts that.
+func (b *Bucket) refuse(l Limit, at time.Time, left Left, waited time.Duration) *Refusal {
 	b.g.refused[l].Add(1)
-	return b.describe(c, l, at, left, waited)
-}
-
-func (b *Bucket) describe(c Class, l Limit, at time.Time, left Left, waited time.Duration) *Refusal {
-	return &Refusal{Limit: l, Most: b.most(c, l, left), RetryAt: at, Left: left, Waited: waited}
+	return &Refusal{Limit: l, Most: b.most(l, &left), RetryAt: at, Left: left, Waited: waited}
 }
 
 // most says what a limit is.
-func (b *Bucket) most(c Class, l Limit, left Left) string {
+func (b *Bucket) most(l Limit, left *Left) string {
 	by := &b.limits
 	switch l {
 	case RetryAfter:
