@@ -31,6 +31,14 @@ func (s *Server) ExhaustRateLimit(installation int64, d time.Duration) {
 	s.limits[installation] = &quota{limit: limitInstallation, reset: s.clock().Add(d), exhausted: true}
 }
 
+// SetRateLimit makes the installation's primary rate limit another one, until it is reset in an hour. GitHub gives those of many
+// users more.
+func (s *Server) SetRateLimit(installation int64, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits[installation] = &quota{limit: limit, reset: s.clock().Add(time.Hour)}
+}
+
 // RestoreRateLimit gives the installation its whole primary rate limit back.
 func (s *Server) RestoreRateLimit(installation int64) {
 	s.mu.Lock()

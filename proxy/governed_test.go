@@ -1,17 +1,14 @@
 package proxy_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"ghapp-proxy/cache"
 	"ghapp-proxy/githubtest"
 	"ghapp-proxy/governor"
 	"ghapp-proxy/policy"
@@ -52,53 +49,6 @@ func send(t testing.TB, client *http.Client, method, url, body string) reply {
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	return reply{resp.StatusCode, resp.Header, string(text)}
-}
-
-// TestGovernedBurst: many clients ask for much more at once than GitHub's limits allow. None is tripped, and all are answered.
-func TestGovernedBurst(t *testing.T) {
-	const many, each = 200, 10
-	// A minute is two seconds.
-	settings := governor.Default
-	settings.Minute, settings.ReadWait, settings.WriteWait = 2*time.Second, 5*time.Minute, 5*time.Minute
-	settings.Limits.WritePause = 0
-	settings.Limits.CreationsAnHour, settings.Limits.CreationsAMinute, settings.Limits.Points = 400, 20, 300
-	w, g := startGoverned(t, settings, many, func(s *setup) { s.options.Cache = cache.New(1 << 20) })
-	limits := githubtest.GitHubLimits()
-	limits.Minute, limits.Takes = 2*time.Second, 5*time.Millisecond
-	limits.CreationsAnHour, limits.CreationsAMinute, limits.Points = 400, 20, 300
-	w.github.LimitSecondary(limits)
-	requests := []struct{ method, url, body string }{
-		{"GET", widgets, ""},
-		{"GET", widgets + "/issues", ""},
-		{"PATCH", widgets + "/issues/1", `{"title":"changed"}`},
-		{"GET", widgets + "/commits", ""},
-		{"POST", "https://api.github.com/graphql", `{"query":"{repository(owner:\"acme\",name:\"widgets\"){id}}"}`},
-		{"GET", widgets + "/branches", ""},
-		{"POST", widgets + "/issues", `{"title":"new"}`},
-		{"GET", "https://api.github.com/search/issues?q=repo:acme/widgets", ""},
-		{"GET", widgets + "/pulls", ""},
-		{"GET", widgets + "/contents/", ""},
-	}
-	var wg sync.WaitGroup
-	for n := range many {
-		name := "c" + strconv.Itoa(n)
-		client := w.clientAs(t, name, name, false)
-		wg.Go(func() {
-			for i := range each {
-				r := requests[(i+n)%len(requests)]
-				if got := send(t, client, r.method, r.url, r.body); got.status >= 400 && got.status != 404 {
-					t.Errorf("%s %s: %d %s", r.method, r.url, got.status, got.body)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if tripped := w.github.Tripped(); len(tripped) > 0 {
-		t.Errorf("tripped: %v", tripped)
-	}
-	if stats := g.Stats(); stats.Waited["points"] == 0 || stats.Waited["creations_a_minute"] == 0 || len(stats.Refused) > 0 {
-		t.Errorf("it was no burst: %+v", stats)
-	}
 }
 
 // limited answers once as GitHub does where a limit is used up.
@@ -207,52 +157,5 @@ func TestGovernedShare(t *testing.T) {
 	}
 	if got := send(t, other, "GET", widgets, ""); got.status != 200 {
 		t.Errorf("another client: %d %s", got.status, got.body)
-	}
-}
-
-// TestGovernedLeaves: who leaves while it waits leaves nothing, and the proxy ends while somebody waits.
-func TestGovernedLeaves(t *testing.T) {
-	settings := governor.Default
-	settings.Limits.Concurrent, settings.ReadWait = 1, time.Hour
-	w, _ := startGoverned(t, settings, 1, nil)
-	hold := make(chan struct{})
-	arrived := make(chan struct{}, 10)
-	w.github.Inject(githubtest.Fault{Match: githubtest.OnPath("/repos/acme/widgets"), Do: func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			arrived <- struct{}{}
-			<-hold
-			next.ServeHTTP(w, r)
-		})
-	}})
-	client := w.clientAs(t, "c0", "c0", false)
-	ask := func(ctx context.Context, url string) (int, error) {
-		req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
-		if err != nil {
-			return 0, err
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return 0, err
-		}
-		return resp.StatusCode, resp.Body.Close()
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if status, err := ask(t.Context(), widgets); status != 200 {
-			t.Errorf("the first: %d %v", status, err)
-		}
-	})
-	<-arrived
-	for range 5 {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		if status, err := ask(ctx, widgets+"/issues"); err == nil {
-			t.Errorf("it did not wait: %d", status)
-		}
-		cancel()
-	}
-	close(hold)
-	wg.Wait()
-	if status, err := ask(t.Context(), widgets+"/issues"); status != 200 {
-		t.Errorf("after those who left: %d %v", status, err)
 	}
 }

@@ -30,6 +30,7 @@ import (
 type world struct {
 	github *githubtest.Server
 	proxy  *proxy.Proxy
+	source *auth.Source
 	addr   string // of the proxy
 	roots  *x509.CertPool
 	log    *logBuffer
@@ -158,7 +159,7 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 	source := auth.New(s.apps, auth.Options{Transport: upstream.Transport(), Log: s.options.Log, Fallback: s.fallback, Governor: s.governor})
 	s.options.Upstream, s.options.Credentials = upstream, source
 	p := proxy.New(s.options)
-	w.proxy = p
+	w.proxy, w.source = p, source
 
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
