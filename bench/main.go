@@ -33,6 +33,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -106,11 +107,12 @@ func (s *settings) run(ctx context.Context, out, progress io.Writer) (err error)
 	}
 	defer lab.close()
 	var results results
+	chosen := slices.DeleteFunc(scenarios(s), func(sc *scenario) bool { return !only.MatchString(sc.name) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("-only: no scenario's name matches %q", s.only)
+	}
 	for round := range s.rounds {
-		for _, sc := range scenarios(s) {
-			if !only.MatchString(sc.name) {
-				continue
-			}
+		for _, sc := range chosen {
 			if err := lab.measure(ctx, sc, round, &results, progress); err != nil {
 				return fmt.Errorf("%s: %w", sc.name, err)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -104,7 +105,7 @@ func workers(n int, work func() ([]time.Duration, error)) (result, error) {
 			took, err := work()
 			mu.Lock()
 			defer mu.Unlock()
-			r.took, failed = append(r.took, took...), errors.Join(failed, err)
+			r.took, failed = append(r.took, took...), cmp.Or(failed, err)
 		})
 	}
 	all.Wait()

@@ -67,6 +67,14 @@ func times(n int, text func(int) string) string {
 	return b.String()
 }
 
+// noLimits has GitHub's limits counted as ever, and never reached.
+const noLimits = `[governor]
+concurrent = 1000000
+points_per_minute = 1000000000
+graphql_points_per_minute = 1000000000
+mints_per_hour = 1000000
+`
+
 // config is the configuration file.
 func (v variant) config(l *lab, dir, address string) []byte {
 	var b bytes.Buffer
@@ -79,6 +87,7 @@ func (v variant) config(l *lab, dir, address string) []byte {
 	for i := range v.owners {
 		fmt.Fprintf(&b, "%s = %d\n", owner(i), i+2)
 	}
+	b.WriteString(noLimits)
 	if v.admin {
 		fmt.Fprintf(&b, "[admin]\nlisten = %q\n", "unix:"+v.adminSocket(dir))
 	}
