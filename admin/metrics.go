@@ -42,7 +42,7 @@ type Metrics struct {
 
 	requests                 *prometheus.CounterVec
 	received, tunnelBytes    *prometheus.CounterVec
-	tunnels, refusals        *prometheus.CounterVec
+	tunnels, refusals, led   *prometheus.CounterVec
 	answers                  *prometheus.CounterVec
 	own, github, took, queue prometheus.ObserverVec
 
@@ -86,6 +86,7 @@ func NewMetrics(state func() State, version string) *Metrics {
 	m.answers = counter("github_responses_total", "Answers of GitHub that were passed on, by its status; 0 for one that is not registered.", "code")
 	m.received = counter("response_bytes_total", "Bytes of answers' bodies that clients were sent.", "client")
 	m.tunnels = counter("tunnels_total", "Tunnels to hosts that are not served, which have ended.", "client")
+	m.led = counter("transparent_total", "Requests, tunnels and refusals of clients that do not know of the proxy: their connection was to the host.", "client")
 	m.tunnelBytes = counter("tunnel_bytes_total", "Bytes that passed tunnels which have ended: sent to the host, received by the client.", "client", "direction")
 	m.own = histogram("own_duration_seconds", "The proxy's own share of a request: without GitHub's, without its client's, and without the passing of bodies.", ownBuckets, "route")
 	m.github = histogram("github_duration_seconds", "GitHub's share of a request that was forwarded: until the head of its answer, and what it took to get a credential.", githubBuckets, "route")
@@ -115,6 +116,9 @@ func (m *Metrics) Count(e *event.Event) {
 	c.of(m, e.Client, route, credentialOf(e), statusOf(e.Status)).Inc()
 	if e.Decision == event.Refused || e.Decision == event.Failed {
 		m.refused(e).Inc()
+	}
+	if e.Transparent {
+		m.led.WithLabelValues(clientOf(e.Client)).Inc()
 	}
 	if e.Kind == event.Tunnel {
 		c.tunnels.Inc()

@@ -117,7 +117,7 @@ func countAll(m *admin.Metrics) {
 	for _, e := range []event.Event{
 		{Kind: event.Request, Client: "agent", Method: "GET", Operation: "repos/get", Decision: event.Forwarded, Credential: "installation", Status: 200, GitHubStatus: 200, Received: 10, Duration: time.Second, GitHub: time.Second / 2, Own: time.Millisecond},
 		{Kind: event.Request, Client: "agent", Method: "POST", Operation: "issues/create", Decision: event.Refused, DecidedBy: "client.agent.deny[1]", Credential: "installation", Status: 403, Err: refused, Own: time.Millisecond},
-		{Kind: event.Tunnel, Decision: event.Forwarded, Status: 200, Sent: 5, Received: 7},
+		{Kind: event.Tunnel, Decision: event.Forwarded, Transparent: true, Status: 200, Sent: 5, Received: 7},
 		{Kind: event.Connect, Decision: event.Failed, Status: 502, Err: errors.New("no")},
 	} {
 		m.Count(&e)
@@ -143,6 +143,8 @@ func TestCount(t *testing.T) {
 		{"github_responses_total", []string{"code", "200"}, 1},
 		{"response_bytes_total", []string{"client", "agent"}, 10},
 		{"tunnels_total", []string{"client", "(none)"}, 1},
+		{"transparent_total", []string{"client", "(none)"}, 1},
+		{"transparent_total", nil, 1},
 		{"tunnel_bytes_total", []string{"client", "(none)", "direction", "sent"}, 5},
 		{"tunnel_bytes_total", []string{"client", "(none)", "direction", "received"}, 7},
 		{"own_duration_seconds", []string{"route", "rest_read"}, 1},

@@ -28,6 +28,8 @@ type Record struct {
 	Client  string    `json:"client,omitempty"`  // its name in the configuration
 	Address string    `json:"address,omitempty"` // where it connected from
 
+	Transparent bool `json:"transparent,omitempty"` // its connection was to the host, and not to the proxy
+
 	Actor   string `json:"actor,omitempty"` // of a grant: who asked, and what for
 	Purpose string `json:"purpose,omitempty"`
 	Grant   []Link `json:"grant,omitempty"` // its links, from the root on
@@ -66,7 +68,7 @@ const maxFields = 50
 // recordOf is the record of an Event.
 func recordOf(e *Event) *Record {
 	record := &Record{
-		Time: e.Time.UTC(), ID: e.ID, Kind: e.Kind, Phase: e.Phase, Client: e.Client, Address: e.Address,
+		Time: e.Time.UTC(), ID: e.ID, Kind: e.Kind, Phase: e.Phase, Client: e.Client, Address: e.Address, Transparent: e.Transparent,
 		Actor: e.Actor, Purpose: e.Purpose, Grant: e.Grant, Token: e.Token,
 		Method: Clip(e.Method), Host: Clip(e.Host), Path: Clip(e.Path),
 		Decision: e.Decision, DecidedBy: e.DecidedBy,

@@ -68,6 +68,9 @@ type Event struct {
 	Client  string // its name in the configuration, "" for none
 	Address string // where it connected from
 
+	// Transparent says that the connection was to the host, as of a client that does not know of the proxy.
+	Transparent bool
+
 	// Of a grant: who asked and what for, as its first link says that says so, and all
 	// of its links, from the root on.
 	Actor, Purpose string

@@ -18,6 +18,7 @@ func writeLine(log *slog.Logger, e *Event) {
 	l := line(make([]slog.Attr, 0, 24))
 	l.text("id", e.ID)
 	l.text("client", cmp.Or(e.Client, e.Address))
+	l.flag("transparent", e.Transparent)
 	l.some("grant", e.grantPath())
 	if e.Token != nil {
 		l.text("issuer", e.Token.Issuer)

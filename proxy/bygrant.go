@@ -121,7 +121,7 @@ func (c *caller) refusal(refused *answer.Refusal, id string) *answer.Refusal {
 
 // sign notes who asked.
 func (c *caller) sign(e *event.Event) {
-	e.Client = c.clientName()
+	e.Client, e.Transparent = c.clientName(), c.led
 	if c.token != nil {
 		signToken(e, c.token)
 	}

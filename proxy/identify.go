@@ -16,10 +16,12 @@ func (p *Proxy) identify(now *state, by evidence) (caller, *answer.Refusal) {
 	if told.guess {
 		refused = p.guessed(by.peer.conn.RemoteAddr().String(), refused)
 	}
+	led := by.peer.to != nil
 	if refused != nil {
-		return caller{client: told.client, proof: told.proof}, refused
+		return caller{client: told.client, proof: told.proof, led: led}, refused
 	}
 	who, refused := now.caller(told)
+	who.led = led
 	who.anonymous = p.isAnonymous(now, told.client, by.listener)
 	return who, refused
 }

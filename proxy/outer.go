@@ -43,7 +43,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	case to != nil:
 		if refused := asAbsolute(r, to); refused != nil {
 			refused.Quiet = !p.strangers.allow(r.RemoteAddr)
-			p.noteRefused(r, caller{}, refused).Write(w, answer.Text)
+			p.noteRefused(r, caller{led: true}, refused).Write(w, answer.Text)
 			return
 		}
 		toOrigin = false

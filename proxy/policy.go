@@ -121,6 +121,7 @@ type caller struct {
 	proof                 // by which it is that
 
 	anonymous bool // somebody who is none of the Clients, and whom Anonymous lets in
+	led       bool // that does not know of the proxy: its connection was to a host
 	usage     *usage
 	scope     *auth.Scope // confines its tokens, nil does not
 	slot      *slot       // of the connection

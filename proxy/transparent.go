@@ -172,7 +172,7 @@ func (p *Proxy) lead(conn *arrival, l *Listener, to transparent.Target, name str
 // refuseStranger logs why a connection is closed of which nobody knows whose it is, but not of every one.
 func (p *Proxy) refuseStranger(conn net.Conn, to transparent.Target, refused *answer.Refusal) {
 	refused.Quiet = !p.strangers.allow(conn.RemoteAddr().String())
-	p.noteRefused(asConnect(conn, net.JoinHostPort(to.String(), strconv.Itoa(int(to.Addr.Port())))), caller{}, refused)
+	p.noteRefused(asConnect(conn, net.JoinHostPort(to.String(), strconv.Itoa(int(to.Addr.Port())))), caller{led: true}, refused)
 }
 
 // asConnect is the CONNECT in whose place a connection stands, for the log.

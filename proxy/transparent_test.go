@@ -218,6 +218,13 @@ func TestTransparent(t *testing.T) {
 			t.Errorf("%v arrived without the App's token", r)
 		}
 	}
+	for _, want := range []string{
+		`"transparent":true,"method":"GET","host":"api.github.com"`, `"transparent":true,"method":"CONNECT","host":"host.example.com:443"`, // a tunnel
+		`"transparent":true,"method":"GET","host":"host.example.com"`, `"transparent":true,"method":"CONNECT","host":"other.example.com:443"`, // refused
+		`"transparent":true,"method":"CONNECT","host":"198.18.77.77:443"`,
+	} {
+		w.eventually(t, want+" in the audit log", func() bool { return strings.Contains(w.audit.String(), want) })
+	}
 	for _, text := range []string{
 		"198.18.77.77 stands for no name", `the ClientHello is for \"api.github.com\", but the connection is to host.example.com`, "egress to host.example.com:23 is not allowed",
 	} {
