@@ -146,6 +146,7 @@ func TestReloadOfEveryKey(t *testing.T) {
 		"Form":        {func(c *config.Config) { c.Form = config.FormTLS }, "listen"},
 		"Admin":       {func(c *config.Config) { c.Admin.Listen = "127.0.0.1:2" }, "admin"},
 		"Shared":      {func(c *config.Config) { c.Shared.Prefix = "other:" }, "shared"},
+		"Remember":    {func(c *config.Config) { c.Remember = true }, "remember"},
 		"Transparent": {func(c *config.Config) { c.Transparent.Listen = "127.0.0.1:2" }, "transparent"},
 	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {

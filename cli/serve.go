@@ -19,6 +19,7 @@ import (
 	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/remember"
 	"ghapp-proxy/shared"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ http+https:// before the address they speak TLS to it (see [tls] and docs/tls.md
 It reads its configuration again when that changes, or a file that it names (not with
 watch = false), on SIGHUP, which opens the audit log anew as well, and when
 "ghapp-proxy reload" asks. All takes effect but what it listens on, which is by listen,
-client.NAME.listen, [admin], [transparent] and [shared]: these need a restart. No connection is closed that is
+client.NAME.listen, [admin], [transparent], [shared] and remember: these need a restart. No connection is closed that is
 still allowed, and a configuration with faults changes nothing.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -105,7 +106,7 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	if o.says != nil {
 		events = watching.events()
 	}
-	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, form: formOf(cfg.Form), audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), shared: o.shared, log: log})
+	srv, err := newServer(cfg, o.cas, serverOptions{admission: proxy.Admission{SameUser: true}, form: formOf(cfg.Form), audit: o.audit, cacheSize: servedCache, events: events, own: o.addresses(), shared: o.shared, remembered: o.remembered, log: log})
 	if err != nil {
 		return err
 	}
@@ -121,6 +122,10 @@ func serve(ctx context.Context, load func(context.Context, config.Source) (*conf
 	go watchExpiry(life, srv.authorities, srv.ownPair, log)
 	go o.cas.prepare(log)
 	go srv.watchGrants(life)
+	if o.remembered != nil {
+		go o.remembered.Run(life)
+		defer o.remembered.Save() // after all else has ended
+	}
 	if o.shared != nil {
 		go srv.ShareLimits(life, o.shared)
 		go srv.source().ShareUse(life)
@@ -153,7 +158,8 @@ type opened struct {
 	says  net.Listener      // of the admin listener, nil for none
 	led   *led              // of clients that do not know of a proxy, nil for none
 
-	shared *shared.Store // nil for none
+	shared     *shared.Store   // nil for none
+	remembered *remember.Store // nil for none
 }
 
 // openAll opens what a configuration names.
@@ -176,6 +182,7 @@ func openAll(ctx context.Context, cfg *config.Config, by *manager, log *slog.Log
 	if o.shared, err = openShared(cfg, log); err != nil {
 		return nil, &statusError{exitConfig, err}
 	}
+	o.remembered = openRemembered(cfg, log)
 	sockets, err := by.sockets()
 	if err != nil {
 		return nil, &statusError{exitConfig, err}

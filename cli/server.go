@@ -21,6 +21,7 @@ import (
 	"ghapp-proxy/panics"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/remember"
 	"ghapp-proxy/shared"
 )
 
@@ -40,15 +41,16 @@ type server struct {
 
 // serverOptions are what a server keeps for all of its life.
 type serverOptions struct {
-	admission proxy.Admission
-	form      proxy.Form           // that clients speak
-	audit     *auditLog            // nil for none
-	revoke    bool                 // the tokens at the end, where the configuration does not say
-	cacheSize int64                // in bytes, where the configuration does not say
-	events    []func(*event.Event) // the proxy's Options.Events
-	shared    *shared.Store        // nil for none
-	own       []net.Addr           // that this process listens on, which nobody reaches by it
-	log       *slog.Logger
+	admission  proxy.Admission
+	form       proxy.Form           // that clients speak
+	audit      *auditLog            // nil for none
+	revoke     bool                 // the tokens at the end, where the configuration does not say
+	cacheSize  int64                // in bytes, where the configuration does not say
+	events     []func(*event.Event) // the proxy's Options.Events
+	shared     *shared.Store        // nil for none
+	remembered *remember.Store      // nil for none
+	own        []net.Addr           // that this process listens on, which nobody reaches by it
+	log        *slog.Logger
 }
 
 // parts are what one configuration comes to. Those that have not changed are the same
@@ -89,7 +91,7 @@ func newServer(cfg *config.Config, cas *authorities, opts serverOptions) (*serve
 	}
 	first.source = auth.New(cfg.Apps, auth.Options{
 		Transport: first.upstream.Transport(), Fallback: cfg.Fallback, Log: opts.log, UserAgent: userAgent, Governor: s.held,
-		Shared: sharedBy(opts.shared), SharedSecrets: cfg.Shared.Secrets,
+		Shared: sharedBy(opts.shared, opts.remembered), SharedSecrets: cfg.Shared.Secrets,
 	})
 	s.Proxy = proxy.New(proxy.Options{
 		Configuration: s.configuration(first), Admission: opts.admission, Form: opts.form, Log: opts.log, Events: opts.events, Revoked: s.revoked.ofPlaceholders(),

@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"ghapp-proxy/admin"
 	"ghapp-proxy/auth"
 	"ghapp-proxy/config"
+	"ghapp-proxy/remember"
 	"ghapp-proxy/shared"
 )
 
@@ -25,12 +27,23 @@ func openShared(cfg *config.Config, log *slog.Logger) (*shared.Store, error) {
 	})
 }
 
-// sharedBy is what a Source shares: nil, rather than a Store that is nil.
-func sharedBy(s *shared.Store) auth.Shared {
-	if s == nil {
+// openRemembered opens what was learned before a restart, nil where nothing is kept.
+func openRemembered(cfg *config.Config, log *slog.Logger) *remember.Store {
+	if !cfg.Remember {
 		return nil
 	}
-	return s
+	return remember.Open(filepath.Join(cfg.StateDir, remember.Name), log)
+}
+
+// sharedBy is what a Source shares, with others or with who comes after it: nil, rather than a Store that is nil.
+func sharedBy(s *shared.Store, r *remember.Store) auth.Shared {
+	switch {
+	case s != nil:
+		return s
+	case r != nil:
+		return r
+	}
+	return nil
 }
 
 // sharedState is how what is shared is.

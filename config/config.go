@@ -82,6 +82,7 @@ type Fixed struct {
 	Form        Form        `key:"listen"` // what is spoken there
 	Admin       Admin       `key:"admin"`
 	Shared      Shared      `key:"shared"`
+	Remember    bool        `key:"remember"` // keep what was learned over a restart, in StateDir
 	Transparent Transparent `key:"transparent"`
 }
 

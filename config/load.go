@@ -176,6 +176,7 @@ func (l *loader) readDocument(cfg *Config, doc *document) {
 	cfg.Upstream = readUpstream(doc.root.table("upstream", ""))
 	cfg.Cache = readCache(doc.root.table("cache", cacheHint), doc.root.has("shared"))
 	cfg.Shared = l.readShared(doc.root.table("shared", sharedHint))
+	cfg.Remember = readRemember(doc.root)
 	cfg.Governor = readGovernor(doc.root.table("governor", governorHint))
 	apps := doc.root.table("app", nameHint)
 	if wrongType := apps.values == nil && doc.root.has("app"); len(apps.values) == 0 && !wrongType && !l.src.NoApp {

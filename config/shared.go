@@ -59,6 +59,19 @@ func (l *loader) readShared(t *table) Shared {
 	return s
 }
 
+// readRemember reads whether what was learned is kept over a restart.
+func readRemember(t *table) bool {
+	remember := t.boolean("remember", false)
+	switch {
+	case !remember:
+	case t.has("shared"):
+		t.fault("remember", withHint("leave it out", "what [shared] names remembers already"))
+	case t.boolean("revoke_on_exit", false):
+		t.fault("remember", withHint("leave out one of them", "revoke_on_exit takes away what is remembered"))
+	}
+	return remember
+}
+
 // sharedURL reads where the store is.
 func (l *loader) sharedURL(t *table) auth.Secret {
 	key := t.oneOf("url", "url_file", "url_env", "url_command")

@@ -27,6 +27,25 @@ func TestSharedCache(t *testing.T) {
 	}
 }
 
+func TestRemember(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                "",
+		"remember = true": "",
+		"remember = false\n[shared]\nurl = \"redis://127.0.0.1:1\"": "",
+		"remember = true\n[shared]\nurl = \"redis://127.0.0.1:1\"":  "remember: what [shared] names remembers already",
+		"remember = true\nrevoke_on_exit = true":                    "remember: revoke_on_exit takes away",
+		"remember = 1":                                              "remember: must be true or false",
+	} {
+		cfg, got := load(t, text+"\n"+minimal, nil)
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%q: %s, want %q", text, got, want)
+		}
+		if want == "" && cfg.Remember != (text == "remember = true") {
+			t.Errorf("%q: Remember = %v", text, cfg.Remember)
+		}
+	}
+}
+
 func TestSharedFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"prefix = \"a\"":                                                      "shared: the url is missing",
