@@ -25,8 +25,8 @@ func (s *server) grantsState() admin.Grants {
 	return admin.Grants{Revoked: s.revoked.count(files), Problem: textOf(files.Err())}
 }
 
-// grantsTick is how often it is looked whether a grant was revoked, or a root key made:
-// on file systems that tell nothing of changes as well.
+// grantsTick is how often it is looked whether a grant was revoked, has ended, or a root
+// key was made: on file systems that tell nothing of changes as well.
 const grantsTick = 250 * time.Millisecond
 
 // watchGrants puts in force what becomes of grants, until ctx ends.
@@ -48,6 +48,7 @@ func (s *server) watchGrants(ctx context.Context) {
 		changed := false
 		select {
 		case <-tick.C:
+			s.EndSpent()
 		case <-s.revoked.changed():
 			changed = true
 		case <-ctx.Done():

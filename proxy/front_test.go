@@ -29,7 +29,7 @@ import (
 )
 
 // frontWorld is a world whose proxy speaks a form, as "localhost".
-func frontWorld(t *testing.T, form proxy.Form, clients *policy.Set) (*world, *x509.CertPool) {
+func frontWorld(t *testing.T, form proxy.Form, clients *policy.Set, change ...func(*setup)) (*world, *x509.CertPool) {
 	t.Helper()
 	own, err := certs.New(certs.Spec{Instance: "ghapp-proxy", Hosts: []string{"localhost"}})
 	if err != nil {
@@ -40,6 +40,9 @@ func frontWorld(t *testing.T, form proxy.Form, clients *policy.Set) (*world, *x5
 	return start(t, func(s *setup) {
 		s.options.Form, s.options.Clients = form, clients
 		s.options.OwnCertificate = func(string) (*tls.Certificate, error) { return own.Certificate("localhost") }
+		for _, change := range change {
+			change(s)
+		}
 	}), roots
 }
 

@@ -177,3 +177,17 @@ func (p *Proxy) EndGrants() (ended int) {
 	}
 	return ended
 }
+
+// EndSpent closes the connections whose grant, token or certificate has ended by its time and
+// that have no request under way, and returns how many. It is called now and then: what
+// is under way comes to its end, and what begins later is refused in any case.
+func (p *Proxy) EndSpent() (ended int) {
+	now := time.Now()
+	for _, who := range p.current.Load().callers {
+		ended += who.usage.end(func(s *slot) bool {
+			end := s.told.Load().expires()
+			return !end.IsZero() && !now.Before(end) && s.idleSince.Load() != 0
+		})
+	}
+	return ended
+}
