@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"ghapp-proxy/grant"
+	"ghapp-proxy/oidc"
+	"ghapp-proxy/oidc/oidctest"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
 )
@@ -24,9 +26,16 @@ func TestAttackCertificates(t *testing.T) {
 	by := &granting{keys: grant.Keys{grant.NewKey()}}
 	secret := withSecret()
 	secret.Name = "other"
-	set := clients(t, secret, &policy.Client{Name: "agent", Certificate: ca.named(spiffe, ""), Repositories: repositories(t, "acme/widgets")})
+	a := &actions{Issuer: oidctest.New()}
+	defer a.Close()
+	a.issuer = &oidc.Issuer{Name: "actions", URL: a.URL, Audiences: []string{oidctest.Audience}}
+	a.clients = []*oidc.Client{
+		{Name: "ci", Issuer: "actions", Claims: []oidc.Claim{claim(t, "ref", "refs/heads/main")}},
+		{Name: "agent", Issuer: "actions", Claims: []oidc.Claim{claim(t, "ref", "refs/heads/agent")}},
+	}
+	set := clients(t, secret, &policy.Client{Name: "ci"}, &policy.Client{Name: "agent", Certificate: ca.named(spiffe, ""), Repositories: repositories(t, "acme/widgets")})
 	w, roots := frontWorld(t, proxy.FormBoth, set, func(s *setup) {
-		s.options.Grants = &grant.Source{Keys: by, Revoked: by}
+		s.options.Grants, s.options.Tokens = &grant.Source{Keys: by, Revoked: by}, a.source(t, nil)
 	})
 	// ask asks for a repository that agent may not use, with a certificate, or none, and further fields.
 	ask := func(pair *tls.Certificate, fields string) *http.Response {
@@ -71,7 +80,11 @@ func TestAttackCertificates(t *testing.T) {
 		"with another's grant":                    {&good, as("Bearer " + grantOf("other", by.keys)), wrongClient},
 		"with another's grant, by name":           {&good, as(basicAuth("other", grantOf("other", by.keys))), wrongClient},
 		"with a grant of its own making":          {&good, as("Bearer " + grantOf("agent", grant.Keys{grant.NewKey()})), "407 this is no grant of this proxy's"},
-		"with a token":                            {&good, as("Bearer eyJhbGciOiJub25lIn0.e30."), notRockets}, // tokens are not served here
+		"with a token that nobody signed":         {&good, as("Bearer eyJhbGciOiJub25lIn0.e30."), "407 "},
+		"with another's token":                    {&good, as("Bearer " + a.job()), "407 the token's claim ref is not what client agent wants"},
+		"with another's token, by name":           {&good, as(basicAuth("ci", a.job())), "407 the token's claim ref is not what client agent wants"},
+		"with its own token":                      {&good, as("Bearer " + a.job("ref", "refs/heads/agent")), notRockets},
+		"another's token alone":                   {&nobody, as("Bearer " + a.job()), "200"},
 		"one of its own making":                   {pairOf(another.issue(t, []string{spiffe}, nil, nil)), "", notGood},
 		"one of its own making, with a secret":    {pairOf(another.issue(t, []string{spiffe}, nil, nil)), as(theirs), notGood},
 		"one of nobody's, with a secret":          {pairOf(ca.issue(t, []string{"spiffe://example.com/x"}, nil, nil)), as(theirs), notGood},

@@ -142,8 +142,20 @@ func TestCertificateEnds(t *testing.T) {
 		if left, ends := held.endsIn(time.Now()); !ends || left != time.Minute {
 			t.Errorf("with a grant of a minute a connection lasts %v", left)
 		}
+		held = who.by(proof{grant: &grant.Held{Client: told.client, Expires: time.Now().Add(2 * time.Hour)}, until: told.until})
+		if left, ends := held.endsIn(time.Now()); !ends || left != time.Hour {
+			t.Errorf("with a grant of two hours a connection lasts %v", left)
+		}
 		if refused := who.stillGood(); refused != nil {
 			t.Error(refused)
+		}
+		// After a change, what was found out of the certificate before does not count.
+		for _, next := range []*policy.Client{{Name: "agent"}, {Name: "agent", Certificate: &policy.Certificate{RootsPEM: roots, Roots: by.Roots, DNS: "another"}}} {
+			set, _ := policy.NewSet([]*policy.Client{next})
+			later := newState(Policy{Clients: set}, nil, nil)
+			if told, refused, ok := later.byCertificate(presented); ok != (next.Certificate != nil) || ok != (refused != nil) || told.client != nil {
+				t.Errorf("after a change it is %+v, %v, %v", told, refused, ok)
+			}
 		}
 		time.Sleep(time.Hour)
 		if _, refused, ok = now.byCertificate(presented); !ok || refused == nil || refused.Status != http.StatusForbidden {

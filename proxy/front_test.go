@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,11 +186,7 @@ func TestFrontTunnel(t *testing.T) {
 	if got, err := io.ReadAll(r); string(got) != "EARLY AND LATE" || err != nil {
 		t.Errorf("it came back as %q, %v", got, err)
 	}
-	last := byte(0)
-	for text := raw.read; len(text) >= 5; text = text[min(len(text), 5+int(text[3])<<8+int(text[4])):] {
-		last = text[0]
-	}
-	if last != 21 { // close_notify: RFC 5246, section 7.2.1. Some take an end without it for an attack
+	if last := raw.lastRecord(); last != 21 { // close_notify: RFC 5246, section 7.2.1. Some take an end without it for an attack
 		t.Errorf("the last record is of type %d, want an alert", last)
 	}
 }
@@ -204,6 +201,14 @@ func (k *keeping) Read(p []byte) (int, error) {
 	n, err := k.Conn.Read(p)
 	k.read = append(k.read, p[:n]...)
 	return n, err
+}
+
+// lastRecord is the type of the last record of TLS 1.2 that was read.
+func (k *keeping) lastRecord() (last byte) {
+	for text := k.read; len(text) >= 5; text = text[min(len(text), 5+int(text[3])<<8+int(text[4])):] {
+		last = text[0]
+	}
+	return last
 }
 
 // TestFrontHalf: handshakes that are given up, wrong, or cut off leave nothing behind.
@@ -252,6 +257,50 @@ func TestFrontAlert(t *testing.T) {
 	conn.(*net.TCPConn).CloseWrite()
 	if heard, err := io.ReadAll(conn); err != nil || len(heard) != 7 || heard[0] != 21 {
 		t.Errorf("it hears %x, %v, want an alert", heard, err)
+	}
+}
+
+// TestFrontGivenUp: who leaves in the middle of a handshake, or without a word, is worth no warning.
+func TestFrontGivenUp(t *testing.T) {
+	w, _ := frontWorld(t, proxy.FormTLS, nil)
+	hello := clientHello(t)
+	for range 5 {
+		w.dial(t).Close()
+		conn := w.dial(t)
+		conn.Write(hello)
+		conn.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, conn)
+	}
+	w.eventually(t, "lines of handshakes that failed", func() bool {
+		return strings.Count(w.log.String(), "a TLS handshake of a client with the proxy failed") == 5
+	})
+	if log := w.log.String(); strings.Contains(log, "level=WARN") {
+		t.Errorf("the log warns:\n%s", log)
+	}
+}
+
+// TestFrontWithoutCertificate: a proxy that has nothing to show fails, and says why.
+func TestFrontWithoutCertificate(t *testing.T) {
+	w, roots := frontWorld(t, proxy.FormTLS, nil, func(s *setup) { s.options.OwnCertificate = nil })
+	err := tls.Client(w.dial(t), &tls.Config{RootCAs: roots, ServerName: "localhost"}).Handshake()
+	if err == nil || !strings.Contains(err.Error(), "remote error: tls: ") {
+		t.Errorf("%v, want an alert", err)
+	}
+	w.eventually(t, "why", func() bool { return strings.Contains(w.log.String(), "the proxy has no certificate of its own") })
+}
+
+// TestFrontFarewell: a connection that the proxy closes ends with a farewell, or what was
+// answered could have been cut off.
+func TestFrontFarewell(t *testing.T) {
+	w, roots := frontWorld(t, proxy.FormTLS, nil)
+	raw := &keeping{Conn: w.dial(t)}
+	secure := tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: "localhost", MaxVersion: tls.VersionTLS12})
+	fmt.Fprint(secure, "GET /ca.pem HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	if text, err := io.ReadAll(secure); err != nil || !bytes.Contains(text, []byte("BEGIN CERTIFICATE")) {
+		t.Errorf("%q, %v", text, err)
+	}
+	if last := raw.lastRecord(); last != 21 {
+		t.Errorf("the last record is of type %d, want an alert", last)
 	}
 }
 
@@ -361,9 +410,11 @@ func TestClientCertificate(t *testing.T) {
 			&policy.Client{Name: "by-both", Certificate: by.named("spiffe://example.com/both", "both.example.com")})
 	}
 	w, roots := frontWorld(t, proxy.FormTLS, set(ca))
+	var asked atomic.Int64 // for a certificate
 	as := func(pairs ...tls.Certificate) *http.Client {
 		// It is sent whatever CAs the proxy names.
 		return w.secureClient(t, &tls.Config{RootCAs: roots, ServerName: "localhost", GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			asked.Add(1)
 			return &append(pairs, tls.Certificate{})[0], nil
 		}})
 	}
@@ -417,7 +468,8 @@ func TestClientCertificate(t *testing.T) {
 	}
 	// Where nobody is told by a certificate, none is asked for.
 	w.proxy.ReplacePolicy(proxy.Policy{Clients: clients(t, withSecret())})
-	if status, _, text := w.askedAs(t, client, throughAll[0]); !strings.Contains(text, "Proxy Authentication Required") {
-		t.Errorf("where no certificate counts: %d %s", status, text)
+	asked.Store(0)
+	if status, _, text := w.askedAs(t, as(good), throughAll[0]); !strings.Contains(text, "Proxy Authentication Required") || asked.Load() > 0 {
+		t.Errorf("where no certificate counts: %d %s, and one was asked for %d times", status, text, asked.Load())
 	}
 }

@@ -31,6 +31,20 @@ func TestSpeech(t *testing.T) {
 	}
 }
 
+// TestSpeechArrives: what is said to a client in another protocol arrives, whatever it sends
+// besides.
+func TestSpeechArrives(t *testing.T) {
+	w := start(t, nil)
+	for _, test := range []struct{ say, hear string }{{"\x05\x01\x00", "\x05\xff"}, {"\x04\x01\x01\xbb", "\x00\x5b\x00\x00\x00\x00\x00\x00"}} {
+		conn := w.dial(t)
+		conn.Write(append([]byte(test.say), make([]byte, 1<<20)...))
+		conn.(*net.TCPConn).CloseWrite()
+		if heard, err := io.ReadAll(conn); err != nil || string(heard) != test.hear {
+			t.Errorf("it hears %q, %v, want %q", heard, err, test.hear)
+		}
+	}
+}
+
 // hear says something, one octet at a time, and returns all that comes back.
 func hear(t *testing.T, conn net.Conn, say string) string {
 	t.Helper()
