@@ -199,7 +199,7 @@ func parseField(line string) (name, value string, ok bool) {
 			return "", "", false
 		}
 	}
-	value = strings.Trim(line[colon+1:], " \t")
+	value = TrimOWS(line[colon+1:])
 	for _, c := range []byte(value) {
 		if c < ' ' && c != '\t' || c > '~' {
 			return "", "", false
@@ -207,6 +207,20 @@ func parseField(line string) (name, value string, ok bool) {
 	}
 	return name, value, true
 }
+
+// TrimOWS takes off the optional whitespace around a value: RFC 9110, section 5.6.3.
+// strings.Trim would set up its table for each.
+func TrimOWS(value string) string {
+	for value != "" && isOWS(value[0]) {
+		value = value[1:]
+	}
+	for value != "" && isOWS(value[len(value)-1]) {
+		value = value[:len(value)-1]
+	}
+	return value
+}
+
+func isOWS(c byte) bool { return c == ' ' || c == '\t' }
 
 // isToken are the octets of a token: RFC 9110, section 5.6.2.
 var isToken = octets("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")

@@ -51,10 +51,10 @@ func writeField(out textWriter, name string, values []string) {
 	for _, value := range values {
 		out.WriteString(name)
 		out.WriteString(": ")
-		if strings.ContainsAny(value, "\r\n") {
+		if strings.IndexByte(value, '\r') >= 0 || strings.IndexByte(value, '\n') >= 0 {
 			value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 		}
-		out.WriteString(strings.Trim(value, " \t"))
+		out.WriteString(h1.TrimOWS(value))
 		out.WriteString("\r\n")
 	}
 }
