@@ -179,7 +179,7 @@ func TestLive(t *testing.T) {
 	address, recent := pageOf(t, busy())
 	first := listen(t, address)
 	defer first.close()
-	if all := first.next(t); len(all) != 5 {
+	if all := first.next(t); len(all) != 6 {
 		t.Errorf("%d sections at first, want all", len(all))
 	}
 	e := event.Event{Kind: event.Request, Time: time.Now(), Client: "agent", Method: "GET", Host: "api.github.com", Path: "/repos/acme/widgets", Operation: "repos/get", Decision: event.Forwarded, Credential: "installation", Status: 200}
