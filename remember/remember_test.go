@@ -95,6 +95,10 @@ func TestSavedEachMinute(t *testing.T) {
 		if got := Open(path, s.log).Count(); got != 1 {
 			t.Errorf("%d values after a minute", got)
 		}
+		s.Put("b", value8(1, "b"), time.Second)
+		if time.Sleep(2 * saveEvery); s.Count() != 1 {
+			t.Errorf("%d values are kept in memory, want the one that has not ended", s.Count())
+		}
 	})
 }
 

@@ -22,20 +22,25 @@ const (
 	followEvery = 5 * time.Second
 
 	setName     = ":s"
-	versionName = ":n"
+	versionName = ":w"
 )
 
 var (
 	// addScript adds the pairs of a thing and for how many milliseconds it is to be known in ARGV, by the store's clock,
-	// and drops what has ended, and what is more than ARGV[3].
+	// and drops what has ended, and what is more than ARGV[3]. The set lasts as long as what is in it. Its version grows, also from before the
+	// store was emptied: it is the time, or one more than the last.
 	addScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 for i = 4, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'GT', now + ARGV[i + 1], ARGV[i]) end
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - ARGV[3])
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return redis.call('INCR', KEYS[2])`)
+local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local ends = math.max(tonumber(last[2] or now), now + 1000)
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends))
+local version = math.max((tonumber(redis.call('GET', KEYS[2])) or 0) + 1, now)
+redis.call('SET', KEYS[2], string.format('%.0f', version), 'PXAT', string.format('%.0f', ends))
+return redis.call('PUBLISH', ARGV[1], ARGV[2])`)
 	// readScript returns up to ARGV[1] of what is in a set, what ends last, each thing with for how many milliseconds it is to be
 	// known.
 	readScript = redis.NewScript(`

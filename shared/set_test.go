@@ -37,6 +37,14 @@ func TestSet(t *testing.T) {
 	for thing := range many {
 		eventually(t, "all know "+thing, func() bool { return a.Has(thing) && late.Has(thing) })
 	}
+	for _, name := range server.Do("KEYS", "*:[sw]") {
+		if ttl := server.Do("PTTL", name)[0]; len(ttl) != len("3600000") {
+			t.Errorf("%s lasts for %s ms, want an hour", name, ttl)
+		}
+	}
+	server.Do("FLUSHALL") // and nobody notices
+	a.Add(map[string]time.Time{"after": hour})
+	eventually(t, "the others know what came after the store was emptied", func() bool { return b.Has("after") && late.Has("after") })
 	if another := one.Set("another", nil); another.Has("x") {
 		t.Error("it is in another set")
 	}

@@ -20,19 +20,26 @@ func (s *Store) Test(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("take a lease: %w", err)
 	}
 	took := time.Since(begun)
-	for what, do := range map[string]func() error{
-		"file a value": func() error {
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		{"file a value", func() error {
 			return fileScript.Run(ctx, s.client, []string{slot + valueName, slot + leaseName}, s.me, generation, leaseTime.Milliseconds(), s.channel(), wakeMessage+slot).Err()
-		},
-		"read a value":  func() error { _, err := s.client.Get(ctx, slot+replacedName).Result(); return err },
-		"count":         func() error { return s.client.IncrBy(ctx, slot+countName, 1).Err() },
-		"drop a count":  func() error { return s.client.PExpire(ctx, slot+countName, leaseTime).Err() },
-		"tell a thing":  func() error { return s.client.Publish(ctx, s.channel(), "").Err() },
-		"hear of it":    func() error { return s.hears(ctx) },
-		"write a value": func() error { return s.client.Set(ctx, s.opts.Prefix+"probe", s.me, time.Minute).Err() },
+		}},
+		{"read a value", func() error { return s.client.Get(ctx, slot+valueName).Err() }},
+		{"count", func() error { return s.client.IncrBy(ctx, slot+countName, 1).Err() }},
+		{"drop a count", func() error { return s.client.PExpire(ctx, slot+countName, leaseTime).Err() }},
+		{"keep a set", func() error {
+			return addScript.Run(ctx, s.client, []string{slot + setName, slot + versionName}, s.channel(), "", maxSet, s.me, leaseTime.Milliseconds()).Err()
+		}},
+		{"read a set", func() error { return readScript.Run(ctx, s.client, []string{slot + setName}, maxSet).Err() }},
+		{"tell a thing", func() error { return s.client.Publish(ctx, s.channel(), "").Err() }},
+		{"hear of it", func() error { return s.hears(ctx) }},
+		{"write a value", func() error { return s.client.Set(ctx, s.opts.Prefix+"probe", s.me, time.Minute).Err() }},
 	} {
-		if err := do(); err != nil && !isNothing(err) {
-			return "", fmt.Errorf("%s: %w", what, err)
+		if err := step.do(); err != nil && !isNothing(err) {
+			return "", fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
 	version := "no version"

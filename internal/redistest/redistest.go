@@ -47,6 +47,15 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
+// StartWith is Start with arguments that come before all others: a configuration file, say.
+func StartWith(t testing.TB, first []string, args ...string) *Server {
+	t.Helper()
+	s := New(t, args...)
+	s.args = append(first, s.args...)
+	s.Run()
+	return s
+}
+
 // New is Start for a server that does not run yet.
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
