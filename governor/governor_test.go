@@ -3,6 +3,7 @@ package governor
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -178,23 +179,98 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestMints: an App mints no more tokens in an hour than GitHub's limit.
-func TestMints(t *testing.T) {
+// TestSpans: what is used up of a limit within its span, and when there is more. A minute takes six seconds here.
+func TestSpans(t *testing.T) {
+	const minute = 6 * time.Second
+	for limit, test := range map[Limit]struct {
+		class Class
+		most  int // requests
+		span  time.Duration
+		text  string
+	}{
+		Mints:            {Mint, 5, 60 * minute, "5 tokens an hour"},
+		CreationsAMinute: {Create, 3, minute, "3 creations of content a minute"},
+		CreationsAnHour:  {CreateMutation, 7, 60 * minute, "7 creations of content an hour"},
+		Points:           {Write, 4, minute, "20 points a minute"},
+		GraphQLPoints:    {Mutation, 6, minute, "30 points a minute of GraphQL"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			settings := Settings{On: true, Limits: GitHub, Minute: minute}
+			settings.Limits.WritePause = 0
+			l := &settings.Limits
+			switch limit {
+			case Mints:
+				l.MintsAnHour = test.most
+			case CreationsAMinute:
+				l.CreationsAMinute = test.most
+			case CreationsAnHour:
+				l.CreationsAnHour = test.most
+			case Points:
+				l.Points = 5 * test.most
+			case GraphQLPoints:
+				l.GraphQLPoints = 5 * test.most
+			}
+			bucket := New(settings).Bucket(false, nil)
+			for range test.most {
+				answered(t, bucket, Request{Class: test.class}, Answer{Status: 304})
+			}
+			_, err := bucket.Admit(t.Context(), Request{Class: test.class})
+			refused, ok := errors.AsType[*Refusal](err)
+			if !ok || refused.Limit != limit || refused.Error() != test.text || time.Until(refused.RetryAt) != test.span+test.span/slots {
+				t.Fatalf("%s: told %+v", limit, refused)
+			}
+			if used := bucket.Stats().Used; !slices.ContainsFunc(used, func(u Used) bool { return u.Limit == limit.String() && u.Used == u.Most }) {
+				t.Errorf("%s: used is %v", limit, used)
+			}
+			bucket.g.Set(settings) // a reload forgets nothing
+			time.Sleep(time.Until(refused.RetryAt) - 1)
+			if _, err := bucket.Admit(t.Context(), Request{Class: test.class}); err == nil {
+				t.Errorf("%s: there is more before it was said", limit)
+			}
+			time.Sleep(1)
+			answered(t, bucket, Request{Class: test.class}, Answer{Status: 200})
+		})
+	}
+}
+
+// TestStats: how a bucket is.
+func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := Default
-		settings.Limits.MintsAnHour = 5
-		bucket := New(settings).Bucket(false, nil)
-		for range 5 {
-			answered(t, bucket, Request{Class: Mint}, Answer{Status: 201})
+		settings.Limits.GraphQLPoints = 0
+		settings.ReadWait = time.Hour
+		g := New(settings)
+		bucket := g.Bucket(false, nil)
+		answered(t, bucket, Request{Class: Query}, Answer{Status: 200})
+		if s := bucket.Stats(); s.Under != 0 || s.Why != "" || len(s.Used) != 0 || !s.Paused.IsZero() {
+			t.Errorf("%+v", s)
 		}
-		_, err := bucket.Admit(t.Context(), Request{Class: Mint})
-		refused, ok := errors.AsType[*Refusal](err)
-		if !ok || refused.Limit != Mints || refused.Error() != "5 tokens an hour" || time.Until(refused.RetryAt) != time.Hour+time.Hour/slots {
-			t.Errorf("told %+v", refused)
+		answered(t, bucket, Request{Class: Write}, Answer{Status: 429, Fields: http.Header{"Retry-After": {"70"}}})
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			ticket, err := bucket.Admit(t.Context(), Request{Class: Read})
+			if err != nil || ticket.Waited != 70*time.Second {
+				t.Errorf("%v after %s", err, ticket.Waited)
+			}
+		}()
+		synctest.Wait()
+		s := bucket.Stats()
+		if s.Waiting != 1 || s.Why != "retry_after" || time.Until(s.Paused) != 70*time.Second || len(s.Used) != 1 || s.Used[0] != (Used{"points", 5, 900}) {
+			t.Errorf("%+v", s)
 		}
-		answered(t, bucket, Request{Class: Write}, Answer{Status: 200})
-		time.Sleep(time.Until(refused.RetryAt))
-		answered(t, bucket, Request{Class: Mint}, Answer{Status: 201})
+		<-gone
+		if s := bucket.Stats(); s.Under != 1 || s.Waiting != 0 || !s.Paused.IsZero() || len(s.Used) != 1 || s.Used[0] != (Used{"points", 1, 900}) {
+			t.Errorf("%+v", s)
+		}
+		settings.On = false
+		g.Set(settings)
+		if s := bucket.Stats(); s.Under != 0 || len(s.Used) != 0 {
+			t.Errorf("off: %+v", s)
+		}
+		if r := (&Refusal{Most: "x", Waited: 90 * time.Second}); r.Error() != "x: after 1m30s" {
+			t.Error(r.Error())
+		}
 	})
 }
 
@@ -281,6 +357,14 @@ func TestWritePause(t *testing.T) {
 		answered(t, bucket, Request{Class: Mint}, Answer{Status: 201})
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("what changes nothing for a client waited until %s", took)
+		}
+		time.Sleep(time.Hour)
+		start = time.Now()
+		for range writeBurst + 5 {
+			answered(t, bucket, Request{Class: Write}, Answer{Status: 200})
+		}
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("after an hour the first and five more took %s", took)
 		}
 	})
 }

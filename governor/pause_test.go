@@ -28,6 +28,7 @@ func TestRetryAfter(t *testing.T) {
 		{"a 429 and no time", Answer{Status: 429}, time.Minute},
 		{"a 429 for the primary limit", Answer{Status: 429, Fields: http.Header{"X-Ratelimit-Remaining": {"0"}}}, 0},
 		{"a 429 where something is left", Answer{Status: 429, Fields: http.Header{"X-Ratelimit-Remaining": {"5"}}}, time.Minute},
+		{"a 429 and no number", Answer{Status: 429, Fields: http.Header{"Retry-After": {"soon"}}}, time.Minute},
 		{"two times", Answer{Status: 403, Fields: http.Header{"Retry-After": {"20", "30"}}}, 0},
 		{"now", after("0"), 0},
 		{"a 503", Answer{Status: 503, Fields: http.Header{"Retry-After": {"20"}}}, 0},

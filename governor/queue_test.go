@@ -63,6 +63,11 @@ func TestTurns(t *testing.T) {
 			q.waits("b", Read, 3, 8)
 			q.serve(8)
 		}, "a b b b a b b b"},
+		{"no weight is one", func(q *told) {
+			q.waits("a", Read, 0, 3)
+			q.waits("b", Read, 0, 2)
+			q.serve(5)
+		}, "a b a b a"},
 		{"of all classes", func(q *told) {
 			q.waits("a", Search, 1, 2)
 			q.waits("b", Read, 1, 2)
@@ -89,19 +94,19 @@ func TestTurns(t *testing.T) {
 			q.waits("a", Read, 1, 1)
 			q.serve(7)
 		}, "a b b b b b b a"},
-		{"who waits on keeps its turn", func(q *told) {
+		{"who waits on keeps its turn, and newcomers begin where others are", func(q *told) {
 			q.waits("a", Write, 1, 1)
-			q.waits("b", Read, 1, 5)
-			first := q.first(Read)
-			q.remove(first)
-			q.charge(first.of, 1)
-			first = q.first(Read)
-			q.remove(first)
-			q.charge(first.of, 1)
+			q.waits("b", Read, 1, 20)
+			for range 5 { // while writes are stuck
+				w := q.first(Read)
+				q.remove(w)
+				q.charge(w.of, 1)
+			}
 			q.waits("a", Write, 1, 1)
-			q.waits("c", Write, 1, 1)
-			q.serve(3)
-		}, "a c b"},
+			q.serve(1)
+			q.waits("c", Read, 1, 5)
+			q.serve(6)
+		}, "a c b a c b c"},
 		{"who leaves is passed over", func(q *told) {
 			gone := q.waits("a", Read, 1, 1)
 			q.waits("b", Read, 1, 1)
@@ -112,8 +117,9 @@ func TestTurns(t *testing.T) {
 			q.remove(gone)
 			q.remove(middle)
 			q.remove(last)
-			q.serve(4)
-		}, "b a a nobody"},
+			q.waits("a", Read, 1, 1)
+			q.serve(5)
+		}, "b a a a nobody"},
 	} {
 		q := &told{queue: newQueue()}
 		test.do(q)
