@@ -7,18 +7,28 @@ import (
 	"encoding/base64"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"ghapp-proxy/grant"
+	"ghapp-proxy/oidc/oidctest"
 )
 
 // grantedFleet is a fleet with a client whose grants all replicas take.
 func grantedFleet(t *testing.T) *fleet {
+	t.Helper()
+	return grantedFleetWith(t, "")
+}
+
+// grantedFleetWith is grantedFleet with more tables.
+func grantedFleetWith(t *testing.T, tables string) *fleet {
 	t.Helper()
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -26,7 +36,7 @@ func grantedFleet(t *testing.T) *fleet {
 	if err := os.WriteFile(file, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return newFleetWith(t, 1, "1s", "grant_key_file = \""+file+"\"\n[client.agent]\ngrants = true\nrepositories = [\"acme/*\"]\n")
+	return newFleetWith(t, 1, "1s", "grant_key_file = \""+file+"\"\n[client.agent]\ngrants = true\nrepositories = [\"acme/*\"]\n"+tables)
 }
 
 // command runs a command of the program with the configuration of a replica, and returns what it prints.
@@ -131,6 +141,65 @@ func TestReplicasRevoke(t *testing.T) {
 		if got := others[i].outcome(t); got != "good" {
 			t.Errorf("replica %d, a grant that nobody has revoked: %q", i, got)
 		}
+	}
+	for _, p := range f.proxies {
+		p.stop(t)
+	}
+}
+
+// TestReplicasReplay: a token that is good once is good at one of the replicas, also where all are asked at once;
+// without the store each takes it once.
+func TestReplicasReplay(t *testing.T) {
+	issuer := oidctest.New()
+	defer issuer.Close()
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(keys, issuer.JWKS(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := grantedFleetWith(t, "[[issuer]]\nname = \"jobs\"\nurl = \"https://jobs.example\"\naudience = \"ghapp-proxy\"\njwks_file = \""+keys+"\"\nreplay = \"refuse\"\n"+
+		"[client.job]\noidc = { issuer = \"jobs\", claims = { sub = \"job\" } }\n")
+	// exchanged is how many replicas take a token, which all are asked at once.
+	exchanged := func(jti string) int {
+		form := url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token_type": {"urn:ietf:params:oauth:token-type:jwt"},
+			"subject_token": {issuer.Token(map[string]any{"iss": "https://jobs.example", "sub": "job", "jti": jti})},
+		}
+		var taken atomic.Int64
+		var all sync.WaitGroup
+		for _, address := range f.addresses {
+			all.Go(func() {
+				resp, err := http.PostForm("http://"+address+"/token", form)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer resp.Body.Close()
+				text, _ := io.ReadAll(resp.Body)
+				switch {
+				case resp.StatusCode == http.StatusOK:
+					taken.Add(1)
+				case resp.StatusCode != http.StatusForbidden || !strings.Contains(string(text), "used before"):
+					t.Errorf("%s: %s %s", address, resp.Status, text)
+				}
+			})
+		}
+		all.Wait()
+		return int(taken.Load())
+	}
+	before := f.alone(t)
+	for _, test := range []struct {
+		jti  string
+		want int
+	}{{"one", 1}, {"one", 0}, {"two", 1}} {
+		n, late := exchanged(test.jti), f.alone(t)-before
+		before += late
+		if n < test.want || n > test.want+late { // on a busy machine the store may be late
+			t.Errorf("%d replicas take token %s, want %d; %d had no answer of the store in time", n, test.jti, test.want, late)
+		}
+	}
+	f.store.Kill()
+	if n := exchanged("three"); n != replicas {
+		t.Errorf("without the store %d replicas take a token", n)
 	}
 	for _, p := range f.proxies {
 		p.stop(t)

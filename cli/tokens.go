@@ -20,6 +20,9 @@ func (s *server) prepareTokens(next *parts) error {
 	}
 	issuers, err := issuersOf(before, next.cfg, next.upstream.Upstream)
 	next.tokens = &oidc.Source{Issuers: issuers, Clients: next.cfg.Tokens}
+	if s.opts.shared != nil {
+		next.tokens.Shared = s.opts.shared
+	}
 	return err
 }
 

@@ -27,6 +27,7 @@ type Client struct {
 type Source struct {
 	Issuers *Issuers
 	Clients []*Client
+	Shared  Shared // with other replicas, nil for nothing
 }
 
 // Sent is a token that somebody has sent.
@@ -107,7 +108,7 @@ func (h *Holders) Use(ctx context.Context, sent Sent, now time.Time) (*Held, err
 		return nil, err
 	}
 	if t.issuer.Once {
-		if err := h.source.Issuers.used.use(t, now); err != nil {
+		if err := h.source.Issuers.used.use(ctx, t, now, h.source.Shared); err != nil {
 			return nil, err
 		}
 	}

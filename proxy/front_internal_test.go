@@ -95,6 +95,11 @@ func TestHandshakeCountsOnce(t *testing.T) {
 	})
 }
 
+func ofOne(c *policy.Client) *policy.Set {
+	set, _ := policy.NewSet([]*policy.Client{c})
+	return set
+}
+
 // TestCertificateEnds: what begins after a certificate has ended is refused, and a
 // connection lasts no longer than it.
 func TestCertificateEnds(t *testing.T) {
@@ -114,8 +119,7 @@ func TestCertificateEnds(t *testing.T) {
 		roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 		by := &policy.Certificate{RootsPEM: roots, Roots: x509.NewCertPool(), DNS: "agent"}
 		by.Roots.AppendCertsFromPEM(roots)
-		set, _ := policy.NewSet([]*policy.Client{{Name: "agent", Certificate: by}})
-		now := newState(Policy{Clients: set}, nil, nil)
+		now := newState(Policy{Clients: ofOne(&policy.Client{Name: "agent", Certificate: by})}, nil, nil)
 
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
@@ -146,13 +150,19 @@ func TestCertificateEnds(t *testing.T) {
 		if left, ends := held.endsIn(time.Now()); !ends || left != time.Hour {
 			t.Errorf("with a grant of two hours a connection lasts %v", left)
 		}
+		for age, want := range map[time.Duration]time.Duration{time.Minute: time.Minute, 2 * time.Hour: time.Hour} {
+			aged := newState(Policy{Clients: ofOne(&policy.Client{Name: "agent", Certificate: by, Limits: policy.Limits{MaxConnectionAge: age}})}, nil, nil)
+			who, _ := aged.caller(told)
+			if left, ends := who.endsIn(time.Now()); !ends || left != want {
+				t.Errorf("with max_connection_age %v a connection lasts %v", age, left)
+			}
+		}
 		if refused := who.stillGood(); refused != nil {
 			t.Error(refused)
 		}
 		// After a change, what was found out of the certificate before does not count.
 		for _, next := range []*policy.Client{{Name: "agent"}, {Name: "agent", Certificate: &policy.Certificate{RootsPEM: roots, Roots: by.Roots, DNS: "another"}}} {
-			set, _ := policy.NewSet([]*policy.Client{next})
-			later := newState(Policy{Clients: set}, nil, nil)
+			later := newState(Policy{Clients: ofOne(next)}, nil, nil)
 			if told, refused, ok := later.byCertificate(presented); ok != (next.Certificate != nil) || ok != (refused != nil) || told.client != nil {
 				t.Errorf("after a change it is %+v, %v, %v", told, refused, ok)
 			}

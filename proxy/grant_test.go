@@ -200,7 +200,7 @@ func TestGrantAtListener(t *testing.T) {
 	ln, dial := ownListener(t, "tcp", "127.0.0.1:0", "agent")
 	w := start(t, func(s *setup) {
 		s.own = append(s.own, ln)
-		s.options.Clients = clients(t, &policy.Client{Name: "agent", Listen: "127.0.0.1:0"})
+		s.options.Clients = clients(t, &policy.Client{Name: "agent", Listen: "127.0.0.1:0"}, &policy.Client{Name: "other", Networks: []netip.Prefix{netip.MustParsePrefix("192.0.3.0/24")}})
 		s.options.Grants = &grant.Source{Keys: by, Revoked: by}
 	})
 	client := w.clientAs(t, "agent", by.make(t, grant.Caveats{Repositories: []string{"acme/widgets"}}).Text(), true)
@@ -210,6 +210,17 @@ func TestGrantAtListener(t *testing.T) {
 	}
 	if status, _, text := w.askedAs(t, client, otherURL); status != 403 {
 		t.Errorf("another repository: %d: %s", status, text)
+	}
+	others, err := grant.New(by.keys, "other", grant.Caveats{Expires: time.Now().Add(time.Hour).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"", "agent", "other"} {
+		client := w.clientAs(t, user, others.Text(), true)
+		client.Transport.(noLeaks).next.DialContext = dial
+		if status, _, text := w.askedAs(t, client, grantedURL); status == 200 || !strings.Contains(text, "Proxy Authentication Required") {
+			t.Errorf("another client's grant, as %q: %d: %s", user, status, text)
+		}
 	}
 }
 

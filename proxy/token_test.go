@@ -206,11 +206,14 @@ func TestTokenAtListener(t *testing.T) {
 		s.own = append(s.own, ln)
 		a.list[1].Listen = "127.0.0.1:0"
 	})
-	for token, want := range map[string]int{"": 200, a.job(): 407} {
-		client := w.clientAs(t, "agent", token, true)
+	for _, test := range []struct {
+		user, token string
+		want        int
+	}{{"agent", "", 200}, {"agent", a.job(), 407}, {"", a.job(), 407}, {"ci", a.job(), 407}} {
+		client := w.clientAs(t, test.user, test.token, true)
 		client.Transport.(noLeaks).next.DialContext = dial
-		if status, _, text := w.askedAs(t, client, grantedURL); status != want && !strings.Contains(text, http.StatusText(want)) {
-			t.Errorf("%d: %s, want %d", status, text, want)
+		if status, _, text := w.askedAs(t, client, grantedURL); status != test.want && !strings.Contains(text, http.StatusText(test.want)) {
+			t.Errorf("as %q: %d: %s, want %d", test.user, status, text, test.want)
 		}
 	}
 }
