@@ -185,6 +185,9 @@ func (l *lab) startProxy(ctx context.Context, name string, v variant) (*peer, er
 		return nil, err
 	}
 	p := &peer{name: name, address: address, connect: true, secret: v.secret, admin: v.adminSocket(dir), tunnelTo: l.github, roots: roots, process: process}
+	if v.led != "" {
+		p.address, p.connect = v.led, false
+	}
 	if err := listens(ctx, process, address); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("%w\n%s", err, text)

@@ -19,7 +19,7 @@
 //
 // # Limitations
 //
-// Linux only. Client, GitHub and proxy share the machine's cores.
+// Linux only; what is transparent listens on port 443, and is left out unless root measures. Client, GitHub and proxy share the machine's cores.
 package main
 
 import (

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +57,21 @@ func scenarios(s *settings) []*scenario {
 		list = append(list, &scenario{name: "h1 x32, " + name, peers: []string{nginx, shipped, name}, load: func(ctx context.Context, p *peer) (result, error) {
 			return scraped(ctx, p, closed(32, small))
 		}})
+	}
+	for _, with := range []struct {
+		name string
+		load func(context.Context, *peer) (result, error)
+	}{
+		{"h1 x32, ", closed(32, small)},
+		{"new connection, ", func(ctx context.Context, p *peer) (result, error) { return connections(ctx, p, false, s.duration) }},
+		{"clone, ", func(ctx context.Context, p *peer) (result, error) {
+			return bulk(ctx, p, gitHost, fmt.Sprintf("/acme/widgets.git/git-upload-pack?bytes=%d", s.bulk), s.bulk)
+		}},
+	} {
+		if os.Getuid() != 0 {
+			break // it listens on port 443
+		}
+		list = append(list, &scenario{name: with.name + led, peers: []string{nginx, shipped, led}, load: with.load})
 	}
 	return append(list,
 		&scenario{name: "h1 x32, " + owners, peers: []string{nginx, shipped, owners}, load: func(ctx context.Context, p *peer) (result, error) {

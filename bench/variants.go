@@ -15,6 +15,7 @@ type variant struct {
 	owners int    // with an installation each; 0 means acme alone
 	secret string // of the client that sends the requests, "" for none
 	admin  bool   // its metrics are read
+	led    string // where it listens for clients that do not know of it, and the requests come in; "" for CONNECT
 }
 
 const (
@@ -25,6 +26,7 @@ const (
 	clients = "1,000 clients"
 	owners  = "15,000 owners"
 	metrics = "metrics"
+	led     = "transparent"
 )
 
 // manyOwners is how many tokens the proxy keeps.
@@ -53,6 +55,7 @@ max_body = "10GiB"
 	},
 	owners:  {owners: manyOwners},
 	metrics: {admin: true},
+	led:     {led: "127.0.0.77:443"}, // the port is that of the host which is meant
 }
 
 func clientTable(name, secret string) string {
@@ -88,6 +91,9 @@ func (v variant) config(l *lab, dir, address string) []byte {
 		fmt.Fprintf(&b, "%s = %d\n", owner(i), i+2)
 	}
 	b.WriteString(noLimits)
+	if v.led != "" {
+		fmt.Fprintf(&b, "[transparent]\nlisten = %q\n", v.led)
+	}
 	if v.admin {
 		fmt.Fprintf(&b, "[admin]\nlisten = %q\n", "unix:"+v.adminSocket(dir))
 	}

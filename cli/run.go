@@ -23,6 +23,7 @@ import (
 	"ghapp-proxy/event"
 	"ghapp-proxy/policy"
 	"ghapp-proxy/proxy"
+	"ghapp-proxy/sandbox"
 
 	"github.com/spf13/cobra"
 )
@@ -76,6 +77,9 @@ was not found.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := boxed.check(client, grantText); err != nil {
 				return &statusError{exitRunFailed, err}
+			}
+			if boxed.mode == "on" && sandbox.Inside() { // where there is no configuration, either
+				return &statusError{exitRunFailed, sandbox.ErrInside}
 			}
 			if boxed.mode == "check" {
 				return checkSandbox(cmd.OutOrStdout())

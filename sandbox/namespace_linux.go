@@ -26,8 +26,8 @@ func cannotClone(err error) error {
 // namespacesRemedy says how this machine lets its users make namespaces.
 func namespacesRemedy() string {
 	switch {
-	case confined():
-		return "this is a sandbox of ghapp-proxy already, and there is none within"
+	case Inside():
+		return ErrInside.Error()
 	case inContainer():
 		return "this container may not: start it with --privileged, or, without: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined; or give the command a container of its own (docs/sandbox.md, Docker)"
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
@@ -56,8 +56,8 @@ func inContainer() bool {
 	return false
 }
 
-// confined reports whether this is a command of a sandbox.
-func confined() bool {
+// Inside reports whether this process is the command of a sandbox.
+func Inside() bool {
 	_, err := os.Stat(SharedDir + "/" + markName)
 	return err == nil
 }

@@ -34,6 +34,7 @@
 package sandbox
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 )
@@ -114,6 +115,10 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrInside is why there is no sandbox within another: its command may make no namespaces, and of the processes in one
+// network the proxy cannot tell whose limits are narrower.
+var ErrInside = errors.New("this is a sandbox of ghapp-proxy already, and there is none within: run the command as it is; what it may do, whoever starts the outer one says")
 
 // Finding is what Check found of one thing that a sandbox needs.
 type Finding struct {
