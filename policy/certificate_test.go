@@ -89,6 +89,7 @@ func TestByCertificate(t *testing.T) {
 		"when one between has ended":   {Presented{below, short.cert}, 150 * time.Minute, 0, "expired"},
 		"without who is between":       {Presented{below}, 0, 0, "unknown authority"},
 		"with a root of its own":       {Presented{sign(t, sign(t, nil, nil, authority("root", time.Hour)), nil, leaf(time.Hour, agent)).cert}, 0, 0, "unknown authority"},
+		"another URI":                  {Presented{sign(t, root, nil, leaf(time.Hour, agent+"/x")).cert}, 0, 0, "no client has its names"},
 		"two URIs, its own first":      {Presented{sign(t, root, nil, leaf(time.Hour, agent, "spiffe://example.org/x")).cert}, 0, 0, "no client has its names"},
 		"two URIs, its own last":       {Presented{sign(t, root, nil, leaf(time.Hour, "spiffe://example.org/x", agent)).cert}, 0, 0, "no client has its names"},
 	} {
@@ -99,5 +100,20 @@ func TestByCertificate(t *testing.T) {
 		case test.want != "" && (err == nil || client != nil || !strings.Contains(err.Error(), test.want)):
 			t.Errorf("%s: %v, %v, want %q", name, client, err, test.want)
 		}
+	}
+}
+
+// TestSameCertificate: two clients that the same certificates make are a fault.
+func TestSameCertificate(t *testing.T) {
+	_, faults := NewSet([]*Client{
+		{Name: "a", Certificate: &Certificate{URI: "spiffe://x/a", DNS: "a", RootsPEM: []byte("one")}},
+		{Name: "another URI", Certificate: &Certificate{URI: "spiffe://x/b", DNS: "a", RootsPEM: []byte("one")}},
+		{Name: "another name", Certificate: &Certificate{URI: "spiffe://x/a", DNS: "b", RootsPEM: []byte("one")}},
+		{Name: "another CA", Certificate: &Certificate{URI: "spiffe://x/a", DNS: "a", RootsPEM: []byte("two")}},
+		{Name: "none"},
+		{Name: "the same", Certificate: &Certificate{URI: "spiffe://x/a", DNS: "a", RootsPEM: []byte("one")}},
+	})
+	if len(faults) != 1 || faults[0].Client != "the same" || faults[0].Key != "certificate" || !strings.Contains(faults[0].Problem, "[client.a]") {
+		t.Errorf("%+v", faults)
 	}
 }
