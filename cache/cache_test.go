@@ -397,7 +397,11 @@ func TestUnverified(t *testing.T) {
 			}
 		}
 		kept.Release()
-		if s := c.Stats(); s.Answers != 0 || s.Used != 0 {
+		if kept.asked != "" {
+			t.Errorf("%s: the credential is remembered", body)
+		}
+		// That a secret is in it says nothing of GitHub's ways.
+		if s := c.Stats(); s.Answers != 0 || s.Used != 0 || s.Doubted != map[bool]uint64{true: 1}[body == "{}"] {
 			t.Errorf("%s: %+v", body, s)
 		}
 	}

@@ -238,12 +238,13 @@ func TestViewers(t *testing.T) {
 	}
 	req, q := requestFor(t, "/a", "Bearer t")
 	fetch(t, c, &q, req, answerWith("8", tagFor("8", "Bearer t")), 8)
+	fetch(t, c, &q, req, answerWith("500", tagFor("500", "Bearer t")), 500)
 	if finds(t, c, "/a", "Bearer t", 9) == a || finds(t, c, "/a", "Bearer t", 1000) == a {
 		t.Error("what one has seen changed is offered to others")
 	}
 	a.Touch(1001) // it is good again
-	if finds(t, c, "/a", "Bearer t", 1002) != a {
-		t.Error("what was good last is not offered")
+	if finds(t, c, "/a", "Bearer t", 1002) != a || finds(t, c, "/a", "Bearer t", 7) != b || finds(t, c, "/a", "Bearer t", 9) != a {
+		t.Error("what was good last is not offered, or to who was given another")
 	}
 	gone := a
 	c.drop(a)
@@ -252,7 +253,12 @@ func TestViewers(t *testing.T) {
 		t.Error("what was dropped is back")
 	}
 	c.drop(gone)
-	if s := c.Stats(); s.Answers != 2 {
+	if s := c.Stats(); s.Answers != 3 {
 		t.Errorf("%+v", s)
+	}
+	keeps(t, c, "/b", "Bearer t", "1")
+	keeps(t, c, "/b", "Bearer t", "2")
+	if s := c.Stats(); s.Answers != 4 {
+		t.Errorf("what its only viewer sees changed is kept: %+v", s)
 	}
 }

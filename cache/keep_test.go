@@ -211,6 +211,7 @@ func TestLeastRecentlyUsed(t *testing.T) {
 		t.Errorf("what is not in use any more counts: %+v", s)
 	}
 	held = finds(t, c, "/19", "Bearer t", 1).Body()
+	twice := finds(t, c, "/19", "Bearer t", 1).Body()
 	if c.Resize(0); c.Stats().Answers != 0 || c.Stats().Used < cost-100 || c.On() {
 		t.Errorf("after it was turned off: %+v", c.Stats())
 	}
@@ -218,6 +219,10 @@ func TestLeastRecentlyUsed(t *testing.T) {
 		t.Error("it keeps answers while it is off")
 	}
 	held.Close()
+	if s := c.Stats(); s.Used < cost-100 || len(c.views) != 0 {
+		t.Errorf("what is in use counts nothing: %+v, %d questions", s, len(c.views))
+	}
+	twice.Close()
 	if s := c.Stats(); s.Used != 0 {
 		t.Errorf("of nothing: %+v", s)
 	}
@@ -239,6 +244,64 @@ func TestTurnedOffMeanwhile(t *testing.T) {
 	if s := c.Stats(); s.Answers != 0 || s.Used != 0 {
 		t.Errorf("%+v", s)
 	}
+	c.Resize(1 << 20)
+	body = c.Fill(&q, req, answerWith("{}", tagFor("{}", "Bearer t")), 1, nil)
+	_, _ = io.ReadFull(body, make([]byte, 2))
+	c.Resize(0)
+	body.Close() // when all had come
+	if s := c.Stats(); s.Answers != 0 || s.Used != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestReserve: memory is there up to the last byte, and nothing is dropped for what there is not.
+func TestReserve(t *testing.T) {
+	c := New(1 << 20)
+	a := keeps(t, c, "/a", "Bearer t", "{}")
+	if c.reserve(1<<20+1) || c.Stats().Answers != 1 {
+		t.Error("what was kept was dropped for more than all")
+	}
+	if !c.reserve(1<<20-a.cost) || c.Stats().Answers != 1 {
+		t.Error("not all can be used")
+	}
+	if !c.reserve(1) || c.Stats().Answers != 0 || c.Stats().Used != 1<<20-a.cost+1 {
+		t.Errorf("no room was made: %+v", c.Stats())
+	}
+	if !c.reserve(a.cost-1) || c.reserve(1) {
+		t.Error("more than all can be used")
+	}
+	if got := New(1 << 30).bound(); got != maxAnswer {
+		t.Errorf("of a gigabyte %d bytes may be one answer", got)
+	}
+}
+
+// body is one of which more is known.
+type body struct{ io.Reader }
+
+func (body) Close() error     { return nil }
+func (body) Names() []string  { return []string{"A"} }
+func (body) HasArrived() bool { return true }
+
+// TestFillingKnows: what is known of a body is known of one that is being kept.
+func TestFillingKnows(t *testing.T) {
+	for _, plain := range []bool{true, false} {
+		c := New(1 << 20)
+		req, q := requestFor(t, "/a", "Bearer t")
+		resp := answerWith("{}", tagFor("{}", "Bearer t"))
+		if !plain {
+			resp.Body = body{resp.Body}
+		}
+		filled := c.Fill(&q, req, resp, 1, nil).(*filling)
+		if (filled.Names() == nil) != plain || filled.HasArrived() == plain {
+			t.Errorf("plain %v: %v, %v", plain, filled.Names(), filled.HasArrived())
+		}
+	}
+	c := New(1 << 20)
+	req, q := requestFor(t, "/a", "Bearer t")
+	resp := answerWith("{}", tagFor("{}", "Bearer t"))
+	if resp.Body = nil; c.Fill(&q, req, resp, 1, nil) != nil {
+		t.Error("no body became one")
+	}
 }
 
 // TestConfirmed: an answer that is kept already is not kept twice.
@@ -256,6 +319,12 @@ func TestConfirmed(t *testing.T) {
 	}
 	if s := c.Stats(); s.Answers != 1 || s.Used != a.cost {
 		t.Errorf("%+v", s)
+	}
+	again, q := requestFor(t, "/b", "Bearer t", "X-Y", "1")
+	varied := func(r *http.Response) { r.Header.Set("Vary", "Authorization, X-Y") }
+	b := keeps(t, c, "/b", "Bearer t", "{}", varied)
+	if c.confirm(&Answer{question: q, received: b.received}, again.Header, 1) {
+		t.Error("what another would select is confirmed")
 	}
 	if c.confirm(&Answer{question: q, received: Tag{1}}, req.Header, 1) {
 		t.Error("another ETag is confirmed")
@@ -448,12 +517,15 @@ func TestFindGiven(t *testing.T) {
 		list, _ := Conditions(http.Header{"If-None-Match": {tagFor(body, "Bearer t")}})
 		for viewer := range uint64(5) {
 			a := c.Find(&q, req.Header, viewer, list)
-			if text, _ := io.ReadAll(a.Body()); string(text) != body {
+			if a.uses != 1 {
+				t.Errorf("it is in use %d times", a.uses)
+			}
+			kept := a.Body()
+			if text, _ := io.ReadAll(kept); string(text) != body {
 				t.Errorf("viewer %d is offered %q for that of %q", viewer, text, body)
 			}
-			if a.uses < 1 {
-				t.Error("it is not in use")
-			}
+			kept.Close()
+			a.Release()
 		}
 	}
 }
