@@ -106,6 +106,7 @@ var storyCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"arrived":       arrived,
 	"mints":         mints,
 	"github":        changeGitHub,
+	"limit":         limit,
 	"waitfor":       waitFor,
 	"noleaks":       noLeaks,
 	"mistake":       mistake,
@@ -261,10 +262,10 @@ func arrived(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// mints N checks how many tokens were minted.
-func mints(ts *testscript.TestScript, _ bool, args []string) {
-	if got := strconv.Itoa(fakeOf(ts).Mints()); len(args) != 1 || got != args[0] {
-		ts.Fatalf("%s tokens were minted, want %v", got, args)
+// mints N checks how many tokens were minted; with !, that it were not so many.
+func mints(ts *testscript.TestScript, neg bool, args []string) {
+	if got := strconv.Itoa(fakeOf(ts).Mints()); len(args) != 1 || (got == args[0]) == neg {
+		ts.Fatalf("%s tokens were minted, want %v (or not: %v)", got, args, neg)
 	}
 }
 
@@ -312,6 +313,27 @@ func changeGitHub(ts *testscript.TestScript, _ bool, args []string) {
 	default:
 		ts.Fatalf("usage: github reset | revoke | lifetime DURATION | suspend ID | uninstall ID | reinstall ID | young AGE STATUS | addkey APP FILE | removekeys APP")
 	}
+}
+
+// limit primary INSTALLATION DURATION | limit secondary STATUS PATH COUNT
+// DURATION makes the fake answer as GitHub does to those who ask too often.
+func limit(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 && len(args) != 5 {
+		ts.Fatalf("usage: limit primary INSTALLATION DURATION | limit secondary STATUS PATH COUNT DURATION")
+	}
+	wait, err := time.ParseDuration(args[len(args)-1])
+	ts.Check(err)
+	number, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if len(args) == 3 {
+		fakeOf(ts).ExhaustRateLimit(int64(number), wait)
+		return
+	}
+	count, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	fakeOf(ts).Inject(githubtest.Fault{
+		Match: githubtest.OnPath(args[2]), Count: count, Do: githubtest.SecondaryRateLimit(number, wait),
+	})
 }
 
 // changeKeys changes the keys of an App.

@@ -11,11 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ghapp-proxy/githubtest"
 
@@ -49,7 +47,7 @@ func TestTools(t *testing.T) {
 func toolCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	commands := maps.Clone(storyCommands)
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
-		"needs": needTools, "tool": startTool, "works": toolWorks, "shows": toolShows, "note": noteTool, "publish": publish, "limit": limit,
+		"needs": needTools, "tool": startTool, "works": toolWorks, "shows": toolShows, "note": noteTool, "publish": publish,
 	})
 	return commands
 }
@@ -224,27 +222,6 @@ func toolShows(ts *testscript.TestScript, neg bool, args []string) {
 // note TEXT is the last column.
 func noteTool(ts *testscript.TestScript, _ bool, args []string) {
 	toolStoryOf(ts).row.note = strings.Join(args, " ")
-}
-
-// limit primary INSTALLATION DURATION | limit secondary STATUS PATH COUNT
-// DURATION makes the fake answer as GitHub does to those who ask too often.
-func limit(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 3 && len(args) != 5 {
-		ts.Fatalf("usage: limit primary INSTALLATION DURATION | limit secondary STATUS PATH COUNT DURATION")
-	}
-	wait, err := time.ParseDuration(args[len(args)-1])
-	ts.Check(err)
-	number, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	if len(args) == 3 {
-		fakeOf(ts).ExhaustRateLimit(int64(number), wait)
-		return
-	}
-	count, err := strconv.Atoi(args[3])
-	ts.Check(err)
-	fakeOf(ts).Inject(githubtest.Fault{
-		Match: githubtest.OnPath(args[2]), Count: count, Do: githubtest.SecondaryRateLimit(number, wait),
-	})
 }
 
 // publish DIRECTORY OWNER/REPO TAG commits the files of a directory at the fake

@@ -1,5 +1,5 @@
 // Program httpcache asks by go-github, with gregjones/httpcache in between, for the same three times, as the story
-// of package cache tells: what it prints is the status and whether it came of the program's own cache.
+// of package cache tells, and waits in between for as long as its argument says: what it prints is the status and whether it came of the program's own cache.
 package main
 
 import (
@@ -32,6 +32,11 @@ func (r revalidating) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func main() {
+	pause, err := time.ParseDuration(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	client, err := github.NewClient(github.WithTransport(revalidating{httpcache.NewMemoryCacheTransport()}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,6 +49,6 @@ func main() {
 			os.Exit(1)
 		}
 		fmt.Println(repository.GetFullName(), resp.StatusCode, resp.Header.Get(httpcache.XFromCache))
-		time.Sleep(2 * time.Second)
+		time.Sleep(pause)
 	}
 }
