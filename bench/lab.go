@@ -23,6 +23,7 @@ type lab struct {
 	github  string // its address
 	stub    *process
 	running map[string]*peer
+	public  []string // directories that others than this user may enter
 }
 
 func newLab(ctx context.Context, dir, binary string) (*lab, error) {
@@ -53,6 +54,16 @@ func (l *lab) close() {
 		l.stop(name)
 	}
 	l.stub.stop()
+	for _, dir := range l.public {
+		os.RemoveAll(dir)
+	}
+}
+
+// publicDir makes a directory that others may enter.
+func (l *lab) publicDir() (string, error) {
+	dir, err := os.MkdirTemp("", "ghapp-proxy-bench")
+	l.public = append(l.public, dir)
+	return dir, err
 }
 
 func (l *lab) stop(name string) {
@@ -79,6 +90,8 @@ func (l *lab) peer(ctx context.Context, name string, fresh bool) (p *peer, err e
 		p = &peer{name: name, address: l.github, roots: l.pki.roots}
 	case nginx:
 		p, err = l.startNginx(ctx)
+	case squid:
+		p, err = l.startSquid(ctx)
 	case goproxyCommand:
 		p, err = l.startGoproxy(ctx)
 	default:

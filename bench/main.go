@@ -4,7 +4,7 @@
 //
 //	bench/run                      # builds the proxy, and measures everything
 //	bench/run -only h1 -rounds 5   # scenarios whose name matches
-//	bench/run -goproxy             # goproxy's own interception beside them
+//	bench/run -goproxy -squid      # goproxy's own interception, and squid's, beside them
 //
 // # What is compared
 //
@@ -47,6 +47,7 @@ type settings struct {
 	duration time.Duration
 	bulk     int64
 	goproxy  bool
+	squid    bool
 	keep     bool
 }
 
@@ -66,6 +67,7 @@ func main() {
 	flag.DurationVar(&s.duration, "duration", 4*time.Second, "of a scenario")
 	flag.Int64Var(&s.bulk, "bulk", 1<<30, "bytes of a large body")
 	flag.BoolVar(&s.goproxy, "goproxy", false, "measure goproxy's own interception, too")
+	flag.BoolVar(&s.squid, "squid", false, "measure squid's interception, too (apt install squid-openssl; as root)")
 	flag.BoolVar(&s.keep, "keep", false, "keep the directory with configurations and logs, and name it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

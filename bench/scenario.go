@@ -33,6 +33,9 @@ func scenarios(s *settings) []*scenario {
 	if s.goproxy { // whose interception speaks no HTTP/2 by default, and resumes no session
 		all = append(all[:len(all):len(all)], goproxyCommand)
 	}
+	if s.squid {
+		all = append(all[:len(all):len(all)], squid)
+	}
 	closed := func(connections int, request maker) func(context.Context, *peer) (result, error) {
 		return func(ctx context.Context, p *peer) (result, error) {
 			return closedLoop(ctx, p, connections, warmUp, s.duration, request)
