@@ -6,10 +6,9 @@
 //	}
 //
 // The cost of a text in which there is nothing like a secret does not grow with the
-// number of secrets, and falls with the length of the shortest: a window of that
-// length is read from its end, and what follows the last octet that can be in no
-// secret is where the next window begins (as in R. S. Boyer, J. S. Moore, "A Fast
-// String Searching Algorithm").
+// number of secrets, and falls with the length of the shortest: where the last eight octets of
+// a window of that length are in no secret, the next window begins behind the first of them (as in
+// S. Wu, U. Manber, "A Fast Algorithm for Multi-Pattern Searching").
 //
 // # Limitations
 //
@@ -21,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"math/bits"
 	"strings"
 )
 
@@ -39,8 +39,9 @@ type Marks struct {
 	shortest int
 	longest  int
 	octets   *[256]bool // that can be in a secret
-	begins   [16]uint64 // a Bloom filter of the heads
 	heads    []uint64   // of the secrets, by their order; 0 for what is shorter
+	begins   filter     // has the heads
+	grams    filter     // has all headSize octets of the first shortest of each secret; nil where that is less
 }
 
 // Of are the secrets that are not empty.
@@ -59,12 +60,28 @@ func Of(secrets ...string) *Marks {
 			m.heads = append(m.heads, 0)
 			continue
 		}
-		head := headOf(secret)
-		m.heads = append(m.heads, head)
-		at := slot(head)
-		m.begins[at>>6] |= 1 << (at & 63)
+		m.heads = append(m.heads, headOf(secret))
 	}
+	m.fill()
 	return m
+}
+
+// fill makes the filters.
+func (m *Marks) fill() {
+	m.begins = newFilter(len(m.secrets))
+	for _, head := range m.heads {
+		m.begins.add(head)
+	}
+	if m.shortest < headSize || len(m.secrets) == 0 {
+		return
+	}
+	each := m.shortest - headSize + 1
+	m.grams = newFilter(len(m.secrets) * each)
+	for _, secret := range m.secrets {
+		for at := range each {
+			m.grams.add(headOf(secret[at:]))
+		}
+	}
 }
 
 // And are the secrets of both.
@@ -132,7 +149,7 @@ func (m *Marks) Beginning(text []byte) int {
 	}
 	for ; len(text)-start >= headSize; start++ {
 		head := headOf(text[start:])
-		if !m.mayBegin(head) {
+		if !m.begins.mayHave(head) {
 			continue
 		}
 		for i, secret := range m.secrets {
@@ -146,29 +163,28 @@ func (m *Marks) Beginning(text []byte) int {
 
 // find reports whether a secret is in text.
 func find[T ~string | ~[]byte](m *Marks, text T) bool {
-	for start := 0; start+m.shortest <= len(text); {
-		at := start + m.shortest - 1 // the last of the window
-		for at >= start && m.octets[text[at]] {
-			at--
+	if m.shortest < headSize {
+		return findShort(m, text)
+	}
+	step := m.shortest - headSize + 1
+	for end := m.shortest; end <= len(text); { // of the window
+		switch {
+		case !m.grams.mayHave(headOf(text[end-headSize:])):
+			end += step
+		case beginsWith(m, text[end-m.shortest:]):
+			return true
+		default:
+			end++
 		}
-		if at >= start {
-			start = at + 1
-			continue
-		}
-		// All of the window can be in a secret: so it is octet by octet for as
-		// long as that is true of what follows.
-		for {
-			if beginsWith(m, text[start:]) {
-				return true
-			}
-			start++
-			if start+m.shortest > len(text) {
-				return false
-			}
-			if !m.octets[text[start+m.shortest-1]] {
-				start += m.shortest
-				break
-			}
+	}
+	return false
+}
+
+// findShort is find for what has no head.
+func findShort[T ~string | ~[]byte](m *Marks, text T) bool {
+	for start := 0; start+m.shortest <= len(text); start++ {
+		if beginsWithAny(m.secrets, text[start:]) {
+			return true
 		}
 	}
 	return false
@@ -177,11 +193,8 @@ func find[T ~string | ~[]byte](m *Marks, text T) bool {
 // beginsWith reports whether text, which is no shorter than the shortest secret,
 // begins with a secret.
 func beginsWith[T ~string | ~[]byte](m *Marks, text T) bool {
-	if m.shortest < headSize {
-		return beginsWithAny(m.secrets, text)
-	}
 	head := headOf(text)
-	if !m.mayBegin(head) {
+	if !m.begins.mayHave(head) {
 		return false
 	}
 	for i, secret := range m.secrets {
@@ -192,7 +205,7 @@ func beginsWith[T ~string | ~[]byte](m *Marks, text T) bool {
 	return false
 }
 
-// beginsWithAny is beginsWith for what has no head.
+// beginsWithAny is beginsWith where a secret has no head.
 func beginsWithAny[T ~string | ~[]byte](secrets []string, text T) bool {
 	for _, secret := range secrets {
 		if len(secret) <= len(text) && string(text[:len(secret)]) == secret {
@@ -202,11 +215,6 @@ func beginsWithAny[T ~string | ~[]byte](secrets []string, text T) bool {
 	return false
 }
 
-func (m *Marks) mayBegin(head uint64) bool {
-	at := slot(head)
-	return m.begins[at>>6]&(1<<(at&63)) != 0
-}
-
 // headOf is how text begins.
 func headOf[T ~string | ~[]byte](text T) uint64 {
 	_ = text[headSize-1]
@@ -214,10 +222,29 @@ func headOf[T ~string | ~[]byte](text T) uint64 {
 		uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
 }
 
-// slot is the place of a head in the Bloom filter: the highest ten bits of its
-// product with a number whose bits are evenly spread (D. Knuth, "The Art of
-// Computer Programming", volume 3, section 6.4, multiplicative hashing).
-func slot(head uint64) uint64 { return head * 0x9E3779B97F4A7C15 >> 54 }
+// filter is a Bloom filter of heads, with one bit for each.
+type filter []uint64
+
+// newFilter is for so many heads, each of which takes eight to sixteen bits.
+func newFilter(n int) filter { return make(filter, 1<<bits.Len(uint(n)>>3)) }
+
+func (f filter) add(head uint64) {
+	at := f.place(head)
+	f[at>>6] |= 1 << (at & 63)
+}
+
+// mayHave reports false for what was not added, in most cases.
+func (f filter) mayHave(head uint64) bool {
+	at := f.place(head)
+	return f[at>>6]&(1<<(at&63)) != 0
+}
+
+// place is the bit of a head: the highest bits of its product with a number whose bits are
+// evenly spread (D. Knuth, "The Art of Computer Programming", volume 3, section 6.4,
+// multiplicative hashing).
+func (f filter) place(head uint64) uint64 {
+	return head * 0x9E3779B97F4A7C15 >> (64 - 6 - uint(bits.TrailingZeros(uint(len(f)))))
+}
 
 // tokenOctets are those of which tokens, base64 and the lines of a key consist: a
 // b64token of RFC 6750, section 2.1.

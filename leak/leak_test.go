@@ -57,6 +57,24 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindAnywhere: of whatever length and wherever it is, also beside one that is like it.
+func TestFindAnywhere(t *testing.T) {
+	for length := 1; length <= len(token); length++ {
+		secret := token[len(token)-length:]
+		for _, marks := range []*leak.Marks{leak.Of(secret), leak.Of(secret, basic), leak.Of(basic, "0"+secret, secret)} {
+			for at := range 100 {
+				before, behind := strings.Repeat("-", at), strings.Repeat("-", 100-at)
+				if !marks.In(before + secret + behind) {
+					t.Errorf("%q is not found at %d", secret, at)
+				}
+				if almost := before + secret[:length-1] + "-" + behind; marks.In(almost) {
+					t.Errorf("%q is found in %q", secret, almost)
+				}
+			}
+		}
+	}
+}
+
 func TestNone(t *testing.T) {
 	for _, marks := range []*leak.Marks{nil, leak.Of(), leak.Of("", "")} {
 		if !marks.None() || marks.In("") || marks.In(token) || marks.Find([]byte(token)) || marks.InFolded(token) ||
