@@ -65,6 +65,18 @@ func TestSet(t *testing.T) {
 	eventually(t, "the store knows all again", func() bool { return fresh.Has("x") && fresh.Has("meanwhile") })
 }
 
+// TestSetAfterFlush: what is added first after the store was emptied is seen by who had read as much before.
+func TestSetAfterFlush(t *testing.T) {
+	server := redistest.Start(t)
+	a, b := open(t, server.URL(), nil).Set("revoked", nil), open(t, server.URL(), nil).Set("revoked", nil)
+	hour := time.Now().Add(time.Hour)
+	a.Add(map[string]time.Time{"x": hour})
+	eventually(t, "the other knows it", func() bool { return b.Has("x") })
+	server.Do("FLUSHALL")
+	a.Add(map[string]time.Time{"y": hour})
+	eventually(t, "the other knows what comes then", func() bool { return b.Has("y") })
+}
+
 // TestSetIsBounded: what ends last is known of what is too much, and the store keeps no more than that.
 func TestSetIsBounded(t *testing.T) {
 	server := redistest.Start(t)
