@@ -100,13 +100,16 @@ func stopTime(t *testing.T) time.Duration {
 func spoil(t *testing.T, store *redistest.Server) {
 	t.Helper()
 	var names, values []string
-	for _, name := range store.Do("KEYS", "*:v") {
-		if value := store.Do("GET", name); len(value) == 1 {
-			names, values = append(names, name), append(values, value[0])
+	for end := time.Now().Add(30 * time.Second); len(names) < 10; time.Sleep(10 * time.Millisecond) { // replicas may not have come back yet
+		if time.Now().After(end) {
+			t.Fatalf("only %d values are in the store", len(names))
 		}
-	}
-	if len(names) < 10 {
-		t.Fatalf("only %d values are in the store", len(names))
+		names, values = nil, nil
+		for _, name := range store.Do("KEYS", "*:v") {
+			if value := store.Do("GET", name); len(value) == 1 {
+				names, values = append(names, name), append(values, value[0])
+			}
+		}
 	}
 	for i, name := range names {
 		value := []byte(values[(i+1)%len(values)])

@@ -11,9 +11,9 @@ import (
 
 // loadCompose reads compose.yaml as docker compose does: by its schema, with its
 // env_file.
-func loadCompose(t *testing.T) *types.Project {
+func loadCompose(t *testing.T, more ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{"../compose.yaml"}, cli.WithConsistency(true), cli.WithResolvedPaths(true))
+	options, err := cli.NewProjectOptions(append([]string{"../compose.yaml"}, more...), cli.WithConsistency(true), cli.WithResolvedPaths(true))
 	if err != nil {
 		t.Fatal(err)
 	}

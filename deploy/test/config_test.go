@@ -36,6 +36,9 @@ func secretFiles(t *testing.T, text string) (paths []string) {
 			Cert string `toml:"cert_file"`
 			Key  string `toml:"key_file"`
 		}
+		Shared struct {
+			URL string `toml:"url_file"`
+		}
 	}
 	if _, err := toml.Decode(text, &file); err != nil {
 		t.Fatal(err)
@@ -45,6 +48,9 @@ func secretFiles(t *testing.T, text string) (paths []string) {
 	}
 	if file.CA.Cert != "" {
 		paths = append(paths, file.CA.Cert, file.CA.Key)
+	}
+	if file.Shared.URL != "" {
+		paths = append(paths, file.Shared.URL)
 	}
 	return paths
 }
