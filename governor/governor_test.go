@@ -85,6 +85,9 @@ func TestNobodyPasses(t *testing.T) {
 		case <-time.After(time.Millisecond):
 			t.Error("a read came before a write that waits")
 		}
+		if s := bucket.g.Stats(); s.Waited["points"] != 2 || len(s.Waited) != 1 {
+			t.Errorf("they waited for %v", s.Waited)
+		}
 	})
 }
 
@@ -233,6 +236,39 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// TestWakes: who waits is woken for whatever comes first, in whatever order they came.
+func TestWakes(t *testing.T) {
+	for _, first := range []Class{Read, Mutation} {
+		synctest.Test(t, func(t *testing.T) {
+			settings := Default
+			settings.ReadWait, settings.WriteWait = time.Hour, time.Hour
+			bucket := New(settings).Bucket(false, nil)
+			for range writeBurst {
+				answered(t, bucket, Request{Class: Mutation}, Answer{Status: 200})
+			}
+			for range 900 {
+				answered(t, bucket, Request{Class: Read}, Answer{Status: 200})
+			}
+			var wg sync.WaitGroup
+			for _, class := range []Class{first, Read + Mutation - first} {
+				wg.Go(func() {
+					ticket, err := bucket.Admit(t.Context(), Request{Class: class})
+					if want := map[Class]time.Duration{Read: time.Minute + time.Minute/slots, Mutation: time.Second}[class]; err != nil || ticket.Waited != want {
+						t.Errorf("%s waited for %s: %v", class, ticket.Waited, err)
+					}
+					ticket.Done(Answer{Status: 200})
+				})
+				synctest.Wait()
+			}
+			answered(t, bucket, Request{Class: Query}, Answer{Status: 200}) // waits for nothing
+			if s := bucket.g.Stats(); s.Waited["points"] != 1 || s.Waited["write_pause"] != 1 || len(s.Waited) != 2 {
+				t.Errorf("they waited for %v", s.Waited)
+			}
+			wg.Wait()
+		})
+	}
+}
+
 // TestStats: how a bucket is.
 func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +277,11 @@ func TestStats(t *testing.T) {
 		settings.ReadWait = time.Hour
 		g := New(settings)
 		bucket := g.Bucket(false, nil)
-		answered(t, bucket, Request{Class: Query}, Answer{Status: 200})
+		ticket, err := bucket.Admit(t.Context(), Request{Class: Query})
+		if s := bucket.Stats(); err != nil || s.Under != 1 || len(s.Used) != 0 {
+			t.Errorf("%v, %+v", err, s)
+		}
+		ticket.Done(Answer{Status: 200})
 		if s := bucket.Stats(); s.Under != 0 || s.Why != "" || len(s.Used) != 0 || !s.Paused.IsZero() {
 			t.Errorf("%+v", s)
 		}

@@ -107,6 +107,13 @@ func TestTurns(t *testing.T) {
 			q.waits("c", Read, 1, 5)
 			q.serve(6)
 		}, "a c b a c b c"},
+		{"who leaves from the front", func(q *told) {
+			gone := q.waits("a", Read, 1, 1)
+			q.waits("a", Read, 1, 1)
+			q.remove(gone)
+			q.waits("a", Read, 1, 1)
+			q.serve(3)
+		}, "a a nobody"},
 		{"who leaves is passed over", func(q *told) {
 			gone := q.waits("a", Read, 1, 1)
 			q.waits("b", Read, 1, 1)

@@ -94,6 +94,13 @@ func TestWindowEdges(t *testing.T) {
 	if w.used() != 2 {
 		t.Errorf("with another span %d are used, want those under way", w.used())
 	}
+	var all window
+	all.bound(3, 120*time.Second, time.Second)
+	all.take(3)
+	all.end(3, 10500*time.Millisecond)
+	if at := all.freeAt(1, 10500*time.Millisecond); at != 131*time.Second {
+		t.Errorf("of what was used in one slot some is free at %s", at)
+	}
 	var none window
 	none.take(5)
 	none.end(5, time.Second)
