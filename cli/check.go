@@ -110,7 +110,7 @@ func checkConfiguration(cfg *config.Config) []finding {
 
 // describeApp says what is configured for an App, whose keys have signed.
 func describeApp(app *auth.App) []finding {
-	list := []finding{good("", "%d owners and %d enterprises mapped", len(app.Installations), len(app.Enterprises))}
+	list := []finding{good("", "mapped owners: %d, enterprises: %d", len(app.Installations), len(app.Enterprises))}
 	for _, signer := range app.Signers {
 		list = append(list, good("", "key: %s", signer))
 	}
