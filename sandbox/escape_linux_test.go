@@ -184,6 +184,23 @@ var attempts = []attempt{
 		}
 		return os.ErrNotExist
 	}},
+	{"a capability of any kind", nil, func(outside) error {
+		text, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if name, set, _ := strings.Cut(line, ":"); strings.HasPrefix(name, "Cap") && strings.Trim(set, "0\t\n") != "" {
+				return nil
+			}
+		}
+		return os.ErrNotExist
+	}},
+	{"what root gets by a program", nil, func(outside) error {
+		const noRoot = 0x2f // linux/securebits.h
+		bits, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0)
+		return errors.Join(err, absentIf(bits&noRoot == noRoot))
+	}},
 	{"gain by a set-user-ID program", nil, func(outside) error {
 		on, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 		if err != nil || on != 1 {
@@ -260,6 +277,15 @@ var attempts = []attempt{
 	}},
 	{"write to what is seen", []error{unix.EROFS, unix.EACCES}, func(o outside) error { return opens(o.Directory, unix.O_TMPFILE) }},
 	{"write to the system", []error{unix.EROFS, unix.EACCES}, func(outside) error { return opens("/etc/passwd", 0) }},
+	{"a mount that can be written to, if Landlock let it", nil, func(o outside) error {
+		for _, path := range []string{"/", "/usr", "/etc", "/dev", "/home", "/root", "/run/ghapp-proxy", "/proc/sys", filepath.Dir(o.Key), o.Directory} {
+			var at unix.Statfs_t
+			if err := unix.Statfs(path, &at); err == nil && at.Flags&unix.ST_RDONLY == 0 {
+				return nil
+			}
+		}
+		return os.ErrNotExist
+	}},
 	{"a program for every user's shell", []error{unix.EROFS, unix.EACCES}, func(outside) error { return opens("/usr/local/bin", unix.O_TMPFILE) }},
 	{"core_pattern", []error{unix.EROFS, unix.EACCES}, func(outside) error { return opens("/proc/sys/kernel/core_pattern", 0) }},
 	{"sysrq", []error{unix.EROFS, unix.EACCES, unix.ENOENT}, func(outside) error { return opens("/proc/sysrq-trigger", 0) }},
@@ -344,7 +370,7 @@ func TestEscapes(t *testing.T) {
 			}
 			defer tcp.Close()
 			o := outside{
-				TCP: tcp.Addr().String(), Abstract: "ghapp-proxy-test-" + filepath.Base(w.dir) + u.name, Socket: filepath.Join(w.dir, "seen", "s"),
+				TCP: tcp.Addr().String(), Abstract: fmt.Sprintf("ghapp-proxy-test-%d-%s", os.Getpid(), u.name), Socket: filepath.Join(w.dir, "seen", "s"),
 				Key: filepath.Join(w.dir, "home/keys/app.pem"), Pid: os.Getpid(), Directory: filepath.Join(w.dir, "seen"), Namespaces: namespacesOf(),
 			}
 			for _, address := range []string{"@" + o.Abstract, o.Socket} {
