@@ -302,6 +302,19 @@ var attempts = []attempt{
 		defer os.Remove("/sys/fs/cgroup/ghapp-proxy-test")
 		return os.Mkdir("/sys/fs/cgroup/ghapp-proxy-test", 0o700)
 	}},
+	{"what /proc and /sys tell of the machine", nil, func(outside) error {
+		for _, path := range []string{"/proc/interrupts", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats"} {
+			if text, err := os.ReadFile(path); err == nil && len(text) > 0 {
+				return nil
+			}
+		}
+		for _, path := range []string{"/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"} {
+			if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+				return nil
+			}
+		}
+		return os.ErrNotExist
+	}},
 	{"the memory of the kernel", nil, func(outside) error { _, err := os.Stat("/dev/mem"); return err }},
 	{"FUSE", nil, func(outside) error { _, err := os.Stat("/dev/fuse"); return err }},
 	{"a disk", nil, func(outside) error {
