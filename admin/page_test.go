@@ -114,6 +114,7 @@ func TestPageProblemsFirst(t *testing.T) {
 	state.GitHubs[0].Offset = -time.Minute
 	state.Authorities = []admin.Authority{{Name: "github.com", Problem: "the CA expires soon", Remedy: "run `ghapp-proxy ca --renew`"}}
 	state.RecordsLost = 7
+	state.Shared = &admin.Shared{Away: true, Since: time.Now(), Problem: "connection refused by the store"}
 	state.Apps[0].Wrong = []admin.Fault{{Problem: "app.ci-bot.installations.acme = 1 is an installation on globex, not on acme"}}
 	uncovered := event.Event{Kind: event.Request, Time: time.Now(), Client: "agent", Method: "GET", Host: "api.github.com", Path: "/repos/nobody/x", Operation: "repos/get", Subject: "nobody/x", Decision: event.Forwarded, Status: 404, Uncovered: errors.New("no App is installed for nobody")}
 	address, _ := pageOf(t, state, uncovered)
@@ -121,7 +122,7 @@ func TestPageProblemsFirst(t *testing.T) {
 	last := strings.Index(page, "Latest requests")
 	for _, text := range []string{
 		"config.toml:3: app.x: no key", "clock is off: that of github.com is 1 min behind", "CA for github.com: the CA expires soon", "run `ghapp-proxy ca --renew`",
-		"Records of the audit log were lost: 7", "is an installation on globex, not on acme", "no App is installed for nobody",
+		"Records of the audit log were lost: 7", "connection refused by the store", "is an installation on globex, not on acme", "no App is installed for nobody",
 	} {
 		if at := strings.Index(page, text); at < 0 || at > last {
 			t.Errorf("%q does not stand before the requests (at %d of %d)", text, at, last)
