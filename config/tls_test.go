@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,12 +50,13 @@ func TestListenForms(t *testing.T) {
 		`listen = "HTTPS://127.0.0.1:1"`:  {"127.0.0.1:1", FormTLS, []string{"localhost"}, ""},
 		`listen = "http+https://[::1]:1"`: {"[::1]:1", FormBoth, []string{"localhost"}, ""},
 		"listen = \"https://0.0.0.0:1\"\n[tls]\nnames = [\"Proxy.Example.com.\", \"proxy\"]": {"0.0.0.0:1", FormTLS, []string{"proxy.example.com", "proxy"}, ""},
-		`listen = "https://0.0.0.0:1"`:   {fault: "no name is known by which clients call the proxy"},
-		`listen = "ftp://127.0.0.1:1"`:   {fault: `https or http+https to a proxy, not "ftp"`},
-		`listen = "https://127.0.0.1"`:   {fault: "must be an address and a port"},
-		"[tls]\nnames = [\"192.0.2.1\"]": {fault: "is an IP address"},
-		"[tls]\ncert_file = \"tls.crt\"": {fault: "key_file is missing"},
-		"[tls]\nkey_file = \"tls.key\"":  {fault: "cert_file is missing"},
+		`listen = "https://0.0.0.0:1"`:                                                {fault: "no name is known by which clients call the proxy"},
+		`listen = "ftp://127.0.0.1:1"`:                                                {fault: `https or http+https to a proxy, not "ftp"`},
+		`listen = "https://127.0.0.1"`:                                                {fault: "must be an address and a port"},
+		"[tls]\nnames = [\"192.0.2.1\"]":                                              {fault: "is an IP address"},
+		"[tls]\ncert_file = \"tls.crt\"":                                              {fault: "key_file is missing"},
+		"[tls]\nkey_file = \"tls.key\"":                                               {fault: "cert_file is missing"},
+		"[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\nnames = [\"proxy\"]": {fault: "cert_file is given as well"},
 	} {
 		cfg, errText := load(t, text+"\n"+minimal, nil)
 		switch {
@@ -81,6 +83,7 @@ func TestTLSFiles(t *testing.T) {
 	expired, expiredKey := testPair(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	early, earlyKey := testPair(t, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })
 	nameless, namelessKey := testPair(t, func(c *x509.Certificate) { c.DNSNames = nil })
+	numbered, numberedKey := testPair(t, func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{net.IPv4(192, 0, 2, 1)} })
 	for name, test := range map[string]struct {
 		cert, key string
 		mode      os.FileMode
@@ -95,6 +98,7 @@ func TestTLSFiles(t *testing.T) {
 		"expired":         {expired, expiredKey, 0o600, "", "expired on"},
 		"not good yet":    {early, earlyKey, 0o600, "", "not good before"},
 		"without a name":  {nameless, namelessKey, 0o600, "", "for no name"},
+		"of an address":   {numbered, numberedKey, 0o600, "", ""},
 		"a missing key":   {good, "", 0o600, "key_file", ""},
 		"nothing at all":  {"", "", 0o600, "cert_file", ""},
 		"key as the cert": {key, key, 0o600, "failed to find certificate PEM data", ""},
@@ -139,6 +143,8 @@ func TestClientCertificates(t *testing.T) {
 		`{ ca_file = "app.pem", uri = "spiffe://example.com/agent" }`:  "app.pem holds PEM of type",
 		`{ ca_file = "ca.pem", uri = "agent" }`:                        "not a URI",
 		`{ ca_file = "ca.pem", uri = "spiffe://example.com/a b" }`:     "not a URI",
+		`{ ca_file = "ca.pem", uri = "//example.com/agent" }`:          "not a URI",
+		`{ ca_file = "ca.pem", uri = "spiffe:/agent" }`:                "not a URI",
 		`{ ca_file = "ca.pem", dns = "*.example.com" }`:                "is not a DNS name",
 		`{ ca_file = "ca.pem", dns = "192.0.2.1" }`:                    "is an IP address",
 		`{ ca_file = "ca.pem", dns = "agent.example.com", cn = "x" }`:  "cn: unknown key",
@@ -155,6 +161,38 @@ func TestClientCertificates(t *testing.T) {
 		}
 		if errText == "" && (cfg.Clients.All()[0].Certificate.Roots == nil || len(cfg.Warnings) > 0) {
 			t.Errorf("%s: %+v", text, cfg)
+		}
+		if errText == "" && strings.Contains(text, "dns") && cfg.Clients.All()[0].Certificate.DNS != "agent.example.com" {
+			t.Errorf("%s: %+v", text, cfg.Clients.All()[0].Certificate)
+		}
+	}
+}
+
+// TestCertificatesOfOthers: of files that others can write there is a warning.
+func TestCertificatesOfOthers(t *testing.T) {
+	cert, key := testPair(t, nil)
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "app.pem"), testPEM())
+	for name, text := range map[string]string{"tls.crt": cert, "tls.key": key, "ca.pem": cert} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name != "tls.key" {
+			if err := os.Chmod(path, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(t, filepath.Join(dir, "config.toml"), "listen = \"https://0.0.0.0:1\"\n[tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n"+minimal+"[client.agent]\ncertificate = { ca_file = \"ca.pem\", dns = \"x\" }\n")
+	cfg, errText := loadIn(t, dir, Source{Path: filepath.Join(dir, "config.toml"), HomeDir: dir})
+	if errText != "" {
+		t.Fatal(errText)
+	}
+	all := strings.Join(cfg.Warnings, "\n")
+	for _, file := range []string{"cert_file", "ca_file"} {
+		if !strings.Contains(all, file) {
+			t.Errorf("it warns %q, and not of %s", all, file)
 		}
 	}
 }
