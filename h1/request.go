@@ -129,8 +129,8 @@ func addField(r *http.Request, name string, value []string) bool {
 		}
 	case "Content-Length":
 		length, ok := parseDigits(value[0])
-		if !ok || before != nil {
-			return false
+		if !ok || before != nil || value[0][0] == '0' && value[0] != "0" {
+			return false // 007 is 7, and would leave as such
 		}
 		r.ContentLength = length
 	case "Connection":

@@ -27,7 +27,7 @@ var (
 		"DELETE /repos/a%2Fb/c?%zz HTTP/1.1\r\nhOST: api.github.com\r\nA:\r\n\r\n",
 		"GET /a? HTTP/1.1\r\nHost: [::1]\r\nTE: trailers\r\n\r\n",
 		"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
-		"GET /a;b:c@d HTTP/1.1\r\nHost: x\r\nContent-Length: 007\r\n\r\n",
+		"GET /a;b:c@d HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n",
 	}
 	strange = []string{
 		"", "\r\n\r\n", " / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: x", "GET / HTTP/1.1\r\nHost: x\r\nA: b", "GET / HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\r\nHost: x\r\nA: b\n\n", "GET\r\n\r\n", "GET /\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.0\r\nHost: x\r\n\r\n", "GET / HTTP/2.0\r\nHost: x\r\n\r\n", "GET / http/1.1\r\nHost: x\r\n\r\n",
@@ -41,7 +41,7 @@ var (
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close, A\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Authorization\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\n",
-		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x3\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999999999999\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 3\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 00\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 03\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x3\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999999999999\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 3\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 100) + "\r\n",
 	}
 )

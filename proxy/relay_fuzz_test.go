@@ -68,8 +68,6 @@ func FuzzRelayedRequest(f *testing.F) {
 		}
 		if slices.Contains([]string{"POST", "PUT", "PATCH"}, r.Method) && body == "" {
 			want.Header["Content-Length"] = []string{"0"}
-		} else if body != "" {
-			want.Header["Content-Length"] = got.Header["Content-Length"] // 007 is 7, which ContentLength says
 		}
 		compareWritten(t, left.String(), got, want, body)
 		var other bytes.Buffer
