@@ -13,7 +13,8 @@ import (
 	"ghapp-proxy/governor"
 )
 
-// burstMinute is how long a minute of the limits is in a burst of 20,000 requests: GHAPP_PROXY_BURST. At 4s the burst takes 80 seconds.
+// burstMinute is how long a minute of the limits is in a burst of 20,000 requests: GHAPP_PROXY_BURST. At 6s the burst takes 110 seconds, and wants
+// a fifth of a processor for itself.
 var burstMinute, _ = time.ParseDuration(os.Getenv("GHAPP_PROXY_BURST"))
 
 // wanted is a request of a burst.
