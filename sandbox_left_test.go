@@ -21,7 +21,7 @@ import (
 	"ghapp-proxy/githubtest"
 )
 
-// Whichever process of a sandbox is killed outright, nothing of it is left: no process, and so no namespace and no socket, no mount, no file.
+// The first process of a sandbox is told nothing that the command must not know. Whichever process is killed outright, nothing is left: no process, and so no namespace and no socket, no mount, no file.
 func TestSandboxLeavesNothing(t *testing.T) {
 	if !makesSandboxes() {
 		t.Skip("this machine makes no sandbox")
@@ -72,6 +72,9 @@ func TestSandboxLeavesNothing(t *testing.T) {
 				t.Fatalf("%q, %v: in it are %v", line, err, in)
 			}
 			pid := cmd.Process.Pid
+			if env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", childOf(t, pid))); len(env) > 0 { // which root alone can read
+				t.Errorf("the first process has the environment %q", env)
+			}
 			for range victim.depth {
 				pid = childOf(t, pid)
 			}
