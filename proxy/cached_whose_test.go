@@ -21,8 +21,11 @@ func TestKeptIsWhose(t *testing.T) {
 			own = append(own, rules.Rule{Clients: []string{name}, Auth: auth, App: map[bool]string{true: "ci-bot"}[auth == rules.JWT]})
 		}
 	}
-	list = append(list, &policy.Client{Name: "other", Secret: policy.HashSecret("other")})
-	own = append(own, rules.Rule{Clients: []string{"other"}, Auth: rules.Installation, App: "release-bot"})
+	for _, name := range []string{"other", "twin"} {
+		list = append(list, &policy.Client{Name: name, Secret: policy.HashSecret(name)})
+	}
+	own = append(own, rules.Rule{Clients: []string{"other"}, Auth: rules.Installation, App: "release-bot"},
+		rules.Rule{Clients: []string{"twin"}, Auth: rules.Installation, App: "ci-bot", InstallationID: 333})
 	w, kept := startCached(t, func(s *setup) {
 		s.options.Clients = clients(t, list...)
 		s.options.Rules.Rules = own
@@ -31,7 +34,7 @@ func TestKeptIsWhose(t *testing.T) {
 	w.github.Handle("api.github.com", "GET "+path, answering(func(*http.Request) string { return `{"a":1}` }))
 	seen := make(map[string]bool) // Authorization
 	for _, asker := range []struct{ client, token string }{
-		{"installation", ""}, {"other", ""}, {"jwt", ""}, {"nobody", ""}, {"keep", "token one"}, {"keep", "token two"}, {"keep", "Bearer one"},
+		{"installation", ""}, {"other", ""}, {"twin", ""}, {"jwt", ""}, {"nobody", ""}, {"keep", "token one"}, {"keep", "token two"}, {"keep", "Bearer one"},
 	} {
 		client := w.clientAs(t, asker.client, asker.client, true)
 		var fields []string
