@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"ghapp-proxy/auth"
@@ -33,6 +34,20 @@ func TestAnswersForAll(t *testing.T) {
 		values = append(values, value)
 		return value
 	})
+	for i, changed := 0, true; changed; i++ { // all octets of a value count
+		changed = false
+		store.change(func(key string, value []byte) []byte {
+			if strings.Contains(key, "answer") && strings.HasSuffix(key, "|a") && i < len(value) {
+				value[i] ^= 2
+				changed = true
+			}
+			return value
+		})
+		if got := two.Recall(t.Context(), "a"); changed && got != nil || !changed && i < 50 {
+			t.Errorf("with octet %d changed (%v) a is %q", i, changed, got)
+		}
+		one.File("a", []byte("the answer"))
+	}
 	dropped := store.dropped
 	for _, value := range append(values, []byte("x"), nil) { // in any place
 		store.change(func(string, []byte) []byte { return value })
