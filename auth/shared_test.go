@@ -332,6 +332,24 @@ func TestHostileStore(t *testing.T) {
 	}
 }
 
+// TestSpoiledOnce: what is in the place of a token and does not open is replaced by one replica for all.
+func TestSpoiledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &api{before: func(*http.Request) { time.Sleep(time.Second) }}
+		store := newOctets()
+		mustToken(t, replicas(t, 1, fake, store, nil)[0], "acme")
+		store.change(func(_ string, value []byte) []byte { value[len(value)-1] ^= 1; return value })
+		var wg sync.WaitGroup
+		for _, s := range replicas(t, 3, fake, store, nil) {
+			wg.Go(func() { mustToken(t, s, "acme") })
+		}
+		wg.Wait()
+		if n := fake.count("POST /app/installations/111/access_tokens"); n != 2 {
+			t.Errorf("%d tokens were minted, want one before it was spoiled and one after", n)
+		}
+	})
+}
+
 // TestSharedWithOthers: what one App has shared opens for no other App, nor for who has another key.
 func TestSharedWithOthers(t *testing.T) {
 	fake := &api{}
