@@ -374,9 +374,9 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s never matched %q: %s", args[0], args[1], ts.ReadFile(args[0]))
 }
 
-// noLeaks checks what the last command printed.
-func noLeaks(ts *testscript.TestScript, _ bool, _ []string) {
-	for _, name := range []string{"stdout", "stderr"} {
+// noLeaks FILE… checks what the last command printed, and files.
+func noLeaks(ts *testscript.TestScript, _ bool, files []string) {
+	for _, name := range append([]string{"stdout", "stderr"}, files...) {
 		if leaks := fakeOf(ts).Leaks([]byte(ts.ReadFile(name))); len(leaks) > 0 {
 			ts.Fatalf("%s contains %d secrets", name, len(leaks))
 		}
