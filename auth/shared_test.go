@@ -465,30 +465,12 @@ func TestSharedQuota(t *testing.T) {
 		fake.set("GET /user", reply{status: 200, body: "{}", header: http.Header{
 			"X-Ratelimit-Resource": {"core"}, "X-Ratelimit-Limit": {"5000"}, "X-Ratelimit-Remaining": {"17"}, "X-Ratelimit-Reset": {fmt.Sprint(reset)},
 		}})
-		cred, err := all[0].Token(t.Context(), "github.com", auth.Want{Owner: owner("acme")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/user", nil)
-		resp, err := all[0].Send(fake, req, &auth.Outgoing{Instance: "github.com", Want: auth.Want{Owner: owner("acme")}, Credential: &cred, Scheme: auth.SchemeBearer, API: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		synctest.Wait()
+		ask(t, all[0], fake)
 		late := replicas(t, 1, fake, store, nil)[0]
 		mustToken(t, late, "acme")
 		synctest.Wait()
 		for i, s := range append(all, late) {
-			var left []int
-			for _, app := range s.Stats().Apps {
-				for _, inst := range app.Installations {
-					for _, q := range inst.Quotas {
-						left = append(left, q.Remaining)
-					}
-				}
-			}
-			if len(left) != 1 || left[0] != 17 {
+			if left := remaining(s); len(left) != 1 || left[0] != 17 {
 				t.Errorf("replica %d knows of %v left, want 17", i, left)
 			}
 		}
