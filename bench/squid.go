@@ -10,8 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"text/template"
 )
 
@@ -54,14 +54,11 @@ func (l *lab) startSquid(ctx context.Context) (_ *peer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	helper := exec.CommandContext(ctx, squidHelper, "-c", "-s", filepath.Join(dir, "certificates"), "-M", "4MB")
-	helper.SysProcAttr = asNobody()
+	helper := asNobody(squidHelper, "-c", "-s", filepath.Join(dir, "certificates"), "-M", "4MB")
 	if text, err := helper.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s: the package squid-openssl has it", err, text)
 	}
-	cmd := exec.Command("squid", "-N", "-n", "bench", "-f", filepath.Join(dir, "squid.conf"))
-	cmd.SysProcAttr = asNobody()
-	process, err := startProcess(cmd)
+	process, err := startProcess(asNobody("squid", "-N", "-n", "bench", "-f", filepath.Join(dir, "squid.conf")))
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +98,8 @@ func (l *lab) squidFiles(dir, address string) (own []byte, err error) {
 // toNobody gives a file to nobody.
 func toNobody(path string) error { return os.Chown(path, squidUser, squidUser) }
 
-func asNobody() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: squidUser, Gid: squidUser}}
+// asNobody is a command of nobody's.
+func asNobody(command ...string) *exec.Cmd {
+	id := strconv.Itoa(squidUser)
+	return exec.Command("setpriv", append([]string{"--reuid", id, "--regid", id, "--clear-groups"}, command...)...)
 }
