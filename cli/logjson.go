@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ghapp-proxy/event"
+	"ghapp-proxy/internal/poison"
 )
 
 // plainLines writes what slog.JSONHandler writes, for an eighth of its cost, of lines with
@@ -40,6 +41,7 @@ func (h *plainLines) Handle(ctx context.Context, r slog.Record) error {
 	_, err := h.to.Write(line)
 	if cap(line) <= maxKeptLine {
 		*kept = line
+		poison.Over(line)
 		lineBuffers.Put(kept)
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/ending"
+	"ghapp-proxy/internal/poison"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -65,6 +66,7 @@ func (w *answerWriter) begin(conn net.Conn, takes *deadline, r *http.Request, na
 // release gives back what the writer holds.
 func (w *answerWriter) release() {
 	w.out.Reset()
+	poison.Over(w.out.AvailableBuffer()[:w.out.Available()])
 	answerBuffers.Put(w.out)
 	w.out = nil
 }

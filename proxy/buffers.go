@@ -1,6 +1,10 @@
 package proxy
 
-import "sync"
+import (
+	"sync"
+
+	"ghapp-proxy/internal/poison"
+)
 
 // bufferPool lends the buffers that bodies are copied through.
 type bufferPool struct{ pool sync.Pool }
@@ -13,4 +17,7 @@ var copyBuffers = bufferPool{sync.Pool{New: func() any { return new([copyBufferS
 func (b *bufferPool) Get() []byte { return b.pool.Get().(*[copyBufferSize]byte)[:] }
 
 // Put implements httputil.BufferPool.
-func (b *bufferPool) Put(buf []byte) { b.pool.Put((*[copyBufferSize]byte)(buf)) }
+func (b *bufferPool) Put(buf []byte) {
+	poison.Over(buf[:copyBufferSize])
+	b.pool.Put((*[copyBufferSize]byte)(buf))
+}

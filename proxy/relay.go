@@ -15,6 +15,7 @@ import (
 
 	"ghapp-proxy/ending"
 	"ghapp-proxy/h1"
+	"ghapp-proxy/internal/poison"
 	"ghapp-proxy/panics"
 )
 
@@ -250,6 +251,7 @@ func (c *relayConn) fillBuffer() {
 
 func (c *relayConn) dropBuffer() {
 	if c.in != nil {
+		poison.Over(c.in)
 		relayBuffers.Put((*[relayBuffer]byte)(c.in))
 		c.in = nil
 	}
