@@ -129,13 +129,13 @@
 //		cache.go budget.go flights.go sweep.go lookups.go errors.go quota.go retry.go
 //		counts.go app.go send.go way.go shared.go vault.go caller.go authority.go held.go api.go sharedrefusal.go
 //	tokens: minted, renewed, replaced, and filed, here and for other replicas
-//		mintanswer.go token.go memory.go minter.go quotashared.go tokens.go mintshared.go mint.go
+//		mintanswer.go token.go memory.go minter.go quotashared.go useshared.go tokens.go mintshared.go mint.go
 //	directory: where an App is installed, and on what
 //		identity.go directory.go identify.go findshared.go discover.go facts.go byid.go mapping.go
 //		coverage.go
 //	choice: which App, which installation, and how much of it
 //		fallback.go scope.go want.go credential.go confiner.go scope_names.go confine.go
-//		source.go seal.go issuer.go revoke.go next.go whose.go uncovered.go resolve.go
+//		source.go shareuse.go answers.go seal.go issuer.go revoke.go next.go whose.go uncovered.go resolve.go
 //		failover.go choose.go replace.go outgoing.go installed.go learn.go
 //		forward.go client.go plan.go stats.go
 //		refusals.go inspect.go

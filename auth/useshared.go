@@ -9,7 +9,6 @@ import (
 
 	"ghapp-proxy/github"
 	"ghapp-proxy/governor"
-	"ghapp-proxy/panics"
 )
 
 const (
@@ -64,38 +63,7 @@ func newPeers() *peers {
 	return &peers{me: rand.Uint64(), others: make(map[uint64]*peer)}
 }
 
-// ShareUse tells other replicas what this one uses of GitHub's limits, until ctx ends. Nobody waits for that.
-func (s *Source) ShareUse(ctx context.Context) {
-	defer panics.Log(s.log, "what is used of GitHub's limits is not shared any more")
-	tick := time.NewTicker(tellEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.tellUse(ctx)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// tellUse does so once.
-func (c *core) tellUse(ctx context.Context) {
-	c.governor.SetReplicas(c.peers.count())
-	greets := c.peers.greets()
-	for _, app := range *c.callers.Load() {
-		used := app.quotas.untold()
-		for len(used) > maxTold {
-			app.tellUse(ctx, c.peers, used[:maxTold])
-			used = used[maxTold:]
-		}
-		if len(used) > 0 || greets {
-			app.tellUse(ctx, c.peers, used)
-			greets = false // one is enough
-		}
-	}
-}
-
+// tellUse tells replicas of the App what it has used.
 func (c *caller) tellUse(ctx context.Context, p *peers, used []bucketText) {
 	text, err := json.Marshal(useText{p.me, p.next(), c.clock.now().Round(0), used})
 	if err != nil {
