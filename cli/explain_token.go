@@ -67,7 +67,7 @@ func (a *asker) token(stdin io.Reader) (string, error) {
 		text, _, err = files.Read(a.tokenFile, 2*oidc.MaxText)
 	}
 	if err != nil {
-		return "", &statusError{exitConfig, fmt.Errorf("--oidc-file: %w", err)}
+		return "", &statusError{exitConfig, fmt.Errorf("--oidc-file %s: %w: name the file that has the token, or - for standard input", a.tokenFile, err)}
 	}
 	return string(bytes.TrimSpace(text)), nil
 }

@@ -190,7 +190,7 @@ func readGrant(text string, r io.Reader) (g *grant.Grant, at string, err error) 
 	if !grant.Is(text) {
 		u, err := url.Parse(text)
 		if err != nil || u.User == nil {
-			return nil, "", errors.New("neither a grant nor the URL of a proxy with one")
+			return nil, "", errors.New("neither a grant nor the URL of a proxy with one; `ghapp-proxy grant` makes one")
 		}
 		text, _ = u.User.Password()
 		u.User = nil

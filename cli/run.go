@@ -136,12 +136,12 @@ was not found.`,
 
 // runLimits is how a command is admitted that is a client, or holds a grant; without either it has no limits.
 func runLimits(cfg *config.Config, client, grantText string, stdin io.Reader) (proxy.Admission, error) {
+	if client != "" && grantText != "" {
+		return proxy.Admission{}, errors.New("--client and --grant exclude each other: a grant is of a client")
+	}
 	as, err := clientNamed(cfg, client)
 	if err != nil || grantText == "" {
 		return proxy.Admission{Private: true, As: as}, err
-	}
-	if client != "" {
-		return proxy.Admission{}, errors.New("--client and --grant exclude each other: a grant is of a client")
 	}
 	g, _, err := readGrant(grantText, stdin)
 	if err != nil {

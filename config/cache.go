@@ -19,7 +19,7 @@ const (
 func readCache(t *table, replicas bool) Cache {
 	c := Cache{Size: cacheSize(t), Shared: t.boolean("shared", false)}
 	if c.Shared && !replicas {
-		t.fault("shared", withHint("docs/replicas.md", "there is no [shared] that says where"))
+		t.fault("shared", withHint("write [shared] with url, or leave it out: docs/replicas.md", "there is no [shared] that says where"))
 	}
 	return c
 }
