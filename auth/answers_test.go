@@ -1,7 +1,10 @@
 package auth_test
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -67,5 +70,19 @@ func TestAnswersForAll(t *testing.T) {
 	t.Cleanup(alone.Close)
 	if alone.Answers(&auth.Credential{App: newApp("ci-bot", 12345)}) != nil || all[0].Answers(&auth.Credential{}) != nil {
 		t.Error("there are answers of others where nothing is shared")
+	}
+}
+
+// TestAnswersFault: what panics while an answer is made ready ends nothing else, and is in the log.
+func TestAnswersFault(t *testing.T) {
+	logged, log := io.Pipe()
+	defer logged.Close()
+	app := newApp("ci-bot", 12345)
+	source := auth.New([]*auth.App{app}, auth.Options{Transport: &api{}, Shared: newOctets(), Log: slog.New(slog.NewTextHandler(log, nil))})
+	defer source.Close()
+	source.Answers(&auth.Credential{App: app}).Go(func() { panic("an odd answer") })
+	line, err := bufio.NewReader(logged).ReadString('\n')
+	if err != nil || !strings.Contains(line, "level=ERROR") || !strings.Contains(line, "an answer was not kept for other replicas") {
+		t.Errorf("the log has %q, %v", line, err)
 	}
 }

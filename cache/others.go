@@ -16,6 +16,8 @@ type Others interface {
 	Recall(ctx context.Context, key string) []byte
 	// File keeps a text. It does not wait.
 	File(key string, text []byte)
+	// Go calls a function in a goroutine of its own, and logs its faults.
+	Go(work func())
 }
 
 const (
@@ -90,13 +92,13 @@ func (c *Cache) file(a *Answer, others Others) {
 	c.mu.Lock()
 	a.uses++
 	c.mu.Unlock()
-	go func() {
+	others.Go(func() {
 		defer func() { <-c.filing }()
 		defer a.Release()
 		if text := a.filed(); text != nil {
 			others.File(a.question.key(), text)
 		}
-	}()
+	})
 }
 
 // filed is the answer for others, nil where its ETag is not the one that it should be.

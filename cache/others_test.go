@@ -25,6 +25,8 @@ func (o *together) Recall(_ context.Context, key string) []byte {
 	return o.texts[key]
 }
 
+func (o *together) Go(work func()) { go work() }
+
 func (o *together) File(key string, text []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
