@@ -57,7 +57,7 @@ func explainGrant(cmd *cobra.Command, s *settings, text string, w io.Writer) err
 func verifyGrant(cmd *cobra.Command, s *settings, g *grant.Grant) (*grant.Held, error) {
 	cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
 	if err != nil {
-		return nil, errors.New("there is no configuration that can be read")
+		return nil, errors.New("there is no configuration that can be read: `ghapp-proxy check --offline` says why")
 	}
 	return verifyWith(cfg, g)
 }

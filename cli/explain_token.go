@@ -41,7 +41,7 @@ func (a *asker) explainToken(cmd *cobra.Command, s *settings, w io.Writer) error
 	}
 	cfg, err := s.load(cmd.Context(), config.Source{NoSecrets: true, NoApp: true})
 	if err != nil {
-		line("not verified", "there is no configuration that can be read")
+		line("not verified", "there is no configuration that can be read: `ghapp-proxy check --offline` says why")
 		return nil
 	}
 	held, err := a.verifyToken(cmd.Context(), cfg, text)

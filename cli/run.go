@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -132,29 +131,6 @@ was not found.`,
 	boxed.define(cmd)
 	cmd.Flags().StringVar(&logFile, "log", "", "append the log to a `file` instead of standard error; implies -v")
 	return cmd
-}
-
-// runLimits is how a command is admitted that is a client, or holds a grant; without either it has no limits.
-func runLimits(cfg *config.Config, client, grantText string, stdin io.Reader) (proxy.Admission, error) {
-	if client != "" && grantText != "" {
-		return proxy.Admission{}, errors.New("--client and --grant exclude each other: a grant is of a client")
-	}
-	as, err := clientNamed(cfg, client)
-	if err != nil || grantText == "" {
-		return proxy.Admission{Private: true, As: as}, err
-	}
-	g, _, err := readGrant(grantText, stdin)
-	if err != nil {
-		return proxy.Admission{}, fmt.Errorf("--grant: %w", err)
-	}
-	held, err := verifyWith(cfg, g)
-	if err == nil {
-		err = held.FromPlace(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
-	}
-	if err != nil {
-		return proxy.Admission{}, fmt.Errorf("--grant: %w", err)
-	}
-	return proxy.Admission{Private: true, As: held.Client, Grant: g.Text()}, nil
 }
 
 // job is a command to run with a private proxy, within limits. The command gets what is fit for it of the
