@@ -88,7 +88,11 @@ func flagFor(e *event.Event) string {
 	own, _, _ = strings.Cut(own, "[")
 	switch {
 	case strings.HasPrefix(e.DecidedBy, "egress.") && !strings.HasPrefix(e.DecidedBy, "egress.deny"):
-		return "--allow " + event.Clip(e.Host) + " allows it"
+		allow := "--allow " + event.Clip(e.Host)
+		if e.Destination != "" { // the name may pass, and leads to an address that must be named as well
+			return allow + " and --allow " + event.Clip(e.Destination) + " allow it"
+		}
+		return allow + " allows it"
 	case isOwn && own == "repositories" && e.Subject != "" && e.OtherOwners == 0:
 		return "--repo " + event.Clip(e.Subject) + " allows it"
 	case isOwn && own == "repositories":
@@ -97,6 +101,8 @@ func flagFor(e *event.Event) string {
 		return "--push BRANCH allows it, or --client NAME where nobody can tell what it moves"
 	case isOwn:
 		return "a [client.NAME] of the configuration that may do it, and --client NAME, allow it"
+	case strings.HasPrefix(e.DecidedBy, "grant."):
+		return "the grant decides it"
 	}
 	return "the configuration decides it"
 }
