@@ -26,7 +26,7 @@ func busy() admin.State {
 	state.Apps[0] = admin.App{
 		Name: "ci-bot", Host: "github.com", Checked: now, Mints: outcomes, LookUps: outcomes, Retries: map[string]uint64{"unreachable": 1}, Heals: map[string]uint64{"token": 2}, Tokens: 2,
 		Installations: []admin.Installation{
-			{ID: 111, Account: "acme", Tokens: 2, Minted: now.Add(-time.Minute), Expires: now.Add(time.Hour), Quotas: []admin.Quota{{Resource: "core", Limit: 5000, Remaining: 4000, Reset: now.Add(time.Hour)}}, Waiting: 3, Why: "points", Used: []admin.Used{{Limit: "points", Used: 900, Most: 900}}},
+			{ID: 111, Account: "acme", Tokens: 2, Minted: now.Add(-time.Minute), Expires: now.Add(time.Hour), Quotas: []admin.Quota{{Resource: "core", Limit: 5000, Remaining: 4000, Reset: now.Add(time.Hour)}}, Waiting: 3, Why: "points", Used: []admin.Used{{Limit: "points", Used: 900, Most: 1000}}},
 			{ID: 112, Account: "idle"},
 		},
 		Wrong: []admin.Fault{{Problem: "app.ci-bot.installations.x = 1 is an installation on y, not on x", Remedy: "set it"}},
@@ -35,6 +35,7 @@ func busy() admin.State {
 	state.Clients = []admin.Client{{Name: "agent", May: "repositories acme/widgets", Connections: 3, Requests: 2, Waiting: 1}, {}}
 	state.Requests, state.Tunnels, state.RecordsLost = 3, 2, 1
 	state.Governor = admin.Governor{Waited: map[string]uint64{"points": 3}, Refused: map[string]uint64{"share": 1}, Waiting: time.Minute}
+	state.Cache = admin.Cache{Size: 64 << 20, Used: 3 << 20, Answers: 5, Quiet: true, Hits: 11, Validated: 12, Shared: 13, Misses: 14, Evicted: 15, Recalled: 16, BytesSaved: 17 << 10, QuotaSaved: 18}
 	state.Grants.Revoked = 4
 	state.Shared = &admin.Shared{Since: now, Downs: 1, Values: 4, Leases: 3, Alone: 2, Slow: 1, Lost: 5, Dropped: 6}
 	return state
@@ -153,6 +154,25 @@ func TestCount(t *testing.T) {
 		{"mints_total", []string{"app", "ci-bot", "result", "refused"}, 1},
 		{"heals_total", []string{"cause", "token"}, 2},
 		{"quota_remaining", []string{"account", "acme", "resource", "core"}, 4000},
+		{"quota_limit", []string{"installation", "111", "resource", "core"}, 5000},
+		{"cache_answers_total", []string{"result", "hit"}, 11},
+		{"cache_answers_total", []string{"result", "validated"}, 12},
+		{"cache_answers_total", []string{"result", "shared"}, 13},
+		{"cache_answers_total", []string{"result", "miss"}, 14},
+		{"cache_evictions_total", nil, 15},
+		{"cache_recalled_total", nil, 16},
+		{"cache_bytes_saved_total", nil, 17 << 10},
+		{"cache_quota_saved_total", nil, 18},
+		{"cache_entries", nil, 5},
+		{"cache_used_bytes", nil, 3 << 20},
+		{"cache_size_bytes", nil, 64 << 20},
+		{"cache_quiet", nil, 1},
+		{"governor_waits_total", []string{"limit", "points"}, 3},
+		{"governor_refusals_total", []string{"limit", "share"}, 1},
+		{"governor_wait_seconds_total", nil, 60},
+		{"governor_waiting", []string{"installation", "111"}, 3},
+		{"governor_used", []string{"account", "acme", "limit", "points"}, 900},
+		{"governor_limit", []string{"account", "acme", "limit", "points"}, 1000},
 		{"mapping_errors", nil, 1},
 		{"audit_records_lost_total", nil, 1},
 		{"tunnels_open", nil, 2},

@@ -134,6 +134,22 @@ func TestPageProblemsFirst(t *testing.T) {
 	}
 }
 
+// TestPageLimits: the page says what was saved, what waits and why, and what is left.
+func TestPageLimits(t *testing.T) {
+	state := busy()
+	state.Apps[0].Installations[0].Paused = time.Now().Add(10 * time.Minute)
+	address, _ := pageOf(t, state)
+	_, page := get(t, address, "/")
+	for _, text := range []string{
+		"5 answers kept in 3 MiB of 64 MiB, which saved 18 of the quota and 17 KiB", "3 requests wait", "for points", "GitHub wants nothing for ",
+		`<span class="number">4000</span><span class="quiet wide">of 5000, `,
+	} {
+		if !strings.Contains(page, text) {
+			t.Errorf("%q is not on the page:\n%s", text, page)
+		}
+	}
+}
+
 // updates are what a browser is sent.
 type updates struct {
 	conn net.Conn
