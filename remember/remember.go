@@ -16,6 +16,7 @@
 package remember
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -25,7 +26,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/files"
@@ -42,27 +42,33 @@ const (
 	maxValues = 100_000
 	// maxValue is the longest value, in bytes.
 	maxValue = 64 << 10
-	// maxFile is the longest file that is read, in bytes.
-	maxFile = 512 << 20
+	// maxSize bounds all values together, in bytes.
+	maxSize = 128 << 20
+	// maxFile is the longest file that is read, in bytes: it has room for all that is kept.
+	maxFile = len(magic) + maxValues*headSize + maxSize
 	// maxLife is for how long anything is kept.
 	maxLife = 24 * time.Hour
 	// magic begins the file.
 	magic = "ghapp-proxy remembers, 1\n"
 )
 
-// generationSize is that of the generation which begins a value, in bytes.
-const generationSize = 8
+const (
+	// generationSize is that of the generation which begins a value, in bytes.
+	generationSize = 8
+	// headSize is what stands before each value in the file, in bytes: its name, its end in milliseconds and its length.
+	headSize = sha256.Size + 8 + 4
+)
 
 // Store is what is remembered. It is safe for concurrent use.
 type Store struct {
 	path string
 	log  *slog.Logger
 
-	dropped atomic.Uint64
-	saving  sync.Mutex // held while the file is written
+	saving sync.Mutex // held while the file is written
 
 	mu      sync.Mutex
 	values  map[name]value
+	size    int  // of all values, in bytes
 	changed bool // since it was written
 }
 
@@ -77,7 +83,7 @@ type value struct {
 // Open returns what a file has. One that is not there, or is no such file, has nothing.
 func Open(path string, log *slog.Logger) *Store {
 	s := &Store{path: path, log: log, values: make(map[name]value)}
-	text, _, err := files.Read(path, maxFile)
+	text, _, err := files.Read(path, int64(maxFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -159,12 +165,31 @@ func (s *Store) Put(key string, text []byte, ttl time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := name(sha256.Sum256([]byte(key)))
-	if _, ok := s.values[of]; !ok && len(s.values) >= maxValues {
-		if s.forgetEnded(); len(s.values) >= maxValues {
+	v := value{time.Now().Add(min(ttl, maxLife)), text}
+	if !s.keep(of, v) {
+		s.forgetEnded()
+		if !s.keep(of, v) {
 			return
 		}
 	}
-	s.values[of], s.changed = value{time.Now().Add(min(ttl, maxLife)), text}, true
+	s.changed = true
+}
+
+// keep keeps a value in place of any other, and reports whether there is room for it. s.mu is held.
+func (s *Store) keep(of name, v value) bool {
+	before, ok := s.values[of]
+	size := s.size - len(before.text) + len(v.text)
+	if size > maxSize || !ok && len(s.values) >= maxValues {
+		return false
+	}
+	s.values[of], s.size = v, size
+	return true
+}
+
+// forget forgets a value. s.mu is held.
+func (s *Store) forget(of name) {
+	s.size -= len(s.values[of].text)
+	delete(s.values, of)
 }
 
 // Offer files a value where there is none.
@@ -180,7 +205,7 @@ func (s *Store) Delete(key string, generation uint64) {
 	defer s.mu.Unlock()
 	of := name(sha256.Sum256([]byte(key)))
 	if v, ok := s.values[of]; ok && generationOf(v.text) == generation {
-		delete(s.values, of)
+		s.forget(of)
 		s.changed = true
 	}
 }
@@ -200,8 +225,8 @@ func (s *Store) Hear(string, func([]byte)) {}
 // Back never comes, since nothing goes away.
 func (s *Store) Back(func()) {}
 
-// Dropped counts a value that does not open.
-func (s *Store) Dropped() { s.dropped.Add(1) }
+// Dropped does nothing of a value that does not open: it ends by itself.
+func (s *Store) Dropped() {}
 
 // generationOf is the generation of a value, 0 of one that has none.
 func generationOf(text []byte) uint64 {
@@ -216,12 +241,12 @@ func (s *Store) forgetEnded() {
 	now := time.Now()
 	for of, v := range s.values {
 		if !now.Before(v.until) {
-			delete(s.values, of)
+			s.forget(of)
 		}
 	}
 }
 
-// encode is the file, nil where nothing is new. Each value stands behind its name, its end in milliseconds and its length.
+// encode is the file, nil where nothing is new.
 func (s *Store) encode() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +255,7 @@ func (s *Store) encode() []byte {
 	}
 	s.changed = false
 	s.forgetEnded()
-	text := []byte(magic)
+	text := append(make([]byte, 0, len(magic)+len(s.values)*headSize+s.size), magic...)
 	for of, v := range s.values {
 		text = append(text, of[:]...)
 		text = binary.BigEndian.AppendUint64(text, uint64(v.until.UnixMilli()))
@@ -242,21 +267,32 @@ func (s *Store) encode() []byte {
 
 // read takes in a file, as far as it is one.
 func (s *Store) read(text []byte) {
-	const head = sha256.Size + 8 + 4
-	if len(text) < len(magic) || string(text[:len(magic)]) != magic {
+	text, ok := bytes.CutPrefix(text, []byte(magic))
+	if !ok {
 		s.log.Warn("what was remembered is not understood", "file", s.path)
 		return
 	}
-	now := time.Now()
-	for text = text[len(magic):]; len(text) >= head && len(s.values) < maxValues; {
-		of, until, length := name(text), time.UnixMilli(int64(binary.BigEndian.Uint64(text[sha256.Size:]))), int(binary.BigEndian.Uint32(text[sha256.Size+8:]))
-		text = text[head:]
-		if length > len(text) {
+	for now := time.Now(); len(text) > 0; {
+		if text, ok = s.readOne(text, now); !ok {
+			s.log.Warn("what was remembered is damaged", "file", s.path, "values", len(s.values))
 			return
 		}
-		if left := until.Sub(now); left > 0 && left <= maxLife {
-			s.values[of] = value{now.Add(left), append([]byte(nil), text[:length]...)}
-		}
-		text = text[length:]
 	}
+}
+
+// readOne takes in the first value, and returns what follows it. It is not ok where there is none, or no room for it.
+func (s *Store) readOne(text []byte, now time.Time) (rest []byte, ok bool) {
+	if len(text) < headSize {
+		return nil, false
+	}
+	of, until, length := name(text), time.UnixMilli(int64(binary.BigEndian.Uint64(text[sha256.Size:]))), binary.BigEndian.Uint32(text[sha256.Size+8:])
+	text = text[headSize:]
+	if length > maxValue || int(length) > len(text) {
+		return nil, false
+	}
+	ok = true
+	if left := until.Sub(now); left > 0 && left <= maxLife {
+		ok = s.keep(of, value{now.Add(left), bytes.Clone(text[:length])}) // not the whole file's memory
+	}
+	return text[length:], ok
 }

@@ -3,12 +3,14 @@ package remember
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,6 +165,131 @@ func TestNoSuchFile(t *testing.T) {
 	}
 }
 
+// TestDamaged: what cannot be read, or only in part, is said; what is not there is not.
+func TestDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), Name)
+	Open(path, slog.New(slog.DiscardHandler)).saveOne(t, "a", value8(1, "a"))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := bytes.Clone(text[:len(magic)+headSize])
+	binary.BigEndian.PutUint32(long[len(long)-4:], maxValue+1)
+	for _, test := range []struct {
+		name   string
+		text   []byte
+		said   string // "" for nothing
+		values int
+	}{
+		{"whole", text, "", 1},
+		{"nothing but its beginning", []byte(magic), "", 0},
+		{"something behind", append(bytes.Clone(text), 1), "damaged", 1},
+		{"cut", text[:len(text)-1], "damaged", 0},
+		{"a value that is too long", append(long, make([]byte, maxValue+1)...), "damaged", 0},
+		{"empty", nil, "not understood", 0},
+		{"another", []byte("x" + string(text)), "not understood", 0},
+		{"too long", append(bytes.Clone(text), make([]byte, maxFile)...), "cannot be read", 0},
+	} {
+		if err := os.WriteFile(path, test.text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		s := Open(path, slog.New(slog.NewTextHandler(&log, nil)))
+		if s.Count() != test.values || !strings.Contains(log.String(), test.said) || test.said == "" && log.Len() > 0 {
+			t.Errorf("%s: %d values, the log has %q", test.name, s.Count(), &log)
+		}
+		for _, v := range s.values {
+			if cap(v.text) > 2*len(v.text)+64 {
+				t.Errorf("%s: a value of %d bytes keeps %d", test.name, len(v.text), cap(v.text))
+			}
+		}
+	}
+	var log bytes.Buffer
+	if Open(filepath.Join(t.TempDir(), Name), slog.New(slog.NewTextHandler(&log, nil))); log.Len() > 0 {
+		t.Errorf("of a file that is not there the log has %q", &log)
+	}
+}
+
+// TestWrittenWhenNew: the file is written where something is new alone, in a directory that is nobody else's.
+func TestWrittenWhenNew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	path := filepath.Join(dir, Name)
+	s := Open(path, slog.New(slog.DiscardHandler))
+	s.saveOne(t, "a", value8(1, "a"))
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory: %v, %v", info, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	s.Delete("a", 2)
+	if s.Save(); fileThere(path) {
+		t.Error("it is written where nothing is new")
+	}
+	s.Delete("a", 1)
+	if s.Save(); !fileThere(path) {
+		t.Error("it is not written where something is gone")
+	}
+}
+
+// TestSavedByTwo: who has saved finds in the file what was filed before, though another one was saving at that time.
+func TestSavedByTwo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), Name)
+	s := Open(path, slog.New(slog.DiscardHandler))
+	for i := range 20 {
+		s.Put(fmt.Sprint(i), value8(1, "x"), time.Hour)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				s.Save()
+				if got := Open(path, s.log).Count(); got != i+1 {
+					t.Errorf("%d values are in the file, want %d", got, i+1)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// TestSymbolicLink: what a link at the file's place leads to is not written.
+func TestSymbolicLink(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, Name), filepath.Join(dir, "other")
+	if err := os.WriteFile(other, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(other, path); err != nil {
+		t.Skip(err)
+	}
+	Open(path, slog.New(slog.DiscardHandler)).saveOne(t, "a", value8(1, "a"))
+	if text, err := os.ReadFile(other); err != nil || string(text) != "precious" {
+		t.Errorf("the other file has %q, %v", text, err)
+	}
+}
+
+// saveOne files a value and saves.
+func (s *Store) saveOne(t *testing.T, key string, text []byte) {
+	t.Helper()
+	s.Put(key, text, time.Hour)
+	if s.Save(); !fileThere(s.path) {
+		t.Fatal("nothing is saved")
+	}
+}
+
+func fileThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// TestShortValue: what is too short to have a generation is of none.
+func TestShortValue(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), Name), slog.New(slog.DiscardHandler))
+	s.Put("a", []byte("short"), time.Hour)
+	if got, _ := s.Claim(t.Context(), "a", 1); string(got) != "short" {
+		t.Errorf("Claim = %q", got)
+	}
+}
+
 // TestBounded: there is an end to what is kept, and what has ended makes room.
 func TestBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -173,10 +300,61 @@ func TestBounded(t *testing.T) {
 		if s.Count() != maxValues {
 			t.Errorf("%d values", s.Count())
 		}
+		s.Put("0", value8(2, "another"), time.Minute)
+		if got := s.Get(t.Context(), "0"); !bytes.Equal(got, value8(2, "another")) {
+			t.Errorf("in place of another there is %q", got)
+		}
+		s.Save()
+		text, err := os.ReadFile(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, bytes.Repeat([]byte("y"), sha256.Size)...)
+		text = binary.BigEndian.AppendUint64(text, uint64(time.Now().Add(time.Minute).UnixMilli()))
+		if err := os.WriteFile(s.path, binary.BigEndian.AppendUint32(text, 0), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n := Open(s.path, s.log).Count(); n != maxValues {
+			t.Errorf("%d values of a file that has one more", n)
+		}
 		time.Sleep(2 * time.Minute)
 		s.Put("new", value8(1, "new"), time.Minute)
 		if s.Count() != 1 {
 			t.Errorf("%d values after all have ended", s.Count())
+		}
+	})
+}
+
+// TestBoundedSize: long values are fewer, whatever becomes of those before, and the file of all that is kept can be read.
+func TestBoundedSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = maxSize / maxValue
+		s := Open(filepath.Join(t.TempDir(), Name), slog.New(slog.DiscardHandler))
+		long := value8(1, strings.Repeat("x", maxValue-generationSize))
+		for range 2 {
+			for i := range most + 10 {
+				s.Put(fmt.Sprint(i), long, time.Minute)
+			}
+			if s.Count() != most {
+				t.Fatalf("%d values, want %d", s.Count(), most)
+			}
+			s.Put("0", long, time.Minute)
+			s.Delete("1", 1)
+			s.Put("one more", long, time.Minute)
+			if s.Count() != most || s.Get(t.Context(), "one more") == nil {
+				t.Fatalf("%d values where one made room, want %d", s.Count(), most)
+			}
+			s.Delete("one more", 1)
+		}
+		s.Put("one more", long, time.Minute)
+		s.Save()
+		if n := Open(s.path, s.log).Count(); n != most {
+			t.Errorf("%d values are remembered, want %d", n, most)
+		}
+		time.Sleep(2 * time.Minute)
+		s.Put("new", long, time.Minute)
+		if s.Count() != 1 || s.size != maxValue {
+			t.Errorf("%d values of %d bytes after all have ended", s.Count(), s.size)
 		}
 	})
 }
