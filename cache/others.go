@@ -65,7 +65,7 @@ func (c *Cache) adopt(q *Question, request http.Header, viewer uint64, text []by
 	}
 	a := &Answer{
 		cache: c, question: q.clone(), selects: selection{head.Accept, head.Authorization, fieldsOf(head.Selects)}, header: fieldsOf(head.Fields),
-		length: int64(len(body)), gzip: head.Gzip, weak: head.Weak, coding: coding{head.Gzip, head.Pretty}, verified: true,
+		length: int64(len(body)), weak: head.Weak, coding: coding{head.Gzip, head.Pretty}, verified: true,
 		received: head.Received, given: head.Given[:min(len(head.Given), maxGiven)], viewers: []uint64{viewer},
 	}
 	if len(body) > 0 {
@@ -81,17 +81,15 @@ func (c *Cache) adopt(q *Question, request http.Header, viewer uint64, text []by
 
 // file gives an answer that is kept to others, once it is known that its ETag is the one that it should be.
 func (c *Cache) file(a *Answer, others Others) {
-	if others == nil || a.length > maxFiled {
+	if others == nil || a.length > maxFiled || !c.holds(a) {
 		return
 	}
 	select {
 	case c.filing <- struct{}{}:
 	default:
+		a.Release()
 		return
 	}
-	c.mu.Lock()
-	a.uses++
-	c.mu.Unlock()
 	others.Go(func() {
 		defer func() { <-c.filing }()
 		defer a.Release()
@@ -99,6 +97,17 @@ func (c *Cache) file(a *Answer, others Others) {
 			others.File(a.question.key(), text)
 		}
 	})
+}
+
+// holds begins a use of an answer, and reports whether it is kept still.
+func (c *Cache) holds(a *Answer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.place == nil {
+		return false
+	}
+	a.uses++
+	return true
 }
 
 // filed is the answer for others, nil where its ETag is not the one that it should be.
@@ -132,8 +141,8 @@ func decodeFiled(text []byte) (head filedHead, body []byte, ok bool) {
 	if len(text) < 4 {
 		return head, nil, false
 	}
-	n, rest := int(binary.BigEndian.Uint32(text)), text[4:]
-	if n > len(rest) || len(rest)-n > maxFiled || json.Unmarshal(rest[:n], &head) != nil {
+	n, rest := uint64(binary.BigEndian.Uint32(text)), text[4:]
+	if n > uint64(len(rest)) || uint64(len(rest))-n > maxFiled || json.Unmarshal(rest[:n], &head) != nil {
 		return head, nil, false
 	}
 	return head, rest[n:], true

@@ -3,12 +3,15 @@ package cache
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // together are Others that share a map.
@@ -16,6 +19,7 @@ type together struct {
 	mu    sync.Mutex
 	texts map[string][]byte
 	asked int
+	hold  chan struct{} // until it is closed nothing is filed, nil for no such
 }
 
 func (o *together) Recall(_ context.Context, key string) []byte {
@@ -28,6 +32,9 @@ func (o *together) Recall(_ context.Context, key string) []byte {
 func (o *together) Go(work func()) { go work() }
 
 func (o *together) File(key string, text []byte) {
+	if o.hold != nil {
+		<-o.hold
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.texts[key] = bytes.Clone(text)
@@ -102,7 +109,8 @@ func TestOthers(t *testing.T) {
 		if got := find(New(64<<10), q, req); got != "" {
 			t.Errorf("found %.20q, which is more than a sixteenth of the size", got)
 		}
-		for _, who := range []func(*Question){func(q *Question) { q.Installation++ }, func(q *Question) { q.App++ }, func(q *Question) { q.Kind = "jwt" }, func(q *Question) { q.target = "/a" }, func(q *Question) { q.accept = "" }} {
+		for _, who := range []func(*Question){func(q *Question) { q.Installation++ }, func(q *Question) { q.App++ }, func(q *Question) { q.Kind = "jwt" }, func(q *Question) { q.target = "/a" }, func(q *Question) { q.accept = "" },
+			func(q *Question) { q.Own = "x" }, func(q *Question) { q.host = "x" }, func(q *Question) { q.encoding = "x" }, func(q *Question) { q.userAgent = "x" }, func(q *Question) { q.apiVersion = "x" }} {
 			changed := q
 			who(&changed)
 			if got := find(New(1<<20), changed, req); got != "" {
@@ -155,6 +163,97 @@ func TestOthersAreBounded(t *testing.T) {
 			if used := other.Stats().Used; used != 0 {
 				t.Errorf("%.20q: %d bytes are used", wrong, used)
 			}
+		}
+	})
+}
+
+// TestOthersFiling: so many answers are made ready for others at once, and no more wait; their memory counts as long as they are in use.
+func TestOthersFiling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		others := &together{texts: make(map[string][]byte), hold: make(chan struct{})}
+		c := New(1 << 20)
+		ask := func(target string) {
+			req, q := requestFor(t, target, "Bearer one")
+			fill(t, c, others, &q, req, answerWith("{}", tagFor("{}", "Bearer one")))
+		}
+		for i := range maxFiling + 1 {
+			ask("/" + strings.Repeat("a", i))
+		}
+		all := c.Stats().Used
+		if c.Resize(0); c.Stats().Used == 0 || c.Stats().Used >= all {
+			t.Errorf("%d of %d bytes are used while answers are made ready", c.Stats().Used, all)
+		}
+		close(others.hold)
+		if synctest.Wait(); len(others.texts) != maxFiling || c.Stats().Used != 0 {
+			t.Errorf("others have %d answers, %d bytes are used, want %d and none", len(others.texts), c.Stats().Used, maxFiling)
+		}
+		c.Resize(1 << 20)
+		if ask("/later"); len(others.texts) != maxFiling+1 {
+			t.Error("others do not have the next one")
+		}
+	})
+}
+
+// TestOthersNotKept: of an answer that is not kept, since the Cache was turned off meanwhile, others get nothing, and its memory is
+// given back once.
+func TestOthersNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		others := &together{texts: make(map[string][]byte)}
+		c := New(1 << 20)
+		req, q := requestFor(t, "/a", "Bearer one")
+		resp := answerWith("{}", tagFor("{}", "Bearer one"))
+		resp.ContentLength = -1 // its end is not known before
+		body := c.Fill(&q, req, resp, 1, others)
+		if _, err := io.ReadFull(body, make([]byte, 2)); err != nil {
+			t.Fatal(err)
+		}
+		c.Resize(0)
+		_, _ = io.Copy(io.Discard, body)
+		body.Close()
+		if synctest.Wait(); len(others.texts) != 0 || c.Stats().Used != 0 {
+			t.Errorf("others have %d answers, %d bytes are used", len(others.texts), c.Stats().Used)
+		}
+	})
+}
+
+// TestOthersTaken: what is taken of another replica is the viewer's, keeps its own memory, is as weak as it was, and bounded in the
+// ETags that were given for it. Where nothing is kept for a while, others are not asked.
+func TestOthersTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		others := &together{texts: make(map[string][]byte)}
+		req, q := requestFor(t, "/a", "Bearer one")
+		fill(t, New(1<<20), others, &q, req, answerWith("{}", "W/"+tagFor("{}", "Bearer one")))
+		head, body, ok := decodeFiled(others.texts[q.key()])
+		if !ok {
+			t.Fatal("others have nothing")
+		}
+		head.Given = make([]Tag, maxGiven+1)
+		text, err := json.Marshal(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...), body...)
+		others.texts[q.key()] = text
+		a := New(1<<20).FindFor(t.Context(), &q, req.Header, 7, nil, others)
+		if a == nil {
+			t.Fatal("nothing is found")
+		}
+		defer a.Release()
+		clear(text)
+		if kept, err := io.ReadAll(a.Body()); err != nil || string(kept) != "{}" {
+			t.Errorf("the body is %q, %v", kept, err)
+		}
+		if etag, ok := a.ETag("Bearer two"); !ok || etag != "W/"+tagFor("{}", "Bearer two") {
+			t.Errorf("the ETag is %s", etag)
+		}
+		if len(a.given) != maxGiven || !a.isOf(7) || a.isOf(1) {
+			t.Errorf("%d ETags, of viewers %v", len(a.given), a.viewers)
+		}
+		quiet := New(1 << 20)
+		quiet.doubts.until = time.Now().Add(time.Hour)
+		others.asked = 0
+		if quiet.FindFor(t.Context(), &q, req.Header, 1, nil, others) != nil || others.asked != 0 {
+			t.Error("others are asked where nothing is kept")
 		}
 	})
 }
