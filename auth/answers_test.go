@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"ghapp-proxy/auth"
 )
@@ -84,5 +85,28 @@ func TestAnswersFault(t *testing.T) {
 	line, err := bufio.NewReader(logged).ReadString('\n')
 	if err != nil || !strings.Contains(line, "level=ERROR") || !strings.Contains(line, "an answer was not kept for other replicas") {
 		t.Errorf("the log has %q, %v", line, err)
+	}
+}
+
+// TestAnswersEnd: an answer is filed for half an hour.
+func TestAnswersEnd(t *testing.T) {
+	store := newOctets()
+	source := replicas(t, 1, &api{}, store, nil)[0]
+	cred, err := source.Token(t.Context(), "github.com", auth.Want{Owner: owner("acme")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.Answers(&cred).File("a", []byte("the answer"))
+	found := false
+	for key, end := range store.ends {
+		if strings.Contains(key, "answer") {
+			found = true
+			if left := time.Until(end); left <= 0 || left > 30*time.Minute {
+				t.Errorf("an answer ends in %s", left)
+			}
+		}
+	}
+	if !found {
+		t.Error("nothing is filed")
 	}
 }

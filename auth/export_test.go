@@ -2,9 +2,12 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"time"
 
 	"ghapp-proxy/github"
+	"ghapp-proxy/governor"
 )
 
 // The steps of Send, for tests that look at one of them.
@@ -99,4 +102,36 @@ var KeyLines = keyLines
 func (s *Source) Swept() int {
 	lasting, others := s.sweeper.all()
 	return len(lasting) + len(others)
+}
+
+// MaxPeers is maxPeers.
+const MaxPeers = maxPeers
+
+// UseOf is what another replica tells, at a time, of the points of an App that it has used at an installation, 0 for the App.
+func (s *Source) UseOf(app string, from, serial uint64, at time.Time, id github.InstallationID, points int) []byte {
+	use := governor.Use{}
+	use.Of[governor.Points] = points
+	text, err := json.Marshal(useText{from, serial, at, []bucketText{{id, use}}})
+	if err != nil {
+		panic(err)
+	}
+	c := s.candidates(github.GitHubCom, app)[0].caller
+	return c.vault.seal(context.Background(), useTopic, newGeneration(), text)
+}
+
+// BucketOf is the bucket of an installation of an App, 0 for the App.
+func (s *Source) BucketOf(app string, id github.InstallationID) *governor.Bucket {
+	q := s.candidates(github.GitHubCom, app)[0].quotas
+	if id == 0 {
+		return q.own.bucket
+	}
+	return q.of(id).bucket
+}
+
+// Replicas is how many there are, and how many are remembered besides.
+func (s *Source) Replicas() (count, remembered int) {
+	n := s.peers.count()
+	s.peers.mu.Lock()
+	defer s.peers.mu.Unlock()
+	return n, len(s.peers.others)
 }

@@ -24,8 +24,11 @@ const (
 	maxTold = 30
 	// maxUseAge is how old a message may be: whoever writes the store may bring back old ones.
 	maxUseAge = time.Minute
-	// maxPeers bounds how many replicas are counted.
-	maxPeers = 100
+	// rememberPeer is for how long it is remembered which messages of a replica have counted: as long as they could be told again,
+	// since a clock may be ahead by as much as a message may be old.
+	rememberPeer = 2 * maxUseAge
+	// maxPeers bounds how many replicas are remembered, with those that were replaced since.
+	maxPeers = 1000
 )
 
 // useText is what a replica tells.
@@ -166,15 +169,19 @@ func (o *peer) isNew(serial uint64) bool {
 	return true
 }
 
-// count is how many replicas there are, with this one. Those of whom nothing was heard for long are forgotten; so are
-// all where the store is away.
+// count is how many replicas there are, with this one. Those of whom nothing was heard for long do not count; so do
+// none where the store is away.
 func (p *peers) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n := 1
 	for from, of := range p.others {
-		if time.Since(of.heard) > forgetAfter {
+		switch silent := time.Since(of.heard); {
+		case silent > rememberPeer:
 			delete(p.others, from)
+		case silent <= forgetAfter:
+			n++
 		}
 	}
-	return len(p.others) + 1
+	return n
 }

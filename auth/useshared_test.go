@@ -143,3 +143,118 @@ func TestSharedUseLies(t *testing.T) {
 		}
 	})
 }
+
+// TestSharedUseOld: a message counts once, and for a time, also where nobody counts on its replica any more. So do not more replicas
+// than a bound.
+func TestSharedUseOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newOctets()
+		source := auth.New([]*auth.App{newApp("ci-bot", 12345), newApp("other-bot", 67890)}, auth.Options{Transport: &api{}, Shared: store, Governor: governor.New(governor.Default)})
+		t.Cleanup(source.Close)
+		used := func(app string, id github.InstallationID) int { return usedOf(source.BucketOf(app, id)) }
+		tell := func(app string, from, serial uint64, at time.Time, id github.InstallationID) []byte {
+			says := source.UseOf(app, from, serial, at, id, 10)
+			store.Tell("use", says)
+			return says
+		}
+		first := tell("ci-bot", 7, 1, time.Now(), 111)
+		if n, _ := source.Replicas(); n != 2 || used("ci-bot", 111) != 10 {
+			t.Errorf("%d replicas, %d points", n, used("ci-bot", 111))
+		}
+		tell("ci-bot", 7, 2, time.Now().Add(-2*time.Minute), 111)
+		tell("ci-bot", 7, 3, time.Now().Add(2*time.Minute), 111)
+		if n := used("ci-bot", 111); n != 10 {
+			t.Errorf("%d points with those that were told at another time", n)
+		}
+		ahead := tell("ci-bot", 8, 1, time.Now().Add(50*time.Second), 222)
+		for range 4 {
+			time.Sleep(20 * time.Second)
+			if n, _ := source.Replicas(); n != 1 {
+				t.Errorf("%d replicas of whom nothing was heard", n)
+			}
+			store.Tell("use", first)
+			store.Tell("use", ahead)
+		}
+		if n, m := used("ci-bot", 111), used("ci-bot", 222); n != 0 && n != 10 || m != 0 && m != 10 {
+			t.Errorf("%d and %d points where they were told again, want 10 until they end", n, m)
+		}
+		time.Sleep(time.Minute)
+		if _, known := source.Replicas(); known != 0 {
+			t.Errorf("%d replicas are remembered for ever", known)
+		}
+		tell("other-bot", 9, 1, time.Now(), 333)
+		tell("ci-bot", 9, 2, time.Now(), 0)
+		if a, b, c := used("other-bot", 333), used("ci-bot", 0), used("ci-bot", 333); a != 10 || b != 10 || c != 0 {
+			t.Errorf("%d points of another App, %d of the App itself, %d of an App that none of it is about", a, b, c)
+		}
+		for from := range uint64(auth.MaxPeers + 10) {
+			tell("ci-bot", 1000+from, 1, time.Now(), 444)
+		}
+		if _, known := source.Replicas(); known != auth.MaxPeers {
+			t.Errorf("%d replicas are remembered", known)
+		}
+	})
+}
+
+// usedOf is how many points of a bucket are used.
+func usedOf(b *governor.Bucket) int {
+	for _, u := range b.Stats().Used {
+		if u.Limit == governor.Points.String() {
+			return u.Used
+		}
+	}
+	return 0
+}
+
+// TestSharedUseOfMany: a replica that has used much tells all of it, in messages that are not too long; one that has used nothing says
+// every two seconds that it is there, once for all Apps.
+func TestSharedUseOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		const installations = 95
+		store := newOctets()
+		var longest, messages int
+		store.told = func(topic string, says []byte) {
+			if topic == "use" {
+				longest, messages = max(longest, len(says)), messages+1
+			}
+		}
+		var all []*auth.Source
+		for range 2 {
+			source := auth.New([]*auth.App{newApp("ci-bot", 12345), newApp("other-bot", 67890)}, auth.Options{Transport: &api{}, Shared: store, Governor: governor.New(governor.Default)})
+			t.Cleanup(source.Close)
+			all = append(all, source)
+		}
+		ids := []github.InstallationID{0}
+		for i := range github.InstallationID(installations) {
+			ids = append(ids, 1<<62+i)
+		}
+		go all[0].ShareUse(ctx)
+		for _, id := range ids {
+			ticket, err := all[0].BucketOf("ci-bot", id).Admit(ctx, governor.Request{Class: governor.Read})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ticket.Done(governor.Answer{Status: 429, Fields: http.Header{"Retry-After": {"3599"}}})
+		}
+		time.Sleep(time.Second)
+		for _, id := range ids {
+			if b := all[1].BucketOf("ci-bot", id); usedOf(b) != 1 || b.PausedUntil().IsZero() {
+				t.Fatalf("of installation %d the other one knows %d points", id, usedOf(b))
+			}
+		}
+		if most := 4<<10 - len("tuse:"); longest > most {
+			t.Errorf("a message has %d bytes, want %d at most", longest, most)
+		}
+		store.mu.Lock()
+		messages = 0
+		store.mu.Unlock()
+		time.Sleep(time.Minute)
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		if messages < 20 || messages > 30 {
+			t.Errorf("%d messages in a minute, want one every two seconds", messages)
+		}
+	})
+}
