@@ -66,9 +66,7 @@ func (b *Bucket) Told(u Use) {
 			w.count(min(n, w.limit), now)
 		}
 	}
-	if u.Paused > 0 {
-		b.paused = max(b.paused, now+min(u.Paused, maxPause))
-	}
+	b.paused = max(b.paused, now+min(u.Paused, maxPause))
 }
 
 // part is what a replica takes of a window in a turn.

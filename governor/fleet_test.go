@@ -130,3 +130,70 @@ func TestFleetLies(t *testing.T) {
 		}
 	})
 }
+
+// TestTold: what is told counts in a bucket that nobody has used yet, and not where limits are off; a pause that is told ends no longer
+// one, and one that has ended is not told.
+func TestTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := Default
+		settings.ReadWait = 0
+		points := func(b *Bucket) int {
+			for _, u := range b.Stats().Used {
+				if u.Limit == Points.String() {
+					return u.Used
+				}
+			}
+			return 0
+		}
+		g := New(settings)
+		b := g.Bucket(false, nil)
+		b.Told(Use{Of: [Full]int{Points: 7}})
+		if got := points(b); got != 7 {
+			t.Errorf("%d points are used, want 7", got)
+		}
+		b.Told(Use{Paused: time.Minute})
+		for _, d := range []time.Duration{time.Second, 0, -time.Hour, -1 << 63} {
+			b.Told(Use{Paused: d})
+			if left := time.Until(b.PausedUntil()); left != time.Minute {
+				t.Errorf("after a pause of %s nothing leaves for %s, want a minute", d, left)
+			}
+		}
+		off := settings
+		off.On = false
+		g.Set(off)
+		b.Told(Use{Of: [Full]int{Points: 100}, Paused: time.Hour})
+		g.Set(settings)
+		if got, left := points(b), time.Until(b.PausedUntil()); got != 7 || left != time.Minute {
+			t.Errorf("%d points, a pause of %s, want 7 and a minute: limits were off", got, left)
+		}
+		other := New(settings).Bucket(false, nil)
+		answered(t, other, Request{Class: Read}, Answer{Status: 429, Fields: http.Header{"Retry-After": {"1"}}})
+		time.Sleep(2 * time.Second)
+		if use, some := other.Untold(); !some || use.Of[Points] != 1 || use.Paused != 0 {
+			t.Errorf("told is %+v, want one point and no pause", use)
+		}
+	})
+}
+
+// TestFleetOfManyOrNone: of ever so many replicas each lets one request be under way; no Governor has no replicas, and no Bucket is told.
+func TestFleetOfManyOrNone(t *testing.T) {
+	settings := Default
+	settings.ReadWait = 0
+	g := New(settings)
+	g.SetReplicas(10 * settings.Limits.Concurrent)
+	b := g.Bucket(false, nil)
+	ticket, err := b.Admit(t.Context(), Request{Class: Read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Admit(t.Context(), Request{Class: Read}); err == nil {
+		t.Error("two are under way")
+	}
+	ticket.Done(Answer{Status: 200})
+	var none *Governor
+	none.SetReplicas(3)
+	none.Bucket(false, nil).Told(Use{Of: [Full]int{Points: 1}, Paused: time.Hour})
+	if use, some := none.Bucket(false, nil).Untold(); some {
+		t.Errorf("no bucket tells %+v", use)
+	}
+}
