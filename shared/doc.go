@@ -32,6 +32,7 @@
 // be sealed by whoever files them, with the key as associated data: who can write the
 // store can take values away, and file old ones, but no others. He can keep replicas
 // waiting, for maxWait at most, and make them ask GitHub more often than they need.
+// A reply that says that it is longer than anything that could be filed is not read.
 //
 // # Names
 //

@@ -114,6 +114,7 @@ func (o *Options) connect() (redis.UniversalClient, error) {
 	if opts.TLSConfig != nil {
 		opts.TLSConfig = &tls.Config{ServerName: opts.TLSConfig.ServerName, RootCAs: o.Roots, MinVersion: tls.VersionTLS12}
 	}
+	opts.Dialer = dialer(opts.TLSConfig, o.Timeout)
 	opts.ClientName = "ghapp-proxy"
 	opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = o.Timeout, o.Timeout, o.Timeout, o.Timeout
 	opts.ContextTimeoutEnabled, opts.PoolSize, opts.MinIdleConns, opts.ConnMaxIdleTime = true, maxConnections, 2, 5*time.Minute
