@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"container/list"
 	"hash/maphash"
 	"io"
 	"net/http"
@@ -24,24 +23,28 @@ const (
 
 // Answer is an answer that is kept. It is safe for concurrent use.
 type Answer struct {
-	cache    *Cache
-	question Question
-	selects  selection
-	body     [][]byte
-	length   int64
-	gzip     bool
-	weak     bool // its ETag was
-	cost     int64
+	cache   *Cache
+	sum     uint64 // the hash of its Question
+	selects selection
+	body    [][]byte
+	length  int64
+	gzip    bool
+	weak    bool // its ETag was
 
 	// By Cache.mu.
-	place   *list.Element // nil if it is not kept any more
+	cost    int64
+	kept    bool // that it is still
+	place   place
 	uses    int
 	outdone bool // a viewer was given another since
 	viewers []uint64
 	given   []Tag // that clients were given for it, the newest last
 
+	// Who changes these has both locks.
+	asks   packed // its Question
+	header packed // its fields; those of one name stand together
+
 	mu       sync.Mutex
-	header   []field // never changed, but replaced; those of one name stand together
 	received Tag
 	asked    string // the Authorization it was asked with, until it is verified
 	verified bool
@@ -69,13 +72,9 @@ var seed = maphash.MakeSeed()
 // Viewer is the number of a viewer.
 func Viewer(name string) uint64 { return maphash.String(seed, name) }
 
-// costOf is what an answer takes of the memory.
-func costOf(q *Question, s *selection, fields []field) int64 {
-	n := overhead + q.bytes() + s.bytes() + (len(s.others)+len(fields))*fieldOverhead
-	for _, f := range fields {
-		n += len(f.name) + len(f.value)
-	}
-	return int64(n)
+// costOf is what an answer takes of the memory, without its body; texts is the length of what is packed of it.
+func costOf(texts, fields int, s *selection) int64 {
+	return int64(overhead + texts + fields*fieldOverhead + s.cost())
 }
 
 // Release ends a use of the Answer.
@@ -165,8 +164,8 @@ func (a *Answer) compute(authorization string, c coding, look func([]byte)) (Tag
 	w := works.Get().(*work)
 	defer works.Put(w)
 	var prefix []byte
-	if a.selects.accept && a.question.accept != "" {
-		prefix = append(append(prefix, a.question.accept...), ':')
+	if accept := a.asks.question().accept; a.selects.accept && accept != "" {
+		prefix = append(append(prefix, accept...), ':')
 	}
 	if a.selects.authorization && authorization != "" {
 		prefix = append(append(prefix, authorization...), ':')
@@ -253,20 +252,26 @@ func (a *Answer) leaves(viewer uint64) bool {
 // caller's. What is kept is updated, too: RFC 9111, section 4.3.4.
 func (a *Answer) Freshen(now http.Header, etag string, viewer uint64) http.Header {
 	a.mu.Lock()
-	kept := a.header
+	var few [48]field // most have less
+	kept := a.header.fields(few[:0])
 	fresh := freshen(kept, now)
 	if len(now["Etag"]) == 0 {
 		fresh["Etag"] = []string{etag}
 	}
 	if updates(kept, now) {
-		update, ok := keptFields(freshen(kept, now))
-		if ok && a.cache.recost(a, costOf(&a.question, &a.selects, update)-costOf(&a.question, &a.selects, kept)) {
-			a.header = update
-		}
+		a.update(freshen(kept, now), len(kept))
 	}
 	a.mu.Unlock()
 	a.cache.touch(a, viewer)
 	return fresh
+}
+
+// update keeps other fields than before, if there is memory for them. The answer must be locked.
+func (a *Answer) update(h http.Header, before int) {
+	if texts, fields, ok := appendKept([]byte(a.asks), h); ok {
+		more := len(texts) - len(a.asks) - len(a.header) + (fields-before)*fieldOverhead
+		a.cache.replace(a, packed(texts), int64(more))
+	}
 }
 
 // Touch notes that the answer was good for a viewer.

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"container/list"
 	"net/http"
 	"slices"
 	"sync"
@@ -28,15 +27,15 @@ type Cache struct {
 
 	mu     sync.Mutex
 	size   int64
-	used   int64                  // by what is kept, being received, and being sent
-	views  map[Question][]*Answer // the one that was used last first
-	recent list.List              // of *Answer: the one that was used last first
+	used   int64                // by what is kept, being received, and being sent
+	views  map[uint64][]*Answer // hash of a Question → the answers to it, the one that was used last first
+	recent recent
 	doubts doubts
 }
 
 // New returns a Cache of a size in bytes.
 func New(size int64) *Cache {
-	c := &Cache{size: size, views: make(map[Question][]*Answer), filing: make(chan struct{}, maxFiling)}
+	c := &Cache{size: size, views: make(map[uint64][]*Answer), filing: make(chan struct{}, maxFiling)}
 	c.flights = flights{cache: c, under: make(map[uint64]*flight)}
 	return c
 }
@@ -63,11 +62,11 @@ func (c *Cache) On() bool {
 // must be locked.
 func (c *Cache) shrink(to int64) {
 	for c.used > to {
-		oldest := c.recent.Back()
+		oldest := c.recent.last
 		if oldest == nil {
 			return // what is left is under way
 		}
-		c.remove(oldest.Value.(*Answer))
+		c.remove(oldest)
 		c.counts.evicted.Add(1)
 	}
 }
@@ -86,10 +85,10 @@ func (c *Cache) reserve(n int64) bool {
 	return true
 }
 
-// recost makes an answer that is in use cost more, and reports whether there is as much.
-func (c *Cache) recost(a *Answer, more int64) bool {
+// replace gives an answer that is in use and locked other texts, its Question as before, if there is memory for as much more.
+func (c *Cache) replace(a *Answer, texts packed, more int64) {
 	if more > 0 && !c.reserve(more) {
-		return false
+		return
 	}
 	if more < 0 {
 		c.giveBack(-more)
@@ -97,7 +96,7 @@ func (c *Cache) recost(a *Answer, more int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a.cost += more
-	return true
+	a.asks, a.header = texts[:len(a.asks)], texts[len(a.asks):]
 }
 
 // giveBack gives memory back.
@@ -122,7 +121,7 @@ func (c *Cache) Find(q *Question, request http.Header, viewer uint64, named []Co
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var found *Answer
-	for _, a := range c.views[*q] {
+	for _, a := range c.viewsOf(q) {
 		if !a.selects.matches(request) {
 			continue
 		}
@@ -138,6 +137,17 @@ func (c *Cache) Find(q *Question, request http.Header, viewer uint64, named []Co
 		found.uses++
 	}
 	return found
+}
+
+// viewsOf are the answers to a question. The Cache must be locked.
+func (c *Cache) viewsOf(q *Question) []*Answer {
+	views := c.views[q.sum]
+	if len(views) > 0 {
+		if asked := views[0].asks.question(); !asked.same(q) {
+			return nil
+		}
+	}
+	return views
 }
 
 // rank is how likely the answer is what GitHub would give to a viewer.
@@ -161,30 +171,36 @@ func (c *Cache) keep(a *Answer) {
 		c.used -= a.cost
 		return
 	}
-	for _, other := range c.views[a.question] {
+	if views := c.views[a.sum]; len(views) > 0 && views[0].asks != a.asks { // another Question has the same hash
+		for _, other := range slices.Clone(views) {
+			c.remove(other)
+		}
+	}
+	for _, other := range c.views[a.sum] {
 		other.outdone = other.outdone || other.isOf(a.viewers[0])
 		if other.leaves(a.viewers[0]) {
 			c.remove(other)
 			break
 		}
 	}
-	views := c.views[a.question]
+	views := c.views[a.sum]
 	if len(views) == maxViews {
 		c.remove(views[len(views)-1])
-		views = c.views[a.question]
+		views = c.views[a.sum]
 	}
-	c.views[a.question] = append(append(a.one.view[:0], a), views...)
-	a.place = c.recent.PushFront(a)
+	c.views[a.sum] = append(append(a.one.view[:0], a), views...)
+	a.kept = true
+	c.recent.add(a)
 	c.counts.kept.Add(1)
 }
 
 // confirm reports whether an answer is one that is kept: its ETag is.
-func (c *Cache) confirm(a *Answer, request http.Header, viewer uint64) bool {
+func (c *Cache) confirm(q *Question, received Tag, request http.Header, viewer uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, other := range c.views[a.question] {
-		if other.selects.matches(request) && slices.Contains(other.given, a.received) {
-			c.use(other, viewer)
+	for _, a := range c.viewsOf(q) {
+		if a.selects.matches(request) && slices.Contains(a.given, received) {
+			c.use(a, viewer)
 			return true
 		}
 	}
@@ -195,16 +211,17 @@ func (c *Cache) confirm(a *Answer, request http.Header, viewer uint64) bool {
 func (c *Cache) touch(a *Answer, viewer uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.place != nil {
+	if a.kept {
 		c.use(a, viewer)
 	}
 }
 
 // use is touch for an answer that is kept. The Cache must be locked.
 func (c *Cache) use(a *Answer, viewer uint64) {
-	c.recent.MoveToFront(a.place)
+	c.recent.remove(a)
+	c.recent.add(a)
 	a.outdone = false
-	views := c.views[a.question]
+	views := c.views[a.sum]
 	for i, other := range views {
 		if other == a {
 			copy(views[1:i+1], views[:i])
@@ -218,12 +235,12 @@ func (c *Cache) use(a *Answer, viewer uint64) {
 
 // remove takes an answer out. The Cache must be locked.
 func (c *Cache) remove(a *Answer) {
-	if a.place == nil {
+	if !a.kept {
 		return
 	}
-	c.recent.Remove(a.place)
-	a.place = nil
-	views := c.views[a.question]
+	a.kept = false
+	c.recent.remove(a)
+	views := c.views[a.sum]
 	for i, other := range views {
 		if other == a {
 			views = append(views[:i:i], views[i+1:]...)
@@ -231,9 +248,9 @@ func (c *Cache) remove(a *Answer) {
 		}
 	}
 	if len(views) == 0 {
-		delete(c.views, a.question)
+		delete(c.views, a.sum)
 	} else {
-		c.views[a.question] = views
+		c.views[a.sum] = views
 	}
 	if a.uses == 0 {
 		c.used -= a.cost
@@ -251,7 +268,7 @@ func (c *Cache) drop(a *Answer) {
 func (c *Cache) release(a *Answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.uses--; a.uses == 0 && a.place == nil {
+	if a.uses--; a.uses == 0 && !a.kept {
 		c.used -= a.cost
 	}
 }

@@ -119,7 +119,7 @@ func TestViews(t *testing.T) {
 	for viewer := uint64(10); viewer < 30; viewer++ {
 		give(viewer, fmt.Sprint("view ", viewer))
 	}
-	if n := len(c.views[q]); n != maxViews {
+	if n := len(c.viewsOf(&q)); n != maxViews {
 		t.Errorf("%d views, want %d", n, maxViews)
 	}
 }

@@ -16,70 +16,56 @@ const (
 	maxFields = 200
 )
 
-// ofNow are fields about the moment, the connection or the token of one answer. They are
+// ofNow reports whether a field is about the moment, the connection or the token of one answer. Such are
 // never taken from one that is kept. RFC 9111, section 3.1; docs.github.com "Rate limits
 // for the REST API", "Scopes for OAuth apps", "Managing your personal access tokens".
-var ofNow = map[string]bool{
-	"Date": true, "Age": true, "Via": true, "Warning": true, "Retry-After": true, "Set-Cookie": true, "Server-Timing": true,
-	"Cache-Status": true, "Proxy-Status": true,
-	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authentication-Info": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-	"X-Github-Request-Id": true, "X-Runtime-Rack": true, "X-Github-Sso": true, "X-Oauth-Scopes": true, "X-Accepted-Oauth-Scopes": true,
-	"X-Oauth-Client-Id": true, "X-Accepted-Github-Permissions": true, "Github-Authentication-Token-Expiration": true,
-	"X-Ratelimit-Limit": true, "X-Ratelimit-Remaining": true, "X-Ratelimit-Used": true, "X-Ratelimit-Reset": true, "X-Ratelimit-Resource": true,
+func ofNow(name string) bool {
+	switch name { // which costs less than a map
+	case "Date", "Age", "Via", "Warning", "Retry-After", "Set-Cookie", "Server-Timing",
+		"Cache-Status", "Proxy-Status",
+		"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authentication-Info",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"X-Github-Request-Id", "X-Runtime-Rack", "X-Github-Sso", "X-Oauth-Scopes", "X-Accepted-Oauth-Scopes",
+		"X-Oauth-Client-Id", "X-Accepted-Github-Permissions", "Github-Authentication-Token-Expiration",
+		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Used", "X-Ratelimit-Reset", "X-Ratelimit-Resource":
+		return true
+	}
+	return false
 }
 
-// ofBody are fields that say how the kept body is to be read: a 304 does not change them
+// ofBody reports whether a field says how the kept body is to be read: a 304 does not change such
 // (RFC 9111, section 3.2).
-var ofBody = map[string]bool{
-	"Content-Length": true, "Content-Encoding": true, "Content-Range": true, "Content-Type": true, "Transfer-Encoding": true, "Trailer": true,
+func ofBody(name string) bool {
+	switch name {
+	case "Content-Length", "Content-Encoding", "Content-Range", "Content-Type", "Transfer-Encoding", "Trailer":
+		return true
+	}
+	return false
 }
 
-// keptFields are those of an answer that are kept, in memory of their own. It fails where they are too
-// many.
-func keptFields(h http.Header) (kept []field, ok bool) {
+// appendKept adds those of an answer's fields that are kept to some texts, packed, and says how many they are. It fails
+// where they are too many.
+func appendKept(to []byte, h http.Header) (all []byte, fields int, ok bool) {
 	var hop []string // what Connection names
 	for _, value := range h["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {
 			hop = append(hop, http.CanonicalHeaderKey(strings.Trim(name, " \t")))
 		}
 	}
-	var few [48]field // most have less: they need no memory of their own
-	fields := few[:0]
 	size := 0
 	for name, values := range h {
-		if ofNow[name] || slices.Contains(hop, name) {
+		if ofNow(name) || len(hop) > 0 && slices.Contains(hop, name) {
 			continue
 		}
 		for _, value := range values {
-			if size += len(name) + len(value); size > maxHead || len(fields) == maxFields {
-				return nil, false
+			if size += len(name) + len(value); size > maxHead || fields == maxFields {
+				return nil, 0, false
 			}
-			fields = append(fields, field{name, value})
+			to = appendText(appendText(to, name), value)
+			fields++
 		}
 	}
-	texts := newTexts(size)
-	kept = make([]field, len(fields))
-	for i, f := range fields {
-		kept[i] = field{texts.keep(f.name), texts.keep(f.value)}
-	}
-	return kept, true
-}
-
-// texts has copies of strings in one allocation.
-type texts struct{ text strings.Builder }
-
-func newTexts(size int) *texts {
-	t := new(texts)
-	t.text.Grow(size)
-	return t
-}
-
-// keep is a copy of a string.
-func (t *texts) keep(s string) string {
-	begin := t.text.Len()
-	t.text.WriteString(s)
-	return t.text.String()[begin:]
+	return to, fields, true
 }
 
 // freshen is the head of an answer that is kept, with what a 304 updates. It is the
@@ -95,12 +81,12 @@ func freshen(kept []field, now http.Header) http.Header {
 		for ; i < len(kept) && kept[i].name == name; i++ {
 			all = append(all, kept[i].value)
 		}
-		if now[name] == nil || ofBody[name] {
+		if now[name] == nil || ofBody(name) {
 			fresh[name] = all[begin:len(all):len(all)]
 		}
 	}
 	for name, list := range now {
-		if begin := len(all); !ofBody[name] {
+		if begin := len(all); !ofBody(name) {
 			all = append(all, list...)
 			fresh[name] = all[begin:len(all):len(all)]
 		}
@@ -111,7 +97,7 @@ func freshen(kept []field, now http.Header) http.Header {
 // updates reports whether a 304 changes what is kept.
 func updates(kept []field, now http.Header) bool {
 	for name, values := range now {
-		if ofNow[name] || ofBody[name] || name == "Etag" {
+		if ofNow(name) || ofBody(name) || name == "Etag" {
 			continue
 		}
 		i := slices.IndexFunc(kept, func(f field) bool { return f.name == name })
@@ -130,35 +116,60 @@ func updates(kept []field, now http.Header) bool {
 
 // selection is what Vary says of an answer.
 type selection struct {
-	accept, authorization bool    // they are in its ETag
-	others                []field // of the request, besides those of its Question
+	*vary
+	values []string // of the request: those of vary.others; nil where it has none of these fields
 }
-
-// field is a field of a request.
-type field struct{ name, value string }
 
 // selectionOf reads Vary: RFC 9110, section 12.5.5. It fails where the answer is good for
 // its own request only.
 func selectionOf(request, answer http.Header) (s selection, ok bool) {
-	v := varyOf(joined(answer, "Vary"))
-	if v.unfit {
+	s.vary = varyOf(joined(answer, "Vary"))
+	if s.unfit {
 		return s, false
 	}
-	s = selection{accept: v.accept, authorization: v.authorization}
-	if len(v.others) > 0 {
-		s.others = make([]field, len(v.others))
-	}
-	for i, name := range v.others {
-		s.others[i] = field{name, strings.Clone(joined(request, name))}
+	for i, name := range s.others {
+		value := joined(request, name)
+		if value != "" && s.values == nil {
+			s.values = make([]string, len(s.others))
+		}
+		if value != "" {
+			s.values[i] = strings.Clone(value)
+		}
 	}
 	return s, true
 }
 
-// vary is a Vary that was read.
+// selectionBy is the selection of an answer that another replica has kept.
+func selectionBy(accept, authorization bool, others []field) selection {
+	s := selection{vary: &vary{accept: accept, authorization: authorization}}
+	for _, f := range others {
+		s.others, s.values = append(s.others, f.name), append(s.values, f.value)
+	}
+	return s
+}
+
+// fields are those of the request that select it, besides those of a Question.
+func (s *selection) fields() (fields []field) {
+	for i, name := range s.others {
+		fields = append(fields, field{name, s.value(i)})
+	}
+	return fields
+}
+
+// value is the request's value of one of the others.
+func (s *selection) value(i int) string {
+	if s.values == nil {
+		return ""
+	}
+	return s.values[i]
+}
+
+// vary is a Vary that was read. It never changes: answers that have the same share it.
 type vary struct {
-	text                         string
-	accept, authorization, unfit bool
-	others                       []string
+	text                  string
+	accept, authorization bool     // they are in the ETag
+	others                []string // names of fields, besides those of a Question
+	unfit                 bool
 }
 
 // lastVary is the Vary that was read last: that of GitHub's answers is mostly the same.
@@ -210,18 +221,19 @@ func joined(h http.Header, name string) string {
 
 // matches reports whether a request selects the same answer.
 func (s *selection) matches(request http.Header) bool {
-	for _, f := range s.others {
-		if joined(request, f.name) != f.value {
+	for i, name := range s.others {
+		if joined(request, name) != s.value(i) {
 			return false
 		}
 	}
 	return true
 }
 
-// bytes is the length of its texts.
-func (s *selection) bytes() (n int) {
-	for _, f := range s.others {
-		n += len(f.name) + len(f.value)
+// cost is what it takes of the memory.
+func (s *selection) cost() int {
+	n := len(s.text) + len(s.others)*fieldOverhead
+	for i, name := range s.others {
+		n += len(name) + len(s.value(i))
 	}
 	return n
 }

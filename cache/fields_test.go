@@ -52,9 +52,9 @@ func TestFreshenCounts(t *testing.T) {
 			t.Errorf("%d bytes more, %d count", a.cost-before, c.Stats().Used)
 		}
 	}
-	step(http.Header{"X": {"12345"}}, fieldOverhead+6)
-	step(http.Header{"X": {"12345"}}, fieldOverhead+6)
-	step(http.Header{"X": {"1"}}, fieldOverhead+2)
+	step(http.Header{"X": {"12345"}}, fieldOverhead+8)
+	step(http.Header{"X": {"12345"}}, fieldOverhead+8)
+	step(http.Header{"X": {"1"}}, fieldOverhead+4)
 	step(http.Header{"X": {}}, 0)
 	long := strings.Repeat("a", maxHead)
 	if got := a.Freshen(http.Header{"X": {long}}, "x", 1); got.Get("X") != long {
@@ -78,16 +78,16 @@ func TestFreshenCounts(t *testing.T) {
 
 // TestKeptFields: of which fields nothing is kept.
 func TestKeptFields(t *testing.T) {
-	kept, ok := keptFields(http.Header{
+	texts, n, ok := appendKept(nil, http.Header{
 		"A": {"1", "2"}, "Date": {"x"}, "Age": {"x"}, "Retry-After": {"x"}, "X-Ratelimit-Remaining": {"x"}, "Cache-Status": {"x"}, "Proxy-Status": {"x"},
 		"Connection": {"close, X-Hop", " keep-alive ,\tX-Other"}, "X-Hop": {"1"}, "X-Other": {"1"}, "Transfer-Encoding": {"chunked"}, "Etag": {"e"},
 	})
 	got := map[field]bool{}
-	for _, f := range kept {
+	for _, f := range packed(texts).fields(nil) {
 		got[f] = true
 	}
-	if want := (map[field]bool{{"A", "1"}: true, {"A", "2"}: true, {"Etag", "e"}: true}); !ok || !reflect.DeepEqual(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	if want := (map[field]bool{{"A", "1"}: true, {"A", "2"}: true, {"Etag", "e"}: true}); !ok || n != 3 || !reflect.DeepEqual(got, want) {
+		t.Errorf("%d: %v, want %v", n, got, want)
 	}
 }
 
@@ -125,11 +125,10 @@ func TestReadVary(t *testing.T) {
 // TestSelectionCounts: what an answer is selected by counts.
 func TestSelectionCounts(t *testing.T) {
 	s, ok := selectionOf(http.Header{"X": {"1", "22"}}, http.Header{"Vary": {"X", "Yy"}})
-	if !ok || s.bytes() != len("X")+len("1,22")+len("Yy") {
-		t.Errorf("%+v: %d bytes", s, s.bytes())
+	if want := len("X,Yy") + len("X") + len("1,22") + len("Yy") + 2*fieldOverhead; !ok || s.cost() != want {
+		t.Errorf("%+v: %d bytes, want %d", s, s.cost(), want)
 	}
-	q := Question{host: "h", target: "/t"}
-	if got := costOf(&q, &s, []field{{"A", "12"}}); got != int64(overhead+3+s.bytes()+3*fieldOverhead+3) {
+	if got := costOf(10, 1, &s); got != int64(overhead+10+fieldOverhead+s.cost()) {
 		t.Errorf("it costs %d", got)
 	}
 }

@@ -10,36 +10,27 @@ import (
 // end.
 type filling struct {
 	io.ReadCloser
-	cache    *Cache
-	others   Others         // who get it, too; nil for nobody
-	answer   *Answer        // nil when it is not to be kept any more
-	resp     *http.Response // for its trailers
-	bound    int64
-	reserved int64
-	left     int64 // as its length was announced, -1 if it was not
+	cache  *Cache
+	others Others         // who get it, too; nil for nobody
+	answer *Answer        // nil when it is not to be kept any more
+	resp   *http.Response // for its trailers
+	bound  int64
+	left   int64 // as its length was announced, -1 if it was not
 }
 
 // Fill returns the body of an answer to req, which is kept when it has been read to its end. Where the
 // answer is not one to be kept, it is the same body. Others, if they are not nil, get what is kept.
 func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer uint64, others Others) io.ReadCloser {
 	bound := c.bound()
-	a := c.answerOf(q, req, resp, bound)
+	a := c.answerOf(q, req, resp, viewer, bound)
 	if a == nil {
 		return resp.Body
 	}
-	if c.confirm(a, req.Header, viewer) {
-		return resp.Body // it is kept already
-	}
-	fixed := costOf(&a.question, &a.selects, a.header)
-	if !c.reserve(fixed) {
-		return resp.Body
-	}
-	a.viewers = append(a.one.viewer[:0], viewer)
-	return &filling{ReadCloser: resp.Body, cache: c, others: others, answer: a, resp: resp, bound: bound, reserved: fixed, left: resp.ContentLength}
+	return &filling{ReadCloser: resp.Body, cache: c, others: others, answer: a, resp: resp, bound: bound, left: resp.ContentLength}
 }
 
-// answerOf is what would be kept of an answer, without its body; nil for nothing.
-func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, bound int64) *Answer {
+// answerOf is what would be kept of an answer, without its body; nil for nothing. Its cost is reserved.
+func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, viewer uint64, bound int64) *Answer {
 	h := resp.Header
 	if resp.StatusCode != http.StatusOK || resp.ContentLength > bound || resp.Body == nil || resp.Body == http.NoBody || len(h["Etag"]) != 1 ||
 		h["Set-Cookie"] != nil || h["Content-Range"] != nil || len(resp.Trailer) > 0 || hasDirective(h, "no-store") || c.isQuiet() {
@@ -48,18 +39,21 @@ func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, bo
 	tag, weak, ok := parseTag(h["Etag"][0])
 	gzip, known := codingOf(h)
 	selects, fits := selectionOf(req.Header, h)
-	if !ok || !known || !fits {
+	if !ok || !known || !fits || c.confirm(q, tag, req.Header, viewer) { // then it is kept already
 		return nil
 	}
-	header, few := keptFields(h)
-	if !few {
+	var most [2 << 10]byte // of what is packed: it needs no memory of its own
+	texts := q.appendTo(most[:0])
+	asks := len(texts)
+	texts, fields, few := appendKept(texts, h)
+	cost := costOf(len(texts), fields, &selects)
+	if !few || !c.reserve(cost) {
 		return nil
 	}
-	a := &Answer{
-		cache: c, question: q.clone(), selects: selects, gzip: gzip, weak: weak,
-		header: header, received: tag, asked: authorizationOf(req),
-	}
-	a.given, a.body = append(a.one.given[:0], tag), a.one.chunk[:0]
+	a := &Answer{cache: c, sum: q.sum, selects: selects, gzip: gzip, weak: weak, cost: cost, received: tag, asked: authorizationOf(req)}
+	all := packed(texts)
+	a.asks, a.header = all[:asks], all[asks:]
+	a.given, a.viewers, a.body = append(a.one.given[:0], tag), append(a.one.viewer[:0], viewer), a.one.chunk[:0]
 	return a
 }
 
@@ -163,7 +157,7 @@ func (f *filling) reserve(n int) bool {
 		f.drop()
 		return false
 	}
-	f.reserved += int64(n)
+	f.answer.cost += int64(n) // nobody else has it yet
 	return true
 }
 
@@ -176,7 +170,6 @@ func (f *filling) keep() {
 	}
 	f.trim()
 	f.answer = nil
-	a.cost = f.reserved
 	f.cache.keep(a)
 	f.cache.file(a, f.others)
 }
@@ -192,14 +185,14 @@ func (f *filling) trim() {
 	if rounded := len(last) / 8; spare > rounded { // which the allocator adds at most
 		f.answer.body[n-1] = append(make([]byte, 0, len(last)), last...)
 		f.cache.giveBack(int64(spare - rounded))
-		f.reserved -= int64(spare - rounded)
+		f.answer.cost -= int64(spare - rounded)
 	}
 }
 
 // drop keeps nothing.
 func (f *filling) drop() {
 	if f.answer != nil {
-		f.cache.giveBack(f.reserved)
+		f.cache.giveBack(f.answer.cost)
 		f.answer = nil
 	}
 }

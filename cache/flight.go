@@ -178,8 +178,7 @@ func (f *flights) begin(key uint64, q *Question, req *http.Request) *flight {
 
 // keyOf is a hash of all of a request, in whatever order its fields are.
 func keyOf(q *Question, req *http.Request) uint64 {
-	const odd = 0x9E3779B97F4A7C15
-	key := maphash.String(seed, q.host) + maphash.String(seed, q.target)*odd
+	key := q.sum
 	for name, values := range req.Header {
 		of := maphash.String(seed, name)
 		for _, value := range values {

@@ -166,8 +166,8 @@ func TestNotShared(t *testing.T) {
 	a, q := requestFor(t, "/a", "Bearer t", "X", "1")
 	f := &flight{host: q.host, target: q.target, fields: a.Header}
 	for _, change := range []func(*http.Request, *Question){
-		func(_ *http.Request, q *Question) { q.host = "other" },
-		func(_ *http.Request, q *Question) { q.target = "/b" },
+		func(_ *http.Request, q *Question) { q.host, q.sum = "other", 1 },
+		func(_ *http.Request, q *Question) { q.target, q.sum = "/b", 1 },
 		func(r *http.Request, _ *Question) { r.Header.Set("X", "2") },
 		func(r *http.Request, _ *Question) { r.Header.Add("X", "1") },
 		func(r *http.Request, _ *Question) { r.Header.Set("Y", "1") },

@@ -170,7 +170,7 @@ func TestParts(t *testing.T) {
 			for _, chunk := range a.body {
 				capacity += cap(chunk)
 			}
-			fixed := costOf(&a.question, &a.selects, a.header)
+			fixed := costOf(len(a.asks)+len(a.header), len(a.header.fields(nil)), &a.selects)
 			if counted := a.cost - fixed; int64(capacity) > counted+counted/8 || counted > int64(len(text))*9/8 {
 				t.Errorf("in parts of %d: %d octets of memory, %d count, of %d", part, capacity, counted, len(text))
 			}
@@ -323,10 +323,10 @@ func TestConfirmed(t *testing.T) {
 	again, q := requestFor(t, "/b", "Bearer t", "X-Y", "1")
 	varied := func(r *http.Response) { r.Header.Set("Vary", "Authorization, X-Y") }
 	b := keeps(t, c, "/b", "Bearer t", "{}", varied)
-	if c.confirm(&Answer{question: q, received: b.received}, again.Header, 1) {
+	if c.confirm(&q, b.received, again.Header, 1) {
 		t.Error("what another would select is confirmed")
 	}
-	if c.confirm(&Answer{question: q, received: Tag{1}}, req.Header, 1) {
+	if c.confirm(&q, Tag{1}, req.Header, 1) {
 		t.Error("another ETag is confirmed")
 	}
 }

@@ -63,15 +63,18 @@ func (c *Cache) adopt(q *Question, request http.Header, viewer uint64, text []by
 	if !ok {
 		return false
 	}
+	texts := q.appendTo(nil)
+	asks := len(texts)
+	all := packed(appendFields(texts, fieldsOf(head.Fields)))
 	a := &Answer{
-		cache: c, question: q.clone(), selects: selection{head.Accept, head.Authorization, fieldsOf(head.Selects)}, header: fieldsOf(head.Fields),
+		cache: c, sum: q.sum, selects: selectionBy(head.Accept, head.Authorization, fieldsOf(head.Selects)), asks: all[:asks], header: all[asks:],
 		length: int64(len(body)), weak: head.Weak, coding: coding{head.Gzip, head.Pretty}, verified: true,
 		received: head.Received, given: head.Given[:min(len(head.Given), maxGiven)], viewers: []uint64{viewer},
 	}
 	if len(body) > 0 {
 		a.body = [][]byte{bytes.Clone(body)} // not the head's memory as well
 	}
-	a.cost = costOf(&a.question, &a.selects, a.header) + a.length
+	a.cost = costOf(len(all), len(head.Fields), &a.selects) + a.length
 	if !a.selects.matches(request) || a.length > c.bound() || !c.reserve(a.cost) {
 		return false
 	}
@@ -93,8 +96,8 @@ func (c *Cache) file(a *Answer, others Others) {
 	others.Go(func() {
 		defer func() { <-c.filing }()
 		defer a.Release()
-		if text := a.filed(); text != nil {
-			others.File(a.question.key(), text)
+		if key, text := a.filed(); text != nil {
+			others.File(key, text)
 		}
 	})
 }
@@ -103,37 +106,38 @@ func (c *Cache) file(a *Answer, others Others) {
 func (c *Cache) holds(a *Answer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.place == nil {
+	if !a.kept {
 		return false
 	}
 	a.uses++
 	return true
 }
 
-// filed is the answer for others, nil where its ETag is not the one that it should be.
-func (a *Answer) filed() []byte {
+// filed is the answer for others and the key for it, nil where its ETag is not the one that it should be.
+func (a *Answer) filed() (key string, filed []byte) {
 	a.mu.Lock()
 	ok := a.verify()
 	head := filedHead{
-		Accept: a.selects.accept, Authorization: a.selects.authorization, Selects: pairsOf(a.selects.others), Fields: pairsOf(a.header),
+		Accept: a.selects.accept, Authorization: a.selects.authorization, Selects: pairsOf(a.selects.fields()), Fields: pairsOf(a.header.fields(nil)),
 		Gzip: a.gzip, Pretty: a.coding.pretty, Weak: a.weak, Received: a.received,
 	}
+	q := a.asks.question()
 	a.mu.Unlock()
 	if !ok {
-		return nil
+		return "", nil
 	}
 	a.cache.mu.Lock()
 	head.Given = append(head.Given, a.given...)
 	a.cache.mu.Unlock()
 	text, err := json.Marshal(head)
 	if err != nil {
-		return nil
+		return "", nil
 	}
-	filed := append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)
+	filed = append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)
 	for _, chunk := range a.body {
 		filed = append(filed, chunk...)
 	}
-	return filed
+	return q.key(), filed
 }
 
 // decodeFiled reads what filed has made.

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"encoding/binary"
+	"hash/maphash"
 	"net/http"
 	"strings"
 )
@@ -19,6 +21,8 @@ type Question struct {
 	Who
 	host, target                            string
 	accept, encoding, userAgent, apiVersion string
+
+	sum uint64 // a hash of the rest
 }
 
 // keyed are the fields of a request that a Question has.
@@ -52,7 +56,9 @@ func QuestionOf(req *http.Request, host, target string, who Who) (q Question, ok
 			return q, false // how GitHub joins several is not known
 		}
 	}
-	return Question{who, host, target, values[0], values[1], values[2], values[3]}, true
+	q = Question{who, host, target, values[0], values[1], values[2], values[3], 0}
+	q.sum = q.hash()
+	return q, true
 }
 
 const (
@@ -60,18 +66,47 @@ const (
 	maxField  = 1 << 10
 )
 
-// clone is a copy that keeps nothing of the request's memory.
-func (q *Question) clone() Question {
-	c, texts := *q, newTexts(q.bytes())
-	for _, s := range [...]*string{&c.Kind, &c.Own, &c.host, &c.target, &c.accept, &c.encoding, &c.userAgent, &c.apiVersion} {
-		*s = texts.keep(*s)
+// odd multiplies hashes of which several become one.
+const odd = 0x9E3779B97F4A7C15
+
+func (q *Question) hash() uint64 {
+	sum := uint64(q.App)*odd + uint64(q.Installation)
+	for _, text := range [...]string{q.Kind, q.Own, q.host, q.target, q.accept, q.encoding, q.userAgent, q.apiVersion} {
+		sum = sum*odd + maphash.String(seed, text)
 	}
-	return c
+	return sum
 }
 
-// bytes is the length of its texts.
-func (q *Question) bytes() int {
-	return len(q.Kind) + len(q.Own) + len(q.host) + len(q.target) + len(q.accept) + len(q.encoding) + len(q.userAgent) + len(q.apiVersion)
+// appendTo adds all of a Question but its hash to some texts, packed.
+func (q *Question) appendTo(to []byte) []byte {
+	to = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(to, uint64(q.App)), uint64(q.Installation))
+	for _, text := range [...]string{q.Kind, q.Own, q.host, q.target, q.accept, q.encoding, q.userAgent, q.apiVersion} {
+		to = appendText(to, text)
+	}
+	return to
+}
+
+// question is what appendTo has packed, without its hash. It has no memory of its own.
+func (p packed) question() (q Question) {
+	q.App, q.Installation, p = int64(p.number()), int64(p[8:].number()), p[16:]
+	for _, text := range [...]*string{&q.Kind, &q.Own, &q.host, &q.target, &q.accept, &q.encoding, &q.userAgent, &q.apiVersion} {
+		*text, p = p.next()
+	}
+	return q
+}
+
+// same reports whether two Questions are the same, whatever their hashes are.
+func (q Question) same(other *Question) bool {
+	q.sum = other.sum
+	return q == *other
+}
+
+// number is what the first eight octets are.
+func (p packed) number() (n uint64) {
+	for i := range 8 {
+		n = n<<8 | uint64(p[i])
+	}
+	return n
 }
 
 // hasDirective reports whether Cache-Control has a directive.
