@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ghapp-proxy/github"
@@ -26,6 +27,7 @@ type caller struct {
 	quotas  *quotas // of the App's installations
 	vault   *vault  // what replicas share of it
 
+	granted  atomic.Pointer[Grant] // with the last mint of a token for all repositories
 	standing standing
 	counts   counts
 }

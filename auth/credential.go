@@ -55,15 +55,15 @@ func (c Credential) Authorization(scheme Scheme) ([]string, error) {
 
 // Bearer returns the Authorization values "Bearer …", nil if there are none.
 // The caller must not change them.
-func (c Credential) Bearer() []string { return c.written().values[SchemeBearer] }
+func (c Credential) Bearer() []string { return c.written().in(SchemeBearer) }
 
 // Token returns the Authorization values "token …", nil if there are none.
 // The caller must not change them.
-func (c Credential) Token() []string { return c.written().values[SchemeToken] }
+func (c Credential) Token() []string { return c.written().in(SchemeToken) }
 
 // Basic returns the Authorization values "Basic …", nil if there are none.
 // The caller must not change them.
-func (c Credential) Basic() []string { return c.written().values[SchemeBasic] }
+func (c Credential) Basic() []string { return c.written().in(SchemeBasic) }
 
 func (c Credential) written() *header {
 	if c.header == nil {

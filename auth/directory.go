@@ -71,16 +71,13 @@ func newDirectory(c *caller, all *catalogue) *directory {
 	}
 	all.sweeper.keep([]expirer{d.known}, []expirer{d.vanished, d.missing})
 	for login, id := range c.Installations {
-		d.maps(github.Account{Login: login}, id, "installations."+bareKey(login))
+		d.maps(github.Account{Login: login}, id)
 	}
 	for slug, id := range c.Enterprises {
-		d.maps(github.Account{Login: slug, Enterprise: true}, id, "enterprises."+bareKey(slug))
+		d.maps(github.Account{Login: slug, Enterprise: true}, id)
 	}
 	if c.DefaultInstallation != 0 {
-		d.home = d.configured(c.DefaultInstallation, "default_installation")
-	}
-	for _, inst := range d.ids {
-		slices.Sort(inst.settings)
+		d.home = d.configured(c.DefaultInstallation)
 	}
 	return d
 }
@@ -89,21 +86,19 @@ func newDirectory(c *caller, all *catalogue) *directory {
 func (d *directory) close() { d.sweeper.leave([]expirer{d.known, d.vanished, d.missing}) }
 
 // maps files the installation that the configuration gives for an owner.
-func (d *directory) maps(owner github.Account, id github.InstallationID, key string) {
-	inst := d.configured(id, key)
-	inst.mappings = append(inst.mappings, mapping{"app." + bareKey(d.Name) + "." + key, owner})
+func (d *directory) maps(owner github.Account, id github.InstallationID) {
+	inst := d.configured(id)
+	inst.owners = append(inst.owners, owner)
 	d.mapped[owner.Key()] = inst
 }
 
-// configured files an installation that the configuration names, under a key
-// of the App's table.
-func (d *directory) configured(id github.InstallationID, key string) *installation {
+// configured files an installation that the configuration names.
+func (d *directory) configured(id github.InstallationID) *installation {
 	inst := d.ids[id]
 	if inst == nil {
 		inst = newInstallation(d, id)
 		d.ids[id] = inst
 	}
-	inst.settings = append(inst.settings, "app."+bareKey(d.Name)+"."+key)
 	return inst
 }
 
@@ -126,17 +121,16 @@ type installation struct {
 	minter
 	of *directory
 
-	mappings []mapping                      // the owners that the configuration gives it to
-	watched  atomic.Bool                    // that was compared with what GitHub says
-	account  atomic.Pointer[github.Account] // where GitHub says it is, nil if it was not asked
+	owners  []github.Account               // that the configuration gives it to
+	watched atomic.Bool                    // that was compared with what GitHub says
+	account atomic.Pointer[github.Account] // where GitHub says it is, nil if it was not asked
 
-	settings   []string    // the keys that name it in the configuration, as "app.ci-bot.installations.acme"
 	discovered bool        // GitHub told, rather than the configuration
 	reappeared bool        // GitHub named it a moment after it had said that it is gone
 	gone       atomic.Bool // GitHub told so when asked for a token
 }
 
-// mapping is a key of the configuration that gives an owner an installation.
+// mapping is a key of the configuration that gives an owner an installation. It is made where it is told.
 type mapping struct {
 	key   string
 	owner github.Account
@@ -162,21 +156,47 @@ func (i *installation) vanish() {
 	i.gone.Store(true)
 }
 
+// settings are the keys that name the installation in the configuration, as
+// "app.ci-bot.installations.acme".
+func (i *installation) settings() (keys []string) {
+	for _, owner := range i.owners {
+		keys = append(keys, i.of.settingFor(owner))
+	}
+	if i.of.home == i {
+		keys = append(keys, "app."+bareKey(i.Name)+".default_installation")
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// isConfigured reports whether the configuration names the installation.
+func (i *installation) isConfigured() bool { return len(i.owners) > 0 || i.of.home == i }
+
+// settingFor is the key that gives an owner an installation.
+func (d *directory) settingFor(owner github.Account) string {
+	table := ".installations."
+	if owner.Enterprise {
+		table = ".enterprises."
+	}
+	return "app." + bareKey(d.Name) + table + bareKey(owner.Login)
+}
+
 // maxSettings bounds how many keys of the configuration an error names.
 const maxSettings = 10
 
 // remedy says what to do where GitHub knows no such installation of the App.
 func (i *installation) remedy() string {
 	const why = ": it does not exist, or is another App's"
-	switch n := len(i.settings); {
+	settings := i.settings()
+	switch n := len(settings); {
 	case i.discovered:
 		return "install the App again: GitHub names the installation, but does not know it"
 	case n == 0:
 		return fmt.Sprintf("check the installation id %d in the rules%s", i.id, why)
 	case n > maxSettings:
-		return fmt.Sprintf("check %s and %d more = %d in the configuration%s", strings.Join(i.settings[:maxSettings], ", "), n-maxSettings, i.id, why)
+		return fmt.Sprintf("check %s and %d more = %d in the configuration%s", strings.Join(settings[:maxSettings], ", "), n-maxSettings, i.id, why)
 	default:
-		return fmt.Sprintf("check %s = %d in the configuration%s", strings.Join(i.settings, ", "), i.id, why)
+		return fmt.Sprintf("check %s = %d in the configuration%s", strings.Join(settings, ", "), i.id, why)
 	}
 }
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -73,6 +74,11 @@ func (a *grantAnswer) grant() *Grant {
 		}
 	}
 	return g
+}
+
+// equal reports whether two grants for all repositories are the same.
+func (g *Grant) equal(other *Grant) bool {
+	return g.Selection == other.Selection && (g.Permissions == nil) == (other.Permissions == nil) && maps.Equal(g.Permissions, other.Permissions)
 }
 
 // readRepositories reads a list of repositories: all of it, or none.

@@ -188,7 +188,7 @@ func newClaims(issuer string, clock *clock) (*claims, error) {
 // use makes a JWT the current one.
 func (k *keyring) use(c *claims, key int, signature []byte) *header {
 	text := string(c.signingInput) + "." + base64.RawURLEncoding.EncodeToString(signature)
-	j := &signed{header: newHeader(KindJWT, "", text, k.signers), claims: c, key: key, signature: signature}
+	j := &signed{header: newHeader(KindJWT, "", text, "", k.signers), claims: c, key: key, signature: signature}
 	k.mu.Lock()
 	k.current.Store(j)
 	k.failure = nil

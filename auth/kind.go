@@ -20,15 +20,15 @@ const (
 	schemes = iota + 1
 )
 
-// write returns the value of the field; user is for SchemeBasic.
-func (s Scheme) write(user, secret string) string {
+// name is how the value of the field begins.
+func (s Scheme) name() string {
 	switch s {
 	case SchemeBearer:
-		return "Bearer " + secret
+		return "Bearer "
 	case SchemeToken:
-		return "token " + secret
+		return "token "
 	default:
-		return "Basic " + encodeBasic(user, secret)
+		return "Basic "
 	}
 }
 
@@ -83,24 +83,38 @@ const (
 )
 
 // header is a credential as it is written, made once so that a request costs no
-// allocation. The slices must not be changed.
+// allocation. There are thousands of them: what is written is one text.
 type header struct {
 	kind        *Kind
-	values      [schemes][]string // of Authorization; nil where the kind has no such scheme
-	fingerprint string            // of an installation token
+	values      [schemes][1]string // of Authorization; "" where the kind has no such scheme
+	fingerprint string             // of an installation token
 	marks       *leak.Marks
 }
 
 var noHeader header
 
-// newHeader writes a credential of a kind.
-func newHeader(kind *Kind, user, secret string, signers []Signer) *header {
-	h := &header{kind: kind}
-	secrets := []string{secret}
+// newHeader writes a credential of a kind; user is for SchemeBasic.
+func newHeader(kind *Kind, user, secret, fingerprint string, signers []Signer) *header {
+	text := fingerprint
+	var ends [schemes]int
 	for _, scheme := range kind.schemes {
-		h.values[scheme] = []string{scheme.write(user, secret)}
-		if scheme == SchemeBasic {
-			secrets = append(secrets, encodeBasic(user, secret))
+		if text += scheme.name(); scheme == SchemeBasic {
+			text += encodeBasic(user, secret)
+		} else {
+			text += secret
+		}
+		ends[scheme] = len(text)
+	}
+	h := &header{kind: kind, fingerprint: text[:len(fingerprint)]}
+	secrets := []string{secret}
+	at := len(fingerprint)
+	for _, scheme := range kind.schemes {
+		value := text[at:ends[scheme]]
+		h.values[scheme][0], at = value, ends[scheme]
+		if written := value[len(scheme.name()):]; scheme == SchemeBasic {
+			secrets = append(secrets, written)
+		} else {
+			secrets[0] = written // the same, and no memory of its own
 		}
 	}
 	h.marks = marksOf(signers, secrets...)
@@ -110,16 +124,23 @@ func newHeader(kind *Kind, user, secret string, signers []Signer) *header {
 // newTokenHeader writes an installation token. The user is docs.github.com
 // "Authenticating as a GitHub App installation", "HTTP-based Git access".
 func newTokenHeader(signers []Signer, token string) *header {
-	h := newHeader(KindInstallation, "x-access-token", token, signers)
 	sum := sha256.Sum256([]byte(token))
-	h.fingerprint = base64.StdEncoding.EncodeToString(sum[:])
-	return h
+	return newHeader(KindInstallation, "x-access-token", token, base64.StdEncoding.EncodeToString(sum[:]), signers)
 }
 
 // authorization is the value of the field in a scheme.
 func (h *header) authorization(scheme Scheme) ([]string, error) {
-	if h.kind == nil || scheme == 0 || scheme >= schemes || h.values[scheme] == nil {
+	values := h.in(scheme)
+	if h.kind == nil || values == nil {
 		return nil, fmt.Errorf("a credential of the kind %q has no form for the scheme %d", h.kind, scheme)
 	}
-	return h.values[scheme], nil
+	return values, nil
+}
+
+// in is the value of the field in a scheme, nil where there is none. It must not be changed.
+func (h *header) in(scheme Scheme) []string {
+	if scheme >= schemes || h.values[scheme][0] == "" {
+		return nil
+	}
+	return h.values[scheme][:]
 }

@@ -21,7 +21,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestUnknownKindIsRefused(t *testing.T) {
 	s, cred := quotaSource()
 	cred.token = newToken("ghs_x", nil, time.Now().Add(time.Hour), time.Now())
-	client := newHeader(KindClient, "id", "secret", nil)
+	client := newHeader(KindClient, "id", "secret", "", nil)
 	for name, test := range map[string]struct {
 		cred   Credential
 		scheme Scheme
@@ -54,7 +54,7 @@ func TestLimitsAreKept(t *testing.T) {
 	for _, kind := range []*Kind{KindJWT, KindClient, KindInstallation} {
 		of := cred
 		if kind != KindInstallation {
-			of = Credential{App: cred.App, header: newHeader(kind, "id", "secret", nil)}
+			of = Credential{App: cred.App, header: newHeader(kind, "id", "secret", "", nil)}
 		}
 		for _, want := range []Want{{}, {Within: &Scope{}}, {Narrow: metadataOnly}} {
 			var next recorder

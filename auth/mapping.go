@@ -30,23 +30,23 @@ func (e *MappingError) Remedy() string {
 
 // mappingFor is the one that chose an installation for an owner, zero if none did.
 func (i *installation) mappingFor(owner github.Account) mapping {
-	at := slices.IndexFunc(i.mappings, func(m mapping) bool { return m.owner.Key() == owner.WithoutRepo().Key() })
+	at := slices.IndexFunc(i.owners, func(o github.Account) bool { return o.Key() == owner.WithoutRepo().Key() })
 	if at < 0 {
 		return mapping{}
 	}
-	return i.mappings[at]
+	return mapping{i.of.settingFor(i.owners[at]), i.owners[at]}
 }
 
 // watchMapping compares, once, what the configuration says of an installation with
 // what GitHub says, and logs where they differ. It does so in the background, and
 // costs next to nothing after that.
 func (i *installation) watchMapping() {
-	if len(i.mappings) == 0 || i.watched.Load() || i.watched.Swap(true) {
+	if len(i.owners) == 0 || i.watched.Load() || i.watched.Swap(true) {
 		return
 	}
 	i.spawn(func(ctx context.Context) {
-		for _, m := range i.mappings {
-			if wrong := i.checkMapping(ctx, m.owner); wrong != nil {
+		for _, owner := range i.owners {
+			if wrong := i.checkMapping(ctx, owner); wrong != nil {
 				i.log.Warn("the configuration gives an owner the installation on another account", "app", i.Name,
 					"key", wrong.Key, "installation", int64(i.id), "owner", wrong.Owner.String(), "account", wrong.Account.String(), "remedy", wrong.Remedy())
 			}
@@ -69,7 +69,8 @@ func (i *installation) checkMapping(ctx context.Context, owner github.Account) *
 		if err != nil {
 			return nil // it is remembered, and told where a token is needed
 		}
-		account = &f.account
+		where := f.account // the facts are not kept with it
+		account = &where
 		i.account.Store(account)
 	}
 	if account.Enterprise == m.owner.Enterprise && strings.EqualFold(account.Login, m.owner.Login) {

@@ -43,6 +43,19 @@ func (m *minter) tokenKey(narrow *github.Narrowing) string {
 // with the keys that it has now.
 func (m *minter) flight(key string) string { return m.prefix + key }
 
+// keep is the grant as it is kept: that of the App's last mint where both are the same, as for most
+// installations of an App.
+func (c *caller) keep(g *Grant) *Grant {
+	if g.Repositories != nil {
+		return g
+	}
+	if last := c.granted.Load(); last != nil && last.equal(g) {
+		return last
+	}
+	c.granted.Store(g)
+	return g
+}
+
 // mint creates an installation token: docs.github.com "Generating an
 // installation access token for a GitHub App".
 func (m *minter) mint(ctx context.Context, narrow *github.Narrowing) (*Token, error) {
@@ -68,7 +81,7 @@ func (m *minter) mint(ctx context.Context, narrow *github.Narrowing) (*Token, er
 		e.lasting = true
 		return nil, e
 	}
-	token := newToken(answer.token, grant, answer.expires, m.clock.now())
+	token := newToken(answer.token, m.keep(grant), answer.expires, m.clock.now())
 	token.header(m.Signers)
 	return token, nil
 }

@@ -47,6 +47,7 @@ func (t *tokens) takeShared(key string, m *minter, generation uint64, text []byt
 	if token, ok = decodeToken(generation, text[1:], m.clock); !ok || !m.clock.now().Before(token.until) {
 		return nil, nil, false
 	}
+	token.grant = m.keep(token.grant)
 	t.file(issued{Token: token, by: m, key: key, theirs: true}, token.until.Sub(m.clock.now()))
 	t.spawn(m.recallQuota)
 	return token, nil, true

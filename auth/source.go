@@ -175,7 +175,7 @@ func (s *Source) newAppState(app *App, quotas *quotas) *appState {
 	a := &appState{directory: newDirectory(c, s.known)}
 	a.sealers = sealers{label: sealLabel, flight: "sealers|" + prefix, prefix: string(app.Instance) + "|" + app.Name + "|", signers: app.Signers}
 	if app.ClientID != "" && app.ClientSecret != "" {
-		a.client = newHeader(KindClient, app.ClientID, string(app.ClientSecret), app.Signers)
+		a.client = newHeader(KindClient, app.ClientID, string(app.ClientSecret), "", app.Signers)
 	}
 	return a
 }

@@ -118,8 +118,8 @@ func (a *appState) stats(tokens map[string]InstallationStats) AppStats {
 	}
 	slices.SortFunc(stats.Installations, func(a, b InstallationStats) int { return cmp.Compare(a.ID, b.ID) })
 	for id, inst := range a.ids {
-		for _, m := range inst.mappings {
-			if wrong := inst.wrongly(m, accounts[id]); wrong != nil {
+		for _, owner := range inst.owners {
+			if wrong := inst.wrongly(owner, accounts[id]); wrong != nil {
 				stats.Wrong = append(stats.Wrong, wrong)
 			}
 		}
@@ -162,17 +162,17 @@ func (a *appState) accounts() map[github.InstallationID]string {
 	return all
 }
 
-// wrongly says that a mapping gives an owner an installation on another account, by
+// wrongly says that the configuration gives an owner an installation on another account, by
 // what is known without asking.
-func (i *installation) wrongly(m mapping, account string) *MappingError {
-	if account == "" || strings.EqualFold(account, m.owner.String()) {
+func (i *installation) wrongly(owner github.Account, account string) *MappingError {
+	if account == "" || strings.EqualFold(account, owner.String()) {
 		return nil
 	}
 	on := github.Account{Login: account}
 	if slug, enterprise := strings.CutPrefix(account, "enterprises/"); enterprise {
 		on = github.Account{Login: slug, Enterprise: true}
 	}
-	return &MappingError{Key: m.key, Installation: i.id, Owner: m.owner, Account: on}
+	return &MappingError{Key: i.of.settingFor(owner), Installation: i.id, Owner: owner, Account: on}
 }
 
 // named gives numbers that are not zero their names.

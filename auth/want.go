@@ -27,7 +27,7 @@ type Want struct {
 // asked about: anybody can make up numbers of installations, and there are many
 // narrowings, and sets of names.
 func (w *Want) counting(ctx context.Context, inst *installation) context.Context {
-	if w.namesAll || w.Installation != 0 && (w.Narrow != nil || inst.settings == nil) {
+	if w.namesAll || w.Installation != 0 && (w.Narrow != nil || !inst.isConfigured()) {
 		return ctx
 	}
 	return unlimited(ctx)

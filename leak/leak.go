@@ -46,7 +46,7 @@ type Marks struct {
 
 // Of are the secrets that are not empty.
 func Of(secrets ...string) *Marks {
-	m := &Marks{shortest: math.MaxInt, octets: &tokenOctets}
+	m := &Marks{secrets: make([]string, 0, len(secrets)), shortest: math.MaxInt, octets: &tokenOctets}
 	for _, secret := range secrets {
 		if secret == "" {
 			continue
@@ -56,27 +56,29 @@ func Of(secrets ...string) *Marks {
 		if !isToken(secret) {
 			m.octets = &allOctets
 		}
-		if len(secret) < headSize {
-			m.heads = append(m.heads, 0)
-			continue
-		}
-		m.heads = append(m.heads, headOf(secret))
 	}
 	m.fill()
 	return m
 }
 
-// fill makes the filters.
+// fill makes the heads and the filters, in one piece of memory: there are thousands of Marks.
 func (m *Marks) fill() {
-	m.begins = newFilter(len(m.secrets))
-	for _, head := range m.heads {
-		m.begins.add(head)
+	n, each := len(m.secrets), m.shortest-headSize+1
+	begins, grams := filterSize(n), 0
+	if each > 0 && n > 0 {
+		grams = filterSize(n * each)
 	}
-	if m.shortest < headSize || len(m.secrets) == 0 {
+	words := make([]uint64, n+begins+grams)
+	m.heads, m.begins, m.grams = words[:n:n], words[n:n+begins:n+begins], words[n+begins:]
+	for i, secret := range m.secrets {
+		if len(secret) >= headSize {
+			m.heads[i] = headOf(secret)
+		}
+		m.begins.add(m.heads[i])
+	}
+	if grams == 0 {
 		return
 	}
-	each := m.shortest - headSize + 1
-	m.grams = newFilter(len(m.secrets) * each)
 	for _, secret := range m.secrets {
 		for at := range each {
 			m.grams.add(headOf(secret[at:]))
@@ -225,8 +227,8 @@ func headOf[T ~string | ~[]byte](text T) uint64 {
 // filter is a Bloom filter of heads, with one bit for each.
 type filter []uint64
 
-// newFilter is for so many heads, each of which takes eight to sixteen bits.
-func newFilter(n int) filter { return make(filter, 1<<bits.Len(uint(n)>>3)) }
+// filterSize is how long a filter is for so many heads, each of which takes eight to sixteen bits.
+func filterSize(n int) int { return 1 << bits.Len(uint(n)>>3) }
 
 func (f filter) add(head uint64) {
 	at := f.place(head)
