@@ -23,6 +23,7 @@ const (
 // of a tunnel, and under the TLS of an intercepted one, too.
 type clientConn struct {
 	net.Conn
+	raw    net.Conn // the same for Read and Write; nil for that of a tunnel, which is spliced
 	unread atomic.Bool
 
 	form   Form
@@ -31,9 +32,21 @@ type clientConn struct {
 	notice func(net.Conn, *speech) // is told of that, unless it is nil
 }
 
+// intercept says that the connection is to be no tunnel. Only its owner may, before
+// others know of it.
+func (c *clientConn) intercept() { c.raw = newRawSocket(c.Conn) }
+
+// io is the connection to read and to write.
+func (c *clientConn) io() net.Conn {
+	if c.raw != nil {
+		return c.raw
+	}
+	return c.Conn
+}
+
 // Read implements net.Conn. It fails for a client that does not begin in the form.
 func (c *clientConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.io().Read(p)
 	if c.begun || n == 0 {
 		return n, err
 	}
@@ -50,7 +63,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 func (c *clientConn) Write(p []byte) (int, error) {
 	switch {
 	case c.speaks == nil:
-		return writeOwn(c.Conn, c, p, nil)
+		return writeOwn(c.io(), c, p, nil)
 	case c.speaks.words == nil:
 		return writeOwn(c.Conn, c, p, c.speaks.refusal())
 	}

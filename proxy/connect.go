@@ -53,6 +53,9 @@ func (p *Proxy) decideHost(by *lease, hostport string, c caller, how entrance) o
 // intercept tells the client that its host is there, and lets the connection go
 // on by itself.
 func (p *Proxy) intercept(conn net.Conn, s session, how entrance) {
+	if client := clientConnOf(conn); client != nil {
+		client.intercept()
+	}
 	s.slot.to.Store(&heading{host: s.host}) // should it not any more, the first request tells
 	s.slot.attach(conn)
 	c := &interceptedConn{Conn: conn, session: s}

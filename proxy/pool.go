@@ -183,7 +183,7 @@ func (p *pool) connect(ctx context.Context, to *url.URL) (*poolConn, error) {
 	}
 	config := p.config.Clone()
 	config.ServerName = to.Hostname()
-	records := &recordConn{Conn: raw}
+	records := &recordConn{Conn: newRawSocket(raw)}
 	conn := &poolConn{Conn: tls.Client(records, config), records: records, socket: newSocket(raw), pool: p, host: to.Host, left: -1}
 	patience, cancel := context.WithTimeoutCause(ctx, tlsPatience, errSlowHandshake{})
 	defer cancel()
