@@ -172,7 +172,7 @@ func (b *Bucket) keepFor(c Class, kept *[Full]int) {
 // leaves reports whether a class leaves what is kept.
 func (b *Bucket) leaves(c Class, kept *[Full]int, now time.Duration) bool {
 	for _, t := range costOf[c].of {
-		if kept[t.limit] > 0 && !b.windows[t.limit].has(t.n+kept[t.limit], now) {
+		if kept[t.limit] > 0 && !b.window(t.limit).has(t.n+kept[t.limit], now) {
 			return false
 		}
 	}

@@ -16,11 +16,11 @@ type Bucket struct {
 	mu       sync.Mutex
 	by       *Settings     // whose limits are in force
 	minute   time.Duration // of these
-	limits   Limits
+	limits   *Limits
 	replicas int // that use the same
 	under    int // requests under way
 	quotas   [primaries]int
-	windows  [Full]window  // of limits with one
+	windows  [spans]window // see window
 	nextIn   time.Duration // when a request may change something that comes after many others
 	paused   time.Duration // nothing leaves before
 	blind    blindPause
@@ -52,6 +52,12 @@ type Ticket struct {
 	Waited time.Duration
 }
 
+// spans is how many limits have a span of time: those from Mints to GraphQLPoints.
+const spans = GraphQLPoints - Mints + 1
+
+// window is that of a limit with a span of time.
+func (b *Bucket) window(l Limit) *window { return &b.windows[l-Mints] }
+
 // now is the time since the Governor's start.
 func (b *Bucket) now() time.Duration { return time.Since(b.g.start) }
 
@@ -62,17 +68,17 @@ func (b *Bucket) follow() bool {
 	if by == b.by {
 		return by.On
 	}
-	b.by, b.limits, b.minute = by, by.Limits, by.minute()
+	b.by, b.limits, b.minute = by, &by.Limits, by.minute()
 	if b.server {
-		b.limits = by.Server
+		b.limits = &by.Server
 	}
 	l := b.limits
 	turn := b.minute / turns
-	b.windows[Mints].bound(l.MintsAnHour, 60*b.minute, turn)
-	b.windows[CreationsAnHour].bound(l.CreationsAnHour, 60*b.minute, turn)
-	b.windows[CreationsAMinute].bound(l.CreationsAMinute, b.minute, turn)
-	b.windows[Points].bound(l.Points, b.minute, turn)
-	b.windows[GraphQLPoints].bound(l.GraphQLPoints, b.minute, turn)
+	b.window(Mints).bound(l.MintsAnHour, 60*b.minute, turn)
+	b.window(CreationsAnHour).bound(l.CreationsAnHour, 60*b.minute, turn)
+	b.window(CreationsAMinute).bound(l.CreationsAMinute, b.minute, turn)
+	b.window(Points).bound(l.Points, b.minute, turn)
+	b.window(GraphQLPoints).bound(l.GraphQLPoints, b.minute, turn)
 	return by.On
 }
 
@@ -82,7 +88,7 @@ func (b *Bucket) take(c Class, now time.Duration, s *share) Ticket {
 	b.under++
 	b.quotas[cost.quota]++
 	for _, t := range cost.of {
-		b.windows[t.limit].take(t.n)
+		b.window(t.limit).take(t.n)
 	}
 	if cost.needs&WritePause.bit() != 0 && b.limits.WritePause > 0 {
 		b.nextIn = max(b.nextIn, now) + b.limits.WritePause
@@ -107,7 +113,7 @@ func (t Ticket) Done(a Answer) {
 	b.under--
 	b.quotas[cost.quota]--
 	for _, t := range cost.of {
-		b.windows[t.limit].end(t.n, now)
+		b.window(t.limit).end(t.n, now)
 	}
 	if free := a.Status == 0 || a.Status == http.StatusNotModified; free && t.share != nil {
 		t.share.used[cost.quota]--
@@ -146,7 +152,7 @@ func (b *Bucket) lacks(c Class, now time.Duration) (lacks set) {
 		lacks |= Concurrent.bit()
 	}
 	for _, t := range cost.of {
-		if !b.windows[t.limit].has(t.n, now) {
+		if !b.window(t.limit).has(t.n, now) {
 			lacks |= t.limit.bit()
 		}
 	}
@@ -178,7 +184,7 @@ func (b *Bucket) when(c Class, lacks set, ahead func(Limit) int, now time.Durati
 	}
 	for _, t := range costOf[c].of {
 		if lacks&t.limit.bit() != 0 {
-			at = max(at, b.windows[t.limit].freeAt(t.n+ahead(t.limit), now))
+			at = max(at, b.window(t.limit).freeAt(t.n+ahead(t.limit), now))
 		}
 	}
 	if lacks&WritePause.bit() != 0 {

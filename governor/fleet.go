@@ -41,8 +41,9 @@ func (b *Bucket) Untold() (u Use, some bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.windows {
-		u.Of[i] = b.windows[i].fleet.tell()
-		some = some || u.Of[i] > 0
+		n := b.windows[i].fleet.tell()
+		u.Of[Mints+Limit(i)] = n
+		some = some || n > 0
 	}
 	if b.untold {
 		u.Paused, b.untold = max(b.paused-b.now(), 0), false
@@ -61,8 +62,8 @@ func (b *Bucket) Told(u Use) {
 		return
 	}
 	now := b.now()
-	for i, n := range u.Of {
-		if w := &b.windows[i]; n > 0 {
+	for i := range b.windows {
+		if w, n := &b.windows[i], u.Of[Mints+Limit(i)]; n > 0 {
 			w.count(min(n, w.limit), now)
 		}
 	}

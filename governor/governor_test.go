@@ -134,9 +134,9 @@ func TestLeavers(t *testing.T) {
 		if bucket.queue != nil || bucket.under != 0 || bucket.quotas != [primaries]int{} {
 			t.Errorf("%d are under way", bucket.under)
 		}
-		for l := range Full {
-			if bucket.windows[l].under != 0 {
-				t.Errorf("%d of %s are under way", bucket.windows[l].under, l)
+		for l := Mints; l <= GraphQLPoints; l++ {
+			if bucket.window(l).under != 0 {
+				t.Errorf("%d of %s are under way", bucket.window(l).under, l)
 			}
 		}
 	})

@@ -36,7 +36,7 @@ func (b *Bucket) refuse(l Limit, at time.Time, left Left, waited time.Duration) 
 
 // most says what a limit is.
 func (b *Bucket) most(l Limit, left *Left) string {
-	by := &b.limits
+	by := b.limits
 	switch l {
 	case RetryAfter:
 		return "GitHub said to wait"

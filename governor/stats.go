@@ -52,7 +52,7 @@ func (b *Bucket) Stats() (s BucketStats) {
 	now := b.now()
 	s.Under = b.under
 	for i := range b.windows {
-		w, l := &b.windows[i], Limit(i)
+		w, l := &b.windows[i], Mints+Limit(i)
 		if w.limit == 0 {
 			continue
 		}
