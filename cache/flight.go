@@ -38,6 +38,7 @@ type Fate struct {
 	How    How
 	Status int   // what GitHub answered
 	Length int64 // of the body that GitHub did not send
+	Shared bool  // others have the answer, too
 }
 
 // flight is a request that leaves for several who ask the same.
@@ -141,6 +142,7 @@ func (f *flight) lead(q *Question, req *http.Request, by Sender) (resp *http.Res
 	if resp, err = f.land(req, resp, fate, err); err == nil {
 		resp.Request = req // whose context does not end with the body
 	}
+	fate.Shared = f.head != nil
 	return resp, fate, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/github"
@@ -103,12 +104,19 @@ type decision struct {
 	Verdict
 }
 
+// decisions are those that nobody makes just now.
+var decisions = sync.Pool{New: func() any { return new(decision) }}
+
 // Decide decides about a request.
 func Decide(by *Snapshot, in *Intake, effects Effects) Verdict {
-	d := &decision{Snapshot: *by, in: *in, effects: effects, req: in.request(by.Client)}
+	d := decisions.Get().(*decision)
+	d.Snapshot, d.in, d.effects, d.req = *by, *in, effects, in.request(by.Client)
 	d.Route.Form = FormFor(in.Host)
 	d.Refused = d.decide()
-	return d.Verdict
+	verdict := d.Verdict
+	*d = decision{}
+	decisions.Put(d)
+	return verdict
 }
 
 // decide is the order of the decision. It returns why the request is refused.

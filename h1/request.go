@@ -35,23 +35,20 @@ var emptyLine, bareEmptyLine = []byte("\n\r\n"), []byte("\n\n")
 // is what http.ReadRequest would return, but for the body, which is left to the caller.
 // A request that is framed by anything but Content-Length, that waits before it
 // sends its body, or that asks for another protocol, is not in it. The names are those
-// of the fields as they are spelled, in their order.
-func ParseRequest(head string) (r *http.Request, names []string, ok bool) {
+// of the fields as they are spelled, in their order. The Memory is what the result is
+// made of, nil for new one.
+func ParseRequest(head string, m *Memory) (r *http.Request, names []string, ok bool) {
 	line, rest, _ := strings.Cut(head, "\r\n")
-	both := new(struct {
-		http.Request
-		url url.URL
-	})
-	r, both.URL = &both.Request, &both.url
+	m = m.orNew()
+	r = &m.request
+	r.URL = &m.url
 	fields, ended := strings.CutSuffix(rest, "\r\n")
 	n := strings.Count(fields, "\r\n")
 	if !parseRequestLine(r, line) || !ended || !strings.HasSuffix(fields, "\r\n") || n > maxFields {
 		return nil, nil, false
 	}
-	texts := make([]string, 2*n)
-	values := texts[:n:n] // of which each field gets one
-	names = texts[n:]
-	r.Header = make(http.Header, n)
+	var values []string // of which each field gets one
+	r.Header, values, names = m.fields(n)
 	for i := 0; fields != ""; i++ {
 		line, fields, _ = strings.Cut(fields, "\r\n")
 		name, value, ok := parseField(line)

@@ -53,7 +53,8 @@ func compareRequest(t *testing.T, head string) bool {
 	if size := h1.HeadSize([]byte(head)); size != len(head) {
 		return false // nobody gives it to ParseRequest
 	}
-	got, names, ok := h1.ParseRequest(head)
+	used.Reset()
+	got, names, ok := h1.ParseRequest(head, &used)
 	if !ok {
 		return false
 	}
@@ -105,7 +106,7 @@ func TestParseRequest(t *testing.T) {
 		if compareRequest(t, head) {
 			t.Errorf("%q is taken", head)
 		}
-		if r, _, ok := h1.ParseRequest(head); ok {
+		if r, _, ok := h1.ParseRequest(head, nil); ok {
 			t.Errorf("%q is taken: %v", head, r)
 		}
 	}
@@ -143,7 +144,7 @@ func FuzzParseRequest(f *testing.F) {
 func BenchmarkParseRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, ok := h1.ParseRequest(question); !ok {
+		if _, _, ok := h1.ParseRequest(question, nil); !ok {
 			b.Fatal("left to net/http")
 		}
 	}

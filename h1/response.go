@@ -22,8 +22,8 @@ import (
 // larger than the reader's buffer costs what it costs there.
 //
 // The names are those of the fields as they are spelled, in their order; nil where that
-// is not known.
-func ReadResponse(r *bufio.Reader, req *http.Request) (resp *http.Response, names []string, err error) {
+// is not known. The Memory is what the result is made of, nil for new one.
+func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Response, names []string, err error) {
 	size, err := peekHead(r)
 	if err != nil || size == 0 {
 		resp, err = http.ReadResponse(r, req) // which meets the error again
@@ -34,8 +34,10 @@ func ReadResponse(r *bufio.Reader, req *http.Request) (resp *http.Response, name
 		resp, err = http.ReadResponse(r, req)
 		return resp, nil, err
 	}
-	a, head := &response{r: r}, string(peeked)
-	if req != nil && req.Method == http.MethodHead || !a.parse(head) {
+	m = m.orNew()
+	a, head := &m.response, string(peeked)
+	a.r = r
+	if req != nil && req.Method == http.MethodHead || !a.parse(head, m) {
 		resp, err = http.ReadResponse(r, req)
 		return resp, namesIn(head), err
 	}
@@ -93,17 +95,14 @@ type response struct {
 }
 
 // parse reports whether the head is in the grammar. If not, the response is of no use.
-func (a *response) parse(head string) bool {
+func (a *response) parse(head string, m *Memory) bool {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	if !a.parseStatus(line) {
 		return false
 	}
 	fields := strings.TrimSuffix(rest, "\r\n")
-	n := strings.Count(fields, "\r\n")
-	texts := make([]string, 2*n)
-	values := texts[:n:n] // of which each field gets one
-	a.names = texts[n:]
-	a.Header = make(http.Header, n)
+	var values []string // of which each field gets one
+	a.Header, values, a.names = m.fields(strings.Count(fields, "\r\n"))
 	length := ""
 	for i := 0; fields != ""; i++ {
 		line, fields, _ = strings.Cut(fields, "\r\n")

@@ -27,6 +27,7 @@ type answerWriter struct {
 	r     *http.Request
 	under *ending.Context // of the request: it ends when the client does not take the answer
 
+	part   any      // of what, nil for nothing
 	asked  []string // names of the request's fields, as they came
 	names  []string // of the answer's fields, as they came; nil for any
 	reason string   // of a host, "" for the status's own

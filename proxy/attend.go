@@ -57,7 +57,9 @@ func (w *recorder) answerFault(r *http.Request, id string, form answer.Form, fau
 }
 
 func newRecorder(w http.ResponseWriter, o *Options) *recorder {
-	out := &recorder{ResponseWriter: w, log: o.Log, last: o.draining, stall: watch{control: *http.NewResponseController(w), limit: o.stalls.take}}
+	out := memoryOf(w).newRecorder()
+	out.ResponseWriter, out.log, out.last = w, o.Log, o.draining
+	out.stall.control, out.stall.limit = *http.NewResponseController(w), o.stalls.take
 	if relayed, ok := w.(*answerWriter); ok {
 		relayed.patience = o.stalls.take
 	} else {

@@ -86,6 +86,7 @@ func (x *exchange) traced(req *http.Request) *http.Request {
 	if x == nil {
 		return req
 	}
+	x.outlived = true
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { x.noteSent(x.asked) },
 		Got1xxResponse: func(status int, fields textproto.MIMEHeader) error {

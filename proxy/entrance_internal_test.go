@@ -71,7 +71,7 @@ func TestWithoutConnect(t *testing.T) {
 					t.Error(refused)
 					return
 				}
-				decided := p.decideHost(lease, name+":443", c, how)
+				decided := p.decideHost(&lease, name+":443", c, how)
 				if decided.refused != nil {
 					how.refuse(conn, decided.refused)
 					conn.Close()

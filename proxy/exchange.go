@@ -13,6 +13,7 @@ import (
 	"ghapp-proxy/cache"
 	"ghapp-proxy/decide"
 	"ghapp-proxy/event"
+	"ghapp-proxy/h1"
 )
 
 // exchange is one request on its way, and what became of it.
@@ -38,8 +39,11 @@ type exchange struct {
 	collapsed     bool           // which was another's, too
 	fateField     [1]string      // the memory of a field of the answer
 	interims      interims
+	head          *h1.Memory // that of the first answer is read into, nil for new one
+	outlived      bool       // others may still know of it when it has ended
 
-	received answerBody // by it, where a host has answered
+	received answerBody  // by it, where a host has answered
+	guarded  guardedBody // of which nothing passes that is secret
 	session  session
 	now      *state       // the policy when it came
 	source   *auth.Source // nil for a host that is not served

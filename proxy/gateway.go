@@ -22,7 +22,7 @@ import (
 type gateway struct {
 	patience     time.Duration
 	events       *event.Sink
-	use          func() *lease                                               // of what is in force
+	use          func() lease                                                // of what is in force
 	again        func(*state, caller, github.Host) (caller, *answer.Refusal) // by it
 	placeholders *placeholders
 	documents    *graphql.Cache

@@ -72,9 +72,9 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if toOrigin {
-			p.serveOrigin(w, r, by, c)
+			p.serveOrigin(w, r, &by, c)
 		} else {
-			p.serveAbsolute(w, r, by, c)
+			p.serveAbsolute(w, r, &by, c)
 		}
 		return
 	}
@@ -83,7 +83,7 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.slot.releaseUnused() // if goproxy did not hijack the connection
-	decided := p.decideHost(by, r.URL.Host, c, byConnect)
+	decided := p.decideHost(&by, r.URL.Host, c, byConnect)
 	if decided.refused != nil {
 		p.refuseOuter(w, r, c, decided.refused)
 		return

@@ -60,6 +60,7 @@ type relayConn struct {
 
 	use  atomic.Int32 // one of the uses
 	in   []byte       // relayBuffer large, nil between two requests
+	made *memory      // of which the request under way is, nil between two
 	read int          // octets in it
 	one  [1]byte      // what in is for while there is none
 
@@ -202,7 +203,8 @@ func (c *relayConn) next() (q relayed, f fate) {
 		}
 	}
 	ok := false
-	q.Request, q.names, ok = h1.ParseRequest(string(c.in[:size]))
+	c.made = newMemory()
+	q.Request, q.names, ok = h1.ParseRequest(string(c.in[:size]), &c.made.asked)
 	if !ok || q.ContentLength > int64(relayBuffer-size) {
 		return q, fateOthers
 	}
@@ -311,6 +313,7 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	c.under = ctx
 	c.timer.Reset(leaveCheck)
 	w.begin(c.insideConn.Conn, &c.takes, r, q.names, ctx)
+	w.part = c.made
 	defer w.release()
 	if more = c.handle(w, r); more {
 		more = w.finish()
@@ -320,7 +323,10 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	if !c.endWatch() {
 		return false
 	}
-	c.under = nil // an idle connection keeps nothing of it
+	if more {
+		c.made.release()
+	}
+	c.under, c.made = nil, nil // an idle connection keeps nothing of it
 	c.relay.note(c.insideConn, http.StateIdle)
 	return more && c.use.CompareAndSwap(inUse, unused)
 }

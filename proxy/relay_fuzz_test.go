@@ -37,7 +37,7 @@ func FuzzRelayedRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		size := h1.HeadSize([]byte(text))
-		r, names, ok := h1.ParseRequest(text[:size])
+		r, names, ok := h1.ParseRequest(text[:size], nil)
 		if !ok || r.ContentLength != int64(len(text)-size) {
 			return
 		}
@@ -153,7 +153,7 @@ func FuzzRelayedAnswer(f *testing.F) {
 			return
 		}
 		wantBody, cut := io.ReadAll(want.Body)
-		resp, names, err := h1.ReadResponse(bufio.NewReader(bytes.NewReader(text)), req)
+		resp, names, err := h1.ReadResponse(bufio.NewReader(bytes.NewReader(text)), req, nil)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}

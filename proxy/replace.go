@@ -11,10 +11,10 @@ import (
 )
 
 // use is the generation in force, until the lease's release.
-func (p *Proxy) use() *lease {
+func (p *Proxy) use() lease {
 	for {
 		if now := p.current.Load(); now.take() { // else another is in force
-			return &lease{generation: now}
+			return lease{generation: now}
 		}
 	}
 }

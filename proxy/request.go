@@ -28,10 +28,12 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request, s session) {
 	defer by.release()
 	caller, refused := g.again(by.state, s.caller, s.host)
 	s.caller = caller
-	x := &exchange{id: event.NewID(), start: time.Now(), events: g.events, session: s, now: s.now, source: by.parts.Credentials}
+	out := recorderOf(w)
+	x := memoryOf(out.ResponseWriter).newExchange()
+	x.id, x.start, x.events = event.NewID(), time.Now(), g.events
+	x.session, x.now, x.source = s, s.now, by.parts.Credentials
 	x.path, x.query = target(r)
 	x.replaced = schemeOf(r.Header.Get("Authorization"))
-	out := recorderOf(w)
 	out.interim = x
 	x.out = out
 	defer x.end(r, out)

@@ -153,7 +153,7 @@ func (p *Proxy) lead(conn *arrival, l *Listener, to transparent.Target, name str
 	var decided opening
 	if refused == nil {
 		defer c.slot.releaseUnused()
-		decided = p.decideHost(by, hostport, c, how)
+		decided = p.decideHost(&by, hostport, c, how)
 		refused = decided.refused
 	}
 	if refused != nil {
