@@ -35,7 +35,7 @@ var emptyLine, bareEmptyLine = []byte("\n\r\n"), []byte("\n\n")
 // is what http.ReadRequest would return, but for the body, which is left to the caller.
 // A request that is framed by anything but Content-Length, that waits before it
 // sends its body, or that asks for another protocol, is not in it. The names are those
-// of the fields as they are spelled, in their order. The Memory is what the result is
+// of the fields as they are spelled, in their order, each field's first. The Memory is what the result is
 // made of, nil for new one.
 func ParseRequest(head string, m *Memory) (r *http.Request, names []string, ok bool) {
 	line, rest, _ := strings.Cut(head, "\r\n")
@@ -49,14 +49,19 @@ func ParseRequest(head string, m *Memory) (r *http.Request, names []string, ok b
 	}
 	var values []string // of which each field gets one
 	r.Header, values, names = m.fields(n)
+	names = names[:0]
 	for i := 0; fields != ""; i++ {
 		line, fields, _ = strings.Cut(fields, "\r\n")
 		name, value, ok := parseField(line)
 		if !ok {
 			return nil, nil, false
 		}
-		names[i], values[i] = name, value
-		if name = Key(name); !addField(r, name, values[i:i+1:i+1]) {
+		values[i] = value
+		key := Key(name)
+		if r.Header[key] == nil {
+			names = append(names, name)
+		}
+		if !addField(r, key, values[i:i+1:i+1]) {
 			return nil, nil, false
 		}
 	}

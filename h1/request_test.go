@@ -84,6 +84,9 @@ func compareNames(t *testing.T, head string, names []string, fields http.Header,
 			t.Fatalf("%q: %q is not the next field", head, name)
 		}
 		at += next + len(name)
+		if known[http.CanonicalHeaderKey(name)] {
+			t.Fatalf("%q: %s is named twice", head, name)
+		}
 		known[http.CanonicalHeaderKey(name)] = true
 	}
 	for name := range fields {
@@ -118,6 +121,19 @@ func TestParseTarget(t *testing.T) {
 		for _, target := range []string{"/a%sb", "/%s", "/a?%s", "/%%41%s?", "/%s??", "/a?b?%s"} {
 			compareRequest(t, "GET "+fmt.Sprintf(target, string(rune(c)))+" HTTP/1.1\r\nHost: x\r\n\r\n")
 			compareRequest(t, "GET "+fmt.Sprintf(target, string([]byte{byte(c)}))+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		}
+	}
+}
+
+// Every octet of a value is read as net/http reads it, wherever it stands.
+func TestValues(t *testing.T) {
+	for c := range 256 {
+		for before := range 17 {
+			value := strings.Repeat("~", before) + string([]byte{byte(c)}) + strings.Repeat(" ", 16-before) + "x"
+			taken := compareRequest(t, "GET / HTTP/1.1\r\nHost: x\r\nA: x"+value+"\r\n\r\n")
+			if want := c == '\t' || c >= ' ' && c <= '~'; taken != want {
+				t.Fatalf("%q is taken: %v, want %v", value, taken, want)
+			}
 		}
 	}
 }

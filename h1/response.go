@@ -14,6 +14,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +22,8 @@ import (
 // body is read on demand. It is http.ReadResponse, whose errors it has. A head that is
 // larger than the reader's buffer costs what it costs there.
 //
-// The names are those of the fields as they are spelled, in their order; nil where that
-// is not known. The Memory is what the result is made of, nil for new one.
+// The names are those of the fields as they are spelled, in their order, each field's
+// first; nil where that is not known, or where the end of the body is told twice. The Memory is what the result is made of, nil for new one.
 func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Response, names []string, err error) {
 	size, err := peekHead(r)
 	if err != nil || size == 0 {
@@ -48,7 +49,8 @@ func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Res
 	return &a.Response, a.names, nil
 }
 
-// namesIn are the names of the fields of a head, nil if one is not in the grammar.
+// namesIn are the names of the fields of a head, each field's first. It is nil if a field is not in the
+// grammar, and if one is there twice that says where the body ends.
 func namesIn(head string) (names []string) {
 	line, fields, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
 	if strings.Contains(line, "\n") {
@@ -61,7 +63,12 @@ func namesIn(head string) (names []string) {
 		if !ok {
 			return nil
 		}
-		names = append(names, name)
+		switch key := Key(name); {
+		case !slices.ContainsFunc(names, func(before string) bool { return Key(before) == key }):
+			names = append(names, name)
+		case key == "Content-Length", key == "Transfer-Encoding":
+			return nil
+		}
 	}
 	return names
 }
@@ -104,14 +111,14 @@ func (a *response) parse(head string, m *Memory) bool {
 	var values []string // of which each field gets one
 	a.Header, values, a.names = m.fields(strings.Count(fields, "\r\n"))
 	length := ""
+	named := a.names[:0]
 	for i := 0; fields != ""; i++ {
 		line, fields, _ = strings.Cut(fields, "\r\n")
-		name, value, ok := parseField(line)
+		spelled, value, ok := parseField(line)
 		if !ok {
 			return false
 		}
-		a.names[i] = name
-		name = Key(name)
+		name := Key(spelled)
 		switch name {
 		case "Content-Length":
 			if length != "" {
@@ -127,7 +134,9 @@ func (a *response) parse(head string, m *Memory) bool {
 		}
 		values[i] = value
 		a.Header[name] = values[i : i+1 : i+1]
+		named = append(named, spelled)
 	}
+	a.names = named
 	return a.parseLength(length)
 }
 
@@ -199,12 +208,29 @@ func parseField(line string) (name, value string, ok bool) {
 		}
 	}
 	value = TrimOWS(line[colon+1:])
+	return name, value, isText(value)
+}
+
+// isText reports whether a value has nothing but printable ASCII, spaces and tabs.
+func isText(value string) bool {
+	for ; len(value) >= 8 && isPrintable(value[:8]); value = value[8:] {
+	}
 	for _, c := range []byte(value) {
 		if c < ' ' && c != '\t' || c > '~' {
-			return "", "", false
+			return false
 		}
 	}
-	return name, value, true
+	return true
+}
+
+// isPrintable reports whether each of eight octets is between ' ' and '~'.
+func isPrintable(eight string) bool {
+	const each = 0x0101010101010101
+	_ = eight[7]
+	word := uint64(eight[0]) | uint64(eight[1])<<8 | uint64(eight[2])<<16 | uint64(eight[3])<<24 |
+		uint64(eight[4])<<32 | uint64(eight[5])<<40 | uint64(eight[6])<<48 | uint64(eight[7])<<56
+	// With none from 0x80 on, one below ' ' borrows from its highest bit, and one above '~' adds to it.
+	return (word|(word-' '*each)|(word+each))&(0x80*each) == 0
 }
 
 // TrimOWS takes off the optional whitespace around a value: RFC 9110, section 5.6.3.

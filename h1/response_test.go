@@ -117,13 +117,16 @@ func TestSlow(t *testing.T) {
 // TestNames: the names of a head are known, or it is known that they are not.
 func TestNames(t *testing.T) {
 	for text, want := range map[string][]string{
-		"HTTP/1.1 200 OK\r\nx-A: 1\r\nContent-length: 0\r\n\r\n":                   {"x-A", "Content-length"},
-		"HTTP/1.1 200 OK\r\nx-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": {"x-A", "Transfer-Encoding"},
-		"HTTP/1.1 204 No Content\r\n\r\n":                                          {},
-		"HTTP/1.1 200 OK\nContent-Length: 2\r\nX: y\r\n\r\nok":                     nil,
-		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n":               nil,
-		"HTTP/1.1 200 OK\r\nA: \x80\r\nContent-Length: 0\r\n\r\n":                  nil,
-		"HTTP/1.1 200 OK\nContent-Length: 0\n\n":                                   nil,
+		"HTTP/1.1 200 OK\r\nx-A: 1\r\nContent-length: 0\r\n\r\n":                    {"x-A", "Content-length"},
+		"HTTP/1.1 200 OK\r\nx-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":  {"x-A", "Transfer-Encoding"},
+		"HTTP/1.1 200 OK\r\nx-A: 1\r\nB: 2\r\nX-a: 3\r\nContent-Length: 0\r\n\r\n":  {"x-A", "B", "Content-Length"},
+		"HTTP/1.1 404 No\r\nA: 1\r\na: 2\r\nPragma: x\r\nContent-Length: 0\r\n\r\n": {"A", "Pragma", "Content-Length"},
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\ncontent-length: 0\r\n\r\n":         nil,
+		"HTTP/1.1 204 No Content\r\n\r\n":                                           {},
+		"HTTP/1.1 200 OK\nContent-Length: 2\r\nX: y\r\n\r\nok":                      nil,
+		"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n":                nil,
+		"HTTP/1.1 200 OK\r\nA: \x80\r\nContent-Length: 0\r\n\r\n":                   nil,
+		"HTTP/1.1 200 OK\nContent-Length: 0\n\n":                                    nil,
 	} {
 		_, names, err := h1.ReadResponse(bufio.NewReader(strings.NewReader(text)), nil, nil)
 		if diff := cmp.Diff(want, names); diff != "" || err != nil {

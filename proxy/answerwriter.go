@@ -161,15 +161,17 @@ func (w *answerWriter) writeStatus(status int) {
 }
 
 // writeFields writes the fields of a head, without those that are for a body if there
-// can be none. What begins with http.TrailerPrefix is no name, which writeField knows.
+// can be none. What begins with http.TrailerPrefix is no name, which appendField knows.
 func (w *answerWriter) writeFields(bodiless bool) {
+	head := w.out.AvailableBuffer()
 	eachField(w.header, w.names, func(name string, values []string) {
 		switch {
 		case strings.EqualFold(name, "Transfer-Encoding"), bodiless && strings.EqualFold(name, "Content-Length"):
 		default:
-			writeField(w.out, name, values)
+			head = appendField(head, name, values)
 		}
 	})
+	w.out.Write(head)
 }
 
 // Write implements io.Writer.
@@ -294,14 +296,16 @@ func (w *answerWriter) abort() {
 // writeTrailers writes the fields behind a body: those that were declared, and those
 // whose names say that they are trailers.
 func (w *answerWriter) writeTrailers() {
+	fields := w.out.AvailableBuffer()
 	for _, name := range w.declared {
-		writeField(w.out, name, w.header[name])
+		fields = appendField(fields, name, w.header[name])
 	}
 	for name, values := range w.header {
 		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok && httpguts.ValidTrailerHeader(name) {
-			writeField(w.out, name, values)
+			fields = appendField(fields, name, values)
 		}
 	}
+	w.out.Write(fields)
 }
 
 // hasBody reports whether an answer of that status may have a body, whatever it

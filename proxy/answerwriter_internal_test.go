@@ -181,7 +181,7 @@ func TestWriteRequest(t *testing.T) {
 	}{
 		"plain": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a"}, Host: "h", Header: http.Header{"Z": {"1"}, "A": {"2", "3"}, "Content-Length": {"7"}, "User-Agent": {""}}}, nil,
 			"GET /a HTTP/1.1\r\nHost: h\r\nA: 2\r\nA: 3\r\nZ: 1\r\n\r\n"},
-		"ordered": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a", ForceQuery: true}, Host: "h", Header: http.Header{"Z": {"1", "2"}, "A": {"3"}, "B": {"4"}, "C": {"5"}}}, []string{"z", "hOST", "Z", "a"},
+		"ordered": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a", ForceQuery: true}, Host: "h", Header: http.Header{"Z": {"1", "2"}, "A": {"3"}, "B": {"4"}, "C": {"5"}}}, []string{"z", "hOST", "a"},
 			"GET /a? HTTP/1.1\r\nhOST: h\r\nz: 1\r\nz: 2\r\na: 3\r\nB: 4\r\nC: 5\r\n\r\n"},
 		"strange": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a", RawQuery: "b"}, Host: "h", Header: http.Header{"A b": {"1"}, "C": {" x\r\nD: y\t"}, "User-Agent": nil, "E": nil}}, nil,
 			"GET /a?b HTTP/1.1\r\nHost: h\r\nC: x  D: y\r\n\r\n"},

@@ -10,30 +10,22 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// textWriter is where a head is written to. Its errors are met later.
-type textWriter interface {
-	WriteString(string) (int, error)
-	WriteByte(byte) error
-}
-
 // eachField calls write with the fields in the order of names, and as these are spelled,
-// then with those that are not among them, by their names.
+// then with those that are not among them, by their names. Each of names is another field's.
 func eachField(fields http.Header, names []string, write func(name string, values []string)) {
-	var few [32]string // most heads have less
-	written := few[:0]
+	written := 0
 	for _, name := range names {
-		key := h1.Key(name)
-		if values := fields[key]; values != nil && !slices.Contains(written, key) {
+		if values := fields[h1.Key(name)]; values != nil {
 			write(name, values)
-			written = append(written, key)
+			written++
 		}
 	}
-	if len(written) == len(fields) {
+	if written == len(fields) {
 		return
 	}
 	rest := make([]string, 0, 8)
 	for key, values := range fields {
-		if values != nil && !slices.Contains(written, key) {
+		if values != nil && !slices.ContainsFunc(names, func(name string) bool { return h1.Key(name) == key }) {
 			rest = append(rest, key)
 		}
 	}
@@ -43,18 +35,17 @@ func eachField(fields http.Header, names []string, write func(name string, value
 	}
 }
 
-// writeField writes a field, but not what would end it early: RFC 9110, section 5.5.
-func writeField(out textWriter, name string, values []string) {
+// appendField appends a field to a head, but not what would end it early: RFC 9110, section 5.5.
+func appendField(head []byte, name string, values []string) []byte {
 	if !httpguts.ValidHeaderFieldName(name) {
-		return
+		return head
 	}
 	for _, value := range values {
-		out.WriteString(name)
-		out.WriteString(": ")
 		if strings.IndexByte(value, '\r') >= 0 || strings.IndexByte(value, '\n') >= 0 {
 			value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 		}
-		out.WriteString(h1.TrimOWS(value))
-		out.WriteString("\r\n")
+		head = append(append(head, name...), ": "...)
+		head = append(append(head, h1.TrimOWS(value)...), "\r\n"...)
 	}
+	return head
 }

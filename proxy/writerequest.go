@@ -14,29 +14,26 @@ import (
 // writeRequest writes a request as its Write does, but for the order and the spelling of
 // its fields, which are those of names.
 func writeRequest(out *bufio.Writer, req *http.Request, names []string) error {
-	out.WriteString(req.Method)
-	out.WriteByte(' ')
-	writeTarget(out, req.URL)
-	out.WriteString(" HTTP/1.1\r\n")
+	head := append(append(out.AvailableBuffer(), req.Method...), ' ')
+	head = append(appendTarget(head, req.URL), " HTTP/1.1\r\n"...)
 	host := "Host"
 	for _, name := range names {
 		if strings.EqualFold(name, host) {
 			host = name
 		}
 	}
-	writeField(out, host, []string{req.Host})
+	head = appendField(head, host, []string{req.Host})
 	eachField(req.Header, names, func(name string, values []string) {
 		if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "User-Agent") && values[0] == "" {
 			return
 		}
-		writeField(out, name, values)
+		head = appendField(head, name, values)
 	})
 	if req.ContentLength > 0 || hasLength(req) {
-		out.WriteString("Content-Length: ")
-		out.WriteString(strconv.FormatInt(req.ContentLength, 10))
-		out.WriteString("\r\n")
+		head = append(head, "Content-Length: "...)
+		head = append(strconv.AppendInt(head, req.ContentLength, 10), "\r\n"...)
 	}
-	if _, err := out.WriteString("\r\n"); err != nil || req.ContentLength == 0 {
+	if _, err := out.Write(append(head, "\r\n"...)); err != nil || req.ContentLength == 0 {
 		return err
 	}
 	n, err := io.Copy(out, req.Body)
@@ -59,17 +56,16 @@ func isPlainHead(req *http.Request) bool {
 	return req.Host != "" && httpguts.ValidHostHeader(req.Host) && !strings.Contains(req.Host, "%")
 }
 
-// writeTarget writes what u.RequestURI returns.
-func writeTarget(out textWriter, u *url.URL) {
+// appendTarget appends what u.RequestURI returns.
+func appendTarget(head []byte, u *url.URL) []byte {
 	if !strings.HasPrefix(u.Opaque, "/") || strings.HasPrefix(u.Opaque, "//") {
-		out.WriteString(u.RequestURI())
-		return
+		return append(head, u.RequestURI()...)
 	}
-	out.WriteString(u.Opaque) // setTarget
+	head = append(head, u.Opaque...) // setTarget
 	if u.ForceQuery || u.RawQuery != "" {
-		out.WriteByte('?')
-		out.WriteString(u.RawQuery)
+		head = append(append(head, '?'), u.RawQuery...)
 	}
+	return head
 }
 
 // hasLength reports whether a request without a body says so.

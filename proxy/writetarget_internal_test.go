@@ -17,10 +17,8 @@ func TestWriteTarget(t *testing.T) {
 		var u url.URL
 		setTarget(&u, of[0], of[1])
 		u.Scheme, u.Host = "https", "api.github.com"
-		var out bytes.Buffer
-		writeTarget(&out, &u)
-		if out.String() != u.RequestURI() {
-			t.Errorf("%q%q: %q, want %q", of[0], of[1], out.String(), u.RequestURI())
+		if got := string(appendTarget(nil, &u)); got != u.RequestURI() {
+			t.Errorf("%q%q: %q, want %q", of[0], of[1], got, u.RequestURI())
 		}
 	}
 }
