@@ -13,19 +13,21 @@ import (
 // eachField calls write with the fields in the order of names, and as these are spelled,
 // then with those that are not among them, by their names. Each of names is another field's.
 func eachField(fields http.Header, names []string, write func(name string, values []string)) {
-	written := 0
+	var few [32]string // most heads have less
+	written := few[:0]
 	for _, name := range names {
-		if values := fields[h1.Key(name)]; values != nil {
+		key := h1.Key(name)
+		if values := fields[key]; values != nil {
 			write(name, values)
-			written++
+			written = append(written, key)
 		}
 	}
-	if written == len(fields) {
+	if len(written) == len(fields) {
 		return
 	}
 	rest := make([]string, 0, 8)
 	for key, values := range fields {
-		if values != nil && !slices.ContainsFunc(names, func(name string) bool { return h1.Key(name) == key }) {
+		if values != nil && !slices.Contains(written, key) {
 			rest = append(rest, key)
 		}
 	}
