@@ -10,13 +10,13 @@ import (
 	"net"
 	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"ghapp-proxy/cache"
 	"ghapp-proxy/certs"
 	"ghapp-proxy/internal/racetest"
+	"ghapp-proxy/proxy"
 )
 
 // frugal is a GitHub that allocates next to nothing for a request, so that what is
@@ -27,23 +27,10 @@ type frugal struct {
 }
 
 func newFrugal(size int) *frugal {
-	var head strings.Builder
-	head.WriteString("HTTP/1.1 200 OK\r\n")
-	for _, field := range []string{
-		"Server: github.com", "Date: Thu, 05 Jun 2025 10:21:07 GMT", "Content-Type: application/json; charset=utf-8", "Cache-Control: private, max-age=60, s-maxage=60",
-		"Vary: Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With",
-		`ETag: W/"1d0f2a8c4b6e3d5f7a9b0c1e2d3f4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d0e1f"`, "X-GitHub-Media-Type: github.v3; format=json",
-		"x-github-api-version-selected: 2022-11-28", "X-RateLimit-Limit: 15000", "X-RateLimit-Remaining: 14987", "X-RateLimit-Reset: 4102444800", "X-RateLimit-Used: 13",
-		"X-RateLimit-Resource: core", "Access-Control-Expose-Headers: ETag, Link, Location, Retry-After", "Access-Control-Allow-Origin: *",
-		"Strict-Transport-Security: max-age=31536000; includeSubdomains; preload", "X-Frame-Options: deny", "X-Content-Type-Options: nosniff", "X-XSS-Protection: 0",
-		"Referrer-Policy: origin-when-cross-origin, strict-origin-when-cross-origin", "Content-Security-Policy: default-src 'none'", "X-GitHub-Request-Id: C0DE:1F2E3:4D5C6B:7A8990:684AB1C3",
-		"Content-Length: " + strconv.Itoa(size),
-	} {
-		head.WriteString(field + "\r\n")
-	}
+	head := proxy.GitHubHead + "Content-Length: " + strconv.Itoa(size) + "\r\n\r\n"
 	token := fmt.Sprintf(`{"token":"ghs_frugal0123456789abcdefghijklmnop0123","expires_at":%q,"permissions":{"metadata":"read"}}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	return &frugal{
-		answer: append([]byte(head.String()+"\r\n"), bytes.Repeat([]byte("x"), size)...),
+		answer: append([]byte(head), bytes.Repeat([]byte("x"), size)...),
 		minted: fmt.Appendf(nil, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(token), token),
 	}
 }

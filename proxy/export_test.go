@@ -38,3 +38,28 @@ func (p *Proxy) Configured() Configuration { return p.current.Load().parts }
 
 // HelloFor is the ClientHello that Go's client sends.
 var HelloFor = helloFor
+
+// GitHubHead is the head of an answer as GitHub's API sends them, but for its length.
+const GitHubHead = "HTTP/1.1 200 OK\r\n" +
+	"Server: github.com\r\n" +
+	"Date: Thu, 05 Jun 2025 10:21:07 GMT\r\n" +
+	"Content-Type: application/json; charset=utf-8\r\n" +
+	"Cache-Control: private, max-age=60, s-maxage=60\r\n" +
+	"Vary: Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With\r\n" +
+	"ETag: W/\"1d0f2a8c4b6e3d5f7a9b0c1e2d3f4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d0e1f\"\r\n" +
+	"X-GitHub-Media-Type: github.v3; format=json\r\n" +
+	"x-github-api-version-selected: 2022-11-28\r\n" +
+	"X-RateLimit-Limit: 15000\r\n" +
+	"X-RateLimit-Remaining: 14987\r\n" +
+	"X-RateLimit-Reset: 4102444800\r\n" +
+	"X-RateLimit-Used: 13\r\n" +
+	"X-RateLimit-Resource: core\r\n" +
+	"Access-Control-Expose-Headers: ETag, Link, Location, Retry-After\r\n" +
+	"Access-Control-Allow-Origin: *\r\n" +
+	"Strict-Transport-Security: max-age=31536000; includeSubdomains; preload\r\n" +
+	"X-Frame-Options: deny\r\n" +
+	"X-Content-Type-Options: nosniff\r\n" +
+	"X-XSS-Protection: 0\r\n" +
+	"Referrer-Policy: origin-when-cross-origin, strict-origin-when-cross-origin\r\n" +
+	"Content-Security-Policy: default-src 'none'\r\n" +
+	"X-GitHub-Request-Id: C0DE:1F2E3:4D5C6B:7A8990:684AB1C3\r\n"
