@@ -54,6 +54,15 @@ func (i *installation) watchMapping() {
 	})
 }
 
+// keptAccount is an account in memory of its own, or of the configuration where it is as that has it: the facts that it is part of
+// are not kept with it.
+func (i *installation) keptAccount(account github.Account) *github.Account {
+	if at := slices.Index(i.owners, account); at >= 0 {
+		return &i.owners[at]
+	}
+	return &account
+}
+
 // checkMapping says that the installation, which the configuration gives an owner,
 // is on another account. It is nil if it is not, if the configuration does not say
 // so, or if GitHub does not tell. GitHub is asked once: an installation stays where
@@ -69,8 +78,7 @@ func (i *installation) checkMapping(ctx context.Context, owner github.Account) *
 		if err != nil {
 			return nil // it is remembered, and told where a token is needed
 		}
-		where := f.account // the facts are not kept with it
-		account = &where
+		account = i.keptAccount(f.account)
 		i.account.Store(account)
 	}
 	if account.Enterprise == m.owner.Enterprise && strings.EqualFold(account.Login, m.owner.Login) {
