@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,10 +25,11 @@ type Cache struct {
 	counts  counts
 	flights flights
 	filing  chan struct{} // holds one for each answer that is made ready for others
+	size    atomic.Int64
 
 	mu     sync.Mutex
-	size   int64
-	used   int64                // by what is kept, being received, and being sent
+	used   int64 // by what is kept, being received, being sent, and by spare
+	spare  spare
 	views  map[uint64][]*Answer // hash of a Question → the answers to it, the one that was used last first
 	recent recent
 	doubts doubts
@@ -35,7 +37,8 @@ type Cache struct {
 
 // New returns a Cache of a size in bytes.
 func New(size int64) *Cache {
-	c := &Cache{size: size, views: make(map[uint64][]*Answer), filing: make(chan struct{}, maxFiling)}
+	c := &Cache{views: make(map[uint64][]*Answer), filing: make(chan struct{}, maxFiling)}
+	c.size.Store(size)
 	c.flights = flights{cache: c, under: make(map[uint64]*flight)}
 	return c
 }
@@ -44,19 +47,13 @@ func New(size int64) *Cache {
 func (c *Cache) Resize(size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.size = size
+	c.size.Store(size)
 	c.shrink(size)
+	c.dropSpare()
 }
 
 // On reports whether answers are kept.
-func (c *Cache) On() bool {
-	if c == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.size > 0
-}
+func (c *Cache) On() bool { return c != nil && c.size.Load() > 0 }
 
 // shrink drops what was used least recently until no more than that is used. The Cache
 // must be locked.
@@ -64,9 +61,12 @@ func (c *Cache) shrink(to int64) {
 	for c.used > to {
 		oldest := c.recent.last
 		if oldest == nil {
+			c.dropSpare()
 			return // what is left is under way
 		}
-		c.remove(oldest)
+		if c.remove(oldest); oldest.uses == 0 {
+			c.recycle(oldest)
+		}
 		c.counts.evicted.Add(1)
 	}
 }
@@ -75,10 +75,16 @@ func (c *Cache) shrink(to int64) {
 func (c *Cache) reserve(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n > c.size {
+	return c.makeRoom(n)
+}
+
+// makeRoom is reserve. The Cache must be locked.
+func (c *Cache) makeRoom(n int64) bool {
+	size := c.size.Load()
+	if n > size {
 		return false
 	}
-	if c.shrink(c.size - n); c.used+n > c.size {
+	if c.shrink(size - n); c.used+n > size {
 		return false
 	}
 	c.used += n
@@ -107,11 +113,7 @@ func (c *Cache) giveBack(n int64) {
 }
 
 // bound is the largest answer that is kept, in bytes.
-func (c *Cache) bound() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return min(c.size/maxShare, maxAnswer)
-}
+func (c *Cache) bound() int64 { return min(c.size.Load()/maxShare, maxAnswer) }
 
 // Find returns what is kept for a question: what the viewer was last given, else what was used
 // last; nil if there is nothing. A viewer is whoever is likely to be given the same. Where the
@@ -167,25 +169,13 @@ func (a *Answer) rank(viewer uint64) int {
 func (c *Cache) keep(a *Answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.size == 0 {
+	if c.size.Load() == 0 {
 		c.used -= a.cost
 		return
 	}
-	if views := c.views[a.sum]; len(views) > 0 && views[0].asks != a.asks { // another Question has the same hash
-		for _, other := range slices.Clone(views) {
-			c.remove(other)
-		}
-	}
-	for _, other := range c.views[a.sum] {
-		other.outdone = other.outdone || other.isOf(a.viewers[0])
-		if other.leaves(a.viewers[0]) {
-			c.remove(other)
-			break
-		}
-	}
 	views := c.views[a.sum]
-	if len(views) == maxViews {
-		c.remove(views[len(views)-1])
+	if len(views) > 0 {
+		c.outdo(views, a)
 		views = c.views[a.sum]
 	}
 	c.views[a.sum] = append(append(a.one.view[:0], a), views...)
@@ -194,10 +184,36 @@ func (c *Cache) keep(a *Answer) {
 	c.counts.kept.Add(1)
 }
 
-// confirm reports whether an answer is one that is kept: its ETag is.
-func (c *Cache) confirm(q *Question, received Tag, request http.Header, viewer uint64) bool {
+// outdo takes out of some answers those in whose place another one is put. The Cache must be locked.
+func (c *Cache) outdo(views []*Answer, by *Answer) {
+	if views[0].asks != by.asks { // another Question has the same hash
+		for _, a := range views {
+			c.remove(a)
+		}
+		return
+	}
+	for _, a := range views {
+		a.outdone = a.outdone || a.isOf(by.viewers[0])
+		if a.leaves(by.viewers[0]) {
+			c.remove(a)
+			return
+		}
+	}
+	if len(views) == maxViews {
+		c.remove(views[maxViews-1])
+	}
+}
+
+// admit reserves memory for an answer to be kept, and reports whether it is one: not where it is kept already, or ETags are in doubt, or
+// there is not as much memory.
+func (c *Cache) admit(q *Question, received Tag, request http.Header, viewer uint64, cost int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return !c.doubts.quiet() && !c.confirm(q, received, request, viewer) && c.makeRoom(cost)
+}
+
+// confirm reports whether an answer is one that is kept: its ETag is. The Cache must be locked.
+func (c *Cache) confirm(q *Question, received Tag, request http.Header, viewer uint64) bool {
 	for _, a := range c.viewsOf(q) {
 		if a.selects.matches(request) && slices.Contains(a.given, received) {
 			c.use(a, viewer)

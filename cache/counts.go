@@ -41,7 +41,7 @@ func (c *Cache) Stats() Stats {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Size, s.Used, s.Answers, s.Quiet = c.size, c.used, c.recent.length, c.doubts.quiet()
+	s.Size, s.Used, s.Answers, s.Quiet = c.size.Load(), c.used, c.recent.length, c.doubts.quiet()
 	return s
 }
 

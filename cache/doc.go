@@ -33,7 +33,8 @@
 // # Memory
 //
 // All that is kept, being received, or still being sent counts, with its fields and
-// names. What was used least recently goes first.
+// names. What was used least recently goes first. The memory of its body is used again
+// for what comes, once nobody reads it any more; the little that waits for that counts.
 //
 // # Limitations
 //

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// smallRead is how little is not taken for all of a body whose length is not known.
+const smallRead = 512
+
 // filling is the body of an answer on its way to a client, which is kept when it has come to its
 // end.
 type filling struct {
@@ -33,13 +36,13 @@ func (c *Cache) Fill(q *Question, req *http.Request, resp *http.Response, viewer
 func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, viewer uint64, bound int64) *Answer {
 	h := resp.Header
 	if resp.StatusCode != http.StatusOK || resp.ContentLength > bound || resp.Body == nil || resp.Body == http.NoBody || len(h["Etag"]) != 1 ||
-		h["Set-Cookie"] != nil || h["Content-Range"] != nil || len(resp.Trailer) > 0 || hasDirective(h, "no-store") || c.isQuiet() {
+		h["Set-Cookie"] != nil || h["Content-Range"] != nil || len(resp.Trailer) > 0 || hasDirective(h, "no-store") {
 		return nil
 	}
 	tag, weak, ok := parseTag(h["Etag"][0])
 	gzip, known := codingOf(h)
 	selects, fits := selectionOf(req.Header, h)
-	if !ok || !known || !fits || c.confirm(q, tag, req.Header, viewer) { // then it is kept already
+	if !ok || !known || !fits {
 		return nil
 	}
 	var most [2 << 10]byte // of what is packed: it needs no memory of its own
@@ -47,7 +50,7 @@ func (c *Cache) answerOf(q *Question, req *http.Request, resp *http.Response, vi
 	asks := len(texts)
 	texts, fields, few := appendKept(texts, h)
 	cost := costOf(len(texts), fields, &selects)
-	if !few || !c.reserve(cost) {
+	if !few || !c.admit(q, tag, req.Header, viewer, cost) {
 		return nil
 	}
 	a := &Answer{cache: c, sum: q.sum, selects: selects, gzip: gzip, weak: weak, cost: cost, received: tag, asked: authorizationOf(req)}
@@ -114,13 +117,6 @@ func (f *filling) HasArrived() bool {
 	return ok && b.HasArrived()
 }
 
-const (
-	// wholeRead is from which length on what was read is a chunk of its own; what is less is put together
-	wholeRead = 4 << 10
-	// in chunks of that size.
-	smallChunk = 4 << 10
-)
-
 // write keeps the next part of the body.
 func (f *filling) write(p []byte) {
 	a := f.answer
@@ -128,37 +124,58 @@ func (f *filling) write(p []byte) {
 		f.drop()
 		return
 	}
-	if n := len(a.body); n > 0 {
-		last := a.body[n-1]
-		m := min(cap(last)-len(last), len(p))
-		a.body[n-1], p = append(last, p[:m]...), p[m:]
+	for left := max(int(f.left), len(p)); len(p) > 0; {
+		n := f.append(p)
+		if n == 0 {
+			n = f.begin(p, left)
+		}
+		if n == 0 {
+			f.drop() // there is no memory for it
+			return
+		}
+		p, left = p[n:], left-n
 	}
-	if len(p) == 0 {
-		return
-	}
-	size := smallChunk
-	if len(p) >= wholeRead || f.left == int64(len(p)) {
-		size = len(p)
-	}
-	if !f.reserve(size) {
-		return
-	}
-	if size == len(p) {
-		a.body = append(a.body, append([]byte(nil), p...)) // which needs not be cleared first
-		f.reserve(cap(a.body[len(a.body)-1]) - size)
-		return
-	}
-	a.body = append(a.body, append(make([]byte, 0, size), p...))
 }
 
-// reserve takes memory, or drops the answer.
-func (f *filling) reserve(n int) bool {
-	if !f.cache.reserve(int64(n)) {
-		f.drop()
-		return false
+// append adds what the last chunk has room for.
+func (f *filling) append(p []byte) int {
+	chunks := f.answer.body
+	if len(chunks) == 0 {
+		return 0
 	}
-	f.answer.cost += int64(n) // nobody else has it yet
-	return true
+	last := chunks[len(chunks)-1]
+	n := min(cap(last)-len(last), len(p))
+	chunks[len(chunks)-1] = append(last, p[:n]...)
+	return n
+}
+
+// begin adds a chunk with the first of p. So much of the body is left, and more if that is not known.
+func (f *filling) begin(p []byte, left int) int {
+	a := f.answer
+	if f.left < 0 && (len(p) < smallRead || len(a.body) > 0) {
+		left = max(left, smallChunk)
+	}
+	number := chunkFor(left)
+	chunk, ok := f.cache.takeChunk(number)
+	if !ok {
+		return 0
+	}
+	size := chunkSizes[number]
+	n := min(size, len(p))
+	switch {
+	case chunk != nil:
+		chunk = append(chunk, p[:n]...)
+	case n == size:
+		chunk = append([]byte(nil), p[:n]...)[:n:n] // which needs not be cleared first
+	default:
+		chunk = append(make([]byte, 0, size), p[:n]...)
+	}
+	if len(a.body) == 0 && left > maxChunk {
+		a.body = make([][]byte, 0, left/maxChunk+1)
+	}
+	a.body = append(a.body, chunk)
+	a.cost += int64(size) // nobody else has it yet
+	return n
 }
 
 // keep puts the answer in.
@@ -176,17 +193,25 @@ func (f *filling) keep() {
 
 // trim gives back what the last chunk does not need.
 func (f *filling) trim() {
-	n := len(f.answer.body)
-	if n == 0 {
+	chunks := f.answer.body
+	if len(chunks) == 0 {
 		return
 	}
-	last := f.answer.body[n-1]
-	spare := cap(last) - len(last)
-	if rounded := len(last) / 8; spare > rounded { // which the allocator adds at most
-		f.answer.body[n-1] = append(make([]byte, 0, len(last)), last...)
-		f.cache.giveBack(int64(spare - rounded))
-		f.answer.cost -= int64(spare - rounded)
+	last := chunks[len(chunks)-1]
+	number := chunkFor(len(last))
+	if chunkSizes[number] == cap(last) || cap(last)-len(last) <= len(last)/8 {
+		return
 	}
+	chunk, ok := f.cache.takeChunk(number)
+	if !ok {
+		return
+	}
+	if chunk == nil {
+		chunk = make([]byte, 0, chunkSizes[number])
+	}
+	chunks[len(chunks)-1] = append(chunk, last...)
+	f.answer.cost += int64(cap(chunk) - cap(last))
+	f.cache.returnChunk(last)
 }
 
 // drop keeps nothing.
