@@ -1,14 +1,14 @@
 package event
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/internal/poison"
 	"ghapp-proxy/spool"
 )
 
@@ -66,8 +66,8 @@ type Record struct {
 const maxFields = 50
 
 // recordOf is the record of an Event.
-func recordOf(e *Event) *Record {
-	record := &Record{
+func recordOf(e *Event) Record {
+	record := Record{
 		Time: e.Time.UTC(), ID: e.ID, Kind: e.Kind, Phase: e.Phase, Client: e.Client, Address: e.Address, Transparent: e.Transparent,
 		Actor: e.Actor, Purpose: e.Purpose, Grant: e.Grant, Token: e.Token,
 		Method: Clip(e.Method), Host: Clip(e.Host), Path: Clip(e.Path),
@@ -79,7 +79,7 @@ func recordOf(e *Event) *Record {
 		Sent: e.Sent, Received: e.Received,
 	}
 	if record.DecidedBy == "" && e.Rule != 0 {
-		record.DecidedBy = fmt.Sprintf("rule[%d]", e.Rule)
+		record.DecidedBy = "rule[" + strconv.Itoa(e.Rule) + "]"
 	}
 	if e.Err != nil {
 		record.Reason = Clip(e.Err.Error())
@@ -157,14 +157,7 @@ func (a *Audit) begin(e *Event) error {
 		a.write(e)
 		return nil
 	}
-	line, err := a.line(e)
-	if err == nil {
-		err = a.to.WriteNow(line)
-	}
-	if err == spool.ErrFull {
-		a.lose(1, err)
-	}
-	return err
+	return a.line(e, a.to.WriteNow)
 }
 
 // write writes the record of an Event. What becomes of it, report is told.
@@ -172,22 +165,38 @@ func (a *Audit) write(e *Event) {
 	if a == nil {
 		return
 	}
-	if line, err := a.line(e); err == nil {
-		if _, err = a.to.Write(line); err != nil {
-			a.lose(1, err)
-		}
-	}
+	_ = a.line(e, func(line []byte) error { // it is counted
+		_, err := a.to.Write(line)
+		return err
+	})
 }
 
-// line is the record of an Event as a line of JSON.
-func (a *Audit) line(e *Event) ([]byte, error) {
-	line, err := json.Marshal(recordOf(e))
-	if err != nil {
-		a.lose(1, err)
-		return nil, err
+// line writes the record of an Event as a line of JSON, which write must not keep. What does not come to be written is
+// counted; what becomes of the rest, report is told.
+func (a *Audit) line(e *Event, write func([]byte) error) error {
+	buf := lines.Get().(*[]byte)
+	record := recordOf(e)
+	line, err := record.appendTo((*buf)[:0])
+	wrong := err != nil
+	if !wrong {
+		line = append(line, '\n')
+		err = write(line)
 	}
-	return append(PlainJSON(line), '\n'), nil
+	if wrong || err == spool.ErrFull {
+		a.lose(1, err)
+	}
+	if cap(line) <= maxLine {
+		poison.Over(line)
+		*buf = line
+		lines.Put(buf)
+	}
+	return err
 }
+
+// lines are the memory of records, of up to maxLine bytes.
+var lines = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxLine = 4 << 10
 
 // report is told what became of some records.
 func (a *Audit) report(lost int, err error) {

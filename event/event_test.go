@@ -30,8 +30,8 @@ func TestRecordOf(t *testing.T) {
 		{Event{Method: long, Host: long, Path: long, Subject: long, Err: errors.New(long), Refs: []string{long}, Fields: []string{long}},
 			Record{Method: Clip(long), Host: Clip(long), Path: Clip(long), Subject: Clip(long), Reason: Clip(long), Refs: []string{Clip(long)}, Fields: []string{Clip(long)}}},
 	} {
-		if got := recordOf(&test.event); !reflect.DeepEqual(*got, test.want) {
-			t.Errorf("%+v\nwant %+v", *got, test.want)
+		if got := recordOf(&test.event); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%+v\nwant %+v", got, test.want)
 		}
 	}
 	many := &Event{Fields: make([]string, maxFields+1)}
