@@ -16,6 +16,7 @@ type Sink struct {
 
 	audit atomic.Pointer[Audit]
 	lost  atomic.Int64 // by those of before
+	begun sync.Pool    // of *Beginning that have ended, and of which nobody knows any more
 }
 
 // flushTime is how long the records of before may take when another Audit follows, and
@@ -60,8 +61,8 @@ func (s *Sink) End(e *Event) {
 // Beginning is the Begin of something that may take long. A nil Beginning has none.
 type Beginning struct {
 	sink  *Sink
-	event *Event
-	timer *time.Timer
+	event Event
+	timer *time.Timer // stopped while the Beginning is in sink.begun
 
 	mu      sync.Mutex
 	over    bool
@@ -69,14 +70,22 @@ type Beginning struct {
 }
 
 // BeginAfter records the beginning of what has not ended when so much time has
-// passed.
+// passed. Ended must be called, once.
 func (s *Sink) BeginAfter(d time.Duration, e *Event) *Beginning {
 	if s.Audit() == nil {
 		return nil
 	}
-	e.Phase = Begin
-	b := &Beginning{sink: s, event: e}
-	b.timer = time.AfterFunc(d, b.write)
+	b, _ := s.begun.Get().(*Beginning)
+	if b == nil {
+		b = &Beginning{sink: s}
+	}
+	b.event = *e
+	b.event.Phase = Begin
+	if b.timer == nil {
+		b.timer = time.AfterFunc(d, b.write)
+	} else {
+		b.timer.Reset(d)
+	}
 	return b
 }
 
@@ -90,15 +99,20 @@ func (b *Beginning) write() {
 	}
 	b.written = true
 	b.event.Duration = time.Since(b.event.Time)
-	b.sink.Audit().write(b.event)
+	b.sink.Audit().write(&b.event)
 }
 
-// Ended reports whether the beginning has been recorded. It will not be any more.
+// Ended reports whether the beginning has been recorded. It will not be any more, and the Beginning
+// must not be used again: it may be another's.
 func (b *Beginning) Ended() (written bool) {
 	if b == nil {
 		return false
 	}
-	b.timer.Stop()
+	if b.timer.Stop() { // write was not called, and will not be
+		b.event = Event{}
+		b.sink.begun.Put(b)
+		return false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over = true
