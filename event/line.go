@@ -49,7 +49,9 @@ func writeLine(log *slog.Logger, e *Event) {
 	if e.Fault != nil {
 		l.text("stack", string(e.Fault.Stack))
 	}
-	log.LogAttrs(ctx, e.Level, message, l...)
+	r := slog.NewRecord(time.Now(), e.Level, message, 0) // a Logger would look from where it is called
+	r.AddAttrs(l...)
+	_ = log.Handler().Handle(ctx, r) // as a Logger does
 }
 
 // grantPath are the ids of a grant's links, from the root on.
