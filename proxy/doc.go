@@ -113,7 +113,7 @@
 //	ground: addresses, bounds, waiting, and what a connection or an answer is wrapped in
 //		address.go bounds.go buffers.go watch.go conn.go queue.go pace.go shares.go heads.go
 //		fields.go writerequest.go answerwriter.go
-//		answerbody.go guardedbody.go recordconn.go rawsocket_linux.go rawsocket_other.go quiet_unix.go quiet_poll.go quiet_other.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
+//		answerbody.go guardedbody.go recordconn.go gather.go rawsocket_linux.go rawsocket_other.go quiet_unix.go quiet_poll.go quiet_other.go pulse.go pulse_linux.go pulse_darwin.go pulse_other.go
 //	arrivals: connections of clients, from when they are accepted until they say who they are
 //		speech.go servererrors.go clientconn.go arrivals.go outerconn.go files_unix.go files_other.go door.go
 //		hijack.go

@@ -13,12 +13,16 @@ type interceptedConn struct {
 	net.Conn
 	session session
 	idle    idleLimit
+	records gather
 
 	sni   string      // that the client asks for, "" before the handshake
 	shown bool        // it has been shown a certificate
 	ready time.Time   // when TLS was negotiated
 	used  atomic.Bool // it has begun a request
 }
+
+// Write implements net.Conn.
+func (c *interceptedConn) Write(p []byte) (int, error) { return c.records.write(c.Conn, p) }
 
 // Close implements net.Conn.
 func (c *interceptedConn) Close() error {

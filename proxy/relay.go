@@ -312,7 +312,7 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	c.relay.note(c.insideConn, http.StateActive)
 	c.under = ctx
 	c.timer.Reset(leaveCheck)
-	w.begin(c.insideConn.Conn, &c.takes, r, q.names, ctx)
+	w.begin((*gathering)(c), &c.takes, r, q.names, ctx)
 	w.part = c.made
 	defer w.release()
 	if more = c.handle(w, r); more {
@@ -329,6 +329,24 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	c.under, c.made = nil, nil // an idle connection keeps nothing of it
 	c.relay.note(c.insideConn, http.StateIdle)
 	return more && c.use.CompareAndSwap(inUse, unused)
+}
+
+// gathering is a relayConn as answers are written to it: the records of one Write leave in
+// one write.
+type gathering relayConn
+
+// Write implements net.Conn.
+func (c *gathering) Write(p []byte) (int, error) {
+	if len(p) <= maxPlaintext {
+		return c.Conn.Write(p)
+	}
+	under := (*relayConn)(c).session()
+	under.records.begin()
+	n, err := c.Conn.Write(p)
+	if unsent := under.records.end(under.Conn); unsent != nil {
+		return 0, unsent
+	}
+	return n, err
 }
 
 // handle has a request handled, and reports whether it was answered whole.
