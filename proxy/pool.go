@@ -113,6 +113,7 @@ func (p *pool) take(host string) *poolConn {
 // put keeps a connection on which nothing is under way.
 func (p *pool) put(conn *poolConn) {
 	conn.since = time.Now()
+	conn.records.rest()
 	p.mu.Lock()
 	list := p.idle[conn.host]
 	if p.closing || len(list) >= maxIdlePerHost {
