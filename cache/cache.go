@@ -256,17 +256,11 @@ func (c *Cache) remove(a *Answer) {
 	}
 	a.kept = false
 	c.recent.remove(a)
-	views := c.views[a.sum]
-	for i, other := range views {
-		if other == a {
-			views = append(views[:i:i], views[i+1:]...)
-			break
-		}
-	}
-	if len(views) == 0 {
+	if views := c.views[a.sum]; len(views) == 1 {
 		delete(c.views, a.sum)
 	} else {
-		c.views[a.sum] = views
+		i := slices.Index(views, a)
+		c.views[a.sum] = append(views[:i:i], views[i+1:]...)
 	}
 	if a.uses == 0 {
 		c.used -= a.cost

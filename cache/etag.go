@@ -18,11 +18,26 @@ func parseTag(value string) (tag Tag, weak, ok bool) {
 		return tag, weak, false
 	}
 	digits := value[1 : len(value)-1]
-	if strings.ToLower(digits) != digits {
-		return tag, weak, false
+	for i := range tag {
+		high, low := digit(digits[2*i]), digit(digits[2*i+1])
+		if high|low > 15 {
+			return tag, weak, false
+		}
+		tag[i] = high<<4 | low
 	}
-	_, err := hex.Decode(tag[:], []byte(digits))
-	return tag, weak, err == nil
+	return tag, weak, true
+}
+
+// digit is what a hexadecimal digit stands for, as GitHub writes it; 255 for what is none.
+func digit(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	default:
+		return 255
+	}
 }
 
 // field is the ETag as it is written.
