@@ -106,3 +106,18 @@ func TestBulkIsGivenBack(t *testing.T) {
 		t.Errorf("%d connections are kept, or one with a large buffer", len(kept))
 	}
 }
+
+// A request leaves in one record, also the first of a connection.
+func TestRequestIsOneRecord(t *testing.T) {
+	t.Parallel()
+	u, _ := startNoting(t, silence, false, func(w http.ResponseWriter, r *http.Request) {})
+	if _, err := ask(t, u, "GET", nil); err != nil {
+		t.Fatal(err)
+	}
+	conn := u.served.kept.idle["example.com"][0]
+	under := &writesNoted{Conn: conn.records.Conn}
+	conn.records.Conn = under
+	if conn.Write(make([]byte, 4<<10)); len(under.writes) != 1 {
+		t.Errorf("4 KiB leave in records of %v", under.writes)
+	}
+}

@@ -84,6 +84,9 @@ func newUpstream(opts UpstreamOptions, silence time.Duration) *Upstream {
 			RootCAs:            opts.RootCAs,
 			MinVersion:         tls.VersionTLS12,
 			ClientSessionCache: tls.NewLRUClientSessionCache(256),
+			// Small records let a host begin early with what it has; here it can only begin
+			// with a whole head, which leaves in one record so.
+			DynamicRecordSizingDisabled: true,
 		},
 	}
 	var kept *pool
