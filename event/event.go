@@ -17,6 +17,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"ghapp-proxy/panics"
@@ -135,7 +136,40 @@ type Token struct {
 
 // NewID names a request or a tunnel, in all that is written about it and in what
 // its client is told.
-func NewID() string { return rand.Text() }
+func NewID() string {
+	s := ids.Get().(*sheet)
+	if s.left == "" {
+		s.print()
+	}
+	id := s.left[:idLength]
+	s.left = s.left[idLength:]
+	ids.Put(s)
+	return id
+}
+
+// sheet has IDs that were not used yet, so that not each is made by itself.
+type sheet struct{ left string }
+
+var ids = sync.Pool{New: func() any { return new(sheet) }}
+
+const (
+	// idLength is that of rand.Text: 130 bits.
+	idLength = 26
+	// idsAtOnce are on a sheet, in which all are kept as long as one is.
+	idsAtOnce = 16
+)
+
+// print makes IDs.
+func (s *sheet) print() {
+	var text [idsAtOnce * idLength]byte
+	rand.Read(text[:])
+	for i, c := range text {
+		text[i] = base32[c%byte(len(base32))]
+	}
+	s.left = string(text[:])
+}
+
+const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // RFC 4648, section 6
 
 // maxText is how much is written of a text that a client chooses, in bytes.
 const maxText = 1 << 10

@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/internal/racetest"
 	"ghapp-proxy/panics"
 	"ghapp-proxy/spool"
 )
@@ -143,3 +145,35 @@ func BenchmarkSink(b *testing.B) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestNewID: no ID comes twice, and each is as rand.Text makes them.
+func TestNewID(t *testing.T) {
+	const each, at = 5000, 4
+	made := make(chan string, each*at)
+	for range at {
+		go func() {
+			for range each {
+				made <- NewID()
+			}
+		}()
+	}
+	seen, letters := make(map[string]bool), make(map[rune]int)
+	for range each * at {
+		id := <-made
+		if len(id) != len(rand.Text()) || strings.Trim(id, base32) != "" || seen[id] {
+			t.Fatalf("%q, seen before: %v", id, seen[id])
+		}
+		seen[id] = true
+		for _, c := range id {
+			letters[c]++
+		}
+	}
+	for c, n := range letters {
+		if want := each * at * idLength / len(base32); n < want*9/10 || n > want*11/10 {
+			t.Errorf("%c comes %d times, want about %d", c, n, want)
+		}
+	}
+	if n := testing.AllocsPerRun(1000, func() { NewID() }); n > 0.5 && !racetest.Enabled {
+		t.Errorf("%v allocations", n)
+	}
+}

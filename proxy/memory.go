@@ -14,6 +14,7 @@ import (
 // fire, and others may know.
 type memory struct {
 	asked, answered h1.Memory
+	writer          answerWriter
 	recorder        recorder
 	exchange        exchange
 }
@@ -29,7 +30,7 @@ func (m *memory) release() {
 	}
 	m.asked.Reset()
 	m.answered.Reset()
-	m.recorder, m.exchange = recorder{}, exchange{}
+	m.writer, m.recorder, m.exchange = answerWriter{}, recorder{}, exchange{}
 	memories.Put(m)
 }
 
@@ -69,9 +70,9 @@ func (m *memory) newExchange() *exchange {
 	return &m.exchange
 }
 
-// lend returns what the head of an answer is read into, nil for new memory: the first of several
+// lendHead returns what the head of an answer is read into, nil for new memory: the first of several
 // is there as long as the exchange.
-func (x *exchange) lend() (head *h1.Memory) {
+func (x *exchange) lendHead() (head *h1.Memory) {
 	if x != nil {
 		head, x.head = x.head, nil
 	}

@@ -333,7 +333,7 @@ func (c *poolConn) read(req *http.Request, x *exchange) (resp *http.Response, na
 		return nil, nil, headFault(err) // the host has closed it without an octet
 	}
 	for range maxInterim + 1 {
-		resp, names, err := h1.ReadResponse(c.in, req, x.lend())
+		resp, names, err := h1.ReadResponse(c.in, req, x.lendHead())
 		switch {
 		case err != nil:
 			return nil, nil, headFault(fmt.Errorf("%s: %w", textBroken, err))

@@ -297,11 +297,7 @@ func (c *relayConn) session() *interceptedConn { return c.NetConn().(*intercepte
 // answer has a request handled, and reports whether another can follow.
 func (c *relayConn) answer(q relayed) (more bool) {
 	r := q.Request
-	var one struct {
-		ctx ending.Context
-		w   answerWriter
-	}
-	ctx, w := &one.ctx, &one.w
+	ctx, w := new(ending.Context), &c.made.writer
 	ctx.Of(c.ctx)
 	defer ctx.End()
 	r.RemoteAddr, r.TLS, r.Body = c.from, &c.state, http.NoBody
@@ -314,15 +310,16 @@ func (c *relayConn) answer(q relayed) (more bool) {
 	c.timer.Reset(leaveCheck)
 	w.begin((*gathering)(c), &c.takes, r, q.names, ctx)
 	w.part = c.made
-	defer w.release()
 	if more = c.handle(w, r); more {
 		more = w.finish()
 	} else {
 		w.abort()
 	}
+	w.release()
 	if !c.endWatch() {
 		return false
 	}
+	ctx.End()
 	if more {
 		c.made.release()
 	}
