@@ -228,7 +228,9 @@ func FuzzRelayedAnswer(f *testing.F) {
 // trailerOf are the trailers of an answer that may be passed on.
 func trailerOf(resp *http.Response) http.Header {
 	fields := maps.Clone(resp.Trailer)
-	maps.DeleteFunc(fields, func(_ string, values []string) bool { return len(values) == 0 })
+	maps.DeleteFunc(fields, func(name string, values []string) bool {
+		return len(values) == 0 || !httpguts.ValidHeaderFieldName(name)
+	})
 	if len(fields) == 0 {
 		return nil
 	}
