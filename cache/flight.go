@@ -38,7 +38,7 @@ type Fate struct {
 	How    How
 	Status int   // what GitHub answered
 	Length int64 // of the body that GitHub did not send
-	Shared bool  // others have the answer, too
+	Shared bool  // others have the answer, too, from who has sent the request
 }
 
 // flight is a request that leaves for several who ask the same.

@@ -130,7 +130,7 @@ func TestShared(t *testing.T) {
 			h.answer(resp, nil)
 			for i, one := range all {
 				g := <-one
-				if g.err != nil || g.status != 200 || g.body != body || g.collapsed != (i > 0) || g.fate.Status != 200 || g.header.Get("Etag") != `"x"` {
+				if g.err != nil || g.status != 200 || g.body != body || g.collapsed != (i > 0) || g.fate.Shared != (i == 0) || g.fate.Status != 200 || g.header.Get("Etag") != `"x"` {
 					t.Errorf("%d octets, asker %d: %d with %d, %v, %v", length, i, g.status, len(g.body), g.collapsed, g.err)
 				}
 			}
@@ -157,7 +157,7 @@ func TestNotShared(t *testing.T) {
 			h.answer(answerWith(fmt.Sprint(i), `"x"`), nil)
 		}
 		for _, one := range all {
-			if g := <-one; g.collapsed || g.err != nil {
+			if g := <-one; g.collapsed || g.fate.Shared || g.err != nil {
 				t.Errorf("%+v", g)
 			}
 		}

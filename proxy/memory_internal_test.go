@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -33,9 +34,25 @@ func TestMemoryIsKept(t *testing.T) {
 			t.Errorf("%s: given back", name)
 		}
 	}
+	x := &exchange{}
+	if x.traced(httptest.NewRequest("GET", "/", nil)); !x.isKnown() {
+		t.Error("net/http knows of it, and that is not noted")
+	}
 	m := newMemory()
 	m.exchange.id, m.exchange.outgoing.Tries, m.recorder.bytes, m.recorder.body = "one", 1, 1, new(requestBody)
 	if m.release(); m.exchange.id != "" || m.exchange.outgoing.Tries != 0 || m.recorder.bytes != 0 || m.recorder.body != nil {
 		t.Error("something is left of a plain request")
+	}
+}
+
+// The head of the second answer, as where the first is healed, is not read into the memory of the first.
+func TestMemoryOfHeads(t *testing.T) {
+	x := newMemory().newExchange()
+	first, second := x.lendHead(), x.lendHead()
+	if first == nil || second != nil {
+		t.Errorf("the heads are read into %p and %p, want one and none", first, second)
+	}
+	if (*exchange)(nil).lendHead() != nil {
+		t.Error("a request of the proxy's own has a memory")
 	}
 }
