@@ -217,7 +217,7 @@ func exchangeDiag(family uint8, id [diagSockID]byte) ([]byte, error) {
 	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, 4096)
+	buf := make([]byte, 512) // more than a message and its attributes; of the rest nothing is read
 	n, _, err := unix.Recvfrom(fd, buf, 0)
 	if err != nil {
 		return nil, err
