@@ -91,6 +91,7 @@ func (x *exchange) end(r *http.Request, w *recorder) {
 	if long := x.began.Ended() || x.recorded; long {
 		e.Phase = event.End
 	}
+	x.began = nil // nobody writes that any more
 	x.events.End(e)
 	if aborted != nil {
 		panic(aborted) // net/http closes the connection
