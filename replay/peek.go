@@ -13,7 +13,13 @@ const maxPeek = 4 << 10
 // Peek returns the beginning of an answer's body, which stays readable; also
 // where it is compressed as most clients ask for.
 func Peek(resp *http.Response) string {
-	beginning, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error is met again
+	size := int64(maxPeek)
+	if resp.ContentLength > 0 {
+		size = min(size, resp.ContentLength+1) // to its end: its connection is of use then, also if nobody reads on
+	}
+	beginning := make([]byte, size)
+	n, _ := io.ReadFull(resp.Body, beginning) // an error is met again
+	beginning = beginning[:n]
 	resp.Body = PutBack(beginning, resp.Body)
 	if resp.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(bytes.NewReader(beginning))
@@ -27,10 +33,18 @@ func Peek(resp *http.Response) string {
 
 // PutBack returns a body of which the beginning was read, whole.
 func PutBack(beginning []byte, body io.ReadCloser) io.ReadCloser {
-	return putBack{io.MultiReader(bytes.NewReader(beginning), body), body}
+	b := &putBack{Closer: body, arrived: len(beginning) > 0}
+	b.beginning.Reset(beginning)
+	b.Reader = io.MultiReader(&b.beginning, body)
+	return b
 }
 
 type putBack struct {
 	io.Reader
 	io.Closer
+	beginning bytes.Reader
+	arrived   bool
 }
+
+// HasArrived reports whether the beginning is there already.
+func (b *putBack) HasArrived() bool { return b.arrived }

@@ -109,3 +109,40 @@ func TestPeek(t *testing.T) {
 		}
 	}
 }
+
+// ending is a body that notes whether it was read to its end.
+type ending struct {
+	*strings.Reader
+	ended bool
+}
+
+func (b *ending) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.ended = b.ended || err == io.EOF
+	return n, err
+}
+
+func (b *ending) Close() error { return nil }
+
+// TestPeekKeepsLittle: of a short answer no more is kept than it has, and whoever passes it on is told that it is there.
+func TestPeekKeepsLittle(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "text": true} {
+		body := &ending{Reader: strings.NewReader(text)}
+		resp := &http.Response{Body: body, ContentLength: int64(len(text))}
+		if got := Peek(resp); got != text {
+			t.Errorf("Peek = %q, want %q", got, text)
+		}
+		if !body.ended {
+			t.Errorf("%q was not read to its end", text)
+		}
+		if b, ok := resp.Body.(interface{ HasArrived() bool }); !ok || b.HasArrived() != want {
+			t.Errorf("%q has not arrived, or nothing has", text)
+		}
+	}
+	text := strings.Repeat("x", 1<<10)
+	if n := testing.AllocsPerRun(100, func() {
+		Peek(&http.Response{Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text))})
+	}); n > 8 {
+		t.Errorf("%v allocations", n)
+	}
+}
