@@ -23,7 +23,7 @@ import (
 // larger than the reader's buffer costs what it costs there.
 //
 // The names are those of the fields as they are spelled, in their order, each field's
-// first; nil where that is not known, or where the end of the body is told twice. The Memory is what the result is made of, nil for new one.
+// first; nil where that is not known, or where the length of the body is told twice. The Memory is what the result is made of, nil for new one.
 func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Response, names []string, err error) {
 	size, err := peekHead(r)
 	if err != nil || size == 0 {
@@ -50,7 +50,7 @@ func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Res
 }
 
 // namesIn are the names of the fields of a head, each field's first. It is nil if a field is not in the
-// grammar, and if one is there twice that says where the body ends.
+// grammar, and if the body's length is there twice.
 func namesIn(head string) (names []string) {
 	line, fields, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
 	if strings.Contains(line, "\n") {
@@ -66,8 +66,8 @@ func namesIn(head string) (names []string) {
 		switch key := Key(name); {
 		case !slices.ContainsFunc(names, func(before string) bool { return Key(before) == key }):
 			names = append(names, name)
-		case key == "Content-Length", key == "Transfer-Encoding":
-			return nil
+		case key == "Content-Length":
+			return nil // net/http refuses two of Transfer-Encoding
 		}
 	}
 	return names
@@ -229,8 +229,8 @@ func isPrintable(eight string) bool {
 	_ = eight[7]
 	word := uint64(eight[0]) | uint64(eight[1])<<8 | uint64(eight[2])<<16 | uint64(eight[3])<<24 |
 		uint64(eight[4])<<32 | uint64(eight[5])<<40 | uint64(eight[6])<<48 | uint64(eight[7])<<56
-	// With none from 0x80 on, one below ' ' borrows from its highest bit, and one above '~' adds to it.
-	return (word|(word-' '*each)|(word+each))&(0x80*each) == 0
+	// Of the first that is not, one of the two has the highest bit: none before it borrows or carries.
+	return ((word-' '*each)|(word+each))&(0x80*each) == 0
 }
 
 // TrimOWS takes off the optional whitespace around a value: RFC 9110, section 5.6.3.

@@ -89,6 +89,7 @@ func bodyOf(t testing.TB, resp *http.Response) string {
 // records are the lines of the audit log.
 func (w *world) records(t testing.TB) (records []event.Record) {
 	t.Helper()
+	w.proxy.FlushRecords()
 	for line := range strings.Lines(w.audit.String()) {
 		var record event.Record
 		if err := json.Unmarshal([]byte(line), &record); err != nil {

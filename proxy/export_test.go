@@ -26,6 +26,9 @@ func (p *Proxy) StopAudit() {
 	p.Replace(c)
 }
 
+// FlushRecords waits until what was recorded is written.
+func (p *Proxy) FlushRecords() { p.events.Flush() }
+
 // ReplacePolicy is Replace with the rest as it is.
 func (p *Proxy) ReplacePolicy(next Policy) (ended int) {
 	c := p.current.Load().parts
