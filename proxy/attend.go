@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"runtime"
 
 	"ghapp-proxy/answer"
 	"ghapp-proxy/event"
@@ -17,6 +18,9 @@ func attend(next http.HandlerFunc, o *Options) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		out := newRecorder(w, o)
 		out.h2 = r.ProtoMajor == 2
+		if out.h2 {
+			growStack() // of a goroutine that has just begun; those of HTTP/1.1 have what they need
+		}
 		r, out.body = guardBody(out.stall.control, r, o.stalls)
 		defer func() {
 			aborted := recover()
@@ -40,6 +44,15 @@ func attend(next http.HandlerFunc, o *Options) http.Handler {
 		}()
 		next(out, r)
 	})
+}
+
+// growStack makes the stack of a new goroutine about as large as a request needs it: at once, and not
+// by copying it again and again.
+//
+//go:noinline
+func growStack() {
+	var frame [9 << 10]byte
+	runtime.KeepAlive(&frame[0])
 }
 
 // stackOf is where a fault was, for the log.
