@@ -308,8 +308,8 @@ func TestMaxConnectionAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	fmt.Fprintf(tunnel, "CONNECT %s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", ln.Addr(), basicAuth("agent", agentSecret))
 	start := time.Now()
+	fmt.Fprintf(tunnel, "CONNECT %s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", ln.Addr(), basicAuth("agent", agentSecret))
 	text, err := io.ReadAll(tunnel)
 	if took := time.Since(start); !bytes.HasPrefix(text, []byte("HTTP/1.1 200 ")) || took < age || took > 5*time.Second {
 		t.Errorf("a tunnel ended after %v with %q, %v; want %v", took, text, err, age)
