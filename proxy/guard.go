@@ -30,7 +30,7 @@ func guardAnswer(x *exchange, resp *http.Response) error {
 		return errLeak
 	}
 	if resp.Body != nil && resp.Body != http.NoBody {
-		resp.Body = x.guarded.begin(resp, secrets, &x.err)
+		resp.Body = x.guarded.begin(resp, secrets)
 	}
 	return nil
 }

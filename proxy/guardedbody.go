@@ -31,13 +31,12 @@ type guardedBody struct {
 	held    []byte // read, but not passed on: it may be the beginning of a secret
 	context []byte // the last that was passed on, less than withheld
 	room    [2 * withheld]byte
-	err     error  // ends the body
-	found   *error // is told where that is errLeak
+	err     error // ends the body
 }
 
 // begin makes it the body of an answer.
-func (g *guardedBody) begin(resp *http.Response, secrets *leak.Marks, found *error) io.ReadCloser {
-	*g = guardedBody{ReadCloser: resp.Body, resp: resp, secrets: secrets, left: guardedBytes, found: found}
+func (g *guardedBody) begin(resp *http.Response, secrets *leak.Marks) io.ReadCloser {
+	*g = guardedBody{ReadCloser: resp.Body, resp: resp, secrets: secrets, left: guardedBytes}
 	g.context = g.room[:0]
 	return g
 }
@@ -67,7 +66,7 @@ func (g *guardedBody) read(p []byte) (int, error) {
 	text := p[:len(g.held)+n]
 	begun, found := g.look(text)
 	if found {
-		g.err, *g.found = errLeak, errLeak
+		g.err = errLeak
 		return 0, errLeak
 	}
 	if g.err = g.end(err); g.err != nil || g.left <= 0 {
@@ -101,7 +100,6 @@ func (g *guardedBody) look(text []byte) (begun int, found bool) {
 // end looks at the trailers when the body has ended with err.
 func (g *guardedBody) end(err error) error {
 	if err == io.EOF && holdsAny(g.resp.Trailer, g.secrets) {
-		*g.found = errLeak
 		return errLeak
 	}
 	return err
