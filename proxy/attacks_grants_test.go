@@ -138,7 +138,7 @@ func TestAttackGrants(t *testing.T) {
 	if n := len(w.github.Requests()); n > 0 {
 		t.Errorf("%d requests left", n)
 	}
-	logs := w.log.String() + w.audit.String()
+	logs := w.log.String() + w.auditText()
 	for _, secret := range []string{grant.Prefix, "msg=owned", "\x1b"} {
 		if strings.Contains(logs, secret) {
 			t.Errorf("%q is in a log", secret)

@@ -260,7 +260,7 @@ func TestAudit(t *testing.T) {
 			}
 		})
 	}
-	if strings.Contains(w.audit.String(), "q=secret") {
+	if strings.Contains(w.auditText(), "q=secret") {
 		t.Error("a query is in the audit log")
 	}
 }
@@ -423,7 +423,7 @@ func TestAuditBounds(t *testing.T) {
 		conn.Close()
 	}
 	w.eventually(t, "four records", func() bool { return len(w.records(t)) == 4 })
-	if n := len(w.audit.String()); n > 4*4000 {
+	if n := len(w.auditText()); n > 4*4000 {
 		t.Errorf("four records have %d bytes", n)
 	}
 }

@@ -199,7 +199,7 @@ func TestConnectsKeepPace(t *testing.T) {
 		if over < 90 {
 			t.Errorf("%s: %d of 100 are too many, want all but the first 5 and those that time allows", name, over)
 		}
-		if n := strings.Count(w.audit.String(), "\n"); n < 60 || n > 80 {
+		if n := strings.Count(w.auditText(), "\n"); n < 60 || n > 80 {
 			t.Errorf("%s: %d records, want those within the pace, and 60 a minute of the others", name, n)
 		}
 	}

@@ -89,8 +89,7 @@ func bodyOf(t testing.TB, resp *http.Response) string {
 // records are the lines of the audit log.
 func (w *world) records(t testing.TB) (records []event.Record) {
 	t.Helper()
-	w.proxy.FlushRecords()
-	for line := range strings.Lines(w.audit.String()) {
+	for line := range strings.Lines(w.auditText()) {
 		var record event.Record
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			t.Fatalf("%q: %v", line, err)
@@ -98,6 +97,12 @@ func (w *world) records(t testing.TB) (records []event.Record) {
 		records = append(records, record)
 	}
 	return records
+}
+
+// auditText is the audit log so far.
+func (w *world) auditText() string {
+	w.proxy.FlushRecords()
+	return w.audit.String()
 }
 
 // eventually waits for what happens behind an answer.

@@ -81,7 +81,7 @@ func TestGrant(t *testing.T) {
 			t.Errorf("a record says %q, %q, %v", r.Actor, r.Purpose, r.Grant)
 		}
 	}
-	if strings.Contains(w.log.String()+w.audit.String(), grant.Prefix) {
+	if strings.Contains(w.log.String()+w.auditText(), grant.Prefix) {
 		t.Error("the grant is in a log")
 	}
 	if resp := w.authenticate(t, "Bearer "+g.Text()); resp.StatusCode != 200 {

@@ -179,12 +179,12 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 		}
 		source.Close()
 		upstream.Close()
-		for name, text := range map[string]string{"log": w.log.String(), "audit log": w.audit.String()} {
+		for name, text := range map[string]string{"log": w.log.String(), "audit log": w.auditText()} {
 			if leaks := fake.Leaks([]byte(text)); len(leaks) > 0 {
 				t.Errorf("the %s contains %d secrets:\n%s", name, len(leaks), text)
 			}
 		}
-		checkRecords(t, w.audit.String())
+		checkRecords(t, w.auditText())
 	})
 	return w
 }

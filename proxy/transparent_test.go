@@ -223,7 +223,7 @@ func TestTransparent(t *testing.T) {
 		`"transparent":true,"method":"GET","host":"host.example.com"`, `"transparent":true,"method":"CONNECT","host":"other.example.com:443"`, // refused
 		`"transparent":true,"method":"CONNECT","host":"198.18.77.77:443"`,
 	} {
-		w.eventually(t, want+" in the audit log", func() bool { return strings.Contains(w.audit.String(), want) })
+		w.eventually(t, want+" in the audit log", func() bool { return strings.Contains(w.auditText(), want) })
 	}
 	for _, text := range []string{
 		"198.18.77.77 stands for no name", `the ClientHello is for \"api.github.com\", but the connection is to host.example.com`, "egress to host.example.com:23 is not allowed",

@@ -23,7 +23,7 @@ import (
 const (
 	// Delay is for how long lines are collected, at most, after the last were written.
 	// The first after a pause does not wait.
-	Delay = 20 * time.Millisecond
+	Delay = 5 * time.Millisecond
 	// patience is how long a write may take before its reader is taken for stuck.
 	patience = 100 * time.Millisecond
 	// limit bounds what waits, in bytes.
