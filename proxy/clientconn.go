@@ -129,6 +129,15 @@ func clientConnOf(conn net.Conn) *clientConn {
 	}
 }
 
+// rawUnder returns what the clientConn under a connection is read by; nil if it is not
+// intercepted, or there is none.
+func rawUnder(conn net.Conn) net.Conn {
+	if c := clientConnOf(conn); c != nil {
+		return c.raw
+	}
+	return nil
+}
+
 // closeNow closes a connection, whatever its client has not read yet.
 func closeNow(conn net.Conn) {
 	if c := clientConnOf(conn); c != nil {

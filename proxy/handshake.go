@@ -25,7 +25,7 @@ func (p *Proxy) handshake(c *interceptedConn) {
 	secure := p.negotiate(c)
 	switch {
 	case secure == nil:
-	case secure.ConnectionState().NegotiatedProtocol == "h2":
+	case speaksHTTP2(secure):
 		p.inside.give(secure)
 	case p.current.Load().parts.WithoutRelay:
 		p.inside.give(&insideConn{Conn: secure})
@@ -33,6 +33,12 @@ func (p *Proxy) handshake(c *interceptedConn) {
 		p.relay.serve(&insideConn{Conn: secure})
 	}
 }
+
+// speaksHTTP2 reports whether HTTP/2 was negotiated. What it looks at is large, and the
+// stack of handshake is that of a connection for as long as it lasts.
+//
+//go:noinline
+func speaksHTTP2(conn *tls.Conn) bool { return conn.ConnectionState().NegotiatedProtocol == "h2" }
 
 // negotiate negotiates TLS. Where that fails it closes the connection, and returns nil.
 func (p *Proxy) negotiate(c *interceptedConn) (secure *tls.Conn) {

@@ -21,7 +21,8 @@ import (
 // request takes: this costs more than the call (sysmon of Go 1.26).
 type rawSocket struct {
 	net.Conn
-	raw syscall.RawConn
+	raw   syscall.RawConn
+	tries bool // Read does not wait: see readIdle
 }
 
 // newRawSocket returns a connection of net's so, and another as it is. Nobody can splice
@@ -39,11 +40,11 @@ func rawSocketOf(conn net.Conn) net.Conn {
 	switch conn := conn.(type) {
 	case *net.TCPConn:
 		if raw, err := conn.SyscallConn(); err == nil {
-			return &rawSocket{conn, raw}
+			return &rawSocket{Conn: conn, raw: raw}
 		}
 	case *net.UnixConn:
 		if raw, err := conn.SyscallConn(); err == nil && conn.LocalAddr().Network() == "unix" { // else it has no stream
-			return &rawSocket{conn, raw}
+			return &rawSocket{Conn: conn, raw: raw}
 		}
 	}
 	return conn
@@ -56,13 +57,55 @@ func (s *rawSocket) Read(p []byte) (int, error) {
 	}
 	t := newTransfer(p)
 	defer t.release()
+	t.tries = s.tries
 	switch err := s.raw.Read(t.receive); {
+	case t.errno == syscall.EAGAIN:
+		return 0, errNotYet
 	case err != nil || t.errno != 0:
 		return 0, s.fault("read", err, t.errno)
 	case t.n == 0:
 		return 0, io.EOF
 	}
 	return t.n, nil
+}
+
+// errNotYet is for a Read that does not wait. It is temporary, so that TLS reads on later.
+var errNotYet net.Error = notYet{}
+
+type notYet struct{}
+
+func (notYet) Error() string   { return "nothing has come yet" }
+func (notYet) Timeout() bool   { return true }
+func (notYet) Temporary() bool { return true }
+
+// readIdle reads from the TLS over a connection, of which nothing may come for long. It does not wait within TLS: the runtime halves the stack of a goroutine that waits
+// with less than a quarter of it in use, and with TLS on it, it is more than that of 8 KB.
+// Whoever calls it has not much on the stack either.
+func readIdle(conn, under net.Conn, p []byte) (int, error) {
+	raw, _ := under.(*rawSocket)
+	for raw != nil {
+		if n, err := raw.try(conn, p); err != errNotYet {
+			return n, err
+		}
+		if err := raw.wait(); err != nil {
+			return 0, err
+		}
+	}
+	return conn.Read(p)
+}
+
+// try reads from what is over the socket, with errNotYet in place of waiting.
+func (s *rawSocket) try(over net.Conn, p []byte) (int, error) {
+	s.tries = true
+	defer func() { s.tries = false }()
+	return over.Read(p)
+}
+
+// wait waits until there is something to read, or an end or an error.
+func (s *rawSocket) wait() error {
+	t := newTransfer(nil)
+	defer t.release()
+	return s.fault("read", s.raw.Read(t.await), 0)
 }
 
 // Write implements net.Conn.
@@ -94,21 +137,24 @@ func (s *rawSocket) CloseWrite() error { return closeWrite(s.Conn) }
 
 // transfer is a Read or a Write. It has the methods as values, which are not made anew.
 type transfer struct {
-	p             []byte // what is left of it
-	n             int    // octets that were read or written
-	errno         syscall.Errno
-	receive, send func(fd uintptr) bool
+	p     []byte // what is left of it
+	n     int    // octets that were read or written
+	errno syscall.Errno
+	tries bool // it does not wait
+	woken bool // it need not look again
+
+	receive, send, await func(fd uintptr) bool
 }
 
 var transfers = sync.Pool{New: func() any {
 	t := new(transfer)
-	t.receive, t.send = t.doReceive, t.doSend
+	t.receive, t.send, t.await = t.doReceive, t.doSend, t.doAwait
 	return t
 }}
 
 func newTransfer(p []byte) *transfer {
 	t := transfers.Get().(*transfer)
-	t.p, t.n, t.errno = p, 0, 0
+	t.p, t.n, t.errno, t.tries, t.woken = p, 0, 0, false, false
 	return t
 }
 
@@ -124,7 +170,10 @@ func (t *transfer) doReceive(fd uintptr) bool {
 		switch errno {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
-			return false
+			if t.tries {
+				t.errno = errno
+			}
+			return t.tries
 		case 0:
 			t.n = int(n)
 			return true
@@ -152,6 +201,15 @@ func (t *transfer) doSend(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// doAwait looks whether something has come, and is called again when it has.
+func (t *transfer) doAwait(fd uintptr) bool {
+	if t.woken || !isQuiet(fd) {
+		return true
+	}
+	t.woken = true
+	return false
 }
 
 // isQuiet reports whether a socket is open at its other end, and nothing has come over it.

@@ -82,9 +82,7 @@ var relayBuffers = sync.Pool{New: func() any { return new([relayBuffer]byte) }}
 
 // serve serves a connection until it ends, or is net/http's.
 func (l *relay) serve(conn *insideConn) {
-	c := &relayConn{insideConn: conn, relay: l, ctx: withSession(context.Background(), conn), state: conn.ConnectionState(), from: conn.RemoteAddr().String(), watched: make(chan struct{}, 1)}
-	c.timer = time.AfterFunc(time.Hour, c.watch)
-	c.timer.Stop()
+	c := l.newConn(conn)
 	given := false
 	defer panics.Log(l.log, "a connection could not be served")
 	defer func() {
@@ -100,6 +98,9 @@ func (l *relay) serve(conn *insideConn) {
 	}
 	l.note(conn, http.StateNew)
 	for {
+		if c.read == 0 && !c.first() {
+			return
+		}
 		q, fate := c.next()
 		switch fate {
 		case fateOurs:
@@ -114,6 +115,14 @@ func (l *relay) serve(conn *insideConn) {
 			return
 		}
 	}
+}
+
+// newConn returns a connection of the relay's.
+func (l *relay) newConn(conn *insideConn) *relayConn {
+	c := &relayConn{insideConn: conn, relay: l, ctx: withSession(context.Background(), conn), state: conn.ConnectionState(), from: conn.RemoteAddr().String(), watched: make(chan struct{}, 1)}
+	c.timer = time.AfterFunc(time.Hour, c.watch)
+	c.timer.Stop()
+	return c
 }
 
 // add counts a connection; false if no more are served.
@@ -187,11 +196,8 @@ type relayed struct {
 	body  []byte   // nil for none
 }
 
-// next waits for the next request.
+// next reads the next request, which has begun.
 func (c *relayConn) next() (q relayed, f fate) {
-	if c.read == 0 && !c.first() {
-		return q, fateGone
-	}
 	c.fillBuffer()
 	if !c.use.CompareAndSwap(unused, inUse) {
 		return q, fateGone
@@ -230,7 +236,7 @@ func (c *relayConn) first() bool {
 	if fresh && c.SetReadDeadline(time.Now().Add(headTimeout)) != nil {
 		return false
 	}
-	n, err := c.Conn.Read(c.one[:])
+	n, err := readIdle(c.Conn, rawUnder(c.NetConn()), c.one[:])
 	if err != nil && n == 0 {
 		return false
 	}
