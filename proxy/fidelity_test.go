@@ -374,6 +374,8 @@ func TestAnswerFidelity(t *testing.T) {
 		"head":         {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nDate: d\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nDate: d\r\n\r\n"},
 		"trailers": {"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\nDate: d\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n",
 			"HTTP/1.1 200 OK\r\nTrailer: X-T\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n"},
+		"also in the head": {"GET", "HTTP/1.1 200 OK\r\nQ-T: 0\r\nTransfer-Encoding: chunked\r\nTrailer: Q-T\r\nDate: d\r\n\r\n2\r\nok\r\n0\r\nQ-T: 1\r\n\r\n",
+			"HTTP/1.1 200 OK\r\nQ-T: 0\r\nTrailer: Q-T\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nQ-T: 1\r\n\r\n"},
 		"early hints": {"GET", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n",
 			"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: d\r\n\r\n"},
 		"redirect": {"GET", "HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example/\r\nContent-Length: 0\r\nDate: d\r\n\r\n",

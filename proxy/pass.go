@@ -32,7 +32,7 @@ func (w *recorder) pass(resp *http.Response) {
 		if len(resp.Trailer) != announced {
 			name = http.TrailerPrefix + name
 		}
-		h[name] = append(h[name], values...)
+		h[name] = values // in place of a field of the head that is called so, which has left
 	}
 }
 
