@@ -155,3 +155,17 @@ func TestReadIdleIsShallow(t *testing.T) {
 	i.client.Close()
 	<-done
 }
+
+// What has come before the wait begins ends it, too: the poller tells of it once, and may have done so.
+func TestReadIdleComesBefore(t *testing.T) {
+	here, there := connected(t, "tcp")
+	raw := rawSocketOf(here).(*rawSocket)
+	if _, err := there.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	raw.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if err := raw.wait(); err != nil {
+		t.Errorf("it waits for what is there: %v", err)
+	}
+}
