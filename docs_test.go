@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"ghapp-proxy/internal/freeport"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -53,17 +54,16 @@ func TestDocumentedRuns(t *testing.T) {
 			if err := setUpStory(env); err != nil {
 				return err
 			}
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			address, err := freeport.Find()
 			if err != nil {
 				return err
 			}
-			defer ln.Close()
 			path := filepath.Join(env.WorkDir, "config.toml")
 			config, err := os.ReadFile(path)
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(path, []byte(strings.Replace(string(config), "127.0.0.1:0", ln.Addr().String(), 1)), 0o600)
+			return os.WriteFile(path, []byte(strings.Replace(string(config), "127.0.0.1:0", address, 1)), 0o600)
 		},
 		Cmds: storyCommands,
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/githubtest"
+	"ghapp-proxy/internal/freeport"
 	"ghapp-proxy/internal/redistest"
 )
 
@@ -178,7 +179,7 @@ func TestReplicasLeak(t *testing.T) {
 // TestReplicasReady: a replica whose store is away is ready, and says so.
 func TestReplicasReady(t *testing.T) {
 	l := newLoad(t)
-	admin := freePort(t)
+	admin := freeport.Address(t)
 	text := l.config(t, func(text string) string {
 		return text + fmt.Sprintf("\n[admin]\nlisten = %q\n[shared]\nurl = \"redis://127.0.0.1:1\"\n", admin)
 	})

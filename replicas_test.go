@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ghapp-proxy/githubtest"
+	"ghapp-proxy/internal/freeport"
 	"ghapp-proxy/internal/redistest"
 )
 
@@ -88,7 +89,7 @@ func newFleetWith(t *testing.T, owners int, patience, more string, storeArgs ...
 	}
 	f.makeCA(t)
 	for i := range replicas {
-		f.cuts, f.admins = append(f.cuts, newLink(t, f.store.Addr)), append(f.admins, freePort(t))
+		f.cuts, f.admins = append(f.cuts, newLink(t, f.store.Addr)), append(f.admins, freeport.Address(t))
 		all := strings.Replace(string(text), "acme = 111\n", "acme = 111\n"+mapped.String(), 1) +
 			fmt.Sprintf("\n[ca]\ncert_file = \"ca.pem\"\nkey_file = \"ca.key\"\n[cache]\nsize = 0\n[governor]\nenabled = false\n[shared]\nurl = \"redis://%s\"\npatience = %q\n[admin]\nlisten = %q\n", f.cuts[i].addr, patience, f.admins[i])
 		keys, tables, _ := strings.Cut(more, "\n[")
@@ -124,7 +125,7 @@ func (f *fleet) makeCA(t *testing.T) {
 // balance starts the balancer.
 func (f *fleet) balance(t *testing.T, haproxy string) {
 	t.Helper()
-	f.balancer = freePort(t)
+	f.balancer = freeport.Address(t)
 	config := "global\n  maxconn 4000\n  stats socket " + filepath.Join(f.dir, "haproxy.sock") + "\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 5m\n  timeout server 5m\n  option redispatch\n  retries 5\n" +
 		"listen replicas\n  bind " + f.balancer + "\n  balance roundrobin\n"
 	for i, address := range f.addresses {

@@ -20,6 +20,8 @@ import (
 	"sync"
 	"time"
 
+	"ghapp-proxy/internal/freeport"
+
 	"github.com/elazarl/goproxy"
 )
 
@@ -100,7 +102,7 @@ func (s *certificateStore) Fetch(host string, make func() (*tls.Certificate, err
 
 // startGoproxy starts it.
 func (l *lab) startGoproxy(ctx context.Context) (*peer, error) {
-	address, err1 := freeAddress()
+	address, err1 := freeport.Find()
 	self, err2 := os.Executable()
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"ghapp-proxy/internal/freeport"
 )
 
 // lab has what is measured, and what that needs.
@@ -32,7 +34,7 @@ func newLab(ctx context.Context, dir, binary string) (*lab, error) {
 		return nil, err
 	}
 	l := &lab{dir: dir, binary: binary, pki: keys, running: make(map[string]*peer)}
-	if l.github, err = freeAddress(); err != nil {
+	if l.github, err = freeport.Find(); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
@@ -146,7 +148,7 @@ http {
 `))
 
 func (l *lab) startNginx(ctx context.Context) (*peer, error) {
-	address, err := freeAddress()
+	address, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +174,7 @@ func (l *lab) startProxy(ctx context.Context, name string, v variant) (*peer, er
 	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	address, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -224,16 +226,6 @@ func listens(ctx context.Context, p *process, address string) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-}
-
-// freeAddress is one on which nobody listens.
-func freeAddress() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }
 
 func basic(userPassword string) string {

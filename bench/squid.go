@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+
+	"ghapp-proxy/internal/freeport"
 )
 
 const squid = "squid"
@@ -42,7 +44,7 @@ const squidUser = 65534
 
 // startSquid starts squid, one process of it as it is by default.
 func (l *lab) startSquid(ctx context.Context) (_ *peer, err error) {
-	address, err := freeAddress()
+	address, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/internal/freeport"
 	"ghapp-proxy/internal/redistest"
 	"ghapp-proxy/shared"
 )
@@ -115,7 +116,7 @@ func TestFormACL(t *testing.T) {
 func TestFormTLS(t *testing.T) {
 	dir := t.TempDir()
 	roots := writePair(t, dir)
-	port := freePort(t)
+	port := freeport.Port(t)
 	server := redistest.New(t, "--port", "0", "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "pair.pem"), "--tls-key-file", filepath.Join(dir, "pair.pem"),
 		"--tls-ca-cert-file", filepath.Join(dir, "pair.pem"), "--tls-auth-clients", "no", "--requirepass", "secret")
 	server.Addr = "127.0.0.1:" + port
@@ -177,7 +178,7 @@ func TestFormSentinel(t *testing.T) {
 func TestFormCluster(t *testing.T) {
 	var nodes []*redistest.Server
 	for i := range 3 {
-		bus := freePort(t)
+		bus := freeport.Port(t)
 		nodes = append(nodes, redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", bus))
 		first, last := i*16384/3, (i+1)*16384/3-1
 		nodes[i].Do("CLUSTER", "ADDSLOTSRANGE", fmt.Sprint(first), fmt.Sprint(last))
@@ -197,17 +198,6 @@ func TestFormCluster(t *testing.T) {
 			t.Errorf("node %d has nothing", i)
 		}
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
 }
 
 // writePair writes a certificate for localhost and its key to pair.pem, and returns what trusts it.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/internal/freeport"
+
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -166,11 +168,12 @@ func TestHostileQuestions(t *testing.T) {
 func listenResolver(t *testing.T, r *Resolver) string {
 	t.Helper()
 	before := runtime.NumGoroutine()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	address := freeport.Address(t)
+	udp, err := net.ListenPacket("udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	tcp, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +191,7 @@ func listenResolver(t *testing.T, r *Resolver) string {
 			}
 		}
 	})
-	return udp.LocalAddr().String()
+	return address
 }
 
 // Go's own client gets on with it, over UDP and TCP.

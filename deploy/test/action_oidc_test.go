@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/internal/freeport"
 	"ghapp-proxy/oidc/oidctest"
 )
 
@@ -29,7 +30,7 @@ func TestActionWithToken(t *testing.T) {
 	for from, address := range github.ConnectTo() {
 		to = append(to, fmt.Sprintf("%q = %q", from, address))
 	}
-	at := freeAddress(t)
+	at := freeport.Address(t)
 	writeFile(t, filepath.Join(dir, "config.toml"), []byte(`listen = "`+at+`"
 state_dir = "state"
 [app.ci-bot]

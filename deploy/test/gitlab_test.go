@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"ghapp-proxy/internal/freeport"
+
 	"sigs.k8s.io/yaml"
 )
 
@@ -35,7 +37,7 @@ func TestGitLab(t *testing.T) {
 	}
 	r.env["PATH"] = bin + ":" + r.env["PATH"]
 	r.env["TMPDIR"] = r.temp
-	r.env["GHAPP_PROXY_URL"] = "http://" + freeAddress(t)
+	r.env["GHAPP_PROXY_URL"] = "http://" + freeport.Address(t)
 	r.env["GITHUB_APP_ID"] = strconv.FormatInt(github.App("ci-bot").ID, 10)
 	r.env["GITHUB_APP_PRIVATE_KEY_PATH"] = key
 	for _, test := range []struct {

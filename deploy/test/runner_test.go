@@ -159,14 +159,3 @@ func companyProxy(t *testing.T, github *githubtest.Server) string {
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
-
-// freeAddress is one of loopback on which nobody listened a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}

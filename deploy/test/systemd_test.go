@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ghapp-proxy/internal/freeport"
 )
 
 // What .ci/deploy has made: a Debian with systemd and curl, and the deb.
@@ -96,7 +98,7 @@ func TestSystemd(t *testing.T) {
 		t.Skipf("$%s or $%s is not set", debianEnv, debEnv)
 	}
 	github := newGitHub(t)
-	listen, agent := freeAddress(t), freeAddress(t)
+	listen, agent := freeport.Address(t), freeport.Address(t)
 	dir := t.TempDir()
 	script := fmt.Sprintf("LISTEN=%s AGENT=%s\n", listen, agent) + systemdTrial
 	for name, text := range map[string]string{

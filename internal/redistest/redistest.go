@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"ghapp-proxy/internal/freeport"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -59,7 +61,7 @@ func StartWith(t testing.TB, first []string, args ...string) *Server {
 // New is Start for a server that does not run yet.
 func New(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, path: Find(t, programs...), Dir: t.TempDir(), Addr: freeAddress(t)}
+	s := &Server{t: t, path: Find(t, programs...), Dir: t.TempDir(), Addr: freeport.Address(t)}
 	_, port, _ := net.SplitHostPort(s.Addr)
 	s.args = append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", s.Dir, "--save", "", "--daemonize", "no", "--loglevel", "warning"}, args...)
 	t.Cleanup(s.Kill)
@@ -81,16 +83,6 @@ func Find(t testing.TB, names ...string) string {
 	}
 	t.Skipf("none of %s is installed", strings.Join(names, ", "))
 	return ""
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // URL is where it is, without a password.
