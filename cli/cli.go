@@ -56,6 +56,7 @@ func Main(args []string) int {
 	if sandbox.Called(args) { // it has nothing of a configuration
 		return sandbox.Init(args)
 	}
+	collectSeldom()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
