@@ -103,19 +103,8 @@ func (f *filling) Close() error {
 	return f.ReadCloser.Close()
 }
 
-// Names are those of the head's fields as they came, nil if that is not known.
-func (f *filling) Names() []string {
-	if b, ok := f.ReadCloser.(interface{ Names() []string }); ok {
-		return b.Names()
-	}
-	return nil
-}
-
-// HasArrived reports whether the beginning is there already.
-func (f *filling) HasArrived() bool {
-	b, ok := f.ReadCloser.(interface{ HasArrived() bool })
-	return ok && b.HasArrived()
-}
+// Inner is the body that is kept.
+func (f *filling) Inner() io.ReadCloser { return f.ReadCloser }
 
 // write keeps the next part of the body.
 func (f *filling) write(p []byte) {

@@ -251,19 +251,8 @@ func (b *leadBody) Close() error {
 	return err
 }
 
-// Names are those of the head's fields as they came, nil if that is not known.
-func (b *leadBody) Names() []string {
-	if b, ok := b.ReadCloser.(interface{ Names() []string }); ok {
-		return b.Names()
-	}
-	return nil
-}
-
-// HasArrived reports whether the beginning is there already.
-func (b *leadBody) HasArrived() bool {
-	inner, ok := b.ReadCloser.(interface{ HasArrived() bool })
-	return ok && inner.HasArrived()
-}
+// Inner is the body that the first alone reads.
+func (b *leadBody) Inner() io.ReadCloser { return b.ReadCloser }
 
 // share prepares an answer for all, and reports whether it is one to be shared.
 func (f *flight) share(resp *http.Response, fate Fate) bool {

@@ -5,19 +5,28 @@ import (
 	"strings"
 )
 
-// Key is the name of a field as http.Header has it: textproto.CanonicalMIMEHeaderKey, which
-// makes a new string of each name that it does not know, and it knows none of GitHub's.
-func Key(name string) string {
-	if key, ok := keys[name]; ok {
-		return key
-	}
-	return textproto.CanonicalMIMEHeaderKey(name)
+// Name is the name of a field.
+type Name struct {
+	Spelled  string // as it came
+	Key      string // as http.Header has it
+	isCommon bool   // neither is a part of a head
 }
 
-// keys has the names that GitHub and its clients send most: as they spell them, as HTTP/2 does, and as
+// Key is the name of a field as http.Header has it: textproto.CanonicalMIMEHeaderKey, which
+// makes a new string of each name that it does not know, and it knows none of GitHub's.
+func Key(name string) string { return nameOf(name).Key }
+
+func nameOf(spelled string) Name {
+	if name, ok := common[spelled]; ok {
+		return name
+	}
+	return Name{Spelled: spelled, Key: textproto.CanonicalMIMEHeaderKey(spelled)}
+}
+
+// common has the names that GitHub and its clients send most: as they spell them, as HTTP/2 does, and as
 // http.Header does.
-var keys = func() map[string]string {
-	known := make(map[string]string)
+var common = func() map[string]Name {
+	known := make(map[string]Name)
 	for _, name := range [...]string{
 		"Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Age", "Authorization",
 		"Cache-Control", "Connection", "Content-Encoding", "Content-Language", "Content-Length", "Content-Security-Policy", "Content-Type", "Date", "Deprecation",
@@ -29,7 +38,9 @@ var keys = func() map[string]string {
 		"X-XSS-Protection",
 	} {
 		key := textproto.CanonicalMIMEHeaderKey(name)
-		known[name], known[strings.ToLower(name)], known[key] = key, key, key
+		for _, spelled := range [...]string{name, strings.ToLower(name), key} {
+			known[spelled] = Name{spelled, key, true}
+		}
 	}
 	return known
 }()

@@ -16,14 +16,14 @@ func TestReset(t *testing.T) {
 		t.Fatal("it is left to net/http")
 	}
 	m.Reset()
-	if cap(m.texts) == 0 || m.header == nil {
+	if cap(m.values) == 0 || m.header == nil {
 		t.Error("its memory is not kept")
 	}
 	if resp, _, err := ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil, &m); err != nil || resp != &m.response.Response {
 		t.Fatalf("it is left to net/http, %v", err)
 	}
-	large := cap(m.texts)
-	if m.Reset(); cap(m.texts) >= large || m.header != nil {
+	large := cap(m.values)
+	if m.Reset(); cap(m.values) >= large || m.header != nil {
 		t.Error("the memory of a large head is kept")
 	}
 	for _, text := range []string{head, head} {
@@ -33,8 +33,34 @@ func TestReset(t *testing.T) {
 		m.Reset()
 	}
 	left := m
-	left.header, left.texts = nil, nil
-	if !reflect.ValueOf(&left).Elem().IsZero() || len(m.header) > 0 || strings.Join(m.texts[:cap(m.texts)], "") != "" {
+	left.header, left.values, left.names = nil, nil, nil
+	if !reflect.ValueOf(&left).Elem().IsZero() || len(m.header) > 0 || strings.Join(m.values[:cap(m.values)], "") != "" {
 		t.Errorf("%+v is left", m)
+	}
+}
+
+// What is expected of the next head is no part of a head before it.
+func TestExpectedNames(t *testing.T) {
+	var m Memory
+	for _, head := range []string{
+		"GET / HTTP/1.1\r\nhost: x\r\nX-Canary: 1\r\nACCEPT: 1\r\nAccept: 2\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nx-canary: 2\r\nAccept: 1\r\n\r\n",
+		"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+	} {
+		_, names, ok := ParseRequest(head, &m)
+		if !ok {
+			t.Fatalf("%q is left to net/http", head)
+		}
+		for i, line := range strings.SplitAfter(head, "\r\n")[1:][:len(names)] {
+			if spelled, _, _ := strings.Cut(line, ":"); names[i].Spelled != spelled || names[i].Key != Key(spelled) {
+				t.Errorf("%q: name %d is %+v, want %s", head, i, names[i], spelled)
+			}
+		}
+		m.Reset()
+		for _, name := range m.names[:cap(m.names)] {
+			if strings.EqualFold(name.Spelled, "X-Canary") || strings.EqualFold(name.Key, "X-Canary") || name.Spelled == "ACCEPT" {
+				t.Errorf("%s is there still", name.Spelled)
+			}
+		}
 	}
 }

@@ -16,19 +16,19 @@ const maxFields = 100
 // it does not end in p. Lines may end as net/http lets them end, with a bare LF: such a
 // head ends there, and is not in the grammar.
 func HeadSize(p []byte) int {
-	end := bytes.Index(p, emptyLine)
-	if end >= 0 {
-		p = p[:end+1]
-		end += len(emptyLine)
+	for i := 0; ; {
+		end := bytes.IndexByte(p[i:], '\n')
+		if end < 0 {
+			return 0
+		}
+		switch i += end + 1; {
+		case i < len(p) && p[i] == '\n':
+			return i + 1
+		case i+1 < len(p) && p[i] == '\r' && p[i+1] == '\n':
+			return i + 2
+		}
 	}
-	if bare := bytes.Index(p, bareEmptyLine); bare >= 0 {
-		return bare + len(bareEmptyLine)
-	}
-	return max(end, 0)
 }
-
-// An empty line, with the end of the one before it.
-var emptyLine, bareEmptyLine = []byte("\n\r\n"), []byte("\n\n")
 
 // ParseRequest reads the head of a request, its empty line included. It reports whether
 // the head is in the grammar, which is narrower than that of RFC 9112: then the request
@@ -37,41 +37,25 @@ var emptyLine, bareEmptyLine = []byte("\n\r\n"), []byte("\n\n")
 // sends its body, or that asks for another protocol, is not in it. The names are those
 // of the fields as they are spelled, in their order, each field's first. The Memory is what the result is
 // made of, nil for new one.
-func ParseRequest(head string, m *Memory) (r *http.Request, names []string, ok bool) {
+func ParseRequest(head string, m *Memory) (r *http.Request, names []Name, ok bool) {
 	line, rest, _ := strings.Cut(head, "\r\n")
 	m = m.orNew()
 	r = &m.request
 	r.URL = &m.url
-	fields, ended := strings.CutSuffix(rest, "\r\n")
-	n := strings.Count(fields, "\r\n")
-	if !parseRequestLine(r, line) || !ended || !strings.HasSuffix(fields, "\r\n") || n > maxFields {
+	lines, ended := strings.CutSuffix(rest, "\r\n")
+	if !parseRequestLine(r, line) || !ended || strings.Count(lines, "\n") > maxFields {
 		return nil, nil, false
 	}
-	var values []string // of which each field gets one
-	r.Header, values, names = m.fields(n)
-	names = names[:0]
-	for i := 0; fields != ""; i++ {
-		line, fields, _ = strings.Cut(fields, "\r\n")
-		name, value, ok := parseField(line)
-		if !ok {
-			return nil, nil, false
-		}
-		values[i] = value
-		key := Key(name)
-		if r.Header[key] == nil {
-			names = append(names, name)
-		}
-		if !addField(r, key, values[i:i+1:i+1]) {
+	if r.Header, names, ok = m.fields(lines); !ok {
+		return nil, nil, false
+	}
+	for _, name := range names {
+		if !understand(r, name.Key, r.Header[name.Key]) {
 			return nil, nil, false
 		}
 	}
-	host := r.Header["Host"]
-	if host == nil || !httpguts.ValidHostHeader(host[0]) {
-		return nil, nil, false
-	}
-	r.Host = host[0]
 	delete(r.Header, "Host")
-	return r, names, true
+	return r, names, r.Host != ""
 }
 
 // parseRequestLine reads the line with the method and the target, which must be in
@@ -119,31 +103,22 @@ func parseTarget(u *url.URL, target string) bool {
 // isPlain are the octets of a path that mean themselves, and that net/url writes as they are.
 var isPlain = octets("$&+,-./0123456789:;=@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~")
 
-// addField adds a field with its one value, and reports whether it may be there.
-func addField(r *http.Request, name string, value []string) bool {
-	before := r.Header[name]
+// understand has the request say what a field means for it, and reports whether the field may be there.
+func understand(r *http.Request, name string, values []string) bool {
+	value := values[0]
 	switch name {
 	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Pragma":
 		return false // they change what the rest means, or how it is shown
 	case "Host":
-		if before != nil {
-			return false
-		}
+		r.Host = value
+		return len(values) == 1 && httpguts.ValidHostHeader(value)
 	case "Content-Length":
-		length, ok := parseDigits(value[0])
-		if !ok || before != nil || value[0][0] == '0' && value[0] != "0" {
-			return false // 007 is 7, and would leave as such
-		}
+		length, ok := parseDigits(value)
 		r.ContentLength = length
+		return ok && len(values) == 1 && (value[0] != '0' || value == "0") // 007 is 7, and would leave as such
 	case "Connection":
-		if before != nil || !isConnection(r, value[0]) {
-			return false
-		}
+		return len(values) == 1 && isConnection(r, value)
 	}
-	if before != nil {
-		value = append(before, value[0])
-	}
-	r.Header[name] = value
 	return true
 }
 

@@ -74,28 +74,28 @@ func compareRequest(t *testing.T, head string) bool {
 }
 
 // compareNames checks that names are those of the fields of a head in their order, as
-// they stand there.
-func compareNames(t *testing.T, head string, names []string, fields http.Header, beside ...string) {
+// they stand there and as http.Header has them.
+func compareNames(t *testing.T, head string, names []h1.Name, fields http.Header, beside ...string) {
 	t.Helper()
 	at, known := strings.Index(head, "\r\n"), make(map[string]bool)
 	for _, name := range names {
-		next := strings.Index(head[at:], "\r\n"+name+":")
+		next := strings.Index(head[at:], "\r\n"+name.Spelled+":")
 		if next < 0 {
-			t.Fatalf("%q: %q is not the next field", head, name)
+			t.Fatalf("%q: %q is not the next field", head, name.Spelled)
 		}
-		at += next + len(name)
-		if known[http.CanonicalHeaderKey(name)] {
-			t.Fatalf("%q: %s is named twice", head, name)
+		at += next + len(name.Spelled)
+		if name.Key != http.CanonicalHeaderKey(name.Spelled) || known[name.Key] {
+			t.Fatalf("%q: %s is named twice, or not %s", head, name.Key, name.Spelled)
 		}
-		known[http.CanonicalHeaderKey(name)] = true
+		known[name.Key] = true
 	}
 	for name := range fields {
 		if !known[name] {
-			t.Fatalf("%q: %s is not among the names %q", head, name, names)
+			t.Fatalf("%q: %s is not among the names %v", head, name, names)
 		}
 	}
 	if extra := len(known) - len(fields); extra < 0 || extra > len(beside) {
-		t.Fatalf("%q: the names are %q", head, names)
+		t.Fatalf("%q: the names are %v", head, names)
 	}
 }
 

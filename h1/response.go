@@ -14,7 +14,6 @@ import (
 	"bufio"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -24,7 +23,7 @@ import (
 //
 // The names are those of the fields as they are spelled, in their order, each field's
 // first; nil where that is not known, or where the length of the body is told twice. The Memory is what the result is made of, nil for new one.
-func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Response, names []string, err error) {
+func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Response, names []Name, err error) {
 	size, err := peekHead(r)
 	if err != nil || size == 0 {
 		resp, err = http.ReadResponse(r, req) // which meets the error again
@@ -38,37 +37,29 @@ func ReadResponse(r *bufio.Reader, req *http.Request, m *Memory) (resp *http.Res
 	m = m.orNew()
 	a, head := &m.response, string(peeked)
 	a.r = r
-	if req != nil && req.Method == http.MethodHead || !a.parse(head, m) {
+	ok := false
+	if req == nil || req.Method != http.MethodHead {
+		names, ok = a.parse(head, m)
+	}
+	if !ok {
 		resp, err = http.ReadResponse(r, req)
-		return resp, namesIn(head), err
+		return resp, m.namesIn(head), err
 	}
 	if _, err := r.Discard(size); err != nil {
 		return nil, nil, err
 	}
 	a.Request = req
-	return &a.Response, a.names, nil
+	return &a.Response, names, nil
 }
 
 // namesIn are the names of the fields of a head, each field's first. It is nil if a field is not in the
 // grammar, and if the body's length is there twice.
-func namesIn(head string) (names []string) {
-	line, fields, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
-	if strings.Contains(line, "\n") {
-		return nil
-	}
-	names = []string{}
-	for fields != "" {
-		line, fields, _ = strings.Cut(fields, "\r\n")
-		name, _, ok := parseField(line)
-		if !ok {
-			return nil
-		}
-		switch key := Key(name); {
-		case !slices.ContainsFunc(names, func(before string) bool { return Key(before) == key }):
-			names = append(names, name)
-		case key == "Content-Length":
-			return nil // net/http refuses two of Transfer-Encoding
-		}
+func (m *Memory) namesIn(head string) []Name {
+	clear(m.header)
+	line, lines, _ := strings.Cut(strings.TrimSuffix(head, "\r\n"), "\r\n")
+	header, names, ok := m.fields(lines)
+	if !ok || strings.Contains(line, "\n") || len(header["Content-Length"]) > 1 {
+		return nil // net/http refuses two of Transfer-Encoding
 	}
 	return names
 }
@@ -96,48 +87,28 @@ func peekHead(r *bufio.Reader) (size int, err error) {
 // response is an answer and its body, which has a length.
 type response struct {
 	http.Response
-	r     *bufio.Reader
-	left  int64
-	names []string
+	r    *bufio.Reader
+	left int64
 }
 
-// parse reports whether the head is in the grammar. If not, the response is of no use.
-func (a *response) parse(head string, m *Memory) bool {
-	line, rest, _ := strings.Cut(head, "\r\n")
+// parse reads the head, and reports whether it is in the grammar. If not, the response is of no use.
+func (a *response) parse(head string, m *Memory) (names []Name, ok bool) {
+	line, lines, _ := strings.Cut(head, "\r\n")
 	if !a.parseStatus(line) {
-		return false
+		return nil, false
 	}
-	fields := strings.TrimSuffix(rest, "\r\n")
-	var values []string // of which each field gets one
-	a.Header, values, a.names = m.fields(strings.Count(fields, "\r\n"))
-	length := ""
-	named := a.names[:0]
-	for i := 0; fields != ""; i++ {
-		line, fields, _ = strings.Cut(fields, "\r\n")
-		spelled, value, ok := parseField(line)
-		if !ok {
-			return false
-		}
-		name := Key(spelled)
-		switch name {
-		case "Content-Length":
-			if length != "" {
-				return false
-			}
-			length = value
+	a.Header, names, ok = m.fields(strings.TrimSuffix(lines, "\r\n"))
+	if !ok {
+		return nil, false
+	}
+	for _, name := range names {
+		switch name.Key {
 		case "Transfer-Encoding", "Trailer", "Connection", "Pragma", "Upgrade":
-			return false // they change what the rest means, or how it is shown
+			return nil, false // they change what the rest means, or how it is shown
 		}
-		if more := a.Header[name]; more != nil {
-			a.Header[name] = append(more, value)
-			continue
-		}
-		values[i] = value
-		a.Header[name] = values[i : i+1 : i+1]
-		named = append(named, spelled)
 	}
-	a.names = named
-	return a.parseLength(length)
+	length := a.Header["Content-Length"]
+	return names, len(length) == 1 && a.parseLength(length[0])
 }
 
 // parseStatus reads the status line: RFC 9112, section 4.
@@ -194,25 +165,37 @@ func parseDigits(digits string) (n int64, ok bool) {
 	return n, true
 }
 
-// parseField reads a line "Name: value", without what may surround the value (RFC
-// 9112, section 5).
-func parseField(line string) (name, value string, ok bool) {
-	colon := strings.IndexByte(line, ':')
-	if colon <= 0 {
-		return "", "", false
+// parseField reads a line "Name: value" with its end, without what may surround the value (RFC
+// 9112, section 5). It sets the name, unless that is the one that is expected.
+func parseField(line string, name *Name) (value string, ok bool) {
+	line, ok = strings.CutSuffix(line, "\r\n")
+	if !ok {
+		return "", false
 	}
-	name = line[:colon]
-	for _, c := range []byte(name) {
-		if !isToken[c] {
-			return "", "", false
-		}
+	if n := len(name.Spelled); n > 0 && n < len(line) && line[n] == ':' && line[:n] == name.Spelled {
+		value = TrimOWS(line[n+1:])
+		return value, IsText(value)
 	}
-	value = TrimOWS(line[colon+1:])
-	return name, value, isText(value)
+	spelled, value, _ := strings.Cut(line, ":")
+	if !isName(spelled) || len(spelled) == len(line) {
+		return "", false
+	}
+	*name, value = nameOf(spelled), TrimOWS(value)
+	return value, IsText(value)
 }
 
-// isText reports whether a value has nothing but printable ASCII, spaces and tabs.
-func isText(value string) bool {
+// isName reports whether a text is a token: RFC 9110, section 5.6.2.
+func isName(text string) bool {
+	for _, c := range []byte(text) {
+		if !isToken[c] {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// IsText reports whether a value has nothing but printable ASCII, spaces and tabs.
+func IsText(value string) bool {
 	for ; len(value) >= 8 && isPrintable(value[:8]); value = value[8:] {
 	}
 	for _, c := range []byte(value) {

@@ -193,6 +193,22 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
+// TestOrderOfKept: the fields of an answer that the cache keeps are in the order in which they came, and spelled so.
+func TestOrderOfKept(t *testing.T) {
+	if !*withRelay {
+		t.Skip("net/http has an order of its own")
+	}
+	f := newFrugal(2)
+	w := startFrugal(t, f, nil)
+	a := newAsker(t, w.intercepted(t, "api.github.com", nil), 2)
+	for range 2 {
+		a.ask(2)
+		if head, _, _ := bytes.Cut(f.answer, []byte("\r\n\r\n")); !bytes.HasPrefix(a.answer, head) {
+			t.Fatalf("got %q, want %q", a.answer, head)
+		}
+	}
+}
+
 // TestIdleConnectionKeepsNothing: of a request that has been answered an idle connection keeps nothing.
 func TestIdleConnectionKeepsNothing(t *testing.T) {
 	if racetest.Enabled || !*withRelay {

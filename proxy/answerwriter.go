@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ghapp-proxy/ending"
+	"ghapp-proxy/h1"
 	"ghapp-proxy/internal/poison"
 
 	"golang.org/x/net/http/httpguts"
@@ -27,10 +28,10 @@ type answerWriter struct {
 	r     *http.Request
 	under *ending.Context // of the request: it ends when the client does not take the answer
 
-	part   any      // of what, nil for nothing
-	asked  []string // names of the request's fields, as they came
-	names  []string // of the answer's fields, as they came; nil for any
-	reason string   // of a host, "" for the status's own
+	part   any       // of what, nil for nothing
+	asked  []h1.Name // names of the request's fields, as they came
+	names  []h1.Name // of the answer's fields, as they came; nil for any
+	reason string    // of a host, "" for the status's own
 
 	header   http.Header
 	status   int   // 0 before the final head
@@ -60,7 +61,7 @@ const maxHeld = copyBufferSize + 4<<10
 var answerBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // begin makes the zero value a writer of the answer to r.
-func (w *answerWriter) begin(conn net.Conn, takes *deadline, r *http.Request, names []string, under *ending.Context) {
+func (w *answerWriter) begin(conn net.Conn, takes *deadline, r *http.Request, names []h1.Name, under *ending.Context) {
 	w.conn, w.takes, w.r, w.asked, w.under, w.out = conn, takes, r, names, under, answerBuffers.Get().(*bytes.Buffer)
 }
 
@@ -81,7 +82,7 @@ func (w *answerWriter) Header() http.Header {
 }
 
 // as is told how the head of a host's answer was spelled.
-func (w *answerWriter) as(names []string, status string) {
+func (w *answerWriter) as(names []h1.Name, status string) {
 	w.names = names
 	if _, reason, ok := strings.Cut(status, " "); ok && httpguts.ValidHeaderFieldValue(reason) {
 		w.reason = reason
@@ -163,15 +164,9 @@ func (w *answerWriter) writeStatus(status int) {
 // writeFields writes the fields of a head, without those that are for a body if there
 // can be none. What begins with http.TrailerPrefix is no name, which appendField knows.
 func (w *answerWriter) writeFields(bodiless bool) {
-	head := w.out.AvailableBuffer()
-	eachField(w.header, w.names, func(name string, values []string) {
-		switch {
-		case strings.EqualFold(name, "Transfer-Encoding"), bodiless && strings.EqualFold(name, "Content-Length"):
-		default:
-			head = appendField(head, name, values)
-		}
-	})
-	w.out.Write(head)
+	w.out.Write(appendFields(w.out.AvailableBuffer(), w.header, w.names, func(key string, _ []string) bool {
+		return key == "Transfer-Encoding" || bodiless && key == "Content-Length"
+	}))
 }
 
 // Write implements io.Writer.

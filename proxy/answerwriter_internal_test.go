@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ghapp-proxy/ending"
+	"ghapp-proxy/h1"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -176,12 +177,12 @@ func TestAnswerWriterFails(t *testing.T) {
 func TestWriteRequest(t *testing.T) {
 	for name, test := range map[string]struct {
 		req   http.Request
-		names []string
+		names []h1.Name
 		want  string
 	}{
 		"plain": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a"}, Host: "h", Header: http.Header{"Z": {"1"}, "A": {"2", "3"}, "Content-Length": {"7"}, "User-Agent": {""}}}, nil,
 			"GET /a HTTP/1.1\r\nHost: h\r\nA: 2\r\nA: 3\r\nZ: 1\r\n\r\n"},
-		"ordered": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a", ForceQuery: true}, Host: "h", Header: http.Header{"Z": {"1", "2"}, "A": {"3"}, "B": {"4"}, "C": {"5"}}}, []string{"z", "hOST", "a"},
+		"ordered": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a", ForceQuery: true}, Host: "h", Header: http.Header{"Z": {"1", "2"}, "A": {"3"}, "B": {"4"}, "C": {"5"}}}, []h1.Name{{Spelled: "z", Key: "Z"}, {Spelled: "hOST", Key: "Host"}, {Spelled: "a", Key: "A"}},
 			"GET /a? HTTP/1.1\r\nhOST: h\r\nz: 1\r\nz: 2\r\na: 3\r\nB: 4\r\nC: 5\r\n\r\n"},
 		"strange": {http.Request{Method: "GET", URL: &url.URL{Opaque: "/a", RawQuery: "b"}, Host: "h", Header: http.Header{"A b": {"1"}, "C": {" x\r\nD: y\t", "z\nF: y"}, "User-Agent": nil, "E": nil}}, nil,
 			"GET /a?b HTTP/1.1\r\nHost: h\r\nC: x  D: y\r\nC: z F: y\r\n\r\n"},

@@ -10,41 +10,62 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// eachField calls write with the fields in the order of names, and as these are spelled,
-// then with those that are not among them, by their names. Each of names is another field's.
-func eachField(fields http.Header, names []string, write func(name string, values []string)) {
-	var few [32]string // most heads have less
-	written := few[:0]
+// appendFields appends fields to a head in the order of names, and as these are spelled, then those
+// that are not among them, by their names; without those of which leaves says so. Each of names is
+// another field's.
+func appendFields(head []byte, fields http.Header, names []h1.Name, leaves func(key string, values []string) bool) []byte {
+	written := 0
 	for _, name := range names {
-		key := h1.Key(name)
-		if values := fields[key]; values != nil {
-			write(name, values)
-			written = append(written, key)
+		values := fields[name.Key]
+		if values == nil {
+			continue
+		}
+		if written++; !leaves(name.Key, values) {
+			head = appendLines(head, name.Spelled, values)
 		}
 	}
-	if len(written) == len(fields) {
-		return
+	if written == len(fields) {
+		return head
 	}
 	rest := make([]string, 0, 8)
 	for key, values := range fields {
-		if values != nil && !slices.Contains(written, key) {
+		if values != nil && !isNamed(key, names) {
 			rest = append(rest, key)
 		}
 	}
 	slices.Sort(rest)
 	for _, key := range rest {
-		write(key, fields[key])
+		if !leaves(key, fields[key]) {
+			head = appendField(head, key, fields[key])
+		}
 	}
+	return head
 }
 
-// appendField appends a field to a head, but not what would end it early: RFC 9110, section 5.5.
+func isNamed(key string, names []h1.Name) bool {
+	for _, name := range names {
+		if name.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// appendField appends a field to a head, but none whose name is no token.
 func appendField(head []byte, name string, values []string) []byte {
 	if !httpguts.ValidHeaderFieldName(name) {
 		return head
 	}
+	return appendLines(head, name, values)
+}
+
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
+
+// appendLines appends a field to a head, but not what would end it early: RFC 9110, section 5.5.
+func appendLines(head []byte, name string, values []string) []byte {
 	for _, value := range values {
-		if strings.IndexByte(value, '\r') >= 0 || strings.IndexByte(value, '\n') >= 0 {
-			value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
+		if !h1.IsText(value) {
+			value = oneLine.Replace(value)
 		}
 		head = append(append(head, name...), ": "...)
 		head = append(append(head, h1.TrimOWS(value)...), "\r\n"...)

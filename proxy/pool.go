@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -299,10 +298,10 @@ func (c *poolConn) do(req *http.Request, x *exchange) (resp *http.Response, err 
 
 // endsPlainly reports whether it is beyond doubt where an answer ends, so that another can
 // follow it: its head is in the grammar, and says so once (RFC 9112, sections 6.1 and 11.2).
-func endsPlainly(resp *http.Response, names []string) bool {
+func endsPlainly(resp *http.Response, names []h1.Name) bool {
 	framed := 0
 	for _, name := range names {
-		if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "Transfer-Encoding") {
+		if name.Key == "Content-Length" || name.Key == "Transfer-Encoding" {
 			framed++
 		}
 	}
@@ -326,7 +325,7 @@ func (c *poolConn) write(req *http.Request, x *exchange) (err error) {
 }
 
 // read reads the head of the final answer, and passes on those before it.
-func (c *poolConn) read(req *http.Request, x *exchange) (resp *http.Response, names []string, err error) {
+func (c *poolConn) read(req *http.Request, x *exchange) (resp *http.Response, names []h1.Name, err error) {
 	c.left = maxAnswerHead
 	defer func() { c.left = -1 }()
 	if _, err := c.in.Peek(1); err != nil {
@@ -365,7 +364,7 @@ func headFault(err error) error {
 type pooledBody struct {
 	io.ReadCloser
 	conn  *poolConn
-	names []string     // of the head's fields
+	names []h1.Name    // of the head's fields
 	left  ending.Watch // whoever wants the answer
 	keep  bool         // another request can follow
 
@@ -396,25 +395,33 @@ func (b *pooledBody) Close() error {
 	return nil
 }
 
-// hasArrived reports whether the beginning of an answer's body is there already.
-func hasArrived(body io.Reader) bool {
-	b, ok := body.(interface{ HasArrived() bool })
-	return ok && b.HasArrived()
-}
-
 // HasArrived reports whether the beginning is there already.
 func (b *pooledBody) HasArrived() bool { return b.conn.in.Buffered() > 0 }
 
-// Names are those of the head's fields as they came, nil if that is not known.
-func (b *pooledBody) Names() []string { return b.names }
+// hasArrived reports whether the beginning of an answer's body is there already.
+func hasArrived(body io.Reader) bool {
+	b, ok := innermost(body).(interface{ HasArrived() bool })
+	return ok && b.HasArrived()
+}
 
 // namesOf are the names of the fields of an answer as they came, nil if that is not
 // known.
-func namesOf(body io.Reader) []string {
-	if b, ok := body.(interface{ Names() []string }); ok {
-		return b.Names()
+func namesOf(body io.Reader) []h1.Name {
+	if b, ok := innermost(body).(*pooledBody); ok {
+		return b.names
 	}
 	return nil
+}
+
+// innermost is the body around which the cache has put others that do more than read it.
+func innermost(body io.Reader) io.Reader {
+	for {
+		outer, ok := body.(interface{ Inner() io.ReadCloser })
+		if !ok {
+			return body
+		}
+		body = outer.Inner()
+	}
 }
 
 // end gives the connection back, or closes it.

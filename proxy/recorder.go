@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ghapp-proxy/h1"
 	"ghapp-proxy/panics"
 )
 
@@ -22,7 +23,7 @@ type recorder struct {
 	interim  interimGuard // nil lets all answers before the final one pass
 	passesOn bool         // the answer is a host's
 	arrived  bool         // and its body has begun to come
-	names    []string     // of its fields, as they came; nil if that is not known
+	names    []h1.Name    // of its fields, as they came; nil if that is not known
 	h2       bool
 	head     heldHead
 	flusher  flusher // of a host's answer

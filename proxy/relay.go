@@ -192,8 +192,8 @@ const (
 // relayed is a request of the relay's.
 type relayed struct {
 	*http.Request
-	names []string // of its fields, as they came
-	body  []byte   // nil for none
+	names []h1.Name // of its fields, as they came
+	body  []byte    // nil for none
 }
 
 // next reads the next request, which has begun.

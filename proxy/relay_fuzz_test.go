@@ -37,7 +37,10 @@ func FuzzRelayedRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		size := h1.HeadSize([]byte(text))
-		r, names, ok := h1.ParseRequest(text[:size], nil)
+		var m h1.Memory
+		h1.ParseRequest(text[:size], &m) // whose names are expected then
+		m.Reset()
+		r, names, ok := h1.ParseRequest(text[:size], &m)
 		if !ok || r.ContentLength != int64(len(text)-size) {
 			return
 		}
@@ -153,7 +156,10 @@ func FuzzRelayedAnswer(f *testing.F) {
 			return
 		}
 		wantBody, cut := io.ReadAll(want.Body)
-		resp, names, err := h1.ReadResponse(bufio.NewReader(bytes.NewReader(text)), req, nil)
+		var m h1.Memory
+		h1.ReadResponse(bufio.NewReader(bytes.NewReader(text)), req, &m) // whose names are expected then
+		m.Reset()
+		resp, names, err := h1.ReadResponse(bufio.NewReader(bytes.NewReader(text)), req, &m)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}

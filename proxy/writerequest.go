@@ -8,26 +8,25 @@ import (
 	"strconv"
 	"strings"
 
+	"ghapp-proxy/h1"
+
 	"golang.org/x/net/http/httpguts"
 )
 
 // writeRequest writes a request as its Write does, but for the order and the spelling of
 // its fields, which are those of names.
-func writeRequest(out *bufio.Writer, req *http.Request, names []string) error {
+func writeRequest(out *bufio.Writer, req *http.Request, names []h1.Name) error {
 	head := append(append(out.AvailableBuffer(), req.Method...), ' ')
 	head = append(appendTarget(head, req.URL), " HTTP/1.1\r\n"...)
 	host := "Host"
 	for _, name := range names {
-		if strings.EqualFold(name, host) {
-			host = name
+		if name.Key == "Host" {
+			host = name.Spelled
 		}
 	}
 	head = appendField(head, host, []string{req.Host})
-	eachField(req.Header, names, func(name string, values []string) {
-		if strings.EqualFold(name, "Content-Length") || strings.EqualFold(name, "User-Agent") && values[0] == "" {
-			return
-		}
-		head = appendField(head, name, values)
+	head = appendFields(head, req.Header, names, func(key string, values []string) bool {
+		return key == "Content-Length" || key == "User-Agent" && values[0] == ""
 	})
 	if req.ContentLength > 0 || hasLength(req) {
 		head = append(head, "Content-Length: "...)
