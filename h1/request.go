@@ -38,12 +38,12 @@ func HeadSize(p []byte) int {
 // of the fields as they are spelled, in their order, each field's first. The Memory is what the result is
 // made of, nil for new one.
 func ParseRequest(head string, m *Memory) (r *http.Request, names []Name, ok bool) {
-	line, rest, _ := strings.Cut(head, "\r\n")
+	line, lines, _ := strings.Cut(head, "\r\n")
+	lines = strings.TrimSuffix(lines, "\r\n")
 	m = m.orNew()
 	r = &m.request
 	r.URL = &m.url
-	lines, ended := strings.CutSuffix(rest, "\r\n")
-	if !parseRequestLine(r, line) || !ended || strings.Count(lines, "\n") > maxFields {
+	if !parseRequestLine(r, line) || strings.Count(lines, "\n") > maxFields {
 		return nil, nil, false
 	}
 	if r.Header, names, ok = m.fields(lines); !ok {
