@@ -67,7 +67,8 @@ type setup struct {
 	fallback auth.Fallback
 	governor *governor.Governor // nil for none
 	own      []*proxy.Listener
-	forbid   []string // further listeners of this process
+	forbid   []string                        // further listeners of this process
+	listener func(net.Listener) net.Listener // stands before the proxy's, nil for none
 }
 
 // apps are the two Apps of the demo world: ci-bot maps acme and discovers the
@@ -166,6 +167,9 @@ func startBefore(t testing.TB, fake *githubtest.Server, listen string, change fu
 		t.Skip(err) // no IPv6
 	}
 	w.addr = ln.Addr().String()
+	if s.listener != nil {
+		ln = s.listener(ln)
+	}
 	served := make(chan error, 1)
 	go func() { served <- p.Serve(ln, s.own...) }()
 	t.Cleanup(func() {

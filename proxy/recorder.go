@@ -256,10 +256,21 @@ func (f *flusher) begin() {
 	f.timer, f.waiting = time.AfterFunc(f.after, f.flush), true
 }
 
+// keptBack is how much of the end of a body net/http's HTTP/2 is given by itself, in bytes: less than the
+// 4 KiB that it keeps until the handler returns. A client may leave as soon as it has the length that was
+// announced, as curl does, and net/http may see that before it has told the handler that all of it is sent.
+const keptBack = 1 << 10
+
 // write writes a part of a body; the last is flushed by whoever ends the answer.
 func (f *flusher) write(p []byte, last bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if most := len(p) - keptBack; last && f.w.h2 && most > 0 {
+		if _, err := f.w.Write(p[:most]); err != nil {
+			return err
+		}
+		p = p[most:]
+	}
 	if _, err := f.w.Write(p); err != nil {
 		return err
 	}
