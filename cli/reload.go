@@ -68,8 +68,8 @@ func (l *reloader) run(ctx context.Context, signals <-chan os.Signal) {
 // begin begins to watch the files, and to listen at the control socket.
 func (l *reloader) begin(ctx context.Context, changed chan<- struct{}, asked chan chan<- error) {
 	l.life, l.again = ctx, make(chan struct{}, 1)
-	if fingerprintOf(l.reading.Files()) == l.asRead { // else they were changed since
-		l.note(fingerprintOf(l.files()))
+	if print, ok := printIf(l.asRead, l.reading.Files, l.files); ok { // else they were changed since
+		l.note(print)
 	}
 	l.state.succeeded(nil)
 	w := &watcher{files: l.files, known: l.isLoaded, again: l.again, log: l.log, settle: watchSettle, poll: watchPoll, net: watchNet}

@@ -53,6 +53,13 @@ func fingerprintOf(paths []string) fingerprint {
 	return fingerprint(all.Sum(nil))
 }
 
+// printIf is the fingerprint of all files if those that were read are still as they were. They are looked at
+// last: what changes meanwhile would be taken for read, and never be noticed.
+func printIf(asRead fingerprint, read, all func() []string) (print fingerprint, ok bool) {
+	print = fingerprintOf(all())
+	return print, fingerprintOf(read()) == asRead
+}
+
 // watcher tells when files have changed, and stay as they are.
 type watcher struct {
 	files  func() []string        // that are watched at the moment

@@ -24,6 +24,27 @@ func watcherOf(t *testing.T, files func() []string) *watcher {
 	}
 }
 
+// What changes while files are looked at for the first time is not taken for read.
+func TestPrintIf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.toml")
+	writeFile(t, path, []byte("one"))
+	files := func() []string { return []string{path} }
+	asRead := fingerprintOf(files())
+	if print, ok := printIf(asRead, files, files); !ok || print != asRead {
+		t.Errorf("of files that stay: %v", ok)
+	}
+	looks := 0
+	files = func() []string {
+		if looks++; looks == 2 {
+			writeFile(t, path, []byte("two"))
+		}
+		return []string{path}
+	}
+	if print, ok := printIf(asRead, files, files); ok && print != asRead {
+		t.Error("a change in between is taken for read")
+	}
+}
+
 // Where the system tells nothing, files are looked at.
 func TestWatchPolls(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.toml")
