@@ -11,7 +11,7 @@ import (
 // leastGarbage; in bytes. Go alone takes 4 MiB for that, its heapMinimum: a proxy that has little to
 // remember would collect many times a second.
 const (
-	leastGarbage = 24 << 20
+	leastGarbage = 12 << 20
 	heapMinimum  = 4 << 20
 )
 

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPercentFor(t *testing.T) {
-	for live, want := range map[uint64]int{0: 600, 1 << 20: 600, 8 << 20: 300, 24 << 20: 100, 1 << 40: 100} {
+	for live, want := range map[uint64]int{0: 300, 1 << 20: 300, 8 << 20: 150, 12 << 20: 100, 1 << 40: 100} {
 		if got := percentFor(live); got != want {
 			t.Errorf("%d bytes in use: GOGC=%d, want %d", live, got, want)
 		}
@@ -35,7 +35,7 @@ func TestCollectSeldom(t *testing.T) {
 	for _, step := range []struct {
 		use         int
 		least, most uint64
-	}{{0, 200, 600}, {64 << 20, 100, 100}, {0, 200, 600}} {
+	}{{0, 101, 300}, {64 << 20, 100, 100}, {0, 101, 300}} {
 		held := make([]byte, step.use)
 		if gogc != "" {
 			step.least, step.most = 50, 50
